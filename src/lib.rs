@@ -1,0 +1,1 @@
+//! `tmt`: the keyboard console of the TMT trading system.

@@ -1,0 +1,2 @@
+//! The `tmt` binary: parse, wire, run.
+fn main() {}
