@@ -1,1 +1,10 @@
 //! `tmt`: the keyboard console of the TMT trading system.
+//!
+//! Layers, each importing only what stands to its left:
+//!
+//! ```text
+//! domain <- store, feed <- runtime <- main
+//! domain <- app <- ui   <- runtime
+//! ```
+
+pub mod domain;

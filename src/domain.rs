@@ -1,0 +1,25 @@
+//! The desk's own words: what an account, a position, a limit is, and the arithmetic on them.
+//!
+//! Pure: no I/O, no clock, no runtime. Every time is an argument, every amount is a
+//! [`rust_decimal::Decimal`], every calculation is checked, and what is not known is `None`, never
+//! zero. Nothing here rounds, except where the doc comment of the function says so.
+
+pub mod account;
+pub mod agent;
+pub mod change;
+pub mod event;
+pub mod halt;
+pub mod ids;
+pub mod instrument;
+pub mod limit;
+pub mod marking;
+pub mod money;
+pub mod outcome;
+pub mod position;
+pub mod quote;
+pub mod request;
+pub mod session;
+pub mod signal;
+pub mod sizing;
+pub mod text;
+pub mod trade;

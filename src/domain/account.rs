@@ -1,0 +1,135 @@
+//! Trading accounts.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+
+use super::ids::AccountId;
+
+/// Whether real money is at stake. Ordered by seriousness, the most serious last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Environment {
+    /// A demonstration account at a broker.
+    Demo,
+    /// Simulated fills on live prices.
+    Paper,
+    /// Real money.
+    Live,
+}
+
+impl Environment {
+    /// Reads the word of `accounts.account_type`.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "demo" => Some(Self::Demo),
+            "paper" => Some(Self::Paper),
+            "live" => Some(Self::Live),
+            _ => None,
+        }
+    }
+
+    /// Returns the word of `accounts.account_type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Demo => "demo",
+            Self::Paper => "paper",
+            Self::Live => "live",
+        }
+    }
+}
+
+/// What an account may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AccountStatus {
+    /// Everything.
+    Active,
+    /// Only less risk, until its owner is reinstated.
+    Suspended,
+    /// Nothing; a risk officer may close what is left.
+    Closed,
+    /// Only less risk: a limit was breached.
+    RiskHalt,
+}
+
+impl AccountStatus {
+    /// Reads the word of `accounts.status`.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "active" => Some(Self::Active),
+            "suspended" => Some(Self::Suspended),
+            "closed" => Some(Self::Closed),
+            "risk_halt" => Some(Self::RiskHalt),
+            _ => None,
+        }
+    }
+
+    /// Returns the word of `accounts.status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Closed => "closed",
+            Self::RiskHalt => "risk_halt",
+        }
+    }
+}
+
+impl fmt::Display for AccountStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A row of `accounts`. Amounts are in `base_currency`, as the database last wrote them; the
+/// moving figures on the screen come from [`super::marking`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Key.
+    pub id: AccountId,
+    /// What people call it; not unique in the data model.
+    pub name: String,
+    /// The broker that holds it.
+    pub broker: String,
+    /// The prop firm whose rules bind it.
+    pub prop_firm: Option<String>,
+    /// Group of accounts with limits of its own (`metadata->>'portfolio'`).
+    pub portfolio: Option<String>,
+    /// Demo, paper or live.
+    pub environment: Environment,
+    /// Currency of every amount here.
+    pub base_currency: String,
+    /// Balance at the start.
+    pub initial_balance: Decimal,
+    /// Realized money.
+    pub balance: Decimal,
+    /// Equity less margin, as last written.
+    pub available: Decimal,
+    /// Margin held, as last written.
+    pub margin_used: Decimal,
+    /// Balance plus open P&L, as last written.
+    pub equity: Decimal,
+    /// What it may do.
+    pub status: AccountStatus,
+    /// At most 1: share of the initial balance; above: an amount.
+    pub max_daily_loss: Decimal,
+    /// Share of the initial balance.
+    pub max_total_drawdown: Decimal,
+    /// Equity at the start of the trading day, where it is known.
+    pub day_start_equity: Option<Decimal>,
+    /// Row version, for optimistic locks.
+    pub updated_at: Option<DateTime<Utc>>,
+}
+
+impl Account {
+    /// Returns the largest loss of one day, as an amount (domain vector DD-12).
+    pub fn daily_loss_limit(&self) -> Option<Decimal> {
+        if self.max_daily_loss <= Decimal::ZERO {
+            None
+        } else if self.max_daily_loss <= Decimal::ONE {
+            self.initial_balance.checked_mul(self.max_daily_loss)
+        } else {
+            Some(self.max_daily_loss)
+        }
+    }
+}

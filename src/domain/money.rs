@@ -1,0 +1,196 @@
+//! Amounts: how they are typed, rounded and bounded.
+
+use std::cmp::Ordering;
+
+use rust_decimal::{Decimal, RoundingStrategy};
+use thiserror::Error;
+
+use super::instrument::Instrument;
+
+/// Rounds to `places` decimals, half away from zero, as PostgreSQL's `numeric` does, and turns a
+/// negative zero into zero. (`Decimal::round_dp` is bankers': 2.665 would become 2.66.)
+///
+/// ```
+/// use rust_decimal::dec;
+/// use tmt::domain::money::round;
+/// assert_eq!(round(dec!(2.665), 2), dec!(2.67));
+/// assert_eq!(round(dec!(-0.001), 2).to_string(), "0.00");
+/// ```
+pub fn round(amount: Decimal, places: u32) -> Decimal {
+    let mut rounded = amount.round_dp_with_strategy(places, RoundingStrategy::MidpointAwayFromZero);
+    if rounded.is_zero() {
+        rounded.set_sign_positive(true);
+    }
+    rounded.rescale(places);
+    rounded
+}
+
+/// Reads a number as a person types it: digits with at most one point, a sign in front, and `k` or
+/// `m` behind for thousands or millions. No exponent, no underscore, no group commas: `Decimal`'s
+/// own reader takes `1e3` and `1_000`, and a finger that slips must not become an amount.
+///
+/// ```
+/// use rust_decimal::dec;
+/// use tmt::domain::money::typed;
+/// assert_eq!(typed("10k"), Ok(dec!(10000)));
+/// assert_eq!(typed("1.5m"), Ok(dec!(1500000)));
+/// assert!(typed("1e3").is_err());
+/// ```
+///
+/// # Errors
+///
+/// [`NotANumber`] quotes the text and says what is allowed.
+pub fn typed(text: &str) -> Result<Decimal, NotANumber> {
+    let refused = || NotANumber(text.chars().take(40).collect());
+    let trimmed = text.trim();
+    let (digits, factor) = match trimmed.char_indices().last() {
+        Some((at, 'k' | 'K')) => (trimmed.get(..at), Decimal::ONE_THOUSAND),
+        Some((at, 'm' | 'M')) => (trimmed.get(..at), Decimal::from(1_000_000)),
+        _ => (Some(trimmed), Decimal::ONE),
+    };
+    let digits = digits.ok_or_else(refused)?;
+    let unsigned = digits.strip_prefix(['-', '+']).unwrap_or(digits);
+    let plain = unsigned.chars().all(|c| c.is_ascii_digit() || c == '.')
+        && unsigned.chars().any(|c| c.is_ascii_digit())
+        && unsigned.chars().filter(|c| *c == '.').count() <= 1;
+    if !plain {
+        return Err(refused());
+    }
+    let number = Decimal::from_str_exact(digits).map_err(|_| refused())?;
+    number.checked_mul(factor).ok_or_else(refused)
+}
+
+/// A text that is not a number by the grammar of [`typed`].
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "{0:?} is not a number: type digits with at most one point, like 25000, 1.0845, 10k or 1.5m"
+)]
+pub struct NotANumber(pub String);
+
+/// How much of an instrument a trade is for, in contracts of `instruments.contract_size` base
+/// units. One standard FX lot is 100,000 where a contract is one unit, and 1 where it is 100,000.
+///
+/// Always at least the minimum, at most the maximum and a whole number of steps. The column is
+/// `NUMERIC(12,2)`, and PostgreSQL rounds ties away from zero: a typed 0.005 would be stored as
+/// 0.01, twice the risk asked for. So it is refused here; a size is never rounded up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Size(Decimal);
+
+/// Why a size was refused. `code` is the word the database uses for the same rule.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SizeRefused {
+    /// Not a whole number of steps, or finer than the column stores.
+    #[error("size {wanted} is not a multiple of {step}")]
+    OffStep {
+        /// What was typed.
+        wanted: Decimal,
+        /// The instrument's step.
+        step: Decimal,
+    },
+    /// Smaller than the instrument can be traded.
+    #[error("size {wanted} is below the minimum {min}")]
+    BelowMinimum {
+        /// What was typed.
+        wanted: Decimal,
+        /// The instrument's minimum.
+        min: Decimal,
+    },
+    /// Larger than the instrument can be traded.
+    #[error("size {wanted} is above the maximum {max}")]
+    AboveMaximum {
+        /// What was typed.
+        wanted: Decimal,
+        /// The instrument's maximum.
+        max: Decimal,
+    },
+}
+
+impl SizeRefused {
+    /// Returns the stable code, the same that `desk.assess_trade` gives.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::OffStep { .. } => "SIZE_NOT_A_STEP",
+            Self::BelowMinimum { .. } => "SIZE_BELOW_MINIMUM",
+            Self::AboveMaximum { .. } => "SIZE_ABOVE_MAXIMUM",
+        }
+    }
+}
+
+impl Size {
+    /// Accepts a size as a person typed it.
+    ///
+    /// # Errors
+    ///
+    /// [`SizeRefused`] names the rule that was broken and carries its numbers.
+    pub fn typed(wanted: Decimal, instrument: &Instrument) -> Result<Self, SizeRefused> {
+        let (min, step) = (instrument.min_size, instrument.size_step);
+        if wanted < min || wanted <= Decimal::ZERO {
+            return Err(SizeRefused::BelowMinimum { wanted, min });
+        }
+        if let Some(max) = instrument.max_size
+            && wanted > max
+        {
+            return Err(SizeRefused::AboveMaximum { wanted, max });
+        }
+        match wanted.checked_rem(step) {
+            Some(rest) if rest.is_zero() => Ok(Self(wanted)),
+            _ => Err(SizeRefused::OffStep { wanted, step }),
+        }
+    }
+
+    /// Rounds a computed size down to a whole step, or returns `None` if less than the minimum is
+    /// left: no trade rather than a larger one.
+    pub fn computed(raw: Decimal, instrument: &Instrument) -> Option<Self> {
+        let capped = instrument.max_size.map_or(raw, |max| raw.min(max));
+        // The remainder is exact; a 28-digit quotient can round up into the next step.
+        let rest = capped.checked_rem(instrument.size_step)?;
+        Self::typed(capped.checked_sub(rest)?, instrument).ok()
+    }
+
+    /// Returns the number of contracts.
+    pub fn get(self) -> Decimal {
+        self.0
+    }
+}
+
+/// A price that is a whole number of the instrument's ticks, above zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Price(Decimal);
+
+/// A price that cannot be traded.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PriceRefused {
+    /// Zero or less.
+    #[error("price {0} is not above zero")]
+    NotPositive(Decimal),
+    /// Between two ticks.
+    #[error("price {wanted} is not a multiple of the tick {tick}")]
+    OffTick {
+        /// What was typed.
+        wanted: Decimal,
+        /// The instrument's tick.
+        tick: Decimal,
+    },
+}
+
+impl Price {
+    /// Accepts a price as a person typed it.
+    ///
+    /// # Errors
+    ///
+    /// [`PriceRefused`] with the price and the tick.
+    pub fn typed(wanted: Decimal, instrument: &Instrument) -> Result<Self, PriceRefused> {
+        if wanted.cmp(&Decimal::ZERO) != Ordering::Greater {
+            return Err(PriceRefused::NotPositive(wanted));
+        }
+        match wanted.checked_rem(instrument.tick_size) {
+            Some(rest) if rest.is_zero() => Ok(Self(wanted)),
+            _ => Err(PriceRefused::OffTick { wanted, tick: instrument.tick_size }),
+        }
+    }
+
+    /// Returns the price.
+    pub fn get(self) -> Decimal {
+        self.0
+    }
+}

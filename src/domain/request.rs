@@ -1,0 +1,154 @@
+//! What a person asks the database to write: the verbs, with every field frozen at review.
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+
+use super::halt::{HaltMode, Scope};
+use super::ids::{
+    AccountId, ClientKey, EventId, HaltId, InstrumentId, LimitId, PositionId, SignalId,
+};
+use super::trade::Side;
+
+/// A trade to open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTrade {
+    /// Whose.
+    pub account: AccountId,
+    /// Of what.
+    pub instrument: InstrumentId,
+    /// Buy or sell.
+    pub side: Side,
+    /// How much, in contracts.
+    pub size: Decimal,
+    /// At which price.
+    pub price: Decimal,
+    /// Stop.
+    pub stop: Option<Decimal>,
+    /// Target.
+    pub target: Option<Decimal>,
+    /// The signal it follows.
+    pub signal: Option<SignalId>,
+    /// Why a soft breach is right.
+    pub reason: Option<String>,
+}
+
+/// One write: what `desk.*` function is called, with what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verb {
+    /// `desk.place_trade`
+    Place(NewTrade),
+    /// `desk.close_position`
+    Close {
+        /// Which position.
+        position: PositionId,
+        /// How much of it; `None` is all that is open when the database decides.
+        size: Option<Decimal>,
+        /// At which price.
+        price: Decimal,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// `desk.acknowledge`
+    Acknowledge {
+        /// Which events: those on the screen at the key press, never "all matching".
+        events: Vec<EventId>,
+        /// Needed for critical and emergency.
+        note: Option<String>,
+    },
+    /// `desk.unacknowledge`
+    Unacknowledge {
+        /// Which event.
+        event: EventId,
+        /// Why.
+        note: String,
+    },
+    /// `desk.propose_limit`
+    ProposeLimit {
+        /// The row it replaces.
+        limit: LimitId,
+        /// The version of that row which the person saw.
+        base_version: Option<DateTime<Utc>>,
+        /// New value, in the row's unit.
+        value: Decimal,
+        /// New warning, in the row's unit.
+        warning: Option<Decimal>,
+        /// Why; needed where it loosens.
+        reason: Option<String>,
+    },
+    /// `desk.approve_limit`
+    ApproveLimit {
+        /// The proposal.
+        limit: LimitId,
+        /// What the approver adds.
+        note: Option<String>,
+    },
+    /// `desk.reject_limit`
+    RejectLimit {
+        /// The proposal.
+        limit: LimitId,
+        /// Why not.
+        note: Option<String>,
+    },
+    /// `desk.halt`
+    Halt {
+        /// What it covers.
+        scope: Scope,
+        /// Account key, instrument or portfolio; `None` for the system.
+        identifier: Option<String>,
+        /// What it still allows.
+        mode: HaltMode,
+        /// Why.
+        reason: String,
+    },
+    /// `desk.resume`
+    Resume {
+        /// Which halt.
+        halt: HaltId,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Verb {
+    /// Returns the word of the command line and of the journal.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Place(trade) => match trade.side {
+                Side::Buy => "buy",
+                Side::Sell => "sell",
+            },
+            Self::Close { .. } => "close",
+            Self::Acknowledge { .. } => "ack",
+            Self::Unacknowledge { .. } => "unack",
+            Self::ProposeLimit { .. } => "limit",
+            Self::ApproveLimit { .. } => "approve",
+            Self::RejectLimit { .. } => "reject",
+            Self::Halt { .. } => "halt",
+            Self::Resume { .. } => "resume",
+        }
+    }
+
+    /// Tells whether it can add risk. Only such writes wait while another one is unknown.
+    pub fn adds_risk(&self) -> bool {
+        match self {
+            Self::Place(_)
+            | Self::ProposeLimit { .. }
+            | Self::ApproveLimit { .. }
+            | Self::Resume { .. } => true,
+            Self::Close { .. }
+            | Self::Acknowledge { .. }
+            | Self::Unacknowledge { .. }
+            | Self::RejectLimit { .. }
+            | Self::Halt { .. } => false,
+        }
+    }
+}
+
+/// A verb with its key, ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Made when the form opened.
+    pub key: ClientKey,
+    /// What to write.
+    pub verb: Verb,
+}

@@ -1,0 +1,87 @@
+//! Who works at this console, with which rights, on which server.
+
+use chrono::{DateTime, Utc};
+
+use super::account::Environment;
+
+/// The strongest group role of a login. The database checks every right again; this only decides
+/// which keys are offered. Ordered, the strongest last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Reads.
+    Viewer,
+    /// Trades.
+    Trader,
+    /// Acknowledges, changes limits, halts and resumes.
+    RiskOfficer,
+    /// Everything a person can do.
+    Admin,
+}
+
+impl Role {
+    /// Reads the word of `desk.session().role`.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "viewer" => Some(Self::Viewer),
+            "trader" => Some(Self::Trader),
+            "risk_officer" => Some(Self::RiskOfficer),
+            "admin" => Some(Self::Admin),
+            _ => None,
+        }
+    }
+
+    /// Returns what the status bar shows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Trader => "trader",
+            Self::RiskOfficer => "risk",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// A right that a key or a command needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Right {
+    /// Look at the desk.
+    Read,
+    /// Open, close and amend.
+    Trade,
+    /// Acknowledge, change limits, resume.
+    Risk,
+    /// Halt: everybody who may trade may also stop.
+    Halt,
+}
+
+impl Role {
+    /// Tells whether the role has the right.
+    pub fn may(self, right: Right) -> bool {
+        match right {
+            Right::Read => true,
+            Right::Trade | Right::Halt => self >= Self::Trader,
+            Right::Risk => self >= Self::RiskOfficer,
+        }
+    }
+}
+
+/// What `desk.session()` answers at each connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Login: the actor of every row that is written.
+    pub operator: String,
+    /// Strongest group role.
+    pub role: Role,
+    /// Most serious environment of this database.
+    pub environment: Environment,
+    /// Name of the database.
+    pub database: String,
+    /// Version of the server.
+    pub server_version: String,
+    /// Version of TimescaleDB, where it is installed.
+    pub timescale: Option<String>,
+    /// The server replays another one's log: nothing can be written.
+    pub in_recovery: bool,
+    /// The database's clock when it answered.
+    pub server_time: DateTime<Utc>,
+}

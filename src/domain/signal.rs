@@ -1,0 +1,85 @@
+//! Signals of TMT's agents.
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+
+use super::ids::{InstrumentId, SignalId};
+use super::trade::Side;
+
+/// Where a signal stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SignalStatus {
+    /// Can be taken.
+    Pending,
+    /// Was taken by every account that may.
+    Executed,
+    /// Its time ran out.
+    Expired,
+    /// Its agent took it back.
+    Cancelled,
+}
+
+impl SignalStatus {
+    /// Reads the word of `signals.status`.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "pending" => Some(Self::Pending),
+            "executed" => Some(Self::Executed),
+            "expired" => Some(Self::Expired),
+            "cancelled" => Some(Self::Cancelled),
+            _ => None,
+        }
+    }
+
+    /// Returns the word of `signals.status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Executed => "executed",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// A row of `signals`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signal {
+    /// Key.
+    pub id: SignalId,
+    /// What to trade.
+    pub instrument: InstrumentId,
+    /// Buy or sell.
+    pub side: Side,
+    /// 0 to 1.
+    pub confidence: Decimal,
+    /// Price to enter at.
+    pub entry_price: Decimal,
+    /// Price of the stop.
+    pub stop_loss: Decimal,
+    /// Price of the target.
+    pub take_profit: Decimal,
+    /// Reward over risk, as the agent wrote it.
+    pub risk_reward: Decimal,
+    /// `M15`, `H1` …
+    pub timeframe: String,
+    /// Phase of the Wyckoff cycle.
+    pub wyckoff_phase: Option<String>,
+    /// Who made it.
+    pub agent: String,
+    /// When it was made.
+    pub generated_at: DateTime<Utc>,
+    /// Until when it can be taken; `None` is for ever.
+    pub valid_until: Option<DateTime<Utc>>,
+    /// Where it stands.
+    pub status: SignalStatus,
+    /// How many accounts took it.
+    pub executions: i32,
+}
+
+impl Signal {
+    /// Tells whether it can still be taken at `now`.
+    pub fn is_live(&self, now: DateTime<Utc>) -> bool {
+        self.status == SignalStatus::Pending && self.valid_until.is_none_or(|end| end > now)
+    }
+}

@@ -1,0 +1,136 @@
+//! Trades: one row per opening order.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+
+use super::ids::{AccountId, InstrumentId, SignalId, TradeId};
+use super::position::Direction;
+
+/// Buy or sell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// Pays the ask.
+    Buy,
+    /// Gets the bid.
+    Sell,
+}
+
+impl Side {
+    /// Reads the word of `trades.trade_type`.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "BUY" => Some(Self::Buy),
+            "SELL" => Some(Self::Sell),
+            _ => None,
+        }
+    }
+
+    /// Returns the word of `trades.trade_type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Buy => "BUY",
+            Self::Sell => "SELL",
+        }
+    }
+
+    /// Returns 1 for a buy and −1 for a sell.
+    pub fn sign(self) -> Decimal {
+        match self {
+            Self::Buy => Decimal::ONE,
+            Self::Sell => Decimal::NEGATIVE_ONE,
+        }
+    }
+
+    /// Returns the position that this side opens.
+    pub fn direction(self) -> Direction {
+        match self {
+            Self::Buy => Direction::Long,
+            Self::Sell => Direction::Short,
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Where a trade stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TradeStatus {
+    /// Nothing of it is closed.
+    Open,
+    /// Part of it is closed.
+    Partial,
+    /// All of it is closed.
+    Closed,
+    /// It never became a position.
+    Cancelled,
+}
+
+impl TradeStatus {
+    /// Reads the word of `trades.status`.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "open" => Some(Self::Open),
+            "partial" => Some(Self::Partial),
+            "closed" => Some(Self::Closed),
+            "cancelled" => Some(Self::Cancelled),
+            _ => None,
+        }
+    }
+
+    /// Returns the word of `trades.status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Partial => "partial",
+            Self::Closed => "closed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// A row of `trades`. Amounts are in the account's currency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trade {
+    /// Key.
+    pub id: TradeId,
+    /// Whose trade.
+    pub account: AccountId,
+    /// The signal it followed.
+    pub signal: Option<SignalId>,
+    /// What was traded.
+    pub instrument: InstrumentId,
+    /// Buy or sell.
+    pub side: Side,
+    /// Size at entry, in contracts.
+    pub size: Decimal,
+    /// Of it closed.
+    pub closed_size: Decimal,
+    /// Price at entry.
+    pub entry_price: Decimal,
+    /// Size-weighted mean price of what is closed.
+    pub exit_price: Option<Decimal>,
+    /// Price at which it is to be closed at a loss.
+    pub stop_loss: Option<Decimal>,
+    /// Price at which it is to be closed with a gain.
+    pub take_profit: Option<Decimal>,
+    /// What the stop would cost when it was opened.
+    pub risk_amount: Decimal,
+    /// That as a share of equity.
+    pub risk_percentage: Decimal,
+    /// Gross less commission and swap; `None` while nothing is closed.
+    pub net_pnl: Option<Decimal>,
+    /// When it was opened.
+    pub entry_time: DateTime<Utc>,
+    /// When the last of it was closed.
+    pub exit_time: Option<DateTime<Utc>>,
+    /// Where it stands.
+    pub status: TradeStatus,
+    /// Why it was closed.
+    pub close_reason: Option<String>,
+}
