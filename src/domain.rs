@@ -18,6 +18,7 @@ pub mod outcome;
 pub mod position;
 pub mod quote;
 pub mod request;
+pub mod rows;
 pub mod session;
 pub mod signal;
 pub mod sizing;
