@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod agent;
+pub mod bar;
 pub mod change;
 pub mod event;
 pub mod halt;
