@@ -1,0 +1,182 @@
+//! Private PostgreSQL and Redis servers, for the demo and for the tests.
+//!
+//! The servers are the real ones of this machine, started in a folder of their own on a Unix
+//! socket and a free loopback port. Nothing outside that folder is read or changed, so any number
+//! of them run side by side and beside the system's own.
+//!
+//! This layer knows processes, not the desk: it creates no table, role or database beyond what
+//! PostgreSQL makes for itself. Callers create those.
+//!
+//! # What is left behind
+//!
+//! Nothing. A folder of [`Place::Ephemeral`] goes with the last handle on it, and the servers go
+//! before the folder: by [`Servers::stop`], on drop, and when the owner was killed outright. In
+//! the last case a guard process outlives the owner for the moment it takes to clean up, and
+//! where even the guard was killed (a reboot, an out-of-memory kill of both), [`sweep`] does it
+//! at the next start. An owner is told from a dead one by a lock on the folder's `owner` file,
+//! which the kernel releases whatever way a process ends.
+//!
+//! # Who may connect
+//!
+//! The Unix sockets lie in folders only their owner can enter (`0700`), and PostgreSQL trusts
+//! every login there: a test may connect as any role. Over TCP, loopback only, both servers ask
+//! for a random password that is not in any process's arguments.
+
+mod account;
+mod error;
+mod folder;
+mod log;
+
+mod port;
+mod postgres;
+mod process;
+mod programs;
+mod redis;
+mod secret;
+mod sweep;
+mod url;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use error::LocalError;
+pub use postgres::{Postgres, SUPERUSER, Shutdown};
+pub use redis::Redis;
+pub use sweep::sweep;
+
+use folder::Folder;
+
+/// Where the servers keep their data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In a new folder under the system's temporary one, removed at the end. Crash safety of the
+    /// data is traded for speed: there is nothing to recover it for.
+    Ephemeral,
+    /// In this folder, which is created if it is absent and stays. The data survives a crash.
+    At(PathBuf),
+}
+
+/// How to start private servers.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the data lies.
+    pub place: Place,
+    /// The folder with `postgres` and `initdb`; searched for where this is `None`.
+    pub postgres_programs: Option<PathBuf>,
+    /// Further PostgreSQL settings, as in `postgresql.conf`; a later one wins.
+    pub postgres_settings: Vec<(String, String)>,
+    /// Further Redis settings, as in `redis.conf`; a later one wins.
+    pub redis_settings: Vec<(String, String)>,
+}
+
+impl Options {
+    /// Options for servers that leave nothing behind.
+    pub fn ephemeral() -> Self {
+        Self::at_place(Place::Ephemeral)
+    }
+
+    /// Options for servers whose data stays in `folder`.
+    pub fn at(folder: impl Into<PathBuf>) -> Self {
+        Self::at_place(Place::At(folder.into()))
+    }
+
+    /// Takes the programs from the folder that `TMT_PG_BIN` names, if it is set.
+    fn at_place(place: Place) -> Self {
+        Self {
+            place,
+            postgres_programs: std::env::var_os("TMT_PG_BIN").map(PathBuf::from),
+            postgres_settings: Vec::new(),
+            redis_settings: Vec::new(),
+        }
+    }
+
+    /// Adds a PostgreSQL setting.
+    #[must_use]
+    pub fn postgres_setting(mut self, name: &str, value: &str) -> Self {
+        self.postgres_settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Adds a Redis setting.
+    #[must_use]
+    pub fn redis_setting(mut self, name: &str, value: &str) -> Self {
+        self.redis_settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+/// A private PostgreSQL and a private Redis in one folder.
+///
+/// Dropping it stops both, and blocks for the few milliseconds that takes.
+#[derive(Debug)]
+pub struct Servers {
+    postgres: Postgres,
+    redis: Redis,
+}
+
+impl Servers {
+    /// Starts both servers and returns when both accept connections: about a second where the
+    /// data folder is new, a tenth of that where it exists.
+    ///
+    /// Cleans up after dead owners first, as [`sweep`] does.
+    ///
+    /// Cancel safe: dropping the future stops what was started.
+    ///
+    /// # Errors
+    ///
+    /// [`LocalError`] says which program is missing and how to install it, who uses the folder
+    /// already, or what the server wrote before it gave up.
+    pub async fn start(options: Options) -> Result<Self, LocalError> {
+        let folder = Arc::new(Folder::open(&options.place)?);
+        let (postgres, redis) = tokio::try_join!(
+            Postgres::start_in(Arc::clone(&folder), &options),
+            Redis::start_in(folder, &options),
+        )?;
+        Ok(Self { postgres, redis })
+    }
+
+    /// The URL of the database `postgres` over the Unix socket, as the superuser [`SUPERUSER`].
+    pub fn database_url(&self) -> String {
+        self.postgres.url("postgres", SUPERUSER)
+    }
+
+    /// The URL of Redis over loopback, password included.
+    pub fn redis_url(&self) -> String {
+        self.redis.url()
+    }
+
+    /// The database server.
+    pub fn postgres(&self) -> &Postgres {
+        &self.postgres
+    }
+
+    /// The database server, to stop and start it.
+    pub fn postgres_mut(&mut self) -> &mut Postgres {
+        &mut self.postgres
+    }
+
+    /// The message bus.
+    pub fn redis(&self) -> &Redis {
+        &self.redis
+    }
+
+    /// The message bus, to stop and start it.
+    pub fn redis_mut(&mut self) -> &mut Redis {
+        &mut self.redis
+    }
+
+    /// Stops both servers; the folder goes too if it is ephemeral.
+    ///
+    /// Kept data is flushed first, so that the next start finds nothing to recover.
+    ///
+    /// Not cancel safe, but nothing is lost: what a dropped future left running, drop stops.
+    ///
+    /// # Errors
+    ///
+    /// [`LocalError::Stuck`] if a server survived even SIGKILL within the deadline.
+    pub async fn stop(self) -> Result<(), LocalError> {
+        let Self { postgres, redis } = self;
+        let (postgres, redis) = tokio::join!(postgres.stop(), redis.stop());
+        postgres.and(redis)
+    }
+}

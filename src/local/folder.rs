@@ -1,0 +1,237 @@
+//! The folder that private servers live in, and the lock that says whose it is.
+//!
+//! The folder itself belongs to whoever starts the servers; each server gets a room in it that
+//! belongs to the user the server runs as. So even a server that was taken over could not touch
+//! the `owner` file, by which a later start decides what to delete.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::account::Account;
+use super::{LocalError, Place, sweep};
+
+/// What the name of every ephemeral folder begins with; eight random hexadecimal digits follow.
+pub(super) const PREFIX: &str = "tmt-";
+
+/// The file whose lock says that the owner lives.
+pub(super) const OWNER: &str = "owner";
+
+/// What a kept folder may hold, so that nothing else is ever deleted.
+pub(super) const CONTENTS: [&str; 4] = [OWNER, "pg", "redis", "running"];
+
+/// The longest path of a Unix socket that every system takes: macOS has 104 bytes, one of them
+/// the closing zero; Linux has 108.
+const LONGEST_SOCKET: usize = 103;
+
+/// The longest path of a socket within a folder.
+const SOCKET: &str = "/pg/.s.PGSQL.65535";
+
+/// A folder that is ours while this value lives.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    ephemeral: bool,
+    account: Option<Account>,
+    /// Held, not read: the kernel releases the lock when the process ends, however it ends.
+    lock: File,
+}
+
+impl Folder {
+    /// Makes or takes the folder of a place, after cleaning up what dead owners left there.
+    pub(super) fn open(place: &Place) -> Result<Self, LocalError> {
+        let account = Account::for_servers()?;
+        match place {
+            Place::Ephemeral => {
+                sweep();
+                Self::create_ephemeral(account)
+            }
+            Place::At(path) => {
+                let folder = Self::take(path, account)?;
+                // Servers that a killed owner left running write to the data: they go first.
+                sweep::end_all_in(folder.path());
+                Ok(folder)
+            }
+        }
+    }
+
+    fn create_ephemeral(account: Option<Account>) -> Result<Self, LocalError> {
+        let path = base(account.as_ref())?.join(format!("{PREFIX}{}", random_hex(4)?));
+        // Fails where the path exists: nobody can have prepared it for us.
+        DirBuilder::new().mode(0o700).create(&path).map_err(LocalError::files(&path))?;
+        let made = Self::claim(&path, account, Ephemeral::Yes);
+        if made.is_err() {
+            fs::remove_dir_all(&path).ok();
+        }
+        made
+    }
+
+    /// Locks a new folder. The lock is held before the file gets the name that a sweep looks for,
+    /// so no sweep ever sees a living owner's file unlocked.
+    fn claim(
+        path: &Path,
+        account: Option<Account>,
+        ephemeral: Ephemeral,
+    ) -> Result<Self, LocalError> {
+        let (unnamed, named) = (path.join("owner.new"), path.join(OWNER));
+        let lock = create_private(&unnamed).map_err(LocalError::files(&unnamed))?;
+        lock.lock().map_err(LocalError::files(&unnamed))?;
+        let mut folder =
+            Self { path: path.to_owned(), ephemeral: ephemeral == Ephemeral::Yes, account, lock };
+        folder.sign()?;
+        fs::rename(&unnamed, &named).map_err(LocalError::files(&named))?;
+        folder.open_doors()?;
+        Ok(folder)
+    }
+
+    /// Takes a kept folder, which must be new, empty, or ours already.
+    fn take(path: &Path, account: Option<Account>) -> Result<Self, LocalError> {
+        let path = std::path::absolute(path).map_err(LocalError::files(path))?;
+        fits_a_socket(&path)?;
+        fs::create_dir_all(&path).map_err(LocalError::files(&path))?;
+        let owner = path.join(OWNER);
+        if !owner.exists() {
+            if fs::read_dir(&path).map_err(LocalError::files(&path))?.next().is_some() {
+                return Err(LocalError::NotOurs { path });
+            }
+            return Self::claim(&path, account, Ephemeral::No);
+        }
+        let lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&owner)
+            .map_err(LocalError::files(&owner))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(LocalError::InUse { owner: signature(&owner), path });
+            }
+            Err(TryLockError::Error(source)) => {
+                return Err(LocalError::Files { path: owner, source });
+            }
+        }
+        let mut folder = Self { path, ephemeral: false, account, lock };
+        folder.sign()?;
+        folder.open_doors()?;
+        Ok(folder)
+    }
+
+    /// Writes who owns the folder, for people who look and for [`LocalError::InUse`].
+    fn sign(&mut self) -> Result<(), LocalError> {
+        let text = format!("{}\n", std::process::id());
+        self.lock
+            .set_len(0)
+            .and_then(|()| self.lock.write_all(text.as_bytes()))
+            .map_err(LocalError::files(self.path.join(OWNER)))
+    }
+
+    /// Lets another user's servers pass through to their rooms, without letting them look around.
+    fn open_doors(&self) -> Result<(), LocalError> {
+        let Some(account) = &self.account else { return Ok(()) };
+        let passable = fs::Permissions::from_mode(0o711);
+        fs::set_permissions(&self.path, passable).map_err(LocalError::files(&self.path))?;
+        account.can_reach(&self.path)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn is_ephemeral(&self) -> bool {
+        self.ephemeral
+    }
+
+    pub(super) fn account(&self) -> Option<&Account> {
+        self.account.as_ref()
+    }
+
+    /// Makes a server's own room, which only its user can enter.
+    pub(super) fn room(&self, name: &str) -> Result<PathBuf, LocalError> {
+        let room = self.path.join(name);
+        match DirBuilder::new().mode(0o700).create(&room) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(LocalError::Files { path: room, source }),
+        }
+        self.give(&room)?;
+        Ok(room)
+    }
+
+    /// Gives a file to the user that the servers run as.
+    pub(super) fn give(&self, path: &Path) -> Result<(), LocalError> {
+        self.account.as_ref().map_or(Ok(()), |account| account.take(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.ephemeral {
+            // A start that was cut short may have left an initdb that still writes.
+            sweep::end_all_in(&self.path);
+            // Whatever could not be removed, a later sweep finds unlocked.
+            fs::remove_dir_all(&self.path).ok();
+        }
+    }
+}
+
+/// Whether a folder goes with its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ephemeral {
+    Yes,
+    No,
+}
+
+/// Reads what the owner of a folder wrote about itself.
+pub(super) fn signature(owner: &Path) -> String {
+    fs::read_to_string(owner).map_or_else(|_| "?".to_owned(), |text| text.trim().to_owned())
+}
+
+/// The folders that ephemeral ones may lie in: the system's, and `/tmp` where that is not usable.
+pub(super) fn bases() -> Vec<PathBuf> {
+    let mut bases = vec![std::env::temp_dir(), PathBuf::from("/tmp")];
+    bases.dedup();
+    bases
+}
+
+/// Picks the folder for a new ephemeral one: short enough for a socket, open to the servers' user.
+fn base(account: Option<&Account>) -> Result<PathBuf, LocalError> {
+    let mut refused = None;
+    for base in bases() {
+        let fits = fits_a_socket(&base.join(format!("{PREFIX}00000000")));
+        let usable = fits.and_then(|()| account.map_or(Ok(()), |account| account.can_reach(&base)));
+        match usable {
+            Ok(()) => return Ok(base),
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    Err(refused.unwrap_or(LocalError::PathTooLong { path: std::env::temp_dir() }))
+}
+
+fn fits_a_socket(folder: &Path) -> Result<(), LocalError> {
+    if folder.as_os_str().len().saturating_add(SOCKET.len()) <= LONGEST_SOCKET {
+        return Ok(());
+    }
+    Err(LocalError::PathTooLong { path: folder.to_owned() })
+}
+
+/// Creates a file that only its owner can read; fails if it exists.
+pub(super) fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Says whether a folder entry is a folder of this user, and no link to one.
+pub(super) fn is_own_folder(path: &Path) -> bool {
+    fs::symlink_metadata(path)
+        .is_ok_and(|found| found.is_dir() && found.uid() == rustix::process::geteuid().as_raw())
+}
+
+/// Random bytes from the system, as hexadecimal digits: names that nobody can guess, passwords.
+pub(super) fn random_hex(bytes: usize) -> Result<String, LocalError> {
+    const SOURCE: &str = "/dev/urandom";
+    let mut random = vec![0; bytes];
+    File::open(SOURCE)
+        .and_then(|mut file| file.read_exact(&mut random))
+        .map_err(LocalError::files(SOURCE))?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}

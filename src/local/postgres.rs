@@ -1,0 +1,361 @@
+//! A private PostgreSQL.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::folder::{Folder, create_private};
+use super::log::{Log, reason};
+use super::process::{self, Process, isolate, signal_all_in, until};
+use super::programs::PostgresPrograms;
+use super::secret::Password;
+use super::sweep::end_all_in;
+use super::{LocalError, Options, port, url};
+
+/// The name of the superuser that every private server has.
+pub const SUPERUSER: &str = "tmt_local";
+
+const PROGRAM: &str = "PostgreSQL";
+
+/// How long a start may take. A new folder starts in 50 ms; one whose owner was killed first
+/// recovers, which takes as long as there is WAL to replay.
+const START: Duration = Duration::from_secs(60);
+
+/// How long an orderly end may take: the checkpoint before it writes every changed page.
+const STOP: Duration = Duration::from_secs(30);
+
+/// How PostgreSQL is made to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shutdown {
+    /// Connections are cut, changes are flushed; nothing is left to recover.
+    Fast,
+    /// As after a power cut, but shared memory is given back; the next start recovers.
+    Immediate,
+    /// SIGKILL to the postmaster; its children notice and end.
+    Kill,
+}
+
+/// A private PostgreSQL server.
+///
+/// Dropping it ends the server as [`Shutdown::Immediate`] does, which loses no committed
+/// transaction of a kept folder.
+#[derive(Debug)]
+pub struct Postgres {
+    process: Option<Process>,
+    programs: PostgresPrograms,
+    room: PathBuf,
+    port: u16,
+    password: Password,
+    settings: Vec<(String, String)>,
+    /// Last, so that the server is gone before its folder.
+    folder: Arc<Folder>,
+}
+
+impl Postgres {
+    /// Starts PostgreSQL alone, in a folder of its own; as [`super::Servers::start`] otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As [`super::Servers::start`].
+    pub async fn start(options: Options) -> Result<Self, LocalError> {
+        Self::start_in(Arc::new(Folder::open(&options.place)?), &options).await
+    }
+
+    pub(super) async fn start_in(
+        folder: Arc<Folder>,
+        options: &Options,
+    ) -> Result<Self, LocalError> {
+        let room = folder.room("pg")?;
+        let made_by = fs::read_to_string(data(&room).join("PG_VERSION")).ok();
+        let major = made_by.as_ref().and_then(|text| text.trim().parse().ok());
+        let programs = PostgresPrograms::find(options.postgres_programs.as_deref(), major)?
+            .ok_or_else(|| LocalError::OtherVersion {
+                path: room.clone(),
+                made_by: made_by.clone().unwrap_or_default(),
+            })?;
+        let password = match made_by {
+            Some(_) => saved_password(&folder)?,
+            None => make_data(&folder, &programs, &room).await?,
+        };
+        let mut server = Self {
+            process: None,
+            programs,
+            room,
+            port: 0,
+            password,
+            settings: options.postgres_settings.clone(),
+            folder,
+        };
+        server.start_on_a_free_port().await?;
+        Ok(server)
+    }
+
+    async fn start_on_a_free_port(&mut self) -> Result<(), LocalError> {
+        for _ in 1..port::TRIES {
+            self.port = port::free()?;
+            match self.start_again().await {
+                Err(LocalError::NotStarted { said, .. }) if port::was_taken(&said) => {}
+                other => return other,
+            }
+        }
+        self.port = port::free()?;
+        self.start_again().await
+    }
+
+    /// Starts the server again after [`Postgres::halt`], on the same port and socket. Does
+    /// nothing if it runs.
+    ///
+    /// # Errors
+    ///
+    /// [`LocalError::NotStarted`] says what the server wrote before it gave up.
+    pub async fn start_again(&mut self) -> Result<(), LocalError> {
+        if self.is_running() {
+            return Ok(());
+        }
+        let mut command = Command::new(self.programs.folder.join("postgres"));
+        command.current_dir(&self.room).arg("-D").arg(data(&self.room));
+        for setting in self.all_settings() {
+            command.arg("-c").arg(setting);
+        }
+        let log = Log::catch(self.log_path(), &mut command)?;
+        let mut process = Process::start(PROGRAM, command, self.folder.account())?;
+        let pid = process.pid();
+        let ready = until(START, || !process.is_running() || self.is_ready(pid)).await;
+        if ready && process.is_running() {
+            self.process = Some(process);
+            return Ok(());
+        }
+        process.end_now(Signal::QUIT);
+        let said = reason(&log.text(), &["FATAL:", "ERROR:"]).unwrap_or_else(|| {
+            format!("not ready after {} s, see {}", START.as_secs(), log.path().display())
+        });
+        Err(LocalError::NotStarted { program: PROGRAM, said })
+    }
+
+    fn all_settings(&self) -> Vec<OsString> {
+        let mut settings: Vec<OsString> = EVERYWHERE.iter().copied().map(OsString::from).collect();
+        if self.folder.is_ephemeral() {
+            settings.extend(EPHEMERAL.iter().copied().map(OsString::from));
+        }
+        let mut sockets = OsString::from("unix_socket_directories=");
+        sockets.push(&self.room);
+        settings.extend([sockets, format!("port={}", self.port).into()]);
+        let given = self.settings.iter().map(|(name, value)| format!("{name}={value}").into());
+        settings.extend(given);
+        settings
+    }
+
+    /// Whether the server accepts connections: it says so in the eighth line of its lock file.
+    fn is_ready(&self, pid: i32) -> bool {
+        let Ok(text) = fs::read_to_string(data(&self.room).join("postmaster.pid")) else {
+            return false;
+        };
+        let mut lines = text.lines().map(str::trim);
+        let its_pid = lines.next().and_then(|line| line.parse().ok());
+        its_pid == Some(pid) && lines.nth(6) == Some("ready")
+    }
+
+    /// Ends the server and returns when it is gone. The folder stays, and
+    /// [`Postgres::start_again`] starts it there.
+    ///
+    /// # Errors
+    ///
+    /// [`LocalError::Stuck`] if the server survived even SIGKILL.
+    pub async fn halt(&mut self, how: Shutdown) -> Result<(), LocalError> {
+        let Some(process) = &mut self.process else { return Ok(()) };
+        let signal = match how {
+            Shutdown::Fast => Signal::INT,
+            Shutdown::Immediate => Signal::QUIT,
+            Shutdown::Kill => Signal::KILL,
+        };
+        // A frozen child would keep its postmaster waiting.
+        signal_all_in(&self.room, Signal::CONT);
+        process.end(signal, STOP).await?;
+        self.process = None;
+        // The children of a killed postmaster hold its shared memory until they notice.
+        if !until(STOP, || process::count_in(&self.room) == 0).await {
+            signal_all_in(&self.room, Signal::KILL);
+        }
+        Ok(())
+    }
+
+    /// Ends the server for good; an ephemeral folder goes with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Postgres::halt`].
+    pub async fn stop(mut self) -> Result<(), LocalError> {
+        let how = if self.folder.is_ephemeral() { Shutdown::Immediate } else { Shutdown::Fast };
+        self.halt(how).await
+    }
+
+    /// Stops the postmaster from answering (SIGSTOP): new connections hang, old ones go on.
+    pub fn pause(&mut self) {
+        if let Some(process) = &mut self.process {
+            process.signal(Signal::STOP);
+        }
+    }
+
+    /// Stops every process of the server from answering: to its clients, a black hole.
+    pub fn freeze(&mut self) {
+        signal_all_in(&self.room, Signal::STOP);
+    }
+
+    /// Ends [`Postgres::pause`] and [`Postgres::freeze`].
+    pub fn resume(&mut self) {
+        signal_all_in(&self.room, Signal::CONT);
+    }
+
+    /// Whether the server's first process lives, paused or not.
+    pub fn is_running(&mut self) -> bool {
+        self.process.as_mut().is_some_and(Process::is_running)
+    }
+
+    /// The process id of the postmaster, or `None` while it is halted.
+    pub fn pid(&self) -> Option<i32> {
+        self.process.as_ref().map(Process::pid)
+    }
+
+    /// The major version, such as 15.
+    pub fn major_version(&self) -> u32 {
+        self.programs.major
+    }
+
+    /// The folder with the server's and the client's programs (`psql`, `pgbench`).
+    pub fn programs(&self) -> &Path {
+        &self.programs.folder
+    }
+
+    /// The folder of the Unix socket, which only the server's user and root can enter.
+    pub fn socket_folder(&self) -> &Path {
+        &self.room
+    }
+
+    /// The port on loopback, and in the name of the Unix socket.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The file the server logs to.
+    pub fn log_path(&self) -> PathBuf {
+        self.folder.path().join("pg.log")
+    }
+
+    /// The URL of a database over the Unix socket, where any login is trusted.
+    pub fn url(&self, database: &str, login: &str) -> String {
+        let (host, port) = (url::escape(&self.room), self.port);
+        format!("postgresql://{login}@/{database}?host={host}&port={port}")
+    }
+
+    /// The URL of a database over loopback, as the superuser and with its password. Other logins
+    /// have no password until somebody gives them one.
+    pub fn tcp_url(&self, database: &str) -> String {
+        let (password, port) = (self.password.reveal(), self.port);
+        format!("postgresql://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}")
+    }
+
+    pub(super) fn process(&self) -> Option<&Process> {
+        self.process.as_ref()
+    }
+
+    /// Leaves the server running when this value goes.
+    pub(super) fn let_go(&mut self) {
+        self.process = None;
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if let Some(process) = &mut self.process {
+            end_all_in(&self.room);
+            process.end_now(Signal::QUIT);
+        }
+    }
+}
+
+/// Settings of every private server; those that are given come behind these and win.
+const EVERYWHERE: [&str; 9] = [
+    "listen_addresses=127.0.0.1",
+    "unix_socket_permissions=0700",
+    "cluster_name=tmt",
+    "max_connections=200",
+    // Partitioned tables take a lock per partition; 64 is soon used up.
+    "max_locks_per_transaction=256",
+    // Compiling a query costs more than every query here takes.
+    "jit=off",
+    // POSIX shared memory would stay in /dev/shm after SIGKILL, and is 64 MB in a container.
+    "dynamic_shared_memory_type=mmap",
+    "timezone=UTC",
+    "log_timezone=UTC",
+];
+
+/// Settings that trade what a short life does not need: surviving a crash of the machine.
+const EPHEMERAL: [&str; 4] =
+    ["fsync=off", "full_page_writes=off", "synchronous_commit=off", "shared_buffers=64MB"];
+
+fn data(room: &Path) -> PathBuf {
+    room.join("data")
+}
+
+/// Where the superuser's password is kept, readable by the server's user and nobody else.
+fn password_path(folder: &Folder) -> PathBuf {
+    folder.path().join("pg.password")
+}
+
+fn saved_password(folder: &Folder) -> Result<Password, LocalError> {
+    let path = password_path(folder);
+    let text = fs::read_to_string(&path).map_err(LocalError::files(&path))?;
+    Ok(Password::from_text(&text))
+}
+
+/// Makes the data folder with `initdb`, which takes 0.7 s. A copy of a cached one would take 0.1 s
+/// and a cache to keep right.
+async fn make_data(
+    folder: &Folder,
+    programs: &PostgresPrograms,
+    room: &Path,
+) -> Result<Password, LocalError> {
+    let (password, password_path) = (Password::random()?, password_path(folder));
+    // Left by an initdb that was interrupted, if it is there.
+    fs::remove_file(&password_path).ok();
+    let write = || -> std::io::Result<()> {
+        use std::io::Write as _;
+        create_private(&password_path)?.write_all(password.reveal().as_bytes())
+    };
+    write().map_err(LocalError::files(&password_path))?;
+    folder.give(&password_path)?;
+
+    let unfinished = room.join("unfinished");
+    let program = programs.folder.join("initdb");
+    let mut command = Command::new(&program);
+    command
+        .current_dir(room)
+        .arg("-D")
+        .arg(&unfinished)
+        .args(["-U", SUPERUSER, "-E", "UTF8", "--no-locale", "--no-instructions"])
+        .args(["--auth-local=trust", "--auth-host=scram-sha-256"])
+        .arg("--pwfile")
+        .arg(&password_path)
+        .stdin(Stdio::null());
+    if folder.is_ephemeral() {
+        command.arg("--no-sync");
+    }
+    isolate(&mut command, folder.account());
+    let mut command = tokio::process::Command::from(command);
+    // A Ctrl-C goes to the console, which drops this future.
+    let output = command.process_group(0).kill_on_drop(true).output().await;
+    let output = output.map_err(|source| LocalError::Spawn { path: program, source })?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr);
+        let said = reason(&text, &["FATAL:", "initdb: error:"]).unwrap_or_default();
+        return Err(LocalError::NotStarted { program: "initdb", said });
+    }
+    // The name says that the folder is whole: an interrupted initdb is begun again.
+    fs::rename(&unfinished, data(room)).map_err(LocalError::files(room))?;
+    Ok(password)
+}

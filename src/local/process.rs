@@ -1,0 +1,285 @@
+//! A server process: who it is, whether it lives, how it ends.
+
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::LocalError;
+use super::account::Account;
+
+/// How often a condition outside this process is looked at. Servers get ready and end within tens
+/// of milliseconds, and a look costs microseconds.
+pub(super) const LOOK: Duration = Duration::from_millis(5);
+
+/// How long the kernel gets to end a process that was sent SIGKILL.
+const AFTER_KILL: Duration = Duration::from_secs(10);
+
+/// The server programs, as the kernel names their processes. Only these are ever killed by folder.
+const SERVERS: [&str; 6] =
+    ["postgres", "postmaster", "initdb", "redis-server", "valkey-server", "redis-check-rdb"];
+
+/// One server process, started by us or by a process before us.
+#[derive(Debug)]
+pub(super) struct Process {
+    program: &'static str,
+    pid: Pid,
+    /// Tells this process from a later one with the same number; `None` if it ended at once.
+    born: Option<String>,
+    /// Present if the process is our child: then it has to be waited for.
+    child: Option<Child>,
+}
+
+impl Process {
+    /// Starts a server in a process group of its own: a Ctrl-C meant for the console must not
+    /// reach the database before the console has stopped using it.
+    ///
+    /// The environment is emptied, because `PGDATA`, `PGPORT` and their like would be obeyed.
+    pub(super) fn start(
+        program: &'static str,
+        mut command: Command,
+        account: Option<&Account>,
+    ) -> Result<Self, LocalError> {
+        isolate(&mut command, account);
+        let path = command.get_program().into();
+        let child = command
+            .process_group(0)
+            .stdin(Stdio::null())
+            .spawn()
+            .map_err(|source| LocalError::Spawn { path, source })?;
+        let pid = Pid::from_child(&child);
+        Ok(Self { program, pid, born: birth(pid), child: Some(child) })
+    }
+
+    /// Takes over a process that another command started, or `None` if it is no longer there.
+    pub(super) fn adopt(program: &'static str, pid: i32, born: &str) -> Option<Self> {
+        let pid = Pid::from_raw(pid)?;
+        let now = birth(pid)?;
+        (now == born).then_some(Self { program, pid, born: Some(now), child: None })
+    }
+
+    pub(super) fn pid(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+
+    /// When the process was started, as the system writes it; compared, never interpreted.
+    pub(super) fn born(&self) -> Option<&str> {
+        self.born.as_deref()
+    }
+
+    pub(super) fn is_running(&mut self) -> bool {
+        match &mut self.child {
+            Some(child) => matches!(child.try_wait(), Ok(None)),
+            None => self.born.is_some() && birth(self.pid) == self.born,
+        }
+    }
+
+    /// Sends a signal, unless the process has ended: its number may belong to another by now.
+    pub(super) fn signal(&mut self, signal: Signal) {
+        if self.is_running() {
+            // The only possible failure is that it ended since, which is what a signal is for.
+            kill_process(self.pid, signal).ok();
+        }
+    }
+
+    /// Waits until the process has ended; false if it is still there after `within`.
+    pub(super) async fn ended(&mut self, within: Duration) -> bool {
+        until(within, || !self.is_running()).await
+    }
+
+    /// Ends the process: `politely`, and by SIGKILL where that is not enough within `patience`.
+    pub(super) async fn end(
+        &mut self,
+        politely: Signal,
+        patience: Duration,
+    ) -> Result<(), LocalError> {
+        self.signal(politely);
+        // A stopped process acts on nothing but SIGKILL until it is continued.
+        self.signal(Signal::CONT);
+        if self.ended(patience).await {
+            return Ok(());
+        }
+        self.signal(Signal::KILL);
+        if self.ended(AFTER_KILL).await {
+            return Ok(());
+        }
+        Err(LocalError::Stuck { program: self.program, pid: self.pid(), within: AFTER_KILL })
+    }
+
+    /// Ends the process where nothing can be awaited. Blocks for at most a second.
+    #[expect(clippy::disallowed_methods, reason = "drop cannot await")]
+    pub(super) fn end_now(&mut self, signal: Signal) {
+        self.signal(signal);
+        self.signal(Signal::CONT);
+        for _ in 0..200 {
+            if !self.is_running() {
+                return;
+            }
+            std::thread::sleep(LOOK);
+        }
+        self.signal(Signal::KILL);
+        if let Some(child) = &mut self.child {
+            child.wait().ok();
+        }
+    }
+}
+
+/// Empties the environment of a command and makes it run as `account`.
+///
+/// `Command::uid` also drops the supplementary groups of root.
+pub(super) fn isolate(command: &mut Command, account: Option<&Account>) {
+    command.env_clear().env("LC_ALL", "C").env("TZ", "UTC");
+    for name in ["PATH", "LD_LIBRARY_PATH"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    if let Some(account) = account {
+        command.uid(account.uid()).gid(account.gid());
+    }
+}
+
+/// Waits until `condition` holds; false if it does not within `limit`.
+pub(super) async fn until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let holds = async {
+        while !condition() {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::time::timeout(limit, holds).await.is_ok()
+}
+
+/// Sends a signal to every server process that works in `folder`; returns how many there were.
+///
+/// The folder, not a list of process ids, says what is ours: a list is stale after a crash between
+/// the start of a process and the note about it.
+pub(super) fn signal_all_in(folder: &Path, signal: Signal) -> usize {
+    let found = system::working_in(folder);
+    for pid in &found {
+        kill_process(*pid, signal).ok();
+    }
+    found.len()
+}
+
+/// How many server processes work in `folder`.
+pub(super) fn count_in(folder: &Path) -> usize {
+    system::working_in(folder).len()
+}
+
+/// When a process was started, or `None` if it is gone or only waits to be collected.
+fn birth(pid: Pid) -> Option<String> {
+    system::birth(pid)
+}
+
+/// The process table as Linux shows it.
+#[cfg(target_os = "linux")]
+mod system {
+    use std::fs;
+    use std::path::Path;
+
+    use rustix::process::Pid;
+
+    use super::SERVERS;
+
+    pub(super) fn birth(pid: Pid) -> Option<String> {
+        let (_, fields) = stat(&pid.as_raw_nonzero().to_string())?;
+        // proc_pid_stat(5): the fields behind the name begin with the third, the state; the
+        // twenty-second is the start time in clock ticks since boot.
+        let mut fields = fields.split_ascii_whitespace();
+        let state = fields.next()?;
+        if state == "Z" || state == "X" {
+            return None;
+        }
+        fields.nth(18).map(str::to_owned)
+    }
+
+    pub(super) fn working_in(folder: &Path) -> Vec<Pid> {
+        let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
+        processes
+            .flatten()
+            .filter_map(|entry| {
+                let name = entry.file_name().into_string().ok()?;
+                let pid = Pid::from_raw(name.parse().ok()?)?;
+                let (program, _) = stat(&name)?;
+                let cwd = fs::read_link(entry.path().join("cwd")).ok()?;
+                (SERVERS.contains(&program.as_str()) && cwd.starts_with(folder)).then_some(pid)
+            })
+            .collect()
+    }
+
+    /// The name of a process and the fields behind it. The name may hold anything, also `) R 1`.
+    fn stat(pid: &str) -> Option<(String, String)> {
+        let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let (head, fields) = line.rsplit_once(')')?;
+        let (_, name) = head.split_once('(')?;
+        Some((name.to_owned(), fields.to_owned()))
+    }
+}
+
+/// The process table as `ps` shows it, where there is no `/proc`.
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use std::path::Path;
+    use std::process::Command;
+
+    use rustix::process::Pid;
+
+    use super::SERVERS;
+
+    pub(super) fn birth(pid: Pid) -> Option<String> {
+        let line = ps(&["-o", "stat=,lstart=", "-p", &pid.as_raw_nonzero().to_string()])?;
+        let (state, born) = line.trim().split_once(' ')?;
+        (!state.starts_with('Z')).then(|| born.trim().to_owned())
+    }
+
+    pub(super) fn working_in(folder: &Path) -> Vec<Pid> {
+        let (Some(folder), Some(table)) = (folder.to_str(), ps(&["-axo", "pid=,command="])) else {
+            return Vec::new();
+        };
+        table
+            .lines()
+            .filter_map(|line| {
+                let (pid, command) = line.trim().split_once(' ')?;
+                let program = command.split_ascii_whitespace().next()?.rsplit('/').next()?;
+                let ours = SERVERS.contains(&program) && command.contains(folder);
+                ours.then(|| Pid::from_raw(pid.parse().ok()?)).flatten()
+            })
+            .collect()
+    }
+
+    fn ps(arguments: &[&str]) -> Option<String> {
+        let output = Command::new("ps").args(arguments).env("LC_ALL", "C").output().ok()?;
+        String::from_utf8(output.stdout).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_process_is_told_from_another_with_its_number() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        let born = birth(Pid::from_raw(own).unwrap()).unwrap();
+
+        assert!(Process::adopt("test", own, &born).is_some());
+        assert!(Process::adopt("test", own, "0").is_none());
+    }
+
+    #[test]
+    fn a_process_that_ended_but_was_not_collected_is_not_running() -> io::Result<()> {
+        let mut child = Command::new("true").spawn()?;
+        let pid = Pid::from_child(&child);
+        rustix::process::waitid(
+            rustix::process::WaitId::Pid(pid),
+            rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT,
+        )?;
+
+        assert_eq!(birth(pid), None);
+        child.wait().map(drop)
+    }
+}

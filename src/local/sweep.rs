@@ -1,0 +1,99 @@
+//! Cleans up after owners that were killed and could not do it themselves.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::folder::{OWNER, PREFIX, bases, is_own_folder};
+use super::process::{LOOK, signal_all_in};
+
+/// How old a folder without an `owner` file must be before it counts as abandoned: its owner makes
+/// that file at once, and may just be about to.
+const BEING_MADE: Duration = Duration::from_secs(60);
+
+/// How long servers get to end on SIGQUIT. Immediate shutdown takes PostgreSQL about 10 ms, and
+/// gives back its shared memory, which SIGKILL would leave with the system.
+const QUIT: Duration = Duration::from_secs(3);
+
+/// How long servers get to disappear after SIGKILL.
+const KILL: Duration = Duration::from_secs(5);
+
+/// Ends the servers and removes the folders that dead owners left in the temporary folder; returns
+/// how many folders that were.
+///
+/// A folder counts as abandoned when it is this user's own and the lock on its `owner` file is
+/// free. Two sweeps at once do no harm: the lock goes to one of them.
+pub fn sweep() -> usize {
+    bases()
+        .iter()
+        .filter_map(|base| fs::read_dir(base).ok())
+        .flat_map(Iterator::flatten)
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_folder_name))
+        .filter(|entry| remove_if_abandoned(&entry.path()))
+        .count()
+}
+
+fn is_folder_name(name: &str) -> bool {
+    name.strip_prefix(PREFIX)
+        .is_some_and(|rest| rest.len() == 8 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+fn remove_if_abandoned(folder: &Path) -> bool {
+    if !is_own_folder(folder) {
+        return false;
+    }
+    // Kept open, and so locked, until the folder is gone.
+    let _lock = match File::open(folder.join(OWNER)) {
+        Ok(owner) if owner.try_lock().is_ok() => Some(owner),
+        Ok(_) => return false,
+        Err(_) if is_older_than(folder, BEING_MADE) => None,
+        Err(_) => return false,
+    };
+    end_all_in(folder);
+    fs::remove_dir_all(folder).is_ok()
+}
+
+fn is_older_than(folder: &Path, age: Duration) -> bool {
+    fs::metadata(folder)
+        .and_then(|found| found.modified())
+        .is_ok_and(|made| made.elapsed().is_ok_and(|elapsed| elapsed > age))
+}
+
+/// Ends every server process in a folder, and returns when they are gone. Blocks: for about 20 ms
+/// where there is something to end, for the reading of the process table otherwise.
+pub(super) fn end_all_in(folder: &Path) {
+    for (signal, patience) in [(Signal::QUIT, QUIT), (Signal::KILL, KILL)] {
+        if signal_all_in(folder, signal) == 0 {
+            return;
+        }
+        // A stopped process acts on SIGQUIT only when it is continued.
+        signal_all_in(folder, Signal::CONT);
+        if gone(folder, patience) {
+            return;
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "used by drop, which cannot await")]
+fn gone(folder: &Path, within: Duration) -> bool {
+    let looks = within.as_millis().checked_div(LOOK.as_millis()).unwrap_or(1);
+    (0..looks).any(|_| {
+        std::thread::sleep(LOOK);
+        super::process::count_in(folder) == 0
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_we_give_are_swept() {
+        assert!(is_folder_name("tmt-0123abcd"));
+        for other in ["tmt-", "tmt-0123abcde", "tmt-0123abcg", "tmt-backups", "mt-0123abcd"] {
+            assert!(!is_folder_name(other), "{other}");
+        }
+    }
+}
