@@ -1,0 +1,424 @@
+//! A random market: the same seed and start give the same quotes on every machine.
+//!
+//! Prices are whole thousandths of a tick, time is whole microseconds, and there is no floating
+//! point anywhere. When a quote comes and of what depends on the seed alone, never on how often the
+//! market is asked, so a slow machine sees the same prices as a fast one.
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+
+use super::dice::{Dice, SIGMA};
+use super::instruments::{Motion, SPECS};
+use super::sessions;
+use crate::domain::ids::InstrumentId;
+use crate::domain::quote::Quote;
+
+/// Thousandths of a tick, the unit of middle prices.
+const TICK: i64 = 1_000;
+
+/// Microseconds in a second.
+const SECOND: i64 = 1_000_000;
+
+/// How far an instrument is pulled back to where it started: this part of the way in a second, so
+/// half of it in about four hours. Without it a demo that runs for days ends at absurd prices.
+const PULL: i64 = 20_000;
+
+/// How seldom a price jumps: once in this many seconds, for each instrument.
+const SECONDS_BETWEEN_JUMPS: i64 = 900;
+
+/// How long a jump keeps the spread wide: half of it is gone after so many microseconds.
+const CALMING: i64 = 4 * SECOND;
+
+/// The smallest and largest jump, in deviations of one second.
+const JUMP: (i64, i64) = (6, 18);
+
+/// Streams of chance: the instruments have 0 to 11.
+const CHOICE: u64 = 1_000;
+
+/// A random market of the simulated desk's instruments.
+#[derive(Debug, Clone)]
+pub struct Market {
+    started: i64,
+    rate: u32,
+    /// Quotes since the start.
+    count: u64,
+    choice: Dice,
+    lines: Vec<Line>,
+}
+
+/// One instrument's price.
+#[derive(Debug, Clone)]
+struct Line {
+    id: InstrumentId,
+    dice: Dice,
+    /// Middle price.
+    mid: i64,
+    /// Where it is pulled to.
+    home: i64,
+    /// When it moved last, and was last pulled.
+    moved_at: i64,
+    pulled_at: i64,
+    /// Percent that the last jump made the spread wider, and when it was.
+    stir: i64,
+    stirred_at: i64,
+    seq: u64,
+    source: Source,
+}
+
+/// Where an instrument's prices come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Simulated,
+    /// Somebody else publishes it; here it only moves the crosses.
+    Elsewhere,
+}
+
+/// A quote and how it came about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tick {
+    /// The quote, with its number in the instrument's sequence.
+    pub quote: Quote,
+    /// The spread, in tenths of the instrument's usual one: 10 is usual.
+    pub spread_tenths: i64,
+}
+
+impl Market {
+    /// Opens the market at `start`, with `rate` quotes per second over all instruments (at least
+    /// one). `prices` holds middle prices to start from; an instrument without one starts where it
+    /// stood in autumn 2025. Numbers of quotes begin at one.
+    pub fn new(
+        seed: u64,
+        start: DateTime<Utc>,
+        rate: u32,
+        prices: &[(InstrumentId, Decimal)],
+    ) -> Self {
+        let started = start.timestamp_micros();
+        let line = |(stream, spec): (u64, &super::instruments::Spec)| {
+            let known = prices.iter().find(|(id, _)| id.as_str() == spec.name);
+            let ticks = known.and_then(|(_, price)| spec.ticks(*price));
+            let mid = ticks.unwrap_or(spec.first_price).max(1).saturating_mul(TICK);
+            Line {
+                id: InstrumentId::new(spec.name),
+                dice: Dice::new(seed, stream),
+                mid,
+                home: mid,
+                moved_at: started,
+                pulled_at: started,
+                stir: 0,
+                stirred_at: started,
+                seq: 0,
+                source: Source::Simulated,
+            }
+        };
+        let lines = (0..).zip(&SPECS).map(line).collect();
+        Self { started, rate: rate.max(1), count: 0, choice: Dice::new(seed, CHOICE), lines }
+    }
+
+    /// Leaves an instrument to another publisher: no more quotes of it come from here, and
+    /// [`Market::follow`] tells where its price is.
+    pub fn leave(&mut self, instrument: &InstrumentId) {
+        if let Some(line) = self.lines.iter_mut().find(|line| line.id == *instrument) {
+            line.source = Source::Elsewhere;
+        }
+    }
+
+    /// Takes the price of an instrument that another publisher moves, so that crosses over it stay
+    /// in line.
+    pub fn follow(&mut self, instrument: &InstrumentId, mid: Decimal) {
+        let known = self.lines.iter_mut().zip(&SPECS).find(|(line, _)| line.id == *instrument);
+        if let Some((line, spec)) = known
+            && let Some(ticks) = spec.ticks(mid)
+        {
+            line.mid = ticks.max(1).saturating_mul(TICK);
+            line.home = line.mid;
+        }
+    }
+
+    /// Returns the next quote if its time has come at `now`. Call it until it returns `None`.
+    pub fn next(&mut self, now: DateTime<Utc>) -> Option<Tick> {
+        let now = now.timestamp_micros();
+        loop {
+            let due = self.due_at(self.count)?;
+            if due > now {
+                return None;
+            }
+            self.count = self.count.saturating_add(1);
+            let time = DateTime::from_timestamp_micros(due)?;
+            let chosen = self.choose(time)?;
+            self.advance(chosen, due, time);
+            if let Some(tick) = self.tick(chosen, time) {
+                return Some(tick);
+            }
+        }
+    }
+
+    /// Returns one quote of every instrument that is quoted here, at `now`: what a feed sends to
+    /// begin with.
+    pub fn snapshot(&mut self, now: DateTime<Utc>) -> Vec<Tick> {
+        (0..self.lines.len()).filter_map(|chosen| self.tick(chosen, now)).collect()
+    }
+
+    /// Leaves out the quotes up to `now`: after a machine has slept, nobody wants to see the night
+    /// in one second. Prices then move by what the pause allows, at the next quote.
+    pub fn skip(&mut self, now: DateTime<Utc>) {
+        let elapsed = now.timestamp_micros().saturating_sub(self.started).max(0);
+        let count = i128::from(elapsed).saturating_mul(i128::from(self.rate)) / i128::from(SECOND);
+        self.count = self.count.max(u64::try_from(count).unwrap_or(u64::MAX));
+    }
+
+    /// Returns how far behind `now` the next quote is.
+    pub fn lag(&self, now: DateTime<Utc>) -> std::time::Duration {
+        let behind = self.due_at(self.count).map(|due| now.timestamp_micros().saturating_sub(due));
+        let micros = behind.and_then(|lag| u64::try_from(lag).ok()).unwrap_or(0);
+        std::time::Duration::from_micros(micros)
+    }
+
+    /// Returns the middle price of every instrument.
+    pub fn mids(&self) -> impl Iterator<Item = (&InstrumentId, Decimal)> {
+        self.lines.iter().zip(&SPECS).map(|(line, spec)| (&line.id, spec.price(line.mid / TICK)))
+    }
+
+    /// The quotes come evenly, `rate` in a second; which instrument each is of is left to chance.
+    fn due_at(&self, count: u64) -> Option<i64> {
+        let micros = i128::from(count).checked_mul(i128::from(SECOND))? / i128::from(self.rate);
+        self.started.checked_add(i64::try_from(micros).ok()?)
+    }
+
+    fn choose(&mut self, time: DateTime<Utc>) -> Option<usize> {
+        let mut weights = [0_u32; SPECS.len()];
+        for (weight, spec) in weights.iter_mut().zip(&SPECS) {
+            *weight = spec.weight.saturating_mul(sessions::activity(time, spec.sessions));
+        }
+        self.choice.pick_by_weight(&weights)
+    }
+
+    fn advance(&mut self, chosen: usize, now: i64, time: DateTime<Utc>) {
+        let Some(spec) = SPECS.get(chosen) else { return };
+        match spec.motion {
+            Motion::Walk(deviation) => {
+                let activity = sessions::activity(time, spec.sessions);
+                if let Some(line) = self.lines.get_mut(chosen)
+                    && line.source == Source::Simulated
+                {
+                    line.walk(deviation, activity, now);
+                }
+            }
+            Motion::Product(first, second) | Motion::Quotient(first, second) => {
+                let mid = self.cross(spec.motion, chosen, first, second);
+                let legs = [first, second].map(|leg| self.lines.get(leg));
+                let stir = legs.iter().flatten().map(|leg| leg.stir(now)).max().unwrap_or(0);
+                if let (Some(mid), Some(line)) = (mid, self.lines.get_mut(chosen))
+                    && line.source == Source::Simulated
+                {
+                    line.mid = mid;
+                    (line.stir, line.stirred_at) = (stir, now);
+                }
+            }
+        }
+    }
+
+    /// A cross in thousandths of its tick, from those of its legs.
+    fn cross(&self, motion: Motion, at: usize, first: usize, second: usize) -> Option<i64> {
+        let places = |at: usize| SPECS.get(at).map(|spec| spec.places);
+        let (a, b) =
+            (i128::from(self.lines.get(first)?.mid), i128::from(self.lines.get(second)?.mid));
+        // mid = price · 10^places · TICK, for all three.
+        let [one, two, own] = [first, second, at]
+            .map(|at| 10_i128.checked_pow(places(at)?)?.checked_mul(TICK.into()));
+        let (one, two, own) = (one?, two?, own?);
+        let mid = if matches!(motion, Motion::Product(..)) {
+            a.checked_mul(b)?.checked_mul(own)?.checked_div(one)?.checked_div(two)?
+        } else {
+            a.checked_mul(two)?.checked_mul(own)?.checked_div(one)?.checked_div(b)?
+        };
+        i64::try_from(mid).ok().filter(|mid| *mid >= TICK)
+    }
+
+    /// Makes a quote of an instrument where its price is now.
+    fn tick(&mut self, chosen: usize, time: DateTime<Utc>) -> Option<Tick> {
+        let (line, spec) = (self.lines.get_mut(chosen)?, SPECS.get(chosen)?);
+        if line.source == Source::Elsewhere {
+            return None;
+        }
+        let activity = sessions::activity(time, spec.sessions);
+        let percent =
+            sessions::spread(time, activity).saturating_add(line.stir(time.timestamp_micros()));
+        // A tenth up or down: no book is ever exactly as wide as before.
+        let noise = line.dice.between(90, 110);
+        let spread = spec.spread.saturating_mul(percent).saturating_mul(noise) / 10_000;
+        let spread = spread.max(1);
+        let bid = (line.mid / TICK).saturating_sub(spread / 2).max(1);
+        let ask = bid.saturating_add(spread);
+        line.seq = line.seq.saturating_add(1);
+        let (bid, ask) = (spec.price(bid), spec.price(ask));
+        let quote = Quote::new(line.id.clone(), bid, ask, time, Some(line.seq)).ok()?;
+        Some(Tick { quote, spread_tenths: spread.saturating_mul(10) / spec.spread })
+    }
+}
+
+impl Line {
+    /// Moves the price by what chance allows since it moved last: a deviation grows with the root
+    /// of the time.
+    fn walk(&mut self, deviation: i64, activity: u32, now: i64) {
+        let elapsed = now.saturating_sub(self.moved_at).max(0);
+        let pace = elapsed.isqrt().saturating_mul(i64::from(activity.saturating_mul(100).isqrt()));
+        // The root of a second in microseconds is 1,000, that of 100 % times 100 is 100.
+        let step = i128::from(self.dice.normal())
+            .saturating_mul(i128::from(deviation))
+            .saturating_mul(i128::from(pace))
+            / i128::from(SIGMA.saturating_mul(100_000));
+        self.mid = self.mid.saturating_add(i64::try_from(step).unwrap_or(0));
+        self.jump(deviation, elapsed, now);
+        self.moved_at = now;
+        // Pulled in whole seconds, or at a high rate each pull would be rounded down to nothing.
+        let seconds = now.saturating_sub(self.pulled_at) / SECOND;
+        if seconds > 0 {
+            let away = self.home.saturating_sub(self.mid);
+            self.mid = self.mid.saturating_add(away.saturating_mul(seconds.min(PULL)) / PULL);
+            self.pulled_at = now;
+        }
+        self.mid = self.mid.max(TICK);
+    }
+
+    fn jump(&mut self, deviation: i64, elapsed: i64, now: i64) {
+        let share = elapsed / SECONDS_BETWEEN_JUMPS;
+        if self.dice.one_in_a_million(u32::try_from(share).unwrap_or(u32::MAX)) {
+            let height = self.dice.between(JUMP.0, JUMP.1).saturating_mul(deviation);
+            let up = self.dice.percent(50);
+            self.mid = self.mid.saturating_add(if up { height } else { height.saturating_neg() });
+            (self.stir, self.stirred_at) = (self.dice.between(150, 500), now);
+        }
+    }
+
+    /// Percent that the spread is wider at `now`. Reckoned from the jump, not from the last quote,
+    /// so that it falls the same way however many quotes come.
+    fn stir(&self, now: i64) -> i64 {
+        let since = now.saturating_sub(self.stirred_at).max(0);
+        let halves = u32::try_from(since / CALMING).unwrap_or(u32::MAX);
+        let left = self.stir.checked_shr(halves).unwrap_or(0);
+        left.saturating_sub(left.saturating_mul(since % CALMING) / CALMING.saturating_mul(2))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rust_decimal::dec;
+
+    use super::*;
+
+    fn monday() -> DateTime<Utc> {
+        "2026-01-05T13:00:00Z".parse().expect("a time")
+    }
+
+    fn after(seconds: i64) -> DateTime<Utc> {
+        monday() + chrono::TimeDelta::seconds(seconds)
+    }
+
+    fn quotes(market: &mut Market, until: DateTime<Utc>) -> Vec<Quote> {
+        std::iter::from_fn(|| market.next(until)).map(|tick| tick.quote).collect()
+    }
+
+    fn line(quote: &Quote) -> String {
+        let Quote { instrument, bid, ask, time, seq } = quote;
+        format!("{time} {instrument} {bid} {ask} {}", seq.expect("a number"))
+    }
+
+    #[test]
+    fn a_seed_gives_this_very_market_on_every_machine() {
+        let mut market = Market::new(42, monday(), 30, &[]);
+        let quotes = quotes(&mut market, after(600));
+
+        assert_eq!(quotes.len(), 18_001);
+        let shown: Vec<String> = quotes.iter().step_by(4_500).map(line).collect();
+        assert_eq!(shown, MARKET_OF_SEED_42);
+    }
+
+    const MARKET_OF_SEED_42: [&str; 5] = [
+        "2026-01-05 13:00:00 UTC US500_USD 6649.8 6650.2 1",
+        "2026-01-05 13:02:30 UTC EUR_JPY 179.683 179.700 262",
+        "2026-01-05 13:05:00 UTC XAU_USD 4077.76 4078.01 1003",
+        "2026-01-05 13:07:30 UTC XAU_USD 4071.51 4071.80 1541",
+        "2026-01-05 13:10:00 UTC US500_USD 6658.7 6659.1 1814",
+    ];
+
+    #[test]
+    fn what_a_market_quotes_does_not_depend_on_how_often_it_is_asked() {
+        let mut often = Market::new(1, monday(), 25, &[]);
+        let mut seldom = often.clone();
+
+        let in_steps: Vec<Quote> =
+            (1..=600).flat_map(|tenth| quotes(&mut often, after(tenth))).collect();
+
+        assert_eq!(in_steps, quotes(&mut seldom, after(600)));
+        let other = quotes(&mut Market::new(2, monday(), 25, &[]), after(600));
+        assert_ne!(in_steps, other);
+    }
+
+    #[test]
+    fn a_day_of_quotes_is_plausible() {
+        let mut market = Market::new(9, monday(), 1, &[]);
+        let mut widest = 0;
+        let mut seen = std::collections::BTreeMap::new();
+        while let Some(Tick { quote, spread_tenths }) = market.next(after(86_400)) {
+            let first = seen.entry(quote.instrument.clone()).or_insert((quote.bid, quote.seq));
+            let moved = (quote.bid / first.0 - Decimal::ONE).abs();
+            assert!(moved < dec!(0.04), "{} moved by {moved}", quote.instrument);
+            assert!(quote.ask > quote.bid, "{quote:?}");
+            widest = widest.max(spread_tenths);
+        }
+        assert_eq!(seen.len(), 12);
+        assert!(widest > 40, "no jump widened a spread: {widest}");
+    }
+
+    #[test]
+    fn crosses_stay_in_line_with_their_legs_and_with_what_another_publishes() {
+        let mut market = Market::new(5, monday(), 30, &[]);
+        let euro = InstrumentId::new("EUR_USD");
+        market.leave(&euro);
+        market.follow(&euro, dec!(1.38695));
+
+        let quotes = quotes(&mut market, after(120));
+
+        assert!(quotes.iter().all(|quote| quote.instrument != euro));
+        let last = |name: &str| {
+            quotes
+                .iter()
+                .rev()
+                .find(|q| q.instrument.as_str() == name)
+                .and_then(Quote::mid)
+                .expect(name)
+        };
+        let through = dec!(1.38695) * last("USD_JPY");
+        assert!((last("EUR_JPY") - through).abs() < dec!(0.2), "{} {through}", last("EUR_JPY"));
+        let through = dec!(1.38695) / last("GBP_USD");
+        assert!((last("EUR_GBP") - through).abs() < dec!(0.002), "{} {through}", last("EUR_GBP"));
+    }
+
+    #[test]
+    fn the_numbers_of_an_instrument_rise_by_one() {
+        let mut market = Market::new(5, monday(), 50, &[]);
+        let mut last = std::collections::BTreeMap::new();
+        market.snapshot(monday()).iter().for_each(|tick| {
+            last.insert(tick.quote.instrument.clone(), tick.quote.seq);
+        });
+        assert!(last.values().all(|seq| *seq == Some(1)));
+        for quote in quotes(&mut market, after(60)) {
+            let before = last.insert(quote.instrument, quote.seq).flatten().expect("a number");
+            assert_eq!(quote.seq, Some(before + 1));
+        }
+    }
+
+    #[test]
+    fn a_machine_that_slept_is_spared_the_quotes_of_the_night() {
+        let mut market = Market::new(5, monday(), 30, &[]);
+        quotes(&mut market, after(10));
+        let morning = after(8 * 3600);
+        assert!(market.lag(morning) > std::time::Duration::from_secs(28_000));
+
+        market.skip(morning);
+
+        assert_eq!(market.lag(morning), std::time::Duration::ZERO);
+        assert_eq!(quotes(&mut market, morning).len(), 1);
+        assert_eq!(quotes(&mut market, after(8 * 3600 + 1)).len(), 30);
+    }
+}

@@ -1,0 +1,383 @@
+//! Reads a file of recorded quotes.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use flate2::bufread::MultiGzDecoder;
+use rust_decimal::{Decimal, dec};
+
+use super::ReplayError;
+
+/// The longest line that is read, in bytes; a quote has about 45. A file of another kind may hold
+/// no line end at all, and must not be read into memory to find that out.
+const LONGEST_LINE: u64 = 4_096;
+
+/// The first bytes of a gzip file. Told by content, because a name can lie.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// Above what `market_data` can store.
+const TOO_HIGH: Decimal = dec!(100000);
+
+/// A recorded price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Recorded {
+    /// When it was recorded.
+    pub(crate) time: DateTime<Utc>,
+    pub(crate) bid: Decimal,
+    pub(crate) ask: Decimal,
+}
+
+/// A line that is no quote, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadLine {
+    /// Number of the line, the header being 1.
+    pub number: u64,
+    /// What is wrong with it, in a few words.
+    pub reason: String,
+}
+
+/// Reads quotes from a `csv` or `csv.gz` file, line by line.
+///
+/// The header names the columns: `time` or `timestamp`, `bid`, `ask`, in any order; others are
+/// passed over. Times are ISO 8601 with `T` or a space, with an offset or, without one, in UTC.
+/// Quotes are in the order of their times; of two neighbours that are not, the one that does not
+/// fit its surroundings is a bad line.
+pub(crate) struct Reader {
+    lines: Box<dyn BufRead + Send>,
+    columns: Columns,
+    number: u64,
+    read: Arc<AtomicU64>,
+    /// Read, but not returned before it is known that the next line is not earlier.
+    held: Option<(u64, Recorded)>,
+    last: Option<DateTime<Utc>>,
+    /// The error that ended the file while a quote was held.
+    broken: Option<io::Error>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Columns {
+    time: usize,
+    bid: usize,
+    ask: usize,
+}
+
+impl Reader {
+    /// Opens a file and reads its header.
+    pub(crate) fn open(path: &Path) -> Result<Self, ReplayError> {
+        let unreadable = |source| ReplayError::Unreadable { path: path.to_owned(), source };
+        let read = Arc::new(AtomicU64::new(0));
+        let file = File::open(path).map_err(unreadable)?;
+        let mut bytes = BufReader::new(Counted { file, read: Arc::clone(&read) });
+        let start = bytes.fill_buf().map_err(unreadable)?;
+        let lines: Box<dyn BufRead + Send> = if start.starts_with(&GZIP) {
+            Box::new(BufReader::new(MultiGzDecoder::new(bytes)))
+        } else {
+            Box::new(bytes)
+        };
+        let columns = Columns { time: 0, bid: 0, ask: 0 };
+        let mut reader =
+            Self { lines, columns, number: 0, read, held: None, last: None, broken: None };
+        let header = reader.line().map_err(unreadable)?.and_then(Result::ok).unwrap_or_default();
+        reader.columns = Columns::from_header(&header).ok_or_else(|| ReplayError::NoHeader {
+            path: path.to_owned(),
+            found: shown(&header),
+        })?;
+        Ok(reader)
+    }
+
+    /// Returns a counter of the bytes that were read of the file as it lies on the disk.
+    pub(crate) fn bytes_read(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.read)
+    }
+
+    /// Returns the next quote or bad line, or `None` at the end. An error ends the file: a broken
+    /// disk, or a gzip stream that was cut.
+    pub(crate) fn next(&mut self) -> io::Result<Option<Result<Recorded, BadLine>>> {
+        loop {
+            let line = match self.broken.take().map_or_else(|| self.line(), Err) {
+                Ok(Some(line)) => line,
+                Ok(None) => return Ok(self.held.take().map(|(_, quote)| Ok(quote))),
+                Err(error) => {
+                    // What was read before it broke is good.
+                    let Some((_, quote)) = self.held.take() else { return Err(error) };
+                    self.broken = Some(error);
+                    return Ok(Some(Ok(quote)));
+                }
+            };
+            let number = self.number;
+            let parsed = match line {
+                Ok(text) if text.trim().is_empty() => continue,
+                Ok(text) => self.columns.quote(&text),
+                Err(reason) => Err(reason),
+            };
+            let quote = match parsed {
+                Ok(quote) => quote,
+                Err(reason) => return Ok(Some(Err(BadLine { number, reason }))),
+            };
+            if let Some(found) = self.order(number, quote) {
+                return Ok(Some(found));
+            }
+        }
+    }
+
+    /// Holds a quote, and returns the one before it or whichever of the two is out of order.
+    fn order(&mut self, number: u64, quote: Recorded) -> Option<Result<Recorded, BadLine>> {
+        let Some((held_number, held)) = self.held.replace((number, quote)) else {
+            return None;
+        };
+        if held.time <= quote.time {
+            self.last = Some(held.time);
+            return Some(Ok(held));
+        }
+        if self.last.is_none_or(|last| last <= quote.time) {
+            let reason = format!("its time {} is after that of the next line", held.time);
+            return Some(Err(BadLine { number: held_number, reason }));
+        }
+        self.held = Some((held_number, held));
+        let reason = format!("its time {} is before that of the line above", quote.time);
+        Some(Err(BadLine { number, reason }))
+    }
+
+    /// Reads a line without its end, or says why it is no text.
+    fn line(&mut self) -> io::Result<Option<Result<String, String>>> {
+        let mut bytes = Vec::new();
+        let mut limited = self.lines.by_ref().take(LONGEST_LINE);
+        if limited.read_until(b'\n', &mut bytes)? == 0 {
+            return Ok(None);
+        }
+        self.number = self.number.saturating_add(1);
+        if bytes.pop_if(|last| *last == b'\n').is_none()
+            && u64::try_from(bytes.len()).is_ok_and(|length| length >= LONGEST_LINE)
+        {
+            self.lines.skip_until(b'\n')?;
+            return Ok(Some(Err(format!("longer than {LONGEST_LINE} bytes"))));
+        }
+        Ok(Some(String::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())))
+    }
+}
+
+impl Columns {
+    fn from_header(header: &str) -> Option<Self> {
+        let header = header.trim_start_matches('\u{feff}');
+        let names: Vec<String> =
+            header.split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
+        let find = |wanted: &[&str]| names.iter().position(|name| wanted.contains(&name.as_str()));
+        Some(Self {
+            time: find(&["time", "timestamp"])?,
+            bid: find(&["bid"])?,
+            ask: find(&["ask"])?,
+        })
+    }
+
+    fn quote(self, line: &str) -> Result<Recorded, String> {
+        let field = |at: usize, name: &str| {
+            let text = line.split(',').nth(at).map(str::trim).unwrap_or_default();
+            if text.is_empty() { Err(format!("no {name}")) } else { Ok(text) }
+        };
+        let time = time(field(self.time, "time")?)?;
+        let bid = price(field(self.bid, "bid")?)?;
+        let ask = price(field(self.ask, "ask")?)?;
+        if bid > ask {
+            return Err(format!("the bid {bid} is above the ask {ask}"));
+        }
+        Ok(Recorded { time, bid, ask })
+    }
+}
+
+/// Reads a time: with an offset, or in UTC.
+fn time(text: &str) -> Result<DateTime<Utc>, String> {
+    let without_offset = |text: &str| {
+        let text = text.replacen(' ', "T", 1);
+        text.parse::<NaiveDateTime>().ok().map(|time| time.and_utc())
+    };
+    DateTime::parse_from_rfc3339(text)
+        .ok()
+        .map(|time| time.to_utc())
+        .or_else(|| without_offset(text))
+        .ok_or_else(|| format!("{:?} is not a time", shown(text)))
+}
+
+fn price(text: &str) -> Result<Decimal, String> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let number = Decimal::from_str_exact(text).ok().filter(|_| plain);
+    let number = number.ok_or_else(|| format!("{:?} is not a price", shown(text)))?;
+    if number.is_zero() {
+        Err("a price is zero".to_owned())
+    } else if number >= TOO_HIGH {
+        Err(format!("the price {number} is above what can be stored, 99999.99999"))
+    } else {
+        Ok(number)
+    }
+}
+
+/// Cuts a text of the file for a message.
+fn shown(text: &str) -> String {
+    crate::domain::text::clean(text).chars().take(40).collect()
+}
+
+/// Counts what is read of a file.
+struct Counted {
+    file: File,
+    read: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.file.read(buffer)?;
+        self.read.fetch_add(u64::try_from(length).unwrap_or(0), Ordering::Relaxed);
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(bytes).expect("written");
+        file
+    }
+
+    fn read(bytes: &[u8]) -> Vec<Result<Recorded, BadLine>> {
+        let file = file(bytes);
+        let mut reader = Reader::open(file.path()).expect("a header");
+        std::iter::from_fn(|| reader.next().expect("readable")).collect()
+    }
+
+    fn recorded(time: &str, bid: Decimal, ask: Decimal) -> Result<Recorded, BadLine> {
+        Ok(Recorded { time: time.parse().expect("a time"), bid, ask })
+    }
+
+    #[rstest]
+    #[case::zulu("time,bid,ask\n2014-05-02T00:00:00.277Z,1.38694,1.38705\n")]
+    #[case::offset("timestamp,bid,ask\n2014-05-02 02:00:00.277000+02:00,1.38694,1.38705")]
+    #[case::no_offset("Timestamp,bid,ask\n2014-05-02 00:00:00.277,1.38694,1.38705\n")]
+    #[case::windows("time,bid,ask\r\n2014-05-02T00:00:00.277Z,1.38694,1.38705\r\n")]
+    #[case::other_order("ask,volume,bid,time\n1.38705,3,1.38694,2014-05-02T00:00:00.277Z\n")]
+    #[case::marked("\u{feff}time, bid, ask\n\n2014-05-02T00:00:00.277Z, 1.38694, 1.38705\n\n")]
+    fn a_quote_is_read_in_every_spelling(#[case] text: &str) {
+        let quote = recorded("2014-05-02T00:00:00.277Z", dec!(1.38694), dec!(1.38705));
+        assert_eq!(read(text.as_bytes()), [quote]);
+    }
+
+    #[test]
+    fn gzip_is_told_by_content_and_several_members_are_one_file() {
+        let mut bytes = Vec::new();
+        for part in ["time,bid,ask\n2014-05-02T00:00:00Z,1,2\n", "2014-05-02T00:00:01Z,1,2\n"] {
+            let mut encoder = GzEncoder::new(&mut bytes, Compression::fast());
+            encoder.write_all(part.as_bytes()).expect("packed");
+            encoder.finish().expect("packed");
+        }
+        assert_eq!(read(&bytes).len(), 2);
+    }
+
+    #[rstest]
+    #[case("2014-05-02T00:00:01Z,1.5", "no ask")]
+    #[case("2014-05-02T00:00:01Z,1.5,", "no ask")]
+    #[case("yesterday,1.5,1.6", "\"yesterday\" is not a time")]
+    #[case("2014-05-02T00:00:01Z,1e3,1.6", "\"1e3\" is not a price")]
+    #[case("2014-05-02T00:00:01Z,-1.5,1.6", "\"-1.5\" is not a price")]
+    #[case("2014-05-02T00:00:01Z,0,1.6", "a price is zero")]
+    #[case("2014-05-02T00:00:01Z,1.7,1.6", "the bid 1.7 is above the ask 1.6")]
+    #[case(
+        "2014-05-02T00:00:01Z,1,100000",
+        "the price 100000 is above what can be stored, 99999.99999"
+    )]
+    #[case("\"2014-05-02T00:00:01Z,1,2", "\"\\\"2014-05-02T00:00:01Z\" is not a time")]
+    #[case("2014-05-02T00:00:01Z\u{1b}[2J,1,2", "\"2014-05-02T00:00:01Z␛[2J\" is not a time")]
+    fn a_bad_line_is_named_by_number_and_the_rest_goes_on(
+        #[case] line: &str,
+        #[case] reason: &str,
+    ) {
+        let text =
+            format!("time,bid,ask\n2014-05-02T00:00:00Z,1,2\n{line}\n2014-05-02T00:00:02Z,1,2\n");
+        let bad = BadLine { number: 3, reason: reason.to_owned() };
+        let first = recorded("2014-05-02T00:00:00Z", dec!(1), dec!(2));
+        let last = recorded("2014-05-02T00:00:02Z", dec!(1), dec!(2));
+
+        let mut found = read(text.as_bytes());
+
+        // A quote is held until the next good line is known, so the bad one may come first.
+        found.sort_by_key(|line| {
+            line.as_ref().map_or(1, |quote| i32::from(*quote != *first.as_ref().unwrap()) * 2)
+        });
+        assert_eq!(found, [first, Err(bad), last]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_and_a_line_without_end_are_bad_lines() {
+        let mut bytes = b"time,bid,ask\n2014-05-02T00:00:00Z,\xff,2\n".to_vec();
+        bytes.extend(vec![b'7'; 100_000]);
+        bytes.extend(b"\n2014-05-02T00:00:02Z,1,2\n");
+        let reasons: Vec<_> = read(&bytes)
+            .into_iter()
+            .filter_map(Result::err)
+            .map(|bad| (bad.number, bad.reason))
+            .collect();
+        assert_eq!(
+            reasons,
+            [(2, "not UTF-8".to_owned()), (3, "longer than 4096 bytes".to_owned())]
+        );
+    }
+
+    #[rstest]
+    #[case::one_from_the_future(["00:00:00", "09:00:00", "00:00:02", "00:00:03"], 3)]
+    #[case::one_from_the_past(["00:00:05", "00:00:06", "00:00:01", "00:00:07"], 4)]
+    fn of_times_out_of_order_the_one_that_does_not_fit_is_bad(
+        #[case] times: [&str; 4],
+        #[case] bad: u64,
+    ) {
+        let lines: String = times.map(|time| format!("2014-05-02T{time}Z,1,2\n")).concat();
+        let found = read(format!("time,bid,ask\n{lines}").as_bytes());
+
+        assert_eq!(found.iter().filter(|line| line.is_ok()).count(), 3);
+        let numbers: Vec<u64> =
+            found.into_iter().filter_map(Result::err).map(|bad| bad.number).collect();
+        assert_eq!(numbers, [bad]);
+    }
+
+    #[rstest]
+    #[case::empty("")]
+    #[case::no_header("2014-05-02T00:00:00.277Z,1.38694,1.38705\n")]
+    #[case::no_ask("time,bid\n")]
+    fn a_file_without_the_columns_is_refused(#[case] text: &str) {
+        let file = file(text.as_bytes());
+        let refused = Reader::open(file.path()).err().map(|error| error.to_string());
+        assert!(refused.is_some_and(|text| text.contains("time,bid,ask")));
+    }
+
+    #[test]
+    fn a_cut_gzip_file_is_an_error_after_what_could_be_read() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::none());
+        encoder.write_all(b"time,bid,ask\n").expect("packed");
+        for second in 0..60 {
+            writeln!(encoder, "2014-05-02T00:00:{second:02}Z,1,2").expect("packed");
+        }
+        let mut bytes = encoder.finish().expect("packed");
+        bytes.truncate(bytes.len() - 400);
+        let file = file(&bytes);
+        let mut reader = Reader::open(file.path()).expect("a header");
+
+        let mut good = 0;
+        let end = loop {
+            match reader.next() {
+                Ok(Some(line)) => good += i32::from(line.is_ok()),
+                Ok(None) => break None,
+                Err(error) => break Some(error.kind()),
+            }
+        };
+        assert_eq!(end, Some(io::ErrorKind::UnexpectedEof));
+        assert!(good > 30, "{good}");
+    }
+}
