@@ -25,6 +25,7 @@
 mod account;
 mod error;
 mod folder;
+mod guard;
 mod log;
 
 mod port;
@@ -32,7 +33,9 @@ mod postgres;
 mod process;
 mod programs;
 mod redis;
+mod running;
 mod secret;
+pub mod service;
 mod sweep;
 mod url;
 
@@ -42,9 +45,11 @@ use std::sync::Arc;
 pub use error::LocalError;
 pub use postgres::{Postgres, SUPERUSER, Shutdown};
 pub use redis::Redis;
+pub use running::Running;
 pub use sweep::sweep;
 
 use folder::Folder;
+use running::Identity;
 
 /// Where the servers keep their data.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,7 +137,62 @@ impl Servers {
             Postgres::start_in(Arc::clone(&folder), &options),
             Redis::start_in(folder, &options),
         )?;
-        Ok(Self { postgres, redis })
+        let servers = Self { postgres, redis };
+        servers.advertise("postgres", SUPERUSER)?;
+        Ok(servers)
+    }
+
+    /// Notes, for [`service::list`] and a second terminal, which database and login they should
+    /// use; before the first call, that is `postgres` and [`SUPERUSER`].
+    ///
+    /// # Errors
+    ///
+    /// [`LocalError::Files`] if the note cannot be written.
+    pub fn advertise(&self, database: &str, login: &str) -> Result<(), LocalError> {
+        self.describe(database, login).map_or(Ok(()), |running| running.write())
+    }
+
+    fn describe(&self, database: &str, login: &str) -> Option<Running> {
+        Some(Running {
+            folder: self.postgres.folder().path().to_owned(),
+            database_url: self.postgres.url(database, login),
+            redis_url: self.redis.url(),
+            is_detached: false,
+            postgres: Identity::of(self.postgres.process())?,
+            redis: Identity::of(self.redis.process())?,
+        })
+    }
+
+    /// Leaves the servers running until process `pid` is gone, instead of ending them with this
+    /// value. Test processes use it to share the servers of their runner.
+    ///
+    /// # Errors
+    ///
+    /// [`LocalError::NotStarted`] if a server is halted.
+    pub fn leave_until_end_of(self, pid: i32) -> Result<Running, LocalError> {
+        let running = self.leave()?;
+        if let Some(guard) = self.postgres.folder().guard() {
+            guard.outlive_owner_until(pid);
+        }
+        // Nothing of this value may run its drop: the folder, its lock and the guard stay.
+        std::mem::forget(self);
+        Ok(running)
+    }
+
+    /// Leaves the servers of a kept folder running until [`service::stop`].
+    fn detach(mut self) -> Result<Running, LocalError> {
+        let running = Running { is_detached: true, ..self.leave()? };
+        running.write()?;
+        self.postgres.let_go();
+        self.redis.let_go();
+        Ok(running)
+    }
+
+    fn leave(&self) -> Result<Running, LocalError> {
+        self.describe("postgres", SUPERUSER).ok_or_else(|| LocalError::NotStarted {
+            program: "PostgreSQL or Redis",
+            said: "it ended at once".to_owned(),
+        })
     }
 
     /// The URL of the database `postgres` over the Unix socket, as the superuser [`SUPERUSER`].

@@ -1,10 +1,6 @@
 //! Private servers: they answer, they restart, and they leave nothing behind.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a fixture that cannot be set up fails its test"
-)]
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

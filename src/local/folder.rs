@@ -4,22 +4,37 @@
 //! belongs to the user the server runs as. So even a server that was taken over could not touch
 //! the `owner` file, by which a later start decides what to delete.
 
+use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Write as _};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::account::Account;
+use super::guard::{Afterwards, Guard};
+use super::running::Running;
 use super::{LocalError, Place, sweep};
 
 /// What the name of every ephemeral folder begins with; eight random hexadecimal digits follow.
-pub(super) const PREFIX: &str = "tmt-";
+const PREFIX: &str = "tmt-";
 
 /// The file whose lock says that the owner lives.
 pub(super) const OWNER: &str = "owner";
 
-/// What a kept folder may hold, so that nothing else is ever deleted.
-pub(super) const CONTENTS: [&str; 4] = [OWNER, "pg", "redis", "running"];
+/// What a kept folder may hold, so that nothing else is ever deleted; the owner file comes last,
+/// because it is what tells our folders from others.
+pub(super) const CONTENTS: [&str; 10] = [
+    "running",
+    "running.new",
+    "pg",
+    "pg.log",
+    "pg.password",
+    "redis",
+    "redis.conf",
+    "redis.log",
+    "owner.new",
+    OWNER,
+];
 
 /// The longest path of a Unix socket that every system takes: macOS has 104 bytes, one of them
 /// the closing zero; Linux has 108.
@@ -34,6 +49,8 @@ pub(super) struct Folder {
     path: PathBuf,
     ephemeral: bool,
     account: Option<Account>,
+    /// Absent only while the folder is being made.
+    guard: Option<Guard>,
     /// Held, not read: the kernel releases the lock when the process ends, however it ends.
     lock: File,
 }
@@ -49,6 +66,9 @@ impl Folder {
             }
             Place::At(path) => {
                 let folder = Self::take(path, account)?;
+                if Running::in_folder(folder.path()).is_some_and(|found| found.is_detached) {
+                    return Err(LocalError::AlreadyRunning { path: folder.path.clone() });
+                }
                 // Servers that a killed owner left running write to the data: they go first.
                 sweep::end_all_in(folder.path());
                 Ok(folder)
@@ -77,11 +97,17 @@ impl Folder {
         let (unnamed, named) = (path.join("owner.new"), path.join(OWNER));
         let lock = create_private(&unnamed).map_err(LocalError::files(&unnamed))?;
         lock.lock().map_err(LocalError::files(&unnamed))?;
-        let mut folder =
-            Self { path: path.to_owned(), ephemeral: ephemeral == Ephemeral::Yes, account, lock };
+        let mut folder = Self {
+            path: path.to_owned(),
+            ephemeral: ephemeral == Ephemeral::Yes,
+            account,
+            guard: None,
+            lock,
+        };
         folder.sign()?;
         fs::rename(&unnamed, &named).map_err(LocalError::files(&named))?;
         folder.open_doors()?;
+        folder.post_guard()?;
         Ok(folder)
     }
 
@@ -90,13 +116,25 @@ impl Folder {
         let path = std::path::absolute(path).map_err(LocalError::files(path))?;
         fits_a_socket(&path)?;
         fs::create_dir_all(&path).map_err(LocalError::files(&path))?;
-        let owner = path.join(OWNER);
-        if !owner.exists() {
+        if !path.join(OWNER).exists() {
             if fs::read_dir(&path).map_err(LocalError::files(&path))?.next().is_some() {
                 return Err(LocalError::NotOurs { path });
             }
             return Self::claim(&path, account, Ephemeral::No);
         }
+        let mut folder = Self::lock_existing(path, account)?;
+        folder.open_doors()?;
+        folder.post_guard()?;
+        Ok(folder)
+    }
+
+    /// Locks a kept folder without posting a guard, to look after what runs there.
+    pub(super) fn reopen(path: &Path) -> Result<Self, LocalError> {
+        Self::lock_existing(path.to_owned(), Account::for_servers()?)
+    }
+
+    fn lock_existing(path: PathBuf, account: Option<Account>) -> Result<Self, LocalError> {
+        let owner = path.join(OWNER);
         let lock = OpenOptions::new()
             .read(true)
             .write(true)
@@ -111,10 +149,20 @@ impl Folder {
                 return Err(LocalError::Files { path: owner, source });
             }
         }
-        let mut folder = Self { path, ephemeral: false, account, lock };
+        let mut folder = Self { path, ephemeral: false, account, guard: None, lock };
         folder.sign()?;
-        folder.open_doors()?;
         Ok(folder)
+    }
+
+    fn post_guard(&mut self) -> Result<(), LocalError> {
+        let afterwards = if self.ephemeral { Afterwards::Remove } else { Afterwards::Keep };
+        self.guard = Some(Guard::post(&self.path, &self.lock, afterwards)?);
+        Ok(())
+    }
+
+    /// The process that cleans up if this one is killed.
+    pub(super) fn guard(&self) -> Option<&Guard> {
+        self.guard.as_ref()
     }
 
     /// Writes who owns the folder, for people who look and for [`LocalError::InUse`].
@@ -172,6 +220,9 @@ impl Drop for Folder {
             // Whatever could not be removed, a later sweep finds unlocked.
             fs::remove_dir_all(&self.path).ok();
         }
+        if let Some(guard) = &mut self.guard {
+            guard.dismiss();
+        }
     }
 }
 
@@ -220,10 +271,17 @@ pub(super) fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Says whether a folder entry is a folder of this user, and no link to one.
-pub(super) fn is_own_folder(path: &Path) -> bool {
-    fs::symlink_metadata(path)
-        .is_ok_and(|found| found.is_dir() && found.uid() == rustix::process::geteuid().as_raw())
+/// Says whether a path is an ephemeral folder of this user, and no link to one.
+pub(super) fn is_ephemeral_folder(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(is_ephemeral_name)
+        && fs::symlink_metadata(path)
+            .is_ok_and(|found| found.is_dir() && found.uid() == rustix::process::geteuid().as_raw())
+}
+
+fn is_ephemeral_name(name: &str) -> bool {
+    name.strip_prefix(PREFIX)
+        .is_some_and(|rest| rest.len() == 8 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// Random bytes from the system, as hexadecimal digits: names that nobody can guess, passwords.
@@ -233,5 +291,22 @@ pub(super) fn random_hex(bytes: usize) -> Result<String, LocalError> {
     File::open(SOURCE)
         .and_then(|mut file| file.read_exact(&mut random))
         .map_err(LocalError::files(SOURCE))?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(random.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        write!(text, "{byte:02x}").ok();
+        text
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_we_give_are_swept() {
+        assert!(is_ephemeral_name("tmt-0123abcd"));
+        for other in ["tmt-", "tmt-0123abcde", "tmt-0123abcg", "tmt-backups", "mt-0123abcd"] {
+            assert!(!is_ephemeral_name(other), "{other}");
+        }
+    }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::folder::{Folder, create_private};
+use super::guard::Server;
 use super::log::{Log, reason};
 use super::process::{self, Process, isolate, signal_all_in, until};
 use super::programs::PostgresPrograms;
@@ -24,7 +25,7 @@ const PROGRAM: &str = "PostgreSQL";
 
 /// How long a start may take. A new folder starts in 50 ms; one whose owner was killed first
 /// recovers, which takes as long as there is WAL to replay.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// How long an orderly end may take: the checkpoint before it writes every changed page.
 const STOP: Duration = Duration::from_secs(30);
@@ -125,16 +126,25 @@ impl Postgres {
         let log = Log::catch(self.log_path(), &mut command)?;
         let mut process = Process::start(PROGRAM, command, self.folder.account())?;
         let pid = process.pid();
+        self.watched(Some(pid));
         let ready = until(START, || !process.is_running() || self.is_ready(pid)).await;
         if ready && process.is_running() {
             self.process = Some(process);
             return Ok(());
         }
         process.end_now(Signal::QUIT);
+        self.watched(None);
         let said = reason(&log.text(), &["FATAL:", "ERROR:"]).unwrap_or_else(|| {
             format!("not ready after {} s, see {}", START.as_secs(), log.path().display())
         });
         Err(LocalError::NotStarted { program: PROGRAM, said })
+    }
+
+    /// Tells the guard which process to end if this one is killed.
+    fn watched(&self, pid: Option<i32>) {
+        if let Some(guard) = self.folder.guard() {
+            guard.watch(Server::Postgres, pid);
+        }
     }
 
     fn all_settings(&self) -> Vec<OsString> {
@@ -177,6 +187,7 @@ impl Postgres {
         signal_all_in(&self.room, Signal::CONT);
         process.end(signal, STOP).await?;
         self.process = None;
+        self.watched(None);
         // The children of a killed postmaster hold its shared memory until they notice.
         if !until(STOP, || process::count_in(&self.room) == 0).await {
             signal_all_in(&self.room, Signal::KILL);
@@ -257,6 +268,10 @@ impl Postgres {
     pub fn tcp_url(&self, database: &str) -> String {
         let (password, port) = (self.password.reveal(), self.port);
         format!("postgresql://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}")
+    }
+
+    pub(super) fn folder(&self) -> &Folder {
+        &self.folder
     }
 
     pub(super) fn process(&self) -> Option<&Process> {

@@ -153,13 +153,18 @@ fn install_hint(product: Product) -> String {
 }
 
 fn hint_for(product: Product, manager: Option<usize>) -> String {
-    match (product, manager.and_then(|place| MANAGERS.get(place))) {
-        (Product::Postgres, Some((_, install, name, _))) => format!("`{install} {name}`"),
-        (Product::Redis, Some((_, install, _, name))) => format!("`{install} {name}`"),
-        (Product::Postgres, None) => format!(
+    if let Some((_, install, postgres, redis)) = manager.and_then(|place| MANAGERS.get(place)) {
+        let package = match product {
+            Product::Postgres => postgres,
+            Product::Redis => redis,
+        };
+        return format!("`{install} {package}`");
+    }
+    match product {
+        Product::Postgres => format!(
             "install PostgreSQL {OLDEST} or newer, or name the folder of its programs in TMT_PG_BIN"
         ),
-        (Product::Redis, None) => "install Redis 6 or newer, and put it on the PATH".to_owned(),
+        Product::Redis => "install Redis 6 or newer, and put it on the PATH".to_owned(),
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use super::folder::{Folder, create_private};
+use super::guard::Server;
 use super::log::{Log, reason};
 use super::process::{LOOK, Process};
 use super::secret::Password;
@@ -89,6 +90,7 @@ impl Redis {
         command.current_dir(&self.room).arg(configuration);
         let log = Log::catch(self.log_path(), &mut command)?;
         let mut process = Process::start(PROGRAM, command, self.folder.account())?;
+        self.watched(Some(process.pid()));
         let answers = tokio::time::timeout(START, async {
             while process.is_running() {
                 if answers(&self.socket()).await {
@@ -103,10 +105,18 @@ impl Redis {
             return Ok(());
         }
         process.end_now(Signal::KILL);
+        self.watched(None);
         let said = reason(&log.text(), &["Warning: Could not", ">>>"]).unwrap_or_else(|| {
             format!("not ready after {} s, see {}", START.as_secs(), log.path().display())
         });
         Err(LocalError::NotStarted { program: PROGRAM, said })
+    }
+
+    /// Tells the guard which process to end if this one is killed.
+    fn watched(&self, pid: Option<i32>) {
+        if let Some(guard) = self.folder.guard() {
+            guard.watch(Server::Redis, pid);
+        }
     }
 
     /// Writes the settings to a file, because a password among the arguments would be seen by
@@ -163,6 +173,7 @@ impl Redis {
         let Some(process) = &mut self.process else { return Ok(()) };
         process.end(signal, STOP).await?;
         self.process = None;
+        self.watched(None);
         Ok(())
     }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::folder::{OWNER, PREFIX, bases, is_own_folder};
+use super::folder::{OWNER, bases, is_ephemeral_folder};
 use super::process::{LOOK, signal_all_in};
 
 /// How old a folder without an `owner` file must be before it counts as abandoned: its owner makes
 /// that file at once, and may just be about to.
-const BEING_MADE: Duration = Duration::from_secs(60);
+const BEING_MADE: Duration = Duration::from_mins(1);
 
 /// How long servers get to end on SIGQUIT. Immediate shutdown takes PostgreSQL about 10 ms, and
 /// gives back its shared memory, which SIGKILL would leave with the system.
@@ -30,26 +30,19 @@ pub fn sweep() -> usize {
         .iter()
         .filter_map(|base| fs::read_dir(base).ok())
         .flat_map(Iterator::flatten)
-        .filter(|entry| entry.file_name().to_str().is_some_and(is_folder_name))
         .filter(|entry| remove_if_abandoned(&entry.path()))
         .count()
 }
 
-fn is_folder_name(name: &str) -> bool {
-    name.strip_prefix(PREFIX)
-        .is_some_and(|rest| rest.len() == 8 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
 fn remove_if_abandoned(folder: &Path) -> bool {
-    if !is_own_folder(folder) {
+    if !is_ephemeral_folder(folder) {
         return false;
     }
     // Kept open, and so locked, until the folder is gone.
     let _lock = match File::open(folder.join(OWNER)) {
         Ok(owner) if owner.try_lock().is_ok() => Some(owner),
-        Ok(_) => return false,
         Err(_) if is_older_than(folder, BEING_MADE) => None,
-        Err(_) => return false,
+        Ok(_) | Err(_) => return false,
     };
     end_all_in(folder);
     fs::remove_dir_all(folder).is_ok()
@@ -83,17 +76,4 @@ fn gone(folder: &Path, within: Duration) -> bool {
         std::thread::sleep(LOOK);
         super::process::count_in(folder) == 0
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_names_that_we_give_are_swept() {
-        assert!(is_folder_name("tmt-0123abcd"));
-        for other in ["tmt-", "tmt-0123abcde", "tmt-0123abcg", "tmt-backups", "mt-0123abcd"] {
-            assert!(!is_folder_name(other), "{other}");
-        }
-    }
 }

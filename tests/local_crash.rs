@@ -1,0 +1,230 @@
+//! Private servers whose owner was killed, or left on purpose.
+//!
+//! The owner is this test program, started once more: only a process of its own can be killed.
+
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
+#![expect(clippy::print_stdout, reason = "the second process answers the first on its output")]
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tmt::local::{LocalError, Options, Servers, service, sweep};
+
+const OWNER: &str = "OWNER_OF_THE_SERVERS";
+
+/// Not a test by itself: what the second process does.
+#[tokio::test]
+#[ignore = "started by the other tests, in a process of its own"]
+async fn own_servers_until_killed() {
+    let Ok(how) = std::env::var(OWNER) else { return };
+    let servers = Servers::start(Options::ephemeral()).await.unwrap();
+    let folder = servers.postgres().socket_folder().parent().unwrap().to_owned();
+    let (postgres, redis) = (servers.postgres().pid().unwrap(), servers.redis().pid().unwrap());
+    if let Some(pid) = how.strip_prefix("until ") {
+        servers.leave_until_end_of(pid.parse().unwrap()).unwrap();
+        println!("servers {postgres} {redis} {}", folder.display());
+        return;
+    }
+    println!("servers {postgres} {redis} {}", folder.display());
+    std::future::pending::<()>().await;
+}
+
+struct Owned {
+    owner: Child,
+    pids: [i32; 2],
+    folder: PathBuf,
+    /// Held, because the test harness in the other process panics when nobody reads what it says.
+    _said: Box<dyn Iterator<Item = String>>,
+}
+
+impl Owned {
+    fn start(how: &str) -> Self {
+        Self::start_with(Command::new(std::env::current_exe().unwrap()), how)
+    }
+
+    fn start_with(mut program: Command, how: &str) -> Self {
+        let mut owner = program
+            .args(["--exact", "own_servers_until_killed", "--ignored", "--nocapture"])
+            .env(OWNER, how)
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(owner.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let line = said.find(|line| line.contains("servers ")).unwrap();
+        let mut words = line.split_whitespace().skip_while(|word| *word != "servers").skip(1);
+        let mut pid = || words.next().unwrap().parse().unwrap();
+        let pids = [pid(), pid()];
+        let folder = words.next().unwrap().into();
+        Self { owner, pids, folder, _said: Box::new(said) }
+    }
+
+    fn guard(&self) -> i32 {
+        let folder = self.folder.to_str().unwrap();
+        processes()
+            .find(|pid| {
+                let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+                let line = String::from_utf8_lossy(&line).replace('\0', " ");
+                line.contains("tmt-guard") && line.contains(folder)
+            })
+            .unwrap()
+    }
+
+    fn is_gone(&self) -> bool {
+        !self.folder.exists() && self.pids.iter().all(|pid| !is_alive(*pid))
+    }
+}
+
+fn processes() -> impl Iterator<Item = i32> {
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// Whether a process lives; one that ended and waits to be collected does not.
+fn is_alive(pid: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit(") ").next().unwrap().starts_with('Z'))
+}
+
+fn kill(pid: i32) {
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+async fn until(what: impl Fn() -> bool) {
+    let wait = async {
+        while !what() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_killed_owner_leaves_nothing() {
+    let mut servers = Owned::start("killed");
+
+    servers.owner.kill().unwrap();
+    servers.owner.wait().unwrap();
+
+    until(|| servers.is_gone()).await;
+}
+
+#[tokio::test]
+async fn what_a_killed_owner_and_its_killed_guard_leave_the_next_start_removes() {
+    let mut servers = Owned::start("killed");
+    kill(servers.guard());
+    servers.owner.kill().unwrap();
+    servers.owner.wait().unwrap();
+    assert!(servers.pids.iter().all(|pid| is_alive(*pid)));
+
+    Servers::start(Options::ephemeral()).await.unwrap().stop().await.unwrap();
+
+    until(|| servers.is_gone()).await;
+}
+
+#[tokio::test]
+async fn a_sweep_leaves_the_servers_of_the_living_alone() {
+    let mut servers = Owned::start("killed");
+
+    sweep();
+
+    assert!(servers.folder.exists());
+    assert!(servers.pids.iter().all(|pid| is_alive(*pid)));
+    servers.owner.kill().unwrap();
+    servers.owner.wait().unwrap();
+    until(|| servers.is_gone()).await;
+}
+
+#[tokio::test]
+async fn servers_left_to_another_process_end_with_it() {
+    let mut other = Command::new("sleep").arg("1000").spawn().unwrap();
+    let mut servers = Owned::start(&format!("until {}", other.id()));
+    servers.owner.wait().unwrap();
+    sweep();
+    assert!(servers.pids.iter().all(|pid| is_alive(*pid)));
+
+    other.kill().unwrap();
+    other.wait().unwrap();
+
+    until(|| servers.is_gone()).await;
+}
+
+#[tokio::test]
+async fn an_ordinary_user_starts_servers_as_well() {
+    if !rustix::process::geteuid().is_root() {
+        return; // Then every other test shows it.
+    }
+    let place = tempfile::Builder::new().prefix("ordinary").tempdir_in("/tmp").unwrap();
+    open_to_all(place.path());
+    // A copy, because the build folder may lie where only root can go.
+    let program = place.path().join("owner");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let mut command = Command::new(&program);
+    command.uid(65534).gid(65534).current_dir("/");
+
+    let mut servers = Owned::start_with(command, "killed");
+
+    let status = std::fs::read_to_string(format!("/proc/{}/status", servers.pids[0])).unwrap();
+    assert!(status.contains("Uid:\t65534\t65534"), "{status}");
+    servers.owner.kill().unwrap();
+    servers.owner.wait().unwrap();
+    until(|| servers.is_gone()).await;
+}
+
+#[tokio::test]
+async fn started_servers_stay_until_they_are_stopped_and_reset_deletes_them() {
+    let place = tempfile::Builder::new().prefix("service").tempdir_in("/tmp").unwrap();
+    open_to_all(place.path());
+    let folder = place.path().join("local");
+
+    let started = service::start(&folder).await.unwrap();
+    assert_eq!(service::list(&folder).first(), Some(&started));
+    let again = service::start(&folder).await.unwrap_err();
+    assert!(matches!(again, LocalError::AlreadyRunning { .. }), "{again}");
+    let (client, connection) =
+        tokio_postgres::connect(&started.database_url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute("CREATE TABLE kept (n int)").await.unwrap();
+
+    let stopped = service::stop(&folder).await.unwrap();
+    assert_eq!(stopped, Some(started.clone()));
+    let (postgres, redis) = started.pids();
+    assert!(!is_alive(postgres) && !is_alive(redis));
+    assert_eq!(service::stop(&folder).await.unwrap(), None);
+    assert!(!service::list(&folder).iter().any(|running| running.folder == folder));
+
+    let again = service::start(&folder).await.unwrap();
+    let (client, connection) =
+        tokio_postgres::connect(&again.database_url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute("SELECT n FROM kept").await.unwrap();
+
+    service::reset(&folder).await.unwrap();
+    assert!(!folder.exists());
+    let (postgres, redis) = again.pids();
+    assert!(!is_alive(postgres) && !is_alive(redis));
+}
+
+#[tokio::test]
+async fn reset_deletes_nothing_of_a_folder_that_is_not_ours() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("pg"), "dear").unwrap();
+
+    let refused = service::reset(place.path()).await.unwrap_err();
+
+    assert!(matches!(refused, LocalError::NotOurs { .. }), "{refused}");
+    assert!(place.path().join("pg").exists());
+}
+
+/// Lets the user that the servers run as under root reach the folder.
+fn open_to_all(folder: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o711)).unwrap();
+}
