@@ -8,5 +8,6 @@
 //! ```
 
 pub mod domain;
+pub mod feed;
 pub mod local;
 pub mod sim;

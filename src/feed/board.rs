@@ -1,0 +1,299 @@
+//! The newest quote of each instrument, and every counter of the feed.
+//!
+//! The reader of the subscription writes, the screen reads when it draws. Between them stands one
+//! slot per instrument and no queue, so that a slow screen costs neither memory nor the age of a
+//! price: what nobody looked at in time is replaced, and counted.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::supervise::Sighting;
+use super::wire::{Dropped, MOST_INSTRUMENTS};
+use crate::domain::ids::InstrumentId;
+use crate::domain::quote::Quote;
+use crate::domain::text::clean;
+
+/// Most channels whose dropped messages are counted apart. A publisher of rubbish can invent names
+/// without end; the rest is counted under [`OTHER_CHANNELS`].
+const MOST_CHANNELS: usize = 256;
+
+/// Where dropped messages of further channels are counted.
+pub const OTHER_CHANNELS: &str = "(other channels)";
+
+/// So many refused quotes in an unbroken row make a publisher's restart, whatever their time says.
+/// Without this, one quote with a time and a number from the far future would block its
+/// instrument for ever; a replay of old quotes does no harm, since their age is shown.
+const RUN_OF_RESTART: u32 = 5;
+
+/// What became of one quote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// It is the newest.
+    Taken,
+    /// It is the newest, and so many before it never arrived.
+    TakenAfterGap(u64),
+    /// It is the newest, from a publisher that began to count again.
+    TakenAfterRestart,
+    /// The newest one has the same number.
+    Duplicate,
+    /// The newest one has a higher number.
+    Old,
+    /// One instrument more than a board holds.
+    NoRoom,
+}
+
+/// Exact counts since the board was made.
+///
+/// `received == quotes + heartbeats + events + echoes + repeats + dropped`, and
+/// `quotes == taken + duplicates + old`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Messages of every kind that arrived.
+    pub received: u64,
+    /// Of them quotes that could be read.
+    pub quotes: u64,
+    /// Quotes that became the newest.
+    pub taken: u64,
+    /// Of these, quotes that were replaced before anybody looked: what the screen never showed.
+    pub replaced: u64,
+    /// Quotes dropped because the newest had the same number.
+    pub duplicates: u64,
+    /// Quotes dropped because the newest had a higher number.
+    pub old: u64,
+    /// How often the numbers jumped.
+    pub gaps: u64,
+    /// How many quotes did not arrive, by these jumps.
+    pub missed: u64,
+    /// How often a publisher began to count again.
+    pub restarts: u64,
+    /// Signs of life.
+    pub heartbeats: u64,
+    /// Events, each counted once.
+    pub events: u64,
+    /// Second copies of events: each arrives on two channels.
+    pub echoes: u64,
+    /// Events that arrived on the same channel before.
+    pub repeats: u64,
+    /// Messages that could not be used.
+    pub dropped: u64,
+    /// These by channel and reason; channels after the 256th stand under [`OTHER_CHANNELS`].
+    pub reasons: BTreeMap<(String, Dropped), u64>,
+}
+
+/// Conflates quotes: the newest of each instrument wins, by its number where it has one.
+#[derive(Debug, Default)]
+pub struct Board {
+    // A std mutex: it is never held across an await, each hold is some hundred nanoseconds, and
+    // only two tasks take it. An asynchronous one costs more and would allow the mistake.
+    inner: Mutex<Inner>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    places: HashMap<InstrumentId, usize>,
+    slots: Vec<Slot>,
+    waiting: Vec<usize>,
+    /// All but `reasons`, which are kept in the next field so that a flood of rubbish costs no
+    /// allocation.
+    counters: Counters,
+    reasons: HashMap<Box<str>, BTreeMap<Dropped, u64>>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    quote: Quote,
+    /// Highest number taken; quotes without one leave it.
+    seq: Option<u64>,
+    is_waiting: bool,
+    refused: Run,
+}
+
+/// Quotes refused one after the other whose numbers rise by one.
+#[derive(Debug, Default)]
+struct Run {
+    last: Option<u64>,
+    length: u32,
+}
+
+impl Board {
+    /// Makes an empty board.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts a quote into its slot.
+    pub fn put(&self, quote: Quote) -> Put {
+        let (put, first) = {
+            let mut inner = self.lock();
+            inner.counters.received += 1;
+            let was_empty = inner.waiting.is_empty();
+            (inner.put(quote), was_empty)
+        };
+        // The one who drains looks at everything, so that only the first quote has to wake it.
+        if first && !matches!(put, Put::Duplicate | Put::Old | Put::NoRoom) {
+            self.changed.notify_one();
+        }
+        put
+    }
+
+    /// Takes the quotes that changed since the last call, in the order of their first change.
+    pub fn drain(&self) -> Vec<Quote> {
+        let mut inner = self.lock();
+        let waiting = std::mem::take(&mut inner.waiting);
+        waiting
+            .into_iter()
+            .filter_map(|place| {
+                let slot = inner.slots.get_mut(place)?;
+                slot.is_waiting = false;
+                Some(slot.quote.clone())
+            })
+            .collect()
+    }
+
+    /// Returns the newest quote of every instrument, drained or not.
+    pub fn newest(&self) -> Vec<Quote> {
+        self.lock().slots.iter().map(|slot| slot.quote.clone()).collect()
+    }
+
+    /// Returns every counter.
+    pub fn counters(&self) -> Counters {
+        let inner = self.lock();
+        let reasons = inner.reasons.iter().flat_map(|(channel, reasons)| {
+            reasons.iter().map(|(why, count)| ((clean(channel), *why), *count))
+        });
+        Counters { reasons: reasons.collect(), ..inner.counters.clone() }
+    }
+
+    /// Waits until there is something to drain; returns at once if there is.
+    ///
+    /// Cancel safe: a call that is dropped loses nothing. Meant for one waiting task.
+    pub async fn changed(&self) {
+        while self.lock().waiting.is_empty() {
+            self.changed.notified().await;
+        }
+    }
+
+    /// Counts a sign of life.
+    pub(super) fn count_heartbeat(&self) {
+        let counters = &mut self.lock().counters;
+        counters.received += 1;
+        counters.heartbeats += 1;
+    }
+
+    /// Counts an event, or another copy of one.
+    pub(super) fn count_event(&self, sighting: Sighting) {
+        let counters = &mut self.lock().counters;
+        counters.received += 1;
+        *(match sighting {
+            Sighting::New => &mut counters.events,
+            Sighting::OtherCopy => &mut counters.echoes,
+            Sighting::Repeat => &mut counters.repeats,
+        }) += 1;
+    }
+
+    /// Counts a message that was thrown away.
+    pub(super) fn count_dropped(&self, channel: &str, why: Dropped) {
+        let mut inner = self.lock();
+        inner.counters.received += 1;
+        inner.drop_one(channel, why);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing in here panics half-way; if it did, the counters would still be the best known.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn put(&mut self, quote: Quote) -> Put {
+        let place = self.places.get(&quote.instrument).copied();
+        // A place without a slot does not exist; if it did, the quote would be added again.
+        let Some((place, slot)) = place.and_then(|at| Some((at, self.slots.get_mut(at)?))) else {
+            return self.add(quote);
+        };
+        let counters = &mut self.counters;
+        counters.quotes += 1;
+        let put = slot.judge(&quote);
+        match put {
+            Put::Taken | Put::NoRoom => {}
+            Put::TakenAfterGap(missed) => {
+                counters.gaps += 1;
+                counters.missed = counters.missed.saturating_add(missed);
+            }
+            Put::TakenAfterRestart => counters.restarts += 1,
+            Put::Duplicate => counters.duplicates += 1,
+            Put::Old => counters.old += 1,
+        }
+        if matches!(put, Put::Duplicate | Put::Old) {
+            return put;
+        }
+        counters.taken += 1;
+        if slot.is_waiting {
+            counters.replaced += 1;
+        } else {
+            slot.is_waiting = true;
+            self.waiting.push(place);
+        }
+        slot.seq = quote.seq.or(slot.seq);
+        slot.refused = Run::default();
+        slot.quote = quote;
+        put
+    }
+
+    fn add(&mut self, quote: Quote) -> Put {
+        if self.slots.len() >= MOST_INSTRUMENTS {
+            self.drop_one(quote.instrument.as_str(), Dropped::TooManyInstruments);
+            return Put::NoRoom;
+        }
+        self.counters.quotes += 1;
+        self.counters.taken += 1;
+        let place = self.slots.len();
+        self.places.insert(quote.instrument.clone(), place);
+        self.waiting.push(place);
+        let seq = quote.seq;
+        self.slots.push(Slot { quote, seq, is_waiting: true, refused: Run::default() });
+        Put::Taken
+    }
+
+    fn drop_one(&mut self, channel: &str, why: Dropped) {
+        self.counters.dropped += 1;
+        let has_room = self.reasons.len() < MOST_CHANNELS;
+        let channel =
+            if has_room || self.reasons.contains_key(channel) { channel } else { OTHER_CHANNELS };
+        if let Some(reasons) = self.reasons.get_mut(channel) {
+            *reasons.entry(why).or_default() += 1;
+        } else {
+            self.reasons.insert(Box::from(channel), BTreeMap::from([(why, 1)]));
+        }
+    }
+}
+
+impl Slot {
+    /// Decides whether `quote` is newer than what the slot holds.
+    fn judge(&mut self, quote: &Quote) -> Put {
+        let (Some(last), Some(new)) = (self.seq, quote.seq) else { return Put::Taken };
+        match new.checked_sub(last) {
+            Some(1) => Put::Taken,
+            Some(ahead) if ahead > 1 => Put::TakenAfterGap(ahead - 1),
+            // A number that falls back while the time goes on: the publisher was restarted. To
+            // refuse it would be to refuse every later one.
+            _ if quote.time > self.quote.time => Put::TakenAfterRestart,
+            Some(_) => Put::Duplicate,
+            None if self.refused.continues(new) => Put::TakenAfterRestart,
+            None => Put::Old,
+        }
+    }
+}
+
+impl Run {
+    /// Adds a refused number; tells whether the row is now too long to be an accident.
+    fn continues(&mut self, seq: u64) -> bool {
+        let is_next = self.last.and_then(|last| last.checked_add(1)) == Some(seq);
+        self.length = if is_next { self.length.saturating_add(1) } else { 1 };
+        self.last = Some(seq);
+        self.length >= RUN_OF_RESTART
+    }
+}

@@ -1,0 +1,186 @@
+//! What is said about a committed write (`spec/wire.md`, "After a write has committed").
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde_json::{Map, Value, json};
+
+use crate::domain::ids::{AccountId, InstrumentId};
+use crate::domain::outcome::Accepted;
+use crate::domain::request::{NewTrade, Request, Verb};
+use crate::feed::wire::Outgoing;
+
+/// A committed write, and what its request does not say itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Written<'a> {
+    /// What was asked.
+    pub request: &'a Request,
+    /// What the database answered.
+    pub accepted: &'a Accepted,
+    /// Login of the person.
+    pub operator: &'a str,
+    /// When it was committed.
+    pub at: DateTime<Utc>,
+    /// Whose position was closed, where the console knows it.
+    pub account: Option<AccountId>,
+    /// What was closed, where the console knows it.
+    pub instrument: Option<&'a InstrumentId>,
+}
+
+/// What is published and appended for one write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    /// Events, each for its own channel and for that of all.
+    pub events: Vec<Outgoing>,
+    /// Fields of the entry in the stream of commands: `key`, `verb`, `actor`, `at`, and what the
+    /// verb froze. Decimals with their digits.
+    pub command: Vec<(&'static str, String)>,
+}
+
+/// Says what one committed write is to be announced as.
+pub fn announcement(written: &Written<'_>) -> Announcement {
+    let (event_type, mut data) = body(written);
+    data.retain(|_, value| !value.is_null());
+    let mut command = vec![
+        ("key", written.request.key.to_string()),
+        ("verb", written.request.verb.name().to_owned()),
+        ("actor", written.operator.to_owned()),
+        ("at", written.at.to_rfc3339()),
+    ];
+    command.extend(fields(written));
+    let event = Outgoing {
+        // Made of the key: a repeated announcement of the same write is dropped by its readers.
+        event_id: format!("console_{}", written.request.key),
+        event_type: event_type.to_owned(),
+        timestamp: written.at,
+        source: format!("console:{}", written.operator),
+        data,
+        correlation_id: Some(written.request.key.to_string()),
+    };
+    Announcement { events: vec![event], command }
+}
+
+/// Returns the event's type and body.
+fn body(written: &Written<'_>) -> (&'static str, Map<String, Value>) {
+    let by = written.operator;
+    let subject = written.accepted.subject.map(|id| id.to_string());
+    let (event_type, data) = match &written.request.verb {
+        Verb::Place(trade) => ("trade_executed", placed(trade, subject)),
+        Verb::Close { position, size, price, .. } => (
+            "trade.trade_closed",
+            json!({
+                "position_id": position.to_string(),
+                "account_id": written.account.map(|id| id.to_string()),
+                "trade_data": {
+                    "instrument": written.instrument.map(InstrumentId::as_str),
+                    "size": size.map(|size| size.to_string()),
+                    "price": price.to_string(),
+                },
+            }),
+        ),
+        Verb::Acknowledge { .. } => {
+            ("risk_event.acknowledged", json!({ "event_ids": done(written), "by": by }))
+        }
+        Verb::Unacknowledge { event, .. } => {
+            ("risk_event.unacknowledged", json!({ "event_ids": [event.to_string()], "by": by }))
+        }
+        Verb::ProposeLimit { .. } => {
+            let is_tighter = written.accepted.code.as_deref() == Some("TIGHTENED");
+            let word = if is_tighter { "risk_limit.tightened" } else { "risk_limit.proposed" };
+            (word, json!({ "limit_id": subject, "by": by }))
+        }
+        Verb::ApproveLimit { limit, .. } => {
+            ("risk_limit.approved", json!({ "limit_id": limit.to_string(), "by": by }))
+        }
+        Verb::RejectLimit { limit, .. } => {
+            ("risk_limit.rejected", json!({ "limit_id": limit.to_string(), "by": by }))
+        }
+        Verb::Halt { scope, identifier, mode, reason } => (
+            "trading.disabled",
+            json!({
+                "halt_id": subject,
+                "scope": scope.as_str(),
+                "scope_identifier": identifier,
+                "mode": mode.as_str(),
+                "reason": reason,
+                "by": by,
+            }),
+        ),
+        Verb::Resume { halt, reason } => {
+            ("trading.enabled", json!({ "halt_id": halt.to_string(), "reason": reason, "by": by }))
+        }
+    };
+    (event_type, if let Value::Object(data) = data { data } else { Map::new() })
+}
+
+fn placed(trade: &NewTrade, subject: Option<String>) -> Value {
+    json!({
+        "trade_id": subject,
+        "account_id": trade.account.to_string(),
+        "trade_data": {
+            "instrument": trade.instrument.as_str(),
+            "side": trade.side.as_str(),
+            "size": trade.size.to_string(),
+            "price": trade.price.to_string(),
+        },
+    })
+}
+
+fn done(written: &Written<'_>) -> Vec<String> {
+    written.accepted.done.iter().map(ToString::to_string).collect()
+}
+
+/// Returns what stands in the stream beside key, verb, actor and time. What is absent has no field.
+fn fields(written: &Written<'_>) -> Vec<(&'static str, String)> {
+    let decimal = |value: &Option<Decimal>| value.map(|value| value.to_string());
+    let subject = written.accepted.subject.map(|id| id.to_string());
+    let fields = match &written.request.verb {
+        Verb::Place(trade) => vec![
+            ("trade_id", subject),
+            ("account_id", Some(trade.account.to_string())),
+            ("instrument", Some(trade.instrument.to_string())),
+            ("side", Some(trade.side.to_string())),
+            ("size", Some(trade.size.to_string())),
+            ("price", Some(trade.price.to_string())),
+            ("stop_loss", decimal(&trade.stop)),
+            ("take_profit", decimal(&trade.target)),
+            ("signal_id", trade.signal.map(|id| id.to_string())),
+            ("reason", trade.reason.clone()),
+        ],
+        Verb::Close { position, size, price, reason } => vec![
+            ("position_id", Some(position.to_string())),
+            ("account_id", written.account.map(|id| id.to_string())),
+            ("instrument", written.instrument.map(ToString::to_string)),
+            ("size", size.map(|size| size.to_string())),
+            ("price", Some(price.to_string())),
+            ("reason", reason.clone()),
+        ],
+        Verb::Acknowledge { note, .. } => {
+            vec![("event_ids", Some(done(written).join(","))), ("note", note.clone())]
+        }
+        Verb::Unacknowledge { event, note } => {
+            vec![("event_ids", Some(event.to_string())), ("note", Some(note.clone()))]
+        }
+        Verb::ProposeLimit { limit, value, warning, reason, .. } => vec![
+            ("limit_id", subject),
+            ("supersedes", Some(limit.to_string())),
+            ("value", Some(value.to_string())),
+            ("warning", decimal(warning)),
+            ("code", written.accepted.code.clone()),
+            ("reason", reason.clone()),
+        ],
+        Verb::ApproveLimit { limit, note } | Verb::RejectLimit { limit, note } => {
+            vec![("limit_id", Some(limit.to_string())), ("note", note.clone())]
+        }
+        Verb::Halt { scope, identifier, mode, reason } => vec![
+            ("halt_id", subject),
+            ("scope", Some(scope.as_str().to_owned())),
+            ("scope_identifier", identifier.clone()),
+            ("mode", Some(mode.as_str().to_owned())),
+            ("reason", Some(reason.clone())),
+        ],
+        Verb::Resume { halt, reason } => {
+            vec![("halt_id", Some(halt.to_string())), ("reason", Some(reason.clone()))]
+        }
+    };
+    fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}

@@ -1,0 +1,76 @@
+//! One connection that is made when it is needed and thrown away when it fails.
+
+use std::fmt;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Client, Pipeline, Value};
+use secrecy::ExposeSecret;
+use tokio::time::timeout;
+
+use crate::feed::Options;
+use crate::feed::supervise::Down;
+
+/// A connection for commands.
+pub(super) struct Link {
+    options: Options,
+    connection: Option<MultiplexedConnection>,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("is_open", &self.connection.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Link {
+    pub(super) fn new(options: Options) -> Self {
+        Self { options, connection: None }
+    }
+
+    /// Sends the commands once and waits for every answer. After a failure the connection is gone,
+    /// so that no late answer is taken for that of another command.
+    pub(super) async fn send(&mut self, pipeline: &Pipeline) -> Result<(), Down> {
+        if pipeline.is_empty() {
+            return Ok(());
+        }
+        let mut connection = match self.connection.take() {
+            Some(used) => self.checked(used).await?,
+            None => self.connect().await?,
+        };
+        let within = self.options.answer_within;
+        match timeout(within, pipeline.query_async::<Value>(&mut connection)).await {
+            Ok(Ok(_)) => {
+                self.connection = Some(connection);
+                Ok(())
+            }
+            Ok(Err(error)) => Err(Down::from_error(&error)),
+            Err(_) => Err(Down::no_answer(within)),
+        }
+    }
+
+    /// Returns `used`, or a new connection if the server was restarted meanwhile. A ping, because
+    /// commands must not be sent twice to find that out.
+    async fn checked(
+        &mut self,
+        mut used: MultiplexedConnection,
+    ) -> Result<MultiplexedConnection, Down> {
+        let ping = redis::cmd("PING");
+        match timeout(self.options.answer_within, ping.query_async::<Value>(&mut used)).await {
+            Ok(Ok(_)) => Ok(used),
+            Ok(Err(_)) => self.connect().await,
+            Err(_) => Err(Down::no_answer(self.options.answer_within)),
+        }
+    }
+
+    async fn connect(&self) -> Result<MultiplexedConnection, Down> {
+        let within = self.options.connect_within;
+        let connecting = async {
+            let client = Client::open(self.options.url.expose_secret())?;
+            client.get_multiplexed_async_connection().await
+        };
+        match timeout(within, connecting).await {
+            Ok(result) => result.map_err(|error| Down::from_error(&error)),
+            Err(_) => Err(Down::no_answer(within)),
+        }
+    }
+}

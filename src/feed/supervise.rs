@@ -1,0 +1,401 @@
+//! Keeps one subscription alive for ever, and says what became of it.
+//!
+//! The library's own reconnecting client gave up after six attempts and swallowed a lost channel
+//! right, so the loop is here: connect and subscribe under one deadline, read while a ping answers,
+//! back off, begin again. Redis may lose messages whenever the subscription is not up; each time
+//! it comes up the caller is told how long the gap was, and reads PostgreSQL again.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt};
+use redis::aio::{PubSubSink, PubSubStream};
+use redis::{Client, IntoConnectionInfo, Msg};
+use secrecy::ExposeSecret;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use self::backoff::Backoff;
+use self::outbox::Outbox;
+use self::samples::Samples;
+use self::seen::Seen;
+use super::Options;
+use super::board::{Board, Put};
+use super::wire::{Arrival, BusEvent, Decoder, Dropped};
+use crate::domain::text::clean;
+
+mod backoff;
+mod down;
+mod outbox;
+mod samples;
+mod seen;
+
+pub use down::{Cause, Down};
+pub(super) use seen::Sighting;
+
+/// Most messages handled before the timers are looked at again.
+const BATCH: usize = 1024;
+
+/// Jumps in the numbers are told at most so often: a publisher that counts wrongly would otherwise
+/// make the console read everything again for every quote.
+const TELL_JUMPS_EVERY: Duration = Duration::from_secs(1);
+
+/// What the caller is told. Quotes are not among it: they are on the [`Board`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FeedReport {
+    /// The subscription is up. Everything is to be read again: nobody knows what was missed.
+    Up {
+        /// Since when nothing had been heard; `None` the first time.
+        gap: Option<Duration>,
+    },
+    /// The subscription is lost, or still cannot be made. It is tried again for ever.
+    Down(Down),
+    /// The connection answers, but the publisher of prices has missed its heartbeats: no price is
+    /// to be believed. Never told of a publisher that sends none.
+    Stale {
+        /// How long nothing was heard.
+        silent: Duration,
+    },
+    /// Prices come again after [`FeedReport::Stale`].
+    Fresh {
+        /// How long nothing was heard.
+        silent: Duration,
+    },
+    /// The numbers of the quotes jumped, or began again. Everything is to be read again.
+    Jumped {
+        /// Quotes that did not arrive since this was last told.
+        missed: u64,
+        /// Publishers that began to count again since this was last told.
+        restarts: u64,
+    },
+    /// Something happened.
+    Event(Box<BusEvent>),
+    /// The caller was too slow for the events: these were not delivered one by one. Everything is
+    /// to be read again.
+    Collapsed {
+        /// How many.
+        events: u64,
+        /// Those of them that are alarms, or of which a person is to be told: the newest few.
+        notices: Vec<BusEvent>,
+    },
+}
+
+impl FeedReport {
+    /// Tells whether something may have been missed, so that everything is to be read again.
+    pub fn wants_resync(&self) -> bool {
+        match self {
+            Self::Up { .. } | Self::Fresh { .. } | Self::Jumped { .. } | Self::Collapsed { .. } => {
+                true
+            }
+            Self::Down(_) | Self::Stale { .. } | Self::Event(_) => false,
+        }
+    }
+}
+
+/// Runs the feed until `stop` is cancelled or nobody reads `reports` any more.
+///
+/// The reader never waits for `reports`: when that queue is full, the newest state of the
+/// connection is kept, events are folded into one [`FeedReport::Collapsed`], and both are delivered
+/// as soon as there is room. Quotes and counters go to `board`.
+///
+/// Cancel safe in the sense that dropping it ends the subscription and nothing else.
+pub async fn run(
+    options: Options,
+    board: Arc<Board>,
+    reports: mpsc::Sender<FeedReport>,
+    stop: CancellationToken,
+) {
+    let gone = reports.clone();
+    let mut feed = Feed {
+        decoder: Decoder::new(options.channels.clone()),
+        backoff: Backoff::new(options.retry_from, options.retry_up_to),
+        outbox: Outbox::new(reports),
+        seen: Seen::default(),
+        samples: Samples::default(),
+        heart: Heart::default(),
+        jumps: Jumps::default(),
+        last_heard: None,
+        options,
+        board,
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = gone.closed() => {}
+        never = feed.keep() => match never {},
+    }
+}
+
+/// Everything one feed knows.
+#[derive(Debug)]
+struct Feed {
+    options: Options,
+    board: Arc<Board>,
+    decoder: Decoder,
+    backoff: Backoff,
+    outbox: Outbox,
+    seen: Seen,
+    samples: Samples,
+    heart: Heart,
+    jumps: Jumps,
+    /// When the server last sent anything; `None` before the first subscription.
+    last_heard: Option<Instant>,
+}
+
+/// When the publisher of prices was last heard.
+#[derive(Debug, Default)]
+struct Heart {
+    /// `None` until the first heartbeat: a publisher without one is never stale.
+    beat: Option<Instant>,
+    is_stale: bool,
+}
+
+/// Jumps in the numbers that were not told yet.
+#[derive(Debug, Default)]
+struct Jumps {
+    missed: u64,
+    restarts: u64,
+    /// When the next may be told.
+    not_before: Option<Instant>,
+}
+
+impl Feed {
+    async fn keep(&mut self) -> std::convert::Infallible {
+        loop {
+            let why = match self.subscribe().await {
+                Ok((sink, stream)) => {
+                    let since = Instant::now();
+                    self.came_up(since);
+                    let why = self.read(sink, stream).await;
+                    self.backoff.was_up_for(since.elapsed());
+                    why
+                }
+                Err(why) => why,
+            };
+            tracing::debug!(reason = %why, "feed down");
+            let wait = self.backoff.next(why.cause);
+            self.outbox.link(FeedReport::Down(why));
+            self.pause(wait).await;
+        }
+    }
+
+    async fn subscribe(&self) -> Result<(PubSubSink, PubSubStream), Down> {
+        let within = self.options.connect_within;
+        let connecting = async {
+            let info = self.options.url.expose_secret().into_connection_info()?;
+            // Channels belong to no database, and a user that may only subscribe may not select.
+            let settings = info.redis_settings().clone().set_db(0);
+            let client = Client::open(info.set_redis_settings(settings))?;
+            let mut subscription = client.get_async_pubsub().await?;
+            subscription.psubscribe(&self.options.channels.patterns()).await?;
+            Ok(subscription.split())
+        };
+        match timeout(within, connecting).await {
+            Ok(result) => result.map_err(|error| Down::from_error(&error)),
+            Err(_) => Err(Down::no_answer(within)),
+        }
+    }
+
+    fn came_up(&mut self, now: Instant) {
+        let gap = self.last_heard.map(|last| now.saturating_duration_since(last));
+        self.last_heard = Some(now);
+        // The publisher's silence counts from here: before, it could not have been heard.
+        self.heart.beat = self.heart.beat.map(|_| now);
+        self.outbox.link(FeedReport::Up { gap });
+    }
+
+    /// Reads until the subscription is lost; returns why.
+    async fn read(&mut self, sink: PubSubSink, mut stream: PubSubStream) -> Down {
+        let heard = Heard::new(Instant::now());
+        let pulse = pulse(sink, self.options.ping_every, self.options.answer_within, &heard);
+        tokio::pin!(pulse);
+        let why = self.drain(&heard, pulse, &mut stream).await;
+        self.last_heard = Some(heard.last());
+        why
+    }
+
+    async fn drain(
+        &mut self,
+        heard: &Heard,
+        mut pulse: Pin<&mut impl Future<Output = Down>>,
+        stream: &mut PubSubStream,
+    ) -> Down {
+        loop {
+            let wake_at = self.next_timer();
+            tokio::select! {
+                biased;
+                why = &mut pulse => return why,
+                () = self.outbox.deliver(), if self.outbox.is_waiting() => {}
+                () = wait_until(wake_at) => self.timers(Instant::now()),
+                message = stream.next() => {
+                    let Some(message) = message else { return Down::lost() };
+                    let now = Instant::now();
+                    heard.at(now);
+                    self.take(&message, now);
+                    for _ in 1..BATCH {
+                        let Some(Some(message)) = stream.next().now_or_never() else { break };
+                        self.take(&message, now);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits before the next attempt, and delivers meanwhile what is waiting.
+    async fn pause(&mut self, wait: Duration) {
+        let over = sleep(wait);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut over => return,
+                () = self.outbox.deliver(), if self.outbox.is_waiting() => {}
+            }
+        }
+    }
+
+    /// Takes one message. Awaits nothing: whatever is downstream, the subscription is drained.
+    fn take(&mut self, message: &Msg, now: Instant) {
+        let (channel, payload) = (message.get_channel_name(), message.get_payload_bytes());
+        match self.decoder.decode(channel.as_bytes(), payload) {
+            Ok(Arrival::Quote(quote)) => {
+                self.beat(now, false);
+                self.jumps.add(self.board.put(quote));
+                self.tell_jumps(now);
+            }
+            Ok(Arrival::Heartbeat { .. }) => {
+                self.board.count_heartbeat();
+                self.beat(now, true);
+            }
+            Ok(Arrival::Event(event)) => {
+                let sighting = self.seen.judge(&event.id, event.copy);
+                self.board.count_event(sighting);
+                if sighting == Sighting::New {
+                    self.outbox.event(event);
+                }
+            }
+            Err(why) => self.drop_one(channel, payload, why, now),
+        }
+    }
+
+    fn drop_one(&mut self, channel: &str, payload: &[u8], why: Dropped, now: Instant) {
+        self.board.count_dropped(channel, why);
+        if let Some(sample) = self.samples.of(channel, payload, now) {
+            tracing::debug!(channel = clean(channel), %why, sample, "message dropped");
+        }
+    }
+
+    /// Notes that the publisher of prices lives. A price says so too, but only a heartbeat promises
+    /// that there will be more.
+    fn beat(&mut self, now: Instant, is_heartbeat: bool) {
+        let Some(last) = self.heart.beat else {
+            self.heart.beat = is_heartbeat.then_some(now);
+            return;
+        };
+        self.heart.beat = Some(now);
+        if std::mem::take(&mut self.heart.is_stale) {
+            self.outbox.prices(FeedReport::Fresh { silent: now.saturating_duration_since(last) });
+        }
+    }
+
+    fn tell_jumps(&mut self, now: Instant) {
+        if let Some(report) = self.jumps.told(now) {
+            self.outbox.jumped(report);
+        }
+    }
+
+    /// Returns when [`Feed::timers`] is next to be called.
+    fn next_timer(&self) -> Option<Instant> {
+        let stale =
+            self.heart.beat.filter(|_| !self.heart.is_stale).map(|beat| beat + self.silence());
+        let jumps = self.jumps.not_before.filter(|_| self.jumps.is_waiting());
+        stale.into_iter().chain(jumps).min()
+    }
+
+    fn timers(&mut self, now: Instant) {
+        self.tell_jumps(now);
+        let Some(beat) = self.heart.beat.filter(|_| !self.heart.is_stale) else { return };
+        let silent = now.saturating_duration_since(beat);
+        if silent >= self.silence() {
+            self.heart.is_stale = true;
+            self.outbox.prices(FeedReport::Stale { silent });
+        }
+    }
+
+    /// Returns how long a publisher may be silent: its heartbeats, and half of one because the last
+    /// of them can be on its way.
+    fn silence(&self) -> Duration {
+        let every = self.options.heartbeat_every;
+        every.saturating_mul(self.options.heartbeats_missed).saturating_add(every / 2)
+    }
+}
+
+impl Jumps {
+    fn add(&mut self, put: Put) {
+        match put {
+            Put::TakenAfterGap(missed) => self.missed = self.missed.saturating_add(missed),
+            Put::TakenAfterRestart => self.restarts += 1,
+            Put::Taken | Put::Duplicate | Put::Old | Put::NoRoom => {}
+        }
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.missed > 0 || self.restarts > 0
+    }
+
+    fn told(&mut self, now: Instant) -> Option<(u64, u64)> {
+        if !self.is_waiting() || self.not_before.is_some_and(|then| now < then) {
+            return None;
+        }
+        self.not_before = Some(now + TELL_JUMPS_EVERY);
+        Some((std::mem::take(&mut self.missed), std::mem::take(&mut self.restarts)))
+    }
+}
+
+/// When the server last sent anything. The reader and the pulse share it, in one task.
+#[derive(Debug)]
+struct Heard {
+    start: Instant,
+    millis: AtomicU64,
+}
+
+impl Heard {
+    fn new(start: Instant) -> Self {
+        Self { start, millis: AtomicU64::new(0) }
+    }
+
+    fn at(&self, now: Instant) {
+        let millis = now.saturating_duration_since(self.start).as_millis();
+        self.millis.store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn last(&self) -> Instant {
+        self.start + Duration::from_millis(self.millis.load(Ordering::Relaxed))
+    }
+}
+
+/// Pings for ever; returns when the connection is dead.
+async fn pulse(mut sink: PubSubSink, every: Duration, within: Duration, heard: &Heard) -> Down {
+    let mut timer = interval_at(Instant::now() + every, every);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        let asked = Instant::now();
+        match timeout(within, sink.ping::<redis::Value>()).await {
+            Ok(Ok(_)) => heard.at(Instant::now()),
+            Ok(Err(error)) => return Down::from_error(&error),
+            // Messages came, only the answer did not: behind a flood, not behind a dead server.
+            Err(_) if heard.last() > asked => {}
+            Err(_) => return Down::no_answer(within),
+        }
+    }
+}
+
+async fn wait_until(then: Option<Instant>) {
+    match then {
+        Some(then) => sleep_until(then).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,122 @@
+//! Reports on their way to a caller who may be slow.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::FeedReport;
+use crate::feed::wire::BusEvent;
+
+/// Most events with a notice that are kept word by word while the caller is too slow.
+const MOST_NOTICES: usize = 32;
+
+/// Never makes the reader wait and never forgets: what the queue cannot take is folded into at most
+/// four reports that together say as much as the console needs to know.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    reports: mpsc::Sender<FeedReport>,
+    /// The newest state of the connection.
+    link: Option<FeedReport>,
+    /// Gaps whose end was never told, because the connection was lost again before.
+    untold_gap: Duration,
+    /// The newest state of the prices.
+    prices: Option<FeedReport>,
+    jumps: Option<(u64, u64)>,
+    events: u64,
+    notices: Vec<BusEvent>,
+}
+
+impl Outbox {
+    pub(super) fn new(reports: mpsc::Sender<FeedReport>) -> Self {
+        Self {
+            reports,
+            link: None,
+            untold_gap: Duration::ZERO,
+            prices: None,
+            jumps: None,
+            events: 0,
+            notices: Vec::new(),
+        }
+    }
+
+    /// Tells that the connection came up or went down. Of several, the caller hears the newest; the
+    /// gaps between them are added, because all of them are one to read over.
+    pub(super) fn link(&mut self, report: FeedReport) {
+        if let Some(FeedReport::Up { gap: Some(gap) }) = self.link.take() {
+            self.untold_gap = self.untold_gap.saturating_add(gap);
+        }
+        let report = match report {
+            FeedReport::Up { gap: Some(gap) } => {
+                let untold = std::mem::take(&mut self.untold_gap);
+                FeedReport::Up { gap: Some(gap.saturating_add(untold)) }
+            }
+            other => other,
+        };
+        self.link = self.send(report);
+    }
+
+    /// Tells that prices became stale or fresh. Of several, the caller hears the newest.
+    pub(super) fn prices(&mut self, report: FeedReport) {
+        self.prices = None;
+        self.prices = self.send(report);
+    }
+
+    /// Tells about jumps in the numbers.
+    pub(super) fn jumped(&mut self, (missed, restarts): (u64, u64)) {
+        if self.send(FeedReport::Jumped { missed, restarts }).is_some() {
+            let (before, restarts_before) = self.jumps.unwrap_or_default();
+            self.jumps =
+                Some((before.saturating_add(missed), restarts_before.saturating_add(restarts)));
+        }
+    }
+
+    /// Tells about an event.
+    pub(super) fn event(&mut self, event: Box<BusEvent>) {
+        let Some(FeedReport::Event(event)) = self.send(FeedReport::Event(event)) else { return };
+        self.events += 1;
+        if event.alarm || event.notice.is_some() {
+            // An alarm is never pushed out by something smaller.
+            if self.notices.len() >= MOST_NOTICES {
+                let quietest = self.notices.iter().position(|kept| !kept.alarm);
+                let place = quietest.or(event.alarm.then_some(0));
+                let Some(place) = place else { return };
+                self.notices.remove(place);
+            }
+            self.notices.push(*event);
+        }
+    }
+
+    /// Tells whether something waits for room in the queue.
+    pub(super) fn is_waiting(&self) -> bool {
+        let state = self.link.is_some() || self.prices.is_some();
+        state || self.jumps.is_some() || self.events > 0
+    }
+
+    /// Waits for room and delivers one report. Cancel safe: what was not delivered stays.
+    pub(super) async fn deliver(&mut self) {
+        // A queue that is closed ends the whole feed; until it does, there is nothing to do here.
+        let Ok(place) = self.reports.reserve().await else { return std::future::pending().await };
+        if let Some(state) = self.link.take().or_else(|| self.prices.take()) {
+            place.send(state);
+        } else if let Some((missed, restarts)) = self.jumps.take() {
+            place.send(FeedReport::Jumped { missed, restarts });
+        } else if self.events > 0 {
+            let events = std::mem::take(&mut self.events);
+            let notices = std::mem::take(&mut self.notices);
+            place.send(FeedReport::Collapsed { events, notices });
+        }
+    }
+
+    /// Returns the report if it could not be sent, or must not overtake one that waits.
+    fn send(&mut self, report: FeedReport) -> Option<FeedReport> {
+        if self.is_waiting() {
+            return Some(report);
+        }
+        match self.reports.try_send(report) {
+            Ok(()) => None,
+            Err(
+                mpsc::error::TrySendError::Full(report) | mpsc::error::TrySendError::Closed(report),
+            ) => Some(report),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What the console, the simulated desk and a replay put on the bus.
+
+use std::io::Write;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::domain::quote::Quote;
+
+/// An event in TMT's own envelope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outgoing {
+    /// Unique: readers drop the second one with the same identifier.
+    pub event_id: String,
+    /// `trade_executed`, `signal_generated` …; also the name of its channel.
+    pub event_type: String,
+    /// When it happened.
+    #[serde(serialize_with = "iso")]
+    pub timestamp: DateTime<Utc>,
+    /// Who says so: `console:<operator>`, `simulator` …
+    pub source: String,
+    /// The body. Prices and sizes are strings.
+    pub data: Map<String, Value>,
+    /// Ties the events of one transaction together.
+    pub correlation_id: Option<String>,
+}
+
+fn iso<S: serde::Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&written(*time))
+}
+
+fn written(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+/// Writes an event.
+pub fn encode_event(event: &Outgoing) -> Vec<u8> {
+    // Strings, a map with string keys and a time cannot fail to become JSON.
+    serde_json::to_vec(event).unwrap_or_default()
+}
+
+/// Writes a quote: prices as strings, with the digits that the quote has.
+pub fn encode_quote(quote: &Quote) -> Vec<u8> {
+    let Quote { instrument, bid, ask, time, seq } = quote;
+    // Debug would not do: JSON escapes differ from Rust's.
+    let name = Value::from(instrument.as_str());
+    let mut out = Vec::with_capacity(128);
+    // Writing to memory does not fail.
+    drop(write!(
+        out,
+        r#"{{"instrument":{name},"bid":"{bid}","ask":"{ask}","time":"{}""#,
+        written(*time)
+    ));
+    if let Some(seq) = seq {
+        drop(write!(out, r#","seq":{seq}"#));
+    }
+    out.push(b'}');
+    out
+}
+
+/// Writes the sign of life of a publisher of prices.
+pub fn encode_heartbeat(time: DateTime<Utc>) -> Vec<u8> {
+    format!(r#"{{"type":"HEARTBEAT","time":"{}"}}"#, written(time)).into_bytes()
+}

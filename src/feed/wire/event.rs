@@ -1,0 +1,333 @@
+//! Events: which rows each type makes the console read again.
+//!
+//! One table, [`EVENTS`], holds everything that differs between the types. The body of an event is
+//! never taken as the state of anything: identifiers say where to look, and a few words are quoted
+//! in a notice.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::{Dropped, json};
+use crate::domain::change::Kind;
+use crate::domain::event::Severity;
+use crate::domain::text::clean;
+
+/// Most row identifiers kept of one event; what is beyond them is found by the poll.
+const MOST_ROWS: usize = 256;
+
+/// On which of its two channels an event arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ring {
+    /// `events:<event_type>`
+    First,
+    /// `events:all`
+    Second,
+}
+
+/// An event of the bus, as far as the console believes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BusEvent {
+    /// The publisher's name for this event: not always a UUID, unique enough to drop repeats.
+    pub id: String,
+    /// Its type, in the publisher's spelling.
+    pub event_type: String,
+    /// Who published it; empty if it did not say. Anybody can write anything here.
+    pub source: String,
+    /// The publisher's time. Shown only: nothing is ordered by it and no age is counted from it.
+    pub time: Option<DateTime<Utc>>,
+    /// Which of its two channels it came on.
+    pub copy: Ring,
+    /// What to read again.
+    pub kinds: &'static [Kind],
+    /// Rows that it names by a UUID. Others may have changed too.
+    pub rows: Vec<(Kind, Uuid)>,
+    /// What to tell the person, and how loudly.
+    pub notice: Option<(Severity, String)>,
+    /// Trading was stopped: fills the width of the screen until somebody acknowledges it.
+    pub alarm: bool,
+    /// Stands in the system-event pane, with type and source: also every type nobody knows.
+    pub listed: bool,
+}
+
+/// What the console does about some types of event.
+#[derive(Debug)]
+pub struct EventType {
+    /// Their names. A point and an underscore are the same: both spellings are in use.
+    pub names: &'static [&'static str],
+    /// What to read again.
+    pub kinds: &'static [Kind],
+    /// How loudly the person is told, if at all.
+    pub notice: Option<Severity>,
+    /// The fields of the body that the notice quotes, in this order.
+    pub quotes: &'static [&'static str],
+    /// Whether it is an alarm.
+    pub alarm: bool,
+    /// Whether it stands in the system-event pane.
+    pub listed: bool,
+}
+
+/// A type that only rings the bell. Every row of the table is this one with differences.
+const SILENT: EventType =
+    EventType { names: &[], kinds: &[], notice: None, quotes: &[], alarm: false, listed: false };
+
+/// Every type of event that the console knows (`spec/wire.md`, "Events").
+pub const EVENTS: [EventType; 9] = [
+    EventType {
+        names: &["signal_generated", "signal.received", "signal.processed", "signal.error"],
+        kinds: &[Kind::Signals],
+        ..SILENT
+    },
+    EventType {
+        names: &["trade_executed", "trade.trade_opened", "trade.trade_closed", "position.amended"],
+        kinds: &[Kind::Trades, Kind::Positions, Kind::Accounts],
+        ..SILENT
+    },
+    EventType { names: &["agent_status_changed"], kinds: &[Kind::Agents], ..SILENT },
+    EventType {
+        names: &["circuit_breaker_triggered", "circuit_breaker.reset"],
+        kinds: &[Kind::Events, Kind::Halts],
+        notice: Some(Severity::Critical),
+        quotes: &["breaker_type", "account_id", "reason"],
+        ..SILENT
+    },
+    EventType {
+        names: &["performance_alert"],
+        kinds: &[Kind::Events],
+        notice: Some(Severity::Warning),
+        quotes: &["metric", "value", "threshold", "account_id"],
+        ..SILENT
+    },
+    EventType {
+        names: &[
+            "emergency.stop",
+            "emergency_rollback",
+            "trading.stop_requested",
+            "trading.stopped",
+            "trading.disabled",
+        ],
+        kinds: &Kind::ALL,
+        notice: Some(Severity::Emergency),
+        quotes: &["scope", "scope_identifier", "mode", "reason", "by"],
+        alarm: true,
+        ..SILENT
+    },
+    EventType {
+        names: &[
+            "trading.started",
+            "trading.enabled",
+            "account.enabled",
+            "account.disabled",
+            "system.started",
+            "system.stopped",
+            "system_status_changed",
+        ],
+        kinds: &[Kind::Accounts, Kind::Halts],
+        ..SILENT
+    },
+    EventType {
+        names: &[
+            "risk_event.acknowledged",
+            "risk_event.unacknowledged",
+            "risk_event.resolved",
+            "risk_event.raised",
+        ],
+        kinds: &[Kind::Events],
+        ..SILENT
+    },
+    EventType {
+        names: &[
+            "risk_limit.proposed",
+            "risk_limit.approved",
+            "risk_limit.rejected",
+            "risk_limit.tightened",
+        ],
+        kinds: &[Kind::Limits],
+        ..SILENT
+    },
+];
+
+/// Everything else, known or not: shown with type and source, and the pane is read again.
+const LISTED: EventType = EventType { kinds: &[Kind::SystemEvents], listed: true, ..SILENT };
+
+/// The envelope. Identifier and type must be there; without the other fields a bell still rings,
+/// and dropping a stop because its clock is missing would be the worse mistake.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow, default)]
+    event_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    event_type: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    timestamp: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    source: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+}
+
+/// The fields of a body that are looked at.
+#[derive(Deserialize, Default)]
+struct Body<'a> {
+    #[serde(borrow, default)]
+    account_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    trade_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    position_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    signal_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    limit_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    halt_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    event_ids: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    breaker_type: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    reason: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    metric: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    value: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    threshold: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    scope: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    scope_identifier: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    mode: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    by: Option<&'a RawValue>,
+}
+
+impl<'a> Body<'a> {
+    /// Returns the field that a row of [`EVENTS`] names under `quotes`.
+    fn field(&self, name: &str) -> Option<&'a RawValue> {
+        match name {
+            "account_id" => self.account_id,
+            "breaker_type" => self.breaker_type,
+            "reason" => self.reason,
+            "metric" => self.metric,
+            "value" => self.value,
+            "threshold" => self.threshold,
+            "scope" => self.scope,
+            "scope_identifier" => self.scope_identifier,
+            "mode" => self.mode,
+            "by" => self.by,
+            _ => None,
+        }
+    }
+
+    /// Returns the rows that it names by a UUID; a broker's own identifier is not one.
+    fn rows(&self) -> Vec<(Kind, Uuid)> {
+        let single = [
+            (Kind::Accounts, self.account_id),
+            (Kind::Trades, self.trade_id),
+            (Kind::Positions, self.position_id),
+            (Kind::Signals, self.signal_id),
+            (Kind::Limits, self.limit_id),
+            (Kind::Halts, self.halt_id),
+        ];
+        let mut rows: Vec<_> =
+            single.into_iter().filter_map(|(kind, value)| Some((kind, uuid(value?)?))).collect();
+        let listed =
+            self.event_ids.and_then(|list| serde_json::from_str::<Vec<&RawValue>>(list.get()).ok());
+        let events = listed.unwrap_or_default().into_iter().filter_map(uuid);
+        rows.extend(events.take(MOST_ROWS).map(|id| (Kind::Events, id)));
+        rows
+    }
+}
+
+fn uuid(value: &RawValue) -> Option<Uuid> {
+    Uuid::parse_str(&json::text(value)?).ok()
+}
+
+/// Reads an event.
+pub(super) fn read(text: &str, copy: Ring) -> Result<BusEvent, Dropped> {
+    let envelope: Envelope<'_> = json::object(text)?;
+    let id = word(envelope.event_id, "event_id")?;
+    let event_type = word(envelope.event_type, "event_type")?;
+    let body = envelope.data.map(RawValue::get).filter(|data| data.starts_with('{'));
+    let body: Body<'_> = body.and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
+    let does = kind_of(&event_type);
+    let time = envelope.timestamp.and_then(json::text).and_then(|text| super::time(&text));
+    Ok(BusEvent {
+        id: clean(&id),
+        source: envelope.source.map(|source| clean(&json::shown(source))).unwrap_or_default(),
+        time,
+        copy,
+        kinds: does.kinds,
+        rows: body.rows(),
+        notice: does.notice.map(|severity| (severity, sentence(&event_type, does, &body))),
+        alarm: does.alarm,
+        listed: does.listed,
+        event_type: clean(&event_type),
+    })
+}
+
+fn word<'a>(value: Option<&'a RawValue>, name: &'static str) -> Result<Cow<'a, str>, Dropped> {
+    let text = json::text(value.ok_or(Dropped::Missing(name))?);
+    text.filter(|text| !text.trim().is_empty()).ok_or(Dropped::Unreadable(name))
+}
+
+/// Returns the row of the table for a type in either spelling.
+fn kind_of(event_type: &str) -> &'static EventType {
+    static TABLE: [EventType; EVENTS.len()] = EVENTS;
+    static OTHER: EventType = LISTED;
+    let is_same = |name: &&&str| {
+        name.len() == event_type.len()
+            && name.bytes().zip(event_type.bytes()).all(|(ours, theirs)| {
+                ours == theirs || (b"._".contains(&ours) && b"._".contains(&theirs))
+            })
+    };
+    TABLE.iter().find(|row| row.names.iter().any(|name| is_same(&name))).unwrap_or(&OTHER)
+}
+
+/// Says in words what happened: `circuit breaker triggered: daily_loss, account …, reason …`.
+fn sentence(event_type: &str, does: &EventType, body: &Body<'_>) -> String {
+    let mut sentence = event_type.replace(['_', '.'], " ");
+    let mut separator = ": ";
+    for name in does.quotes {
+        if let Some(value) = body.field(name) {
+            sentence.push_str(separator);
+            sentence.push_str(&name.replace('_', " "));
+            sentence.push(' ');
+            sentence.push_str(&json::shown(value));
+            separator = ", ";
+        }
+    }
+    clean(&sentence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_type_stands_in_the_table_twice() {
+        let mut names: Vec<String> = EVENTS
+            .iter()
+            .flat_map(|row| row.names.iter().map(|name| name.replace('.', "_")))
+            .collect();
+        let all = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn every_quoted_field_is_one_that_a_body_has() {
+        let names = EVENTS.iter().flat_map(|row| row.quotes.iter());
+        for name in names {
+            let text = format!("{{\"{name}\": 1}}");
+            let body: Body<'_> = serde_json::from_str(&text).unwrap();
+            assert!(body.field(name).is_some(), "{name}");
+        }
+    }
+}
