@@ -7,6 +7,7 @@
 //! domain <- app <- ui   <- runtime
 //! ```
 
+pub mod app;
 pub mod domain;
 pub mod feed;
 pub mod local;

@@ -25,6 +25,30 @@ pub fn round(amount: Decimal, places: u32) -> Decimal {
     rounded
 }
 
+/// Writes a number exactly, without needless zeros, with a comma between thousands. Nothing is
+/// rounded: this is for sentences that say what will be booked.
+///
+/// ```
+/// use rust_decimal::dec;
+/// use tmt::domain::money::exact;
+/// assert_eq!(exact(dec!(10000.00)), "10,000");
+/// assert_eq!(exact(dec!(-1234567.5)), "-1,234,567.5");
+/// assert_eq!(exact(dec!(1.08450)), "1.0845");
+/// ```
+pub fn exact(amount: Decimal) -> String {
+    let text = amount.normalize().abs().to_string();
+    let (whole, rest) = text.split_once('.').map_or((text.as_str(), None), |(w, r)| (w, Some(r)));
+    let mut grouped = String::new();
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && whole.len().saturating_sub(at) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    let sign = if amount.is_sign_negative() && !amount.is_zero() { "-" } else { "" };
+    rest.map_or_else(|| format!("{sign}{grouped}"), |rest| format!("{sign}{grouped}.{rest}"))
+}
+
 /// Reads a number as a person types it: digits with at most one point, a sign in front, and `k` or
 /// `m` behind for thousands or millions. No exponent, no underscore, no group commas: `Decimal`'s
 /// own reader takes `1e3` and `1_000`, and a finger that slips must not become an amount.

@@ -1,0 +1,303 @@
+//! The console without a terminal: what it knows and how a fact changes it.
+//!
+//! [`update`] is pure: the same [`Model`] and [`Msg`] always give the same model and the same
+//! [`Effect`]s. It reads no clock, opens no connection and draws nothing; time, keys and answers
+//! come to it as messages, and what is to be done leaves it as data.
+
+pub mod cell;
+pub mod chord;
+pub mod columns;
+pub mod command;
+pub mod desk;
+pub mod draft;
+pub mod effect;
+pub mod keymap;
+mod limits;
+pub mod lists;
+pub mod model;
+pub mod msg;
+pub mod notice;
+mod opening;
+pub mod pane;
+pub mod press;
+mod rows;
+pub mod ticket;
+pub mod writing;
+
+use std::time::Duration;
+
+pub use effect::Effect;
+pub use model::{Model, Options};
+pub use msg::Msg;
+
+use cell::Tone;
+use model::{Link, Overlay};
+use notice::Alarm;
+use pane::Pane;
+use ticket::{Stage, Verdict};
+
+use crate::domain::change::Kind;
+use crate::domain::event::Severity;
+use crate::domain::rows::Rows;
+
+/// Smallest terminal in which the console shows anything else than that it is too small.
+pub const SMALLEST: (u16, u16) = (80, 24);
+
+/// Tells whether a terminal of so many columns and rows is too small.
+pub fn is_too_small(size: (u16, u16)) -> bool {
+    size.0 < SMALLEST.0 || size.1 < SMALLEST.1
+}
+
+/// Applies one message. The same model and message always give the same model and effects.
+#[must_use = "an effect that is dropped never happens"]
+pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    match msg {
+        Msg::TimePassed { now, elapsed } => time_passed(model, now, elapsed),
+        Msg::Pressed { chord, fresh } => press::pressed(model, chord, fresh),
+        Msg::Pasted(text) => press::pasted(model, &text),
+        Msg::Resized(columns, rows) => {
+            model.size = (columns, rows);
+            vec![]
+        }
+        Msg::FocusChanged { has_focus } => {
+            model.has_focus = has_focus;
+            disarm(model);
+            vec![]
+        }
+        Msg::FrameShown { elapsed, heights } => frame_shown(model, elapsed, heights),
+        Msg::QuotesArrived(quotes) => {
+            for quote in quotes {
+                model.marks.note(&quote, model.now, model.elapsed);
+                model.book.take(quote);
+            }
+            model.marks.refresh(&model.desk, &model.book);
+            vec![]
+        }
+        Msg::FeedCounted(counts) => {
+            model.counts = counts;
+            vec![]
+        }
+        Msg::FeedUp { gap } => feed_up(model, gap),
+        Msg::FeedDown { reason } => {
+            if !matches!(model.feed, Link::Down { .. }) {
+                model.say(Tone::Warning, format!("Redis is away: {reason}; panes are polled"));
+            }
+            let since = since(&model.feed, model.elapsed);
+            model.feed = Link::Down { since, reason };
+            vec![]
+        }
+        Msg::FeedBeat => {
+            model.beat_at = Some(model.elapsed);
+            vec![]
+        }
+        Msg::BusSpoke { severity, text, is_alarm } => bus_spoke(model, severity, text, is_alarm),
+        Msg::SessionOpened { session, round_trip } => {
+            model.clock_offset = Some(session.server_time - model.now);
+            model.session = Some(session);
+            database_up(model, round_trip);
+            vec![]
+        }
+        Msg::DatabaseLost { reason } => {
+            if !matches!(model.database, Link::Down { .. }) {
+                model.say(Tone::Critical, format!("the database is away: {reason}"));
+            }
+            let since = since(&model.database, model.elapsed);
+            model.database = Link::Down { since, reason };
+            vec![]
+        }
+        Msg::Confirmed { kinds, asked_at, round_trip } => {
+            database_up(model, round_trip);
+            for pane in Pane::ALL {
+                if kinds.contains(&pane.kind()) {
+                    let state = model.pane_mut(pane);
+                    state.confirmed_at = Some(asked_at);
+                    state.trouble = None;
+                    state.has_gap = false;
+                }
+            }
+            vec![]
+        }
+        Msg::RowsRead { rows, asked, unreadable } => {
+            rows_read(model, rows, asked.as_deref(), unreadable)
+        }
+        Msg::ReadFailed { kind, reason } => {
+            for pane in Pane::ALL.into_iter().filter(|pane| pane.kind() == kind) {
+                model.pane_mut(pane).trouble = Some(reason.clone());
+            }
+            vec![]
+        }
+        Msg::BarsRead { instrument, timeframe, bars } => {
+            if model.chart.instrument.as_ref() == Some(&instrument)
+                && model.chart.timeframe == timeframe
+            {
+                model.chart.bars = bars;
+            }
+            vec![]
+        }
+        Msg::Assessed { key, trade, checks } => {
+            let at = model.elapsed;
+            if let Overlay::Ticket(ticket) = &mut model.overlay
+                && ticket.key == key
+            {
+                ticket.verdict = match checks {
+                    Ok(checks) => Verdict::Known { trade, checks, at },
+                    Err(why) => Verdict::Failed(why),
+                };
+            }
+            vec![]
+        }
+        Msg::Answered { key, outcome } => writing::answered(model, key, outcome),
+        Msg::NotAnnounced { key, reason } => {
+            let text = format!("written, but not announced on the bus ({}): {reason}", key.short());
+            model.say(Tone::Warning, text);
+            vec![]
+        }
+        Msg::StopRequested => vec![Effect::Quit],
+    }
+}
+
+/// Since when a link is down: since now, unless it was before.
+fn since(link: &Link, elapsed: Duration) -> Duration {
+    match link {
+        Link::Down { since, .. } => *since,
+        Link::Connecting | Link::Up { .. } => elapsed,
+    }
+}
+
+fn database_up(model: &mut Model, round_trip: Duration) {
+    let elapsed = model.elapsed;
+    let since = match &model.database {
+        Link::Up { since, .. } => *since,
+        Link::Down { since, .. } => {
+            let away = elapsed.saturating_sub(*since).as_secs();
+            model.say(Tone::Plain, format!("the database is back after {away} s"));
+            elapsed
+        }
+        Link::Connecting => elapsed,
+    };
+    model.database = Link::Up { since, heard_at: elapsed, round_trip: Some(round_trip) };
+}
+
+fn feed_up(model: &mut Model, gap: Option<Duration>) -> Vec<Effect> {
+    let elapsed = model.elapsed;
+    model.feed = Link::Up { since: elapsed, heard_at: elapsed, round_trip: None };
+    let Some(gap) = gap else { return vec![] };
+    model.gaps = model.gaps.saturating_add(1);
+    let tenths = gap.as_millis() / 100;
+    model.say(
+        Tone::Plain,
+        format!("feed gap of {}.{} s: everything is read again", tenths / 10, tenths % 10),
+    );
+    for pane in Pane::ALL {
+        model.pane_mut(pane).has_gap = true;
+    }
+    vec![Effect::ReadAll]
+}
+
+fn bus_spoke(model: &mut Model, severity: Severity, text: String, is_alarm: bool) -> Vec<Effect> {
+    let tone = match severity {
+        Severity::Info => Tone::Quiet,
+        Severity::Warning => Tone::Warning,
+        Severity::Critical | Severity::Emergency => Tone::Critical,
+    };
+    model.say(tone, text.clone());
+    if is_alarm {
+        model.alarm = Some(Alarm { at: model.now, text });
+    }
+    if press::rings(severity) { vec![Effect::Bell] } else { vec![] }
+}
+
+fn time_passed(
+    model: &mut Model,
+    now: chrono::DateTime<chrono::Utc>,
+    elapsed: Duration,
+) -> Vec<Effect> {
+    let is_new_second = elapsed.as_secs() != model.elapsed.as_secs();
+    model.now = now;
+    model.elapsed = elapsed;
+    if !is_new_second {
+        return vec![];
+    }
+    let mut effects = writing::chase(model);
+    // The checks age with the prices they were made at.
+    if model
+        .ticket()
+        .is_some_and(|ticket| matches!(ticket.stage, Stage::Editing | Stage::Review { .. }))
+    {
+        effects.extend(opening::assess(model));
+    }
+    /// How often bars are read again while the market pane is open.
+    const BARS_EVERY: u64 = 5;
+    if model.focus == Pane::Market && elapsed.as_secs() % BARS_EVERY == 0 {
+        effects.extend(lists::read_bars(model));
+    }
+    effects
+}
+
+/// Takes the arming away: the sentence must be on a focused screen again for a moment.
+fn disarm(model: &mut Model) {
+    if let Overlay::Ticket(ticket) = &mut model.overlay
+        && let Stage::Review { armed_at } = &mut ticket.stage
+    {
+        *armed_at = None;
+    }
+}
+
+fn frame_shown(model: &mut Model, elapsed: Duration, heights: [usize; 8]) -> Vec<Effect> {
+    for (pane, height) in Pane::ALL.into_iter().zip(heights) {
+        if height > 0 && model.pane(pane).height != height {
+            model.pane_mut(pane).height = height;
+            lists::scroll(model, pane);
+        }
+    }
+    let has_focus = model.has_focus;
+    let arm_after = model.options.arm_after;
+    if let Overlay::Ticket(ticket) = &mut model.overlay
+        && let Stage::Review { armed_at: armed_at @ None } = &mut ticket.stage
+        && has_focus
+    {
+        *armed_at = Some(elapsed.saturating_add(arm_after));
+    }
+    vec![]
+}
+
+fn rows_read(
+    model: &mut Model,
+    rows: Rows,
+    asked: Option<&[String]>,
+    unreadable: Vec<String>,
+) -> Vec<Effect> {
+    for sentence in unreadable {
+        model.say(Tone::Warning, sentence);
+    }
+    let kind = rows.kind();
+    let mut effects = Vec::new();
+    if let Rows::Events(events) = &rows {
+        let is_started = model.pane(Pane::Events).confirmed_at.is_some();
+        let is_news = |row: &&crate::domain::event::RiskEvent| {
+            row.wants_acknowledgement()
+                && press::rings(row.severity)
+                && !model
+                    .desk
+                    .events
+                    .get(&row.id)
+                    .is_some_and(|known| known.wants_acknowledgement())
+        };
+        // What was there before this console came is on the screen; only what is new rings.
+        if is_started && events.iter().any(|row| is_news(&row)) {
+            effects.push(Effect::Bell);
+        }
+    }
+    if let Rows::Instruments(instruments) = rows {
+        model.book.set_instruments(instruments);
+    } else {
+        model.desk.take(rows, asked);
+    }
+    if matches!(kind, Kind::Accounts | Kind::Positions | Kind::Instruments) {
+        model.marks.refresh(&model.desk, &model.book);
+    }
+    for pane in Pane::ALL.into_iter().filter(|pane| pane.kind() == kind) {
+        lists::scroll(model, pane);
+    }
+    effects
+}

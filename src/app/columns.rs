@@ -1,0 +1,155 @@
+//! The columns of every pane, as tables: what the screen draws, what sorting and filtering read,
+//! and what `tmt accounts` and its sisters print are the same columns.
+
+mod accounts;
+mod agents;
+mod events;
+mod limits;
+mod market;
+mod positions;
+mod signals;
+mod trades;
+
+use super::cell::{Align, Cell, Tone};
+use super::model::Model;
+use super::pane::{Pane, RowId};
+use super::rows;
+
+/// One column of a list of `T`.
+#[derive(Debug)]
+pub struct Column<T: ?Sized> {
+    /// Heading, and name in a filter and in CSV and JSON (in lower case).
+    pub title: &'static str,
+    /// Narrowest width that shows its values whole.
+    pub width: u16,
+    /// Where its values stand.
+    pub align: Align,
+    /// Which columns go first when there is no room: the highest number. 0 stays.
+    pub keep: u8,
+    /// Its value.
+    pub cell: fn(&Model, &T) -> Cell,
+}
+
+/// A column of words.
+const fn left<T>(
+    title: &'static str,
+    width: u16,
+    keep: u8,
+    cell: fn(&Model, &T) -> Cell,
+) -> Column<T> {
+    Column { title, width, align: Align::Left, keep, cell }
+}
+
+/// A column of numbers.
+const fn right<T>(
+    title: &'static str,
+    width: u16,
+    keep: u8,
+    cell: fn(&Model, &T) -> Cell,
+) -> Column<T> {
+    Column { title, width, align: Align::Right, keep, cell }
+}
+
+/// What the screen knows of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Heading.
+    pub title: &'static str,
+    /// Narrowest width that shows its values whole.
+    pub width: u16,
+    /// Where its values stand.
+    pub align: Align,
+    /// Which columns go first when there is no room: the highest number. 0 stays.
+    pub keep: u8,
+}
+
+/// A kind of row that a pane lists.
+pub(super) trait Listed: Sized + 'static {
+    /// The pane.
+    const PANE: Pane;
+    /// Its columns.
+    const COLUMNS: &'static [Column<Self>];
+
+    /// Its key.
+    fn row_id(&self) -> RowId;
+
+    /// How loudly it speaks.
+    fn tone(&self, model: &Model) -> Tone;
+
+    /// The rows that the pane has, unfiltered, in the pane's own order.
+    fn all(model: &Model) -> Vec<&Self>;
+
+    /// The row of that key.
+    fn find<'a>(model: &'a Model, id: &RowId) -> Option<&'a Self>;
+}
+
+/// Calls `$call::<T>($args)` with the type of row that `$pane` lists.
+macro_rules! by_pane {
+    ($pane:expr, $call:ident ( $($arg:expr),* )) => {
+        match $pane {
+            Pane::Accounts => $call::<crate::domain::account::Account>($($arg),*),
+            Pane::Positions => $call::<crate::domain::position::Position>($($arg),*),
+            Pane::Trades => $call::<crate::domain::trade::Trade>($($arg),*),
+            Pane::Signals => $call::<crate::domain::signal::Signal>($($arg),*),
+            Pane::Events => $call::<crate::domain::event::RiskEvent>($($arg),*),
+            Pane::Limits => $call::<crate::domain::limit::Limit>($($arg),*),
+            Pane::Market => $call::<crate::domain::instrument::Instrument>($($arg),*),
+            Pane::Agents => $call::<crate::domain::agent::Agent>($($arg),*),
+        }
+    };
+}
+
+/// Returns the columns of a pane.
+pub fn heads(pane: Pane) -> Vec<Head> {
+    fn of<T: Listed>() -> Vec<Head> {
+        T::COLUMNS
+            .iter()
+            .map(|c| Head { title: c.title, width: c.width, align: c.align, keep: c.keep })
+            .collect()
+    }
+    by_pane!(pane, of())
+}
+
+/// Returns the keys of the rows that a pane shows: filtered, and ordered as the person asked.
+pub fn visible(model: &Model, pane: Pane) -> Vec<RowId> {
+    by_pane!(pane, visible_of(model))
+}
+
+fn visible_of<T: Listed>(model: &Model) -> Vec<RowId> {
+    let state = model.pane(T::PANE);
+    let mut shown = T::all(model);
+    if let Some(filter) = rows::Filter::read(&state.filter) {
+        shown.retain(|row| filter.admits(T::COLUMNS, model, row));
+    }
+    if let Some((column, is_downward)) = state.sort
+        && let Some(column) = T::COLUMNS.get(column)
+    {
+        let mut keyed: Vec<(Cell, &T)> =
+            shown.into_iter().map(|row| ((column.cell)(model, row), row)).collect();
+        keyed.sort_by(|(one, _), (two, _)| match (one, two) {
+            // Absent stays last in both directions.
+            (Cell::Absent, _) | (_, Cell::Absent) => one.order(two),
+            _ if is_downward => two.order(one),
+            _ => one.order(two),
+        });
+        shown = keyed.into_iter().map(|(_, row)| row).collect();
+    }
+    shown.into_iter().map(Listed::row_id).collect()
+}
+
+/// Returns how many rows a pane has before the filter.
+pub fn total(model: &Model, pane: Pane) -> usize {
+    fn of<T: Listed>(model: &Model) -> usize {
+        T::all(model).len()
+    }
+    by_pane!(pane, of(model))
+}
+
+/// Returns the cells of a row, or `None` if it is gone.
+pub fn cells(model: &Model, pane: Pane, id: &RowId) -> Option<(Tone, Vec<Cell>)> {
+    fn of<T: Listed>(model: &Model, id: &RowId) -> Option<(Tone, Vec<Cell>)> {
+        let row = T::find(model, id)?;
+        Some((row.tone(model), T::COLUMNS.iter().map(|c| (c.cell)(model, row)).collect()))
+    }
+    by_pane!(pane, of(model, id))
+}

@@ -1,0 +1,84 @@
+//! Pane 6.
+
+use super::{Column, Listed, left, right};
+use crate::app::cell::{Cell, Tone};
+use crate::app::model::Model;
+use crate::app::pane::{Pane, RowId};
+use crate::domain::halt::Scope;
+use crate::domain::limit::{Limit, LimitState, Standing};
+
+fn scope(model: &Model, row: &Limit) -> String {
+    let account = row.account.map(|id| model.desk.account_name(id));
+    match (row.scope, account, row.identifier.as_deref()) {
+        (Scope::System, _, _) => "everything".to_owned(),
+        (_, Some(account), Some(identifier)) => format!("{account} {identifier}"),
+        (_, Some(account), None) => account,
+        (_, None, Some(identifier)) => identifier.to_owned(),
+        (_, None, None) => "—".to_owned(),
+    }
+}
+
+fn state(row: &Limit) -> &'static str {
+    match (row.state, row.is_enforced) {
+        (LimitState::Active, true) => "active",
+        (LimitState::Active, false) => "NOT ENFORCED",
+        (LimitState::Pending, _) => "PENDING",
+        (LimitState::Ended, _) => "ended",
+    }
+}
+
+impl Listed for Limit {
+    const PANE: Pane = Pane::Limits;
+    const COLUMNS: &'static [Column<Self>] = &[
+        left("LIMIT", 20, 0, |_, row| Cell::Text(row.limit_type.clone())),
+        left("SCOPE", 10, 2, |_, row| Cell::Text(row.scope.as_str().to_owned())),
+        left("APPLIES TO", 16, 0, |model, row| Cell::Text(scope(model, row))),
+        right("VALUE", 14, 0, |_, row| Cell::Number(row.value, 2)),
+        left("UNIT", 10, 0, |_, row| Cell::Text(row.unit.clone())),
+        right("WARNING", 14, 3, |_, row| Cell::maybe(row.warning_level(), |n| Cell::Number(n, 2))),
+        right("NOW", 14, 1, |model, row| Cell::maybe(model.measure(row), |n| Cell::Number(n, 2))),
+        left("USED", 15, 1, |model, row| {
+            let share = model.measure(row).and_then(|now| now.checked_div(row.value));
+            Cell::maybe(share, Cell::Used)
+        }),
+        left("STATE", 12, 0, |_, row| Cell::Text(state(row).to_owned())),
+        left("SET BY", 10, 4, |_, row| Cell::Text(row.created_by.clone())),
+        left("APPROVED", 10, 5, |_, row| Cell::text(row.approved_by.as_deref())),
+        left("SINCE", 8, 6, |_, row| row.effective_from.map_or(Cell::Absent, Cell::Time)),
+        left("UNTIL", 8, 7, |_, row| row.effective_until.map_or(Cell::Absent, Cell::Time)),
+        left("REASON", 24, 8, |_, row| Cell::text(row.change_reason.as_deref())),
+    ];
+
+    fn row_id(&self) -> RowId {
+        RowId::Limit(self.id)
+    }
+
+    fn tone(&self, model: &Model) -> Tone {
+        if self.state == LimitState::Pending || !self.is_enforced {
+            return Tone::Warning;
+        }
+        match model.measure(self).map(|now| self.standing(now)) {
+            Some(Standing::Breach) => Tone::Critical,
+            Some(Standing::Warning) => Tone::Warning,
+            Some(Standing::Clear) | None => Tone::Plain,
+        }
+    }
+
+    /// What waits for a second person first.
+    fn all(model: &Model) -> Vec<&Self> {
+        let mut rows: Vec<&Self> =
+            model.desk.limits.values().filter(|row| row.state != LimitState::Ended).collect();
+        rows.sort_by_cached_key(|row| {
+            let waits = row.state == LimitState::Pending;
+            (!waits, row.limit_type.clone(), row.scope.as_str(), scope(model, row), row.id)
+        });
+        rows
+    }
+
+    fn find<'a>(model: &'a Model, id: &RowId) -> Option<&'a Self> {
+        match id {
+            RowId::Limit(id) => model.desk.limits.get(id),
+            _ => None,
+        }
+    }
+}

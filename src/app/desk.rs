@@ -1,0 +1,267 @@
+//! The rows as they were last read, and their value at the prices of now.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+
+use crate::domain::account::Account;
+use crate::domain::agent::{Agent, SystemEvent};
+use crate::domain::event::RiskEvent;
+use crate::domain::halt::Halt;
+use crate::domain::ids::{
+    AccountId, EventId, HaltId, InstrumentId, LimitId, PositionId, SignalId, TradeId,
+};
+use crate::domain::limit::Limit;
+use crate::domain::marking::Book;
+use crate::domain::position::Position;
+use crate::domain::quote::Quote;
+use crate::domain::rows::Rows;
+use crate::domain::signal::Signal;
+use crate::domain::trade::Trade;
+use uuid::Uuid;
+
+/// Newest rows that a list keeps; the poll brings no more at once either.
+const KEPT: usize = 2_000;
+
+/// The rows as they were last read.
+#[derive(Debug, Clone, Default)]
+pub struct Desk {
+    /// `accounts`
+    pub accounts: BTreeMap<AccountId, Account>,
+    /// Live positions.
+    pub positions: BTreeMap<PositionId, Position>,
+    /// Newest trades.
+    pub trades: BTreeMap<TradeId, Trade>,
+    /// Newest signals.
+    pub signals: BTreeMap<SignalId, Signal>,
+    /// Newest risk events, and all that nobody acknowledged.
+    pub events: BTreeMap<EventId, RiskEvent>,
+    /// Limits that bind or wait.
+    pub limits: BTreeMap<LimitId, Limit>,
+    /// Halts in force.
+    pub halts: BTreeMap<HaltId, Halt>,
+    /// `agents`
+    pub agents: BTreeMap<String, Agent>,
+    /// Newest system events.
+    pub system_events: BTreeMap<Uuid, SystemEvent>,
+}
+
+/// Puts `rows` into `table`. With `asked`, the keys in it that did not come back are removed;
+/// without, the rows replace everything.
+fn merge<K: Ord + Clone, T>(
+    table: &mut BTreeMap<K, T>,
+    rows: Vec<T>,
+    asked: Option<&[String]>,
+    key: impl Fn(&T) -> K,
+    parse: impl Fn(&str) -> Option<K>,
+) {
+    match asked {
+        None => table.clear(),
+        Some(asked) => {
+            for gone in asked.iter().filter_map(|text| parse(text)) {
+                table.remove(&gone);
+            }
+        }
+    }
+    table.extend(rows.into_iter().map(|row| (key(&row), row)));
+}
+
+/// Removes the oldest rows beyond [`KEPT`].
+fn keep_newest<K: Ord + Clone, T>(
+    table: &mut BTreeMap<K, T>,
+    time: impl Fn(&T) -> DateTime<Utc>,
+    may_go: impl Fn(&T) -> bool,
+) {
+    if table.len() <= KEPT {
+        return;
+    }
+    let mut ages: Vec<(DateTime<Utc>, K)> = table
+        .iter()
+        .filter(|(_, row)| may_go(row))
+        .map(|(key, row)| (time(row), key.clone()))
+        .collect();
+    ages.sort_unstable();
+    let surplus = table.len().saturating_sub(KEPT);
+    for (_, key) in ages.into_iter().take(surplus) {
+        table.remove(&key);
+    }
+}
+
+impl Desk {
+    /// Takes rows that were read.
+    pub fn take(&mut self, rows: Rows, asked: Option<&[String]>) {
+        match rows {
+            Rows::Accounts(rows) => {
+                merge(&mut self.accounts, rows, asked, |row| row.id, |t| t.parse().ok());
+            }
+            Rows::Positions(rows) => {
+                merge(&mut self.positions, rows, asked, |row| row.id, |t| t.parse().ok());
+            }
+            Rows::Trades(rows) => {
+                merge(&mut self.trades, rows, asked, |row| row.id, |t| t.parse().ok());
+                keep_newest(&mut self.trades, |row| row.entry_time, |_| true);
+            }
+            Rows::Signals(rows) => {
+                merge(&mut self.signals, rows, asked, |row| row.id, |t| t.parse().ok());
+                keep_newest(&mut self.signals, |row| row.generated_at, |_| true);
+            }
+            Rows::Events(rows) => {
+                merge(&mut self.events, rows, asked, |row| row.id, |t| t.parse().ok());
+                let seen = |row: &RiskEvent| !row.wants_acknowledgement();
+                keep_newest(&mut self.events, |row| row.occurred_at, seen);
+            }
+            Rows::Limits(rows) => {
+                merge(&mut self.limits, rows, asked, |row| row.id, |t| t.parse().ok());
+            }
+            Rows::Halts(rows) => {
+                merge(&mut self.halts, rows, asked, |row| row.id, |t| t.parse().ok());
+            }
+            Rows::Agents(rows) => {
+                let id = |text: &str| Some(text.to_owned());
+                merge(&mut self.agents, rows, asked, |row| row.id.clone(), id);
+            }
+            Rows::SystemEvents(rows) => {
+                let id = |text: &str| Uuid::parse_str(text).ok();
+                merge(&mut self.system_events, rows, asked, |row| row.id, id);
+                keep_newest(&mut self.system_events, |row| row.occurred_at, |_| true);
+            }
+            // Instruments live in the book, beside their quotes.
+            Rows::Instruments(_) => {}
+        }
+    }
+
+    /// Returns an account's name, or the end of its key where the row is not here.
+    pub fn account_name(&self, id: AccountId) -> String {
+        self.accounts.get(&id).map_or_else(|| id.short(), |account| account.name.clone())
+    }
+
+    /// Finds an account by its name, in any case, or by its key.
+    pub fn account_named(&self, name: &str) -> Option<&Account> {
+        if let Ok(id) = name.parse::<AccountId>() {
+            return self.accounts.get(&id);
+        }
+        let mut named = self.accounts.values().filter(|row| row.name.eq_ignore_ascii_case(name));
+        match (named.next(), named.next()) {
+            // Two accounts of one name: neither is meant for sure.
+            (Some(only), None) => Some(only),
+            _ => None,
+        }
+    }
+
+    /// Returns the halts that keep an account from opening `instrument`.
+    pub fn halts_on(&self, account: Option<AccountId>, instrument: Option<&str>) -> Vec<&Halt> {
+        use crate::domain::halt::Scope;
+        let portfolio =
+            account.and_then(|id| self.accounts.get(&id)).and_then(|row| row.portfolio.as_deref());
+        self.halts
+            .values()
+            .filter(|halt| match halt.scope {
+                Scope::System => true,
+                Scope::Account => account.is_some() && halt.account == account,
+                Scope::Instrument => {
+                    instrument.is_some() && halt.identifier.as_deref() == instrument
+                }
+                Scope::Portfolio => portfolio.is_some() && halt.identifier.as_deref() == portfolio,
+            })
+            .collect()
+    }
+}
+
+/// The value of a position now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Price at which it would be closed.
+    pub price: Decimal,
+    /// Open P&L in the account's currency, not rounded; `None` where a rate is missing.
+    pub pnl: Option<Decimal>,
+}
+
+/// The value of an account now, in its currency, not rounded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AccountMark {
+    /// Σ open P&L; `None` if one position cannot be valued.
+    pub open_pnl: Option<Decimal>,
+    /// Balance plus open P&L.
+    pub equity: Option<Decimal>,
+    /// Σ |net notional| over instruments.
+    pub exposure: Option<Decimal>,
+    /// Equity less equity at the start of the day, where that is known.
+    pub day_pnl: Option<Decimal>,
+}
+
+/// When a quote came, and how old it was then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Received {
+    /// Monotonic time of arrival.
+    pub at: Duration,
+    /// Age of the price on arrival: this machine's clock, set to the database's, less its time.
+    pub age: Duration,
+}
+
+/// Everything that moves with the prices.
+#[derive(Debug, Clone, Default)]
+pub struct Marks {
+    /// By position.
+    pub positions: HashMap<PositionId, Mark>,
+    /// By account.
+    pub accounts: HashMap<AccountId, AccountMark>,
+    received: HashMap<InstrumentId, Received>,
+}
+
+impl Marks {
+    /// Notes the arrival of a quote.
+    pub fn note(&mut self, quote: &Quote, now: DateTime<Utc>, elapsed: Duration) {
+        let age = (now - quote.time).to_std().unwrap_or_default();
+        self.received.insert(quote.instrument.clone(), Received { at: elapsed, age });
+    }
+
+    /// Returns the age of an instrument's price at monotonic time `elapsed`.
+    pub fn price_age(&self, instrument: &InstrumentId, elapsed: Duration) -> Option<Duration> {
+        let received = self.received.get(instrument)?;
+        Some(received.age.saturating_add(elapsed.saturating_sub(received.at)))
+    }
+
+    /// Values every position and account again.
+    pub fn refresh(&mut self, desk: &Desk, book: &Book) {
+        self.positions.clear();
+        self.accounts.clear();
+        let mut nets: HashMap<(AccountId, &InstrumentId), Option<Decimal>> = HashMap::new();
+        let mut sums: HashMap<AccountId, Option<Decimal>> = HashMap::new();
+        for held in desk.positions.values() {
+            let currency = desk.accounts.get(&held.account).map(|row| row.base_currency.as_str());
+            let price = book.mark(&held.instrument, held.direction);
+            let pnl = price
+                .zip(currency)
+                .and_then(|(price, currency)| book.open_pnl(held, price, currency));
+            if let Some(price) = price {
+                self.positions.insert(held.id, Mark { price, pnl });
+            }
+            // Where no price arrived yet, what the database wrote last is better than nothing, and
+            // the position's own line says that it is old.
+            let sum = sums.entry(held.account).or_insert(Some(Decimal::ZERO));
+            *sum = sum.zip(pnl.or(held.booked_pnl)).and_then(|(a, b)| a.checked_add(b));
+            let notional =
+                price.or(held.booked_price).zip(currency).and_then(|(price, currency)| {
+                    book.notional(&held.instrument, held.size, price, currency)
+                });
+            let signed = notional.and_then(|n| n.checked_mul(held.direction.sign()));
+            let net = nets.entry((held.account, &held.instrument)).or_insert(Some(Decimal::ZERO));
+            *net = net.zip(signed).and_then(|(a, b)| a.checked_add(b));
+        }
+        let mut exposures: HashMap<AccountId, Option<Decimal>> = HashMap::new();
+        for ((account, _), net) in nets {
+            let sum = exposures.entry(account).or_insert(Some(Decimal::ZERO));
+            *sum = sum.zip(net).and_then(|(a, b)| a.checked_add(b.abs()));
+        }
+        for row in desk.accounts.values() {
+            let open_pnl = sums.get(&row.id).copied().unwrap_or(Some(Decimal::ZERO));
+            let equity = open_pnl.and_then(|pnl| row.balance.checked_add(pnl));
+            let exposure = exposures.get(&row.id).copied().unwrap_or(Some(Decimal::ZERO));
+            let day_pnl =
+                equity.zip(row.day_start_equity).and_then(|(now, start)| now.checked_sub(start));
+            self.accounts.insert(row.id, AccountMark { open_pnl, equity, exposure, day_pnl });
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! What is to be done: returned as data, performed by the runtime.
+
+use crate::domain::ids::{ClientKey, InstrumentId};
+use crate::domain::request::{NewTrade, Request};
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Ask the rulebook about a trade that is being typed. The newest question replaces older ones.
+    Assess {
+        /// Of which ticket.
+        key: ClientKey,
+        /// What is typed.
+        trade: NewTrade,
+    },
+    /// Write it, once.
+    Write(Request),
+    /// Ask what became of a write whose answer was lost.
+    Resolve(Request),
+    /// Ask the database now what changed.
+    LookAgain,
+    /// Read every pane again.
+    ReadAll,
+    /// Read bars for the market pane.
+    ReadBars {
+        /// Of what.
+        instrument: InstrumentId,
+        /// Which length.
+        timeframe: String,
+    },
+    /// Put text into the terminal's clipboard.
+    Copy(String),
+    /// Ring.
+    Bell,
+    /// Draw every cell again.
+    Redraw,
+    /// Leave.
+    Quit,
+}

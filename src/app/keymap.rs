@@ -1,0 +1,518 @@
+//! The key table: which keys do what, where, how dangerous it is, and who may.
+//!
+//! One table feeds dispatch, footer, help, `tmt keys`, the README and the configuration. A key that
+//! is bound twice in a context, or that is the beginning of another one, is an error at start.
+
+use std::collections::HashMap;
+
+use thiserror::Error;
+
+use super::chord::{Chord, NotAKey, sequence, spell};
+use crate::domain::session::Right;
+
+/// Where a key counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Context {
+    /// Everywhere, unless a text field or a dialog is open.
+    Global,
+    /// Any pane that lists rows.
+    List,
+    /// Pane 1.
+    Accounts,
+    /// Pane 2.
+    Positions,
+    /// Pane 3.
+    Trades,
+    /// Pane 4.
+    Signals,
+    /// Pane 5.
+    Events,
+    /// Pane 6.
+    Limits,
+    /// Pane 7.
+    Market,
+    /// Pane 8.
+    Agents,
+    /// A ticket while its fields are edited.
+    Ticket,
+    /// A ticket under review.
+    Review,
+    /// Help and the action log.
+    Reader,
+}
+
+impl Context {
+    /// Every context, in the order of the help.
+    pub const ALL: [Self; 13] = [
+        Self::Global,
+        Self::List,
+        Self::Accounts,
+        Self::Positions,
+        Self::Trades,
+        Self::Signals,
+        Self::Events,
+        Self::Limits,
+        Self::Market,
+        Self::Agents,
+        Self::Ticket,
+        Self::Review,
+        Self::Reader,
+    ];
+
+    /// Returns its heading in the help.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Global => "Everywhere",
+            Self::List => "Lists",
+            Self::Accounts => "Accounts",
+            Self::Positions => "Positions",
+            Self::Trades => "Trades",
+            Self::Signals => "Signals",
+            Self::Events => "Risk events",
+            Self::Limits => "Limits",
+            Self::Market => "Market",
+            Self::Agents => "Agents",
+            Self::Ticket => "Ticket, editing",
+            Self::Review => "Ticket, review",
+            Self::Reader => "Help and log",
+        }
+    }
+}
+
+/// What a key must pass before anything happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Danger {
+    /// Nothing changes outside this console.
+    Harmless,
+    /// It can be taken back: one key.
+    Reversible,
+    /// It moves money, limits or halts: a review, then `y`.
+    Confirmed,
+}
+
+/// What a key does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "each is explained by its label in the table below")]
+pub enum Action {
+    Down,
+    Up,
+    First,
+    Last,
+    HalfPageDown,
+    HalfPageUp,
+    NextPane,
+    PreviousPane,
+    ShowAccounts,
+    ShowPositions,
+    ShowTrades,
+    ShowSignals,
+    ShowEvents,
+    ShowLimits,
+    ShowMarket,
+    ShowAgents,
+    Zoom,
+    Detail,
+    Filter,
+    SortNext,
+    SortReverse,
+    Mark,
+    MarkAll,
+    GoPositions,
+    GoTrades,
+    GoSignals,
+    GoEvents,
+    CopyRow,
+    Reload,
+    Help,
+    Log,
+    Command,
+    Redraw,
+    Back,
+    QuitKey,
+    Buy,
+    Sell,
+    Close,
+    Take,
+    Acknowledge,
+    Unacknowledge,
+    ShowAcknowledged,
+    EditLimit,
+    Approve,
+    Reject,
+    Halt,
+    ReduceOnly,
+    Resume,
+    SilenceAlarm,
+    NextTimeframe,
+    PreviousTimeframe,
+    NextField,
+    PreviousField,
+    ToReview,
+    RiskSize,
+    Reprice,
+    TickUp,
+    TickDown,
+    WidenScope,
+    Send,
+    GiveReason,
+    BackToEdit,
+}
+
+/// One line of the key table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Binding {
+    /// Where.
+    pub context: Context,
+    /// Which keys, each a sequence as [`sequence`] reads it.
+    pub keys: &'static [&'static str],
+    /// What it does.
+    pub action: Action,
+    /// Its name in the configuration.
+    pub name: &'static str,
+    /// What a person reads.
+    pub label: &'static str,
+    /// What it must pass.
+    pub danger: Danger,
+    /// Who may.
+    pub right: Right,
+    /// Place in the footer, small first; `None` stays out of it.
+    pub footer: Option<u8>,
+}
+
+use Action as A;
+use Context as C;
+use Danger::{Confirmed, Harmless, Reversible};
+use Right::{Halt as MayHalt, Read, Risk, Trade};
+
+macro_rules! keys {
+    ($($context:ident $keys:tt => $action:ident, $name:literal, $label:literal, $danger:ident, $right:ident, $footer:expr;)+) => {
+        &[$(Binding {
+            context: C::$context, keys: &$keys, action: A::$action, name: $name, label: $label,
+            danger: $danger, right: $right, footer: $footer,
+        }),+]
+    };
+}
+
+/// The key table.
+pub const BINDINGS: &[Binding] = keys! {
+    Positions ["x"] => Close, "close", "close", Confirmed, Trade, Some(3);
+    Trades ["x"] => Close, "close-trade", "close its position", Confirmed, Trade, Some(3);
+    Signals ["t"] => Take, "take", "take signal", Confirmed, Trade, Some(1);
+    Events ["a"] => Acknowledge, "acknowledge", "acknowledge", Reversible, Risk, Some(1);
+    Events ["U"] => Unacknowledge, "unacknowledge", "un-acknowledge", Reversible, Risk, Some(2);
+    Events ["H"] => ShowAcknowledged, "show-acknowledged", "show or hide acknowledged", Harmless, Read, Some(3);
+    Limits ["e"] => EditLimit, "edit-limit", "edit limit", Confirmed, Risk, Some(1);
+    Limits ["+"] => Approve, "approve-limit", "approve", Confirmed, Risk, Some(2);
+    Limits ["-"] => Reject, "reject-limit", "reject", Confirmed, Risk, Some(3);
+    Market ["."] => NextTimeframe, "next-timeframe", "longer bars", Harmless, Read, Some(3);
+    Market [","] => PreviousTimeframe, "previous-timeframe", "shorter bars", Harmless, Read, Some(4);
+
+    Accounts ["b"] => Buy, "buy-in-account", "buy", Confirmed, Trade, Some(1);
+    Accounts ["s"] => Sell, "sell-in-account", "sell", Confirmed, Trade, Some(2);
+    Positions ["b"] => Buy, "buy", "buy", Confirmed, Trade, Some(1);
+    Positions ["s"] => Sell, "sell", "sell", Confirmed, Trade, Some(2);
+    Trades ["b"] => Buy, "buy-like-trade", "buy", Confirmed, Trade, Some(1);
+    Trades ["s"] => Sell, "sell-like-trade", "sell", Confirmed, Trade, Some(2);
+    Signals ["b"] => Buy, "buy-signal", "buy", Confirmed, Trade, Some(2);
+    Signals ["s"] => Sell, "sell-signal", "sell", Confirmed, Trade, Some(3);
+    Market ["b"] => Buy, "buy-market", "buy", Confirmed, Trade, Some(1);
+    Market ["s"] => Sell, "sell-market", "sell", Confirmed, Trade, Some(2);
+
+    List ["j", "Down"] => Down, "down", "down", Harmless, Read, None;
+    List ["k", "Up"] => Up, "up", "up", Harmless, Read, None;
+    List ["g g", "Home"] => First, "first", "first row", Harmless, Read, None;
+    List ["G", "End"] => Last, "last", "last row", Harmless, Read, None;
+    List ["Ctrl-d", "PgDn"] => HalfPageDown, "page-down", "half a page down", Harmless, Read, None;
+    List ["Ctrl-u", "PgUp"] => HalfPageUp, "page-up", "half a page up", Harmless, Read, None;
+    List ["Enter"] => Detail, "detail", "detail", Harmless, Read, Some(20);
+    List ["/"] => Filter, "filter", "filter", Harmless, Read, Some(21);
+    List ["o"] => SortNext, "sort", "sort by the next column", Harmless, Read, Some(22);
+    List ["O"] => SortReverse, "sort-reverse", "reverse the order", Harmless, Read, None;
+    List ["Space"] => Mark, "mark", "mark row", Harmless, Read, None;
+    List ["*"] => MarkAll, "mark-all", "mark all visible rows", Harmless, Read, None;
+    List ["g p"] => GoPositions, "go-positions", "same instrument in positions", Harmless, Read, None;
+    List ["g t"] => GoTrades, "go-trades", "same instrument in trades", Harmless, Read, None;
+    List ["g s"] => GoSignals, "go-signals", "same instrument in signals", Harmless, Read, None;
+    List ["g r"] => GoEvents, "go-events", "same account in risk events", Harmless, Read, None;
+    List ["y y"] => CopyRow, "copy-row", "copy row", Harmless, Read, None;
+
+    Global ["1"] => ShowAccounts, "accounts", "accounts", Harmless, Read, None;
+    Global ["2"] => ShowPositions, "positions", "positions", Harmless, Read, None;
+    Global ["3"] => ShowTrades, "trades", "trades", Harmless, Read, None;
+    Global ["4"] => ShowSignals, "signals", "signals", Harmless, Read, None;
+    Global ["5"] => ShowEvents, "events", "risk events", Harmless, Read, None;
+    Global ["6"] => ShowLimits, "limits", "limits", Harmless, Read, None;
+    Global ["7"] => ShowMarket, "market", "market", Harmless, Read, None;
+    Global ["8"] => ShowAgents, "agents", "agents and system events", Harmless, Read, None;
+    Global ["Tab"] => NextPane, "next-pane", "next pane", Harmless, Read, Some(30);
+    Global ["Shift-Tab"] => PreviousPane, "previous-pane", "previous pane", Harmless, Read, None;
+    Global ["z"] => Zoom, "zoom", "zoom", Harmless, Read, Some(31);
+    Global ["! h"] => Halt, "halt", "halt: no new orders", Confirmed, MayHalt, Some(40);
+    Global ["! r"] => ReduceOnly, "reduce-only", "reduce only", Confirmed, MayHalt, None;
+    Global ["! u"] => Resume, "resume", "resume the newest halt", Confirmed, Risk, None;
+    Global ["! a"] => SilenceAlarm, "silence-alarm", "acknowledge the alarm of the bus", Reversible, Read, None;
+    Global ["R", "F5"] => Reload, "reload", "read everything again", Harmless, Read, None;
+    Global [":"] => Command, "command", "command", Harmless, Read, Some(50);
+    Global ["L"] => Log, "log", "action log", Harmless, Read, None;
+    Global ["?"] => Help, "help", "help", Harmless, Read, Some(51);
+    Global ["Ctrl-l"] => Redraw, "redraw", "draw the screen again", Harmless, Read, None;
+    Global ["Esc"] => Back, "back", "one level up", Harmless, Read, None;
+    Global ["q"] => QuitKey, "quit", "back, or quit", Harmless, Read, Some(52);
+
+    Ticket ["Tab", "Down"] => NextField, "next-field", "next field", Harmless, Read, Some(2);
+    Ticket ["Shift-Tab", "Up"] => PreviousField, "previous-field", "previous field", Harmless, Read, None;
+    Ticket ["Enter"] => ToReview, "review", "review", Harmless, Read, Some(1);
+    Ticket ["r"] => RiskSize, "risk-size", "size from risk", Harmless, Read, Some(3);
+    Ticket ["="] => Reprice, "reprice", "price of now", Harmless, Read, Some(4);
+    Ticket ["PgUp"] => TickUp, "tick-up", "one tick up", Harmless, Read, None;
+    Ticket ["PgDn"] => TickDown, "tick-down", "one tick down", Harmless, Read, None;
+    Ticket ["Esc"] => Back, "leave-ticket", "leave", Harmless, Read, Some(5);
+
+    Review ["y"] => Send, "send", "send", Confirmed, Read, Some(1);
+    Review ["Y"] => GiveReason, "reason", "give a reason", Harmless, Read, Some(2);
+    Review ["Tab"] => WidenScope, "widen-scope", "widen the scope", Harmless, Read, None;
+    Review ["n", "Esc"] => BackToEdit, "back-to-edit", "back", Harmless, Read, Some(3);
+
+    Reader ["j", "Down"] => Down, "scroll-down", "down", Harmless, Read, Some(1);
+    Reader ["k", "Up"] => Up, "scroll-up", "up", Harmless, Read, Some(2);
+    Reader ["Ctrl-d", "PgDn", "Space"] => HalfPageDown, "scroll-page-down", "page down", Harmless, Read, None;
+    Reader ["Ctrl-u", "PgUp"] => HalfPageUp, "scroll-page-up", "page up", Harmless, Read, None;
+    Reader ["g g", "Home"] => First, "scroll-first", "top", Harmless, Read, None;
+    Reader ["G", "End"] => Last, "scroll-last", "bottom", Harmless, Read, None;
+    Reader ["Esc", "q", "?", "L", "Enter"] => Back, "leave-reader", "back", Harmless, Read, Some(3);
+};
+
+/// Why a key table cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum KeymapError {
+    /// Two actions on one key.
+    #[error(
+        "key {keys} is bound to both {first} and {second} in {context}; bind one of them to another key or to \"none\""
+    )]
+    Twice {
+        /// Heading of the context.
+        context: &'static str,
+        /// The key.
+        keys: String,
+        /// Name of one action.
+        first: &'static str,
+        /// Name of the other.
+        second: &'static str,
+    },
+    /// A key that is the beginning of another one could never be told from it.
+    #[error(
+        "key {short} ({first}) is the beginning of {long} ({second}) in {context}; bind one of them to another key"
+    )]
+    Prefix {
+        /// Heading of the context.
+        context: &'static str,
+        /// The shorter key.
+        short: String,
+        /// The longer one.
+        long: String,
+        /// Name of the action on the shorter one.
+        first: &'static str,
+        /// Name of the action on the longer one.
+        second: &'static str,
+    },
+    /// The configuration names an action that does not exist.
+    #[error("there is no action {0:?}; `tmt keys` lists them")]
+    NoSuchAction(String),
+    /// The configuration names a key that does not exist.
+    #[error("action {action}: {source}")]
+    BadKey {
+        /// Name of the action.
+        action: String,
+        /// What is wrong.
+        source: NotAKey,
+    },
+    /// The key that sends must not be one that a held or pasted key can be.
+    #[error("action send cannot be on {0}: Enter and Space never confirm")]
+    UnsafeSend(String),
+}
+
+/// What a sequence of keys means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookup {
+    /// A binding.
+    Bound(&'static Binding),
+    /// The beginning of one or more.
+    Prefix,
+    /// Nothing.
+    Unbound,
+}
+
+/// The key table with a person's changes.
+#[derive(Debug, Clone)]
+pub struct Keymap {
+    bound: Vec<(&'static Binding, Vec<Vec<Chord>>)>,
+}
+
+impl Keymap {
+    /// Builds the table, with other keys for some actions: from an action's name to its keys, an
+    /// empty list for none.
+    ///
+    /// # Errors
+    ///
+    /// [`KeymapError`] names the actions and keys that collide or do not exist.
+    pub fn new(changes: &HashMap<String, Vec<String>>) -> Result<Self, KeymapError> {
+        if let Some(unknown) =
+            changes.keys().find(|name| BINDINGS.iter().all(|binding| binding.name != **name))
+        {
+            return Err(KeymapError::NoSuchAction(unknown.clone()));
+        }
+        let mut bound = Vec::with_capacity(BINDINGS.len());
+        for binding in BINDINGS {
+            let keys: Vec<&str> = match changes.get(binding.name) {
+                Some(changed) => changed.iter().map(String::as_str).collect(),
+                None => binding.keys.to_vec(),
+            };
+            let parsed: Result<Vec<Vec<Chord>>, NotAKey> = keys.into_iter().map(sequence).collect();
+            let parsed = parsed.map_err(|source| KeymapError::BadKey {
+                action: binding.name.to_owned(),
+                source,
+            })?;
+            bound.push((binding, parsed));
+        }
+        let map = Self { bound };
+        map.check()?;
+        Ok(map)
+    }
+
+    fn check(&self) -> Result<(), KeymapError> {
+        let all: Vec<(&'static Binding, &Vec<Chord>)> = self
+            .bound
+            .iter()
+            .flat_map(|(binding, sequences)| sequences.iter().map(move |keys| (*binding, keys)))
+            .collect();
+        for (at, (binding, keys)) in all.iter().enumerate() {
+            let never = |chord: &Chord| {
+                *chord == Chord::plain(super::chord::Key::Enter) || *chord == Chord::char(' ')
+            };
+            if binding.action == Action::Send && keys.iter().any(never) {
+                return Err(KeymapError::UnsafeSend(spell(keys)));
+            }
+            for (other, others) in all.iter().skip(at.saturating_add(1)) {
+                if other.context != binding.context {
+                    continue;
+                }
+                let (context, first, second) = (binding.context.title(), binding.name, other.name);
+                if keys == others {
+                    return Err(KeymapError::Twice { context, keys: spell(keys), first, second });
+                }
+                if others.starts_with(keys) {
+                    let (short, long) = (spell(keys), spell(others));
+                    return Err(KeymapError::Prefix { context, short, long, first, second });
+                }
+                if keys.starts_with(others) {
+                    let (short, long) = (spell(others), spell(keys));
+                    return Err(KeymapError::Prefix {
+                        context,
+                        short,
+                        long,
+                        first: second,
+                        second: first,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the table as it is shipped.
+    #[expect(clippy::expect_used, reason = "a test holds the shipped table to its rules")]
+    pub fn shipped() -> Self {
+        Self::new(&HashMap::new()).expect("the shipped key table is sound")
+    }
+
+    /// Looks a sequence up in `contexts`, the nearest first. A binding in a nearer context hides
+    /// those behind it.
+    pub fn look_up(&self, contexts: &[Context], pressed: &[Chord]) -> Lookup {
+        let mut is_prefix = false;
+        for context in contexts {
+            for (binding, sequences) in &self.bound {
+                if binding.context != *context {
+                    continue;
+                }
+                for keys in sequences {
+                    if keys == pressed {
+                        return Lookup::Bound(binding);
+                    }
+                    is_prefix |= keys.starts_with(pressed);
+                }
+            }
+        }
+        if is_prefix { Lookup::Prefix } else { Lookup::Unbound }
+    }
+
+    /// Returns the bindings of a context with their keys as they are spelled, in table order.
+    /// Bindings without a key are left out.
+    pub fn of(&self, context: Context) -> impl Iterator<Item = (&'static Binding, String)> + '_ {
+        self.bound
+            .iter()
+            .filter(move |(binding, keys)| binding.context == context && !keys.is_empty())
+            .map(|(binding, keys)| {
+                let spelled: Vec<String> = keys.iter().map(|one| spell(one)).collect();
+                (*binding, spelled.join(" "))
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(name: &str, keys: &[&str]) -> HashMap<String, Vec<String>> {
+        HashMap::from([(name.to_owned(), keys.iter().map(|k| (*k).to_owned()).collect())])
+    }
+
+    #[test]
+    fn the_shipped_table_has_no_key_twice_and_no_key_that_begins_another() {
+        Keymap::new(&HashMap::new()).unwrap();
+    }
+
+    #[test]
+    fn every_action_name_is_unique() {
+        let mut names: Vec<&str> = BINDINGS.iter().map(|binding| binding.name).collect();
+        names.sort_unstable();
+        let before = names.len();
+        names.dedup();
+        assert_eq!(names.len(), before);
+    }
+
+    #[test]
+    fn a_collision_names_both_actions() {
+        let error = Keymap::new(&changed("zoom", &["q"])).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "key q is bound to both zoom and quit in Everywhere; bind one of them to another key or to \"none\""
+        );
+    }
+
+    #[test]
+    fn a_key_that_begins_another_one_is_refused() {
+        let error = Keymap::new(&changed("zoom", &["!"])).unwrap_err();
+        assert!(matches!(error, KeymapError::Prefix { .. }), "{error}");
+    }
+
+    #[test]
+    fn enter_and_space_never_send() {
+        for key in ["Enter", "Space"] {
+            let error = Keymap::new(&changed("send", &[key])).unwrap_err();
+            assert!(matches!(error, KeymapError::UnsafeSend(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_nearer_context_hides_the_ones_behind_it() {
+        let map = Keymap::new(&HashMap::new()).unwrap();
+        let looked =
+            map.look_up(&[Context::Events, Context::List, Context::Global], &[Chord::char('a')]);
+        assert!(matches!(looked, Lookup::Bound(b) if b.action == Action::Acknowledge));
+        let looked =
+            map.look_up(&[Context::Accounts, Context::List, Context::Global], &[Chord::char('a')]);
+        assert_eq!(looked, Lookup::Unbound);
+        let looked = map.look_up(&[Context::List, Context::Global], &[Chord::char('!')]);
+        assert_eq!(looked, Lookup::Prefix);
+    }
+}

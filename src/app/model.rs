@@ -1,0 +1,411 @@
+//! The one owner of state.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use tui_input::Input;
+
+use super::chord::Chord;
+use super::columns;
+use super::desk::{Desk, Marks};
+use super::keymap::{Action, Context, Keymap};
+use super::msg::FeedCounts;
+use super::notice::{Alarm, Notice};
+use super::pane::{Pane, PaneState, RowId};
+use super::ticket::{Stage, Ticket};
+use super::writing::Write;
+use crate::domain::account::Environment;
+use crate::domain::bar::Bar;
+use crate::domain::ids::InstrumentId;
+use crate::domain::marking::Book;
+use crate::domain::session::{Role, Session};
+
+/// What the console can be told at start.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The key table.
+    pub keymap: Keymap,
+    /// What a fresh ticket is filled with.
+    pub presets: Vec<Preset>,
+    /// Share of equity that `r` risks.
+    pub risk_fraction: Decimal,
+    /// Age from which data is drawn as old.
+    pub old_after: Duration,
+    /// Age from which a price opens nothing.
+    pub too_old_after: Duration,
+    /// How long a sentence must stand on the screen before `y` counts.
+    pub arm_after: Duration,
+    /// Take every write away, whatever the login may do.
+    pub is_read_only: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            keymap: Keymap::shipped(),
+            presets: Preset::shipped(),
+            risk_fraction: rust_decimal::dec!(0.01),
+            old_after: Duration::from_secs(2),
+            too_old_after: Duration::from_secs(10),
+            arm_after: Duration::from_millis(300),
+            is_read_only: false,
+        }
+    }
+}
+
+/// What a fresh ticket is filled with. The first preset that fits the instrument is taken; without
+/// one the fields stay empty: a size is never guessed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preset {
+    /// For instruments of this class; `None` is for all.
+    pub asset_class: Option<String>,
+    /// In contracts.
+    pub size: Decimal,
+    /// Distance of the stop, in pips.
+    pub stop_pips: Option<Decimal>,
+    /// Distance of the target, in pips.
+    pub target_pips: Option<Decimal>,
+}
+
+impl Preset {
+    /// The presets of `config/console.toml`.
+    pub fn shipped() -> Vec<Self> {
+        let preset = |class: &str, size: u32, stop: u32, target: u32| Self {
+            asset_class: Some(class.to_owned()),
+            size: size.into(),
+            stop_pips: Some(stop.into()),
+            target_pips: Some(target.into()),
+        };
+        vec![
+            preset("fx", 10_000, 20, 40),
+            preset("metal", 5, 100, 200),
+            preset("index", 1, 200, 400),
+        ]
+    }
+}
+
+/// A connection as the status bar shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// Not answered yet.
+    Connecting,
+    /// It answers.
+    Up {
+        /// Since when, by the monotonic clock.
+        since: Duration,
+        /// When it was last heard of.
+        heard_at: Duration,
+        /// How long the last answer took, where there is one.
+        round_trip: Option<Duration>,
+    },
+    /// It does not.
+    Down {
+        /// Since when, by the monotonic clock.
+        since: Duration,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Link {
+    /// Tells whether it answers.
+    pub fn is_up(&self) -> bool {
+        matches!(self, Self::Up { .. })
+    }
+}
+
+/// How old a price is, in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Freshness {
+    /// As it should be.
+    Fresh,
+    /// Older than two seconds.
+    Old,
+    /// Older than ten seconds: it opens nothing.
+    TooOld,
+    /// None arrived yet.
+    Never,
+}
+
+/// What a pane's border says of its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Badge {
+    /// Nothing was read yet.
+    Waiting,
+    /// Redis announces, the database confirmed so long ago.
+    Live(Duration),
+    /// Redis is away: the database is asked each second, and confirmed so long ago.
+    Poll(Duration),
+    /// Messages were lost; everything is being read again.
+    Gap,
+    /// The database does not answer: what is shown is that old.
+    Stale(Duration),
+}
+
+/// What stands before the panes.
+#[derive(Debug, Clone)]
+pub enum Overlay {
+    /// Nothing.
+    None,
+    /// The keys, scrolled down by so many lines.
+    Help(usize),
+    /// The action log, scrolled down by so many lines.
+    Log(usize),
+    /// All of one row.
+    Detail(Pane, RowId),
+    /// A ticket.
+    Ticket(Box<Ticket>),
+    /// The `:` line.
+    Command(Input),
+    /// The `/` line, and what the filter was before.
+    Filter(Input, String),
+}
+
+/// Bars of one instrument.
+#[derive(Debug, Clone, Default)]
+pub struct Chart {
+    /// Of what.
+    pub instrument: Option<InstrumentId>,
+    /// Which length: `M1`, `M5` …
+    pub timeframe: String,
+    /// The oldest first.
+    pub bars: Vec<Bar>,
+}
+
+/// Everything the console knows. [`super::update`] alone changes it.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// What it was told at start.
+    pub options: Options,
+    /// The database's clock, as far as it is known.
+    pub now: DateTime<Utc>,
+    /// Monotonic time since the start.
+    pub elapsed: Duration,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// The terminal has the focus.
+    pub has_focus: bool,
+    /// Who works here; `None` until the database answered.
+    pub session: Option<Session>,
+    /// PostgreSQL.
+    pub database: Link,
+    /// Redis.
+    pub feed: Link,
+    /// What the feed counted.
+    pub counts: FeedCounts,
+    /// How often messages were lost since the start.
+    pub gaps: u32,
+    /// When the publisher's heartbeat was last heard; `None` if never.
+    pub beat_at: Option<Duration>,
+    /// The database's clock less this machine's.
+    pub clock_offset: Option<chrono::TimeDelta>,
+    /// The rows.
+    pub desk: Desk,
+    /// Instruments and quotes.
+    pub book: Book,
+    /// Everything that moves with the prices.
+    pub marks: Marks,
+    /// Bars of the market pane.
+    pub chart: Chart,
+    panes: [PaneState; 8],
+    /// The pane that keys go to.
+    pub focus: Pane,
+    /// It has the screen for itself.
+    pub is_zoomed: bool,
+    /// What stands before the panes.
+    pub overlay: Overlay,
+    /// Keys that may become a longer one.
+    pub pressed: Vec<Chord>,
+    /// Acknowledged events are not listed.
+    pub hides_acknowledged: bool,
+    /// Writes without an answer.
+    pub writes: Vec<Write>,
+    /// What was said, the newest last.
+    pub notices: VecDeque<Notice>,
+    /// What stays across the screen until somebody acknowledges it.
+    pub alarm: Option<Alarm>,
+    /// `q` was pressed once where it would leave the program.
+    pub is_leaving: bool,
+}
+
+impl Model {
+    /// Makes the model of a console that has read nothing.
+    pub fn new(options: Options, now: DateTime<Utc>) -> Self {
+        Self {
+            options,
+            now,
+            elapsed: Duration::ZERO,
+            size: (120, 40),
+            has_focus: true,
+            session: None,
+            database: Link::Connecting,
+            feed: Link::Connecting,
+            counts: FeedCounts::default(),
+            gaps: 0,
+            beat_at: None,
+            clock_offset: None,
+            desk: Desk::default(),
+            book: Book::default(),
+            marks: Marks::default(),
+            chart: Chart { timeframe: "M1".to_owned(), ..Chart::default() },
+            panes: std::array::from_fn(|_| PaneState::default()),
+            focus: Pane::Positions,
+            is_zoomed: false,
+            overlay: Overlay::None,
+            pressed: Vec::new(),
+            hides_acknowledged: false,
+            writes: Vec::new(),
+            notices: VecDeque::new(),
+            alarm: None,
+            is_leaving: false,
+        }
+    }
+
+    /// Returns how a person looks at a pane.
+    pub fn pane(&self, pane: Pane) -> &PaneState {
+        let [accounts, positions, trades, signals, events, limits, market, agents] = &self.panes;
+        match pane {
+            Pane::Accounts => accounts,
+            Pane::Positions => positions,
+            Pane::Trades => trades,
+            Pane::Signals => signals,
+            Pane::Events => events,
+            Pane::Limits => limits,
+            Pane::Market => market,
+            Pane::Agents => agents,
+        }
+    }
+
+    /// Returns how a person looks at a pane.
+    pub(super) fn pane_mut(&mut self, pane: Pane) -> &mut PaneState {
+        let [accounts, positions, trades, signals, events, limits, market, agents] =
+            &mut self.panes;
+        match pane {
+            Pane::Accounts => accounts,
+            Pane::Positions => positions,
+            Pane::Trades => trades,
+            Pane::Signals => signals,
+            Pane::Events => events,
+            Pane::Limits => limits,
+            Pane::Market => market,
+            Pane::Agents => agents,
+        }
+    }
+
+    /// Returns the keys of the rows that a pane shows, in its order.
+    pub fn visible(&self, pane: Pane) -> Vec<RowId> {
+        columns::visible(self, pane)
+    }
+
+    /// Returns the row that keys act on, if it is still there.
+    pub fn selected(&self) -> Option<&RowId> {
+        let id = self.pane(self.focus).selected.as_ref()?;
+        columns::cells(self, self.focus, id).map(|_| id)
+    }
+
+    /// Returns what the login may do; nothing before the database answered.
+    pub fn role(&self) -> Role {
+        match &self.session {
+            Some(session) if !self.options.is_read_only => session.role,
+            Some(_) | None => Role::Viewer,
+        }
+    }
+
+    /// Returns the most serious environment: of the accounts that are here, else of the database.
+    pub fn environment(&self) -> Option<Environment> {
+        let of_accounts = self.desk.accounts.values().map(|row| row.environment).max();
+        of_accounts.or_else(|| self.session.as_ref().map(|session| session.environment))
+    }
+
+    /// Returns how many decimals prices of an instrument have.
+    pub fn price_places(&self, instrument: &InstrumentId) -> u32 {
+        /// Decimals of the price columns.
+        const STORED: u32 = 5;
+        self.book.instrument(instrument.as_str()).map_or(STORED, |row| row.price_places())
+    }
+
+    /// Returns the age of an instrument's price.
+    pub fn price_age(&self, instrument: &InstrumentId) -> Option<Duration> {
+        self.marks.price_age(instrument, self.elapsed)
+    }
+
+    /// Returns that age in words.
+    pub fn price_freshness(&self, instrument: &InstrumentId) -> Freshness {
+        match self.price_age(instrument) {
+            None => Freshness::Never,
+            Some(age) if age > self.options.too_old_after => Freshness::TooOld,
+            Some(age) if age > self.options.old_after => Freshness::Old,
+            Some(_) => Freshness::Fresh,
+        }
+    }
+
+    /// Returns what the border of a pane says of its data.
+    pub fn badge(&self, pane: Pane) -> Badge {
+        /// Three heartbeats of the publisher.
+        const BEATS: Duration = Duration::from_secs(3);
+        let state = self.pane(pane);
+        let Some(confirmed_at) = state.confirmed_at else {
+            return Badge::Waiting;
+        };
+        let age = self.elapsed.saturating_sub(confirmed_at);
+        let beats = self.beat_at.is_some_and(|at| self.elapsed.saturating_sub(at) <= BEATS);
+        if state.has_gap {
+            Badge::Gap
+        } else if !self.database.is_up()
+            || age > self.options.too_old_after
+            || state.trouble.is_some()
+        {
+            Badge::Stale(age)
+        } else if self.feed.is_up() && beats {
+            Badge::Live(age)
+        } else {
+            Badge::Poll(age)
+        }
+    }
+
+    /// Returns the contexts in which a key is looked up now, the nearest first.
+    pub fn contexts(&self) -> Vec<Context> {
+        match &self.overlay {
+            Overlay::None => vec![self.focus.context(), Context::List, Context::Global],
+            Overlay::Help(_) | Overlay::Log(_) | Overlay::Detail(..) => vec![Context::Reader],
+            Overlay::Ticket(ticket) => match ticket.stage {
+                Stage::Editing => vec![Context::Ticket],
+                Stage::Review { .. } => vec![Context::Review],
+                Stage::Sending | Stage::Unknown => vec![],
+            },
+            Overlay::Command(_) | Overlay::Filter(..) => vec![],
+        }
+    }
+
+    /// Returns the ticket, if one is open.
+    pub fn ticket(&self) -> Option<&Ticket> {
+        match &self.overlay {
+            Overlay::Ticket(ticket) => Some(ticket),
+            Overlay::None
+            | Overlay::Help(_)
+            | Overlay::Log(_)
+            | Overlay::Detail(..)
+            | Overlay::Command(_)
+            | Overlay::Filter(..) => None,
+        }
+    }
+
+    /// Returns how many events of each severity want somebody: info, warning, critical, emergency.
+    pub fn unacknowledged(&self) -> [usize; 4] {
+        use crate::domain::event::Severity;
+        Severity::ALL.map(|severity| {
+            let wants = |row: &&crate::domain::event::RiskEvent| {
+                row.severity == severity && row.wants_acknowledgement()
+            };
+            self.desk.events.values().filter(wants).count()
+        })
+    }
+
+    /// Returns why `action` cannot be done now, or `None` if it can. What cannot be done stays in
+    /// the help and the footer, grey, with this reason.
+    pub fn obstacle(&self, action: Action) -> Option<String> {
+        super::press::obstacle(self, action)
+    }
+}

@@ -1,0 +1,161 @@
+//! What happened: the only way anything reaches the model.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::chord::Chord;
+use crate::domain::bar::Bar;
+use crate::domain::change::Kind;
+use crate::domain::event::Severity;
+use crate::domain::ids::{ClientKey, InstrumentId};
+use crate::domain::outcome::{Check, Outcome};
+use crate::domain::quote::Quote;
+use crate::domain::request::NewTrade;
+use crate::domain::rows::Rows;
+use crate::domain::session::Session;
+
+/// One fact, in the past tense.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Msg {
+    /// A second went by, or a frame is about to be drawn.
+    TimePassed {
+        /// The database's clock, as far as it is known; else this machine's.
+        now: DateTime<Utc>,
+        /// Monotonic time since the start.
+        elapsed: Duration,
+    },
+    /// A key was pressed. `fresh` becomes the key of a ticket, if the press opens one.
+    Pressed {
+        /// Which.
+        chord: Chord,
+        /// Made for this press.
+        fresh: ClientKey,
+    },
+    /// Text was pasted. It reaches a focused text field, or nothing.
+    Pasted(String),
+    /// The terminal has another size: columns, rows.
+    Resized(u16, u16),
+    /// The terminal lost or regained the focus.
+    FocusChanged {
+        /// It has the focus.
+        has_focus: bool,
+    },
+    /// A frame is on the screen, with that many rows in each pane.
+    FrameShown {
+        /// Monotonic time.
+        elapsed: Duration,
+        /// Rows that fit, by pane.
+        heights: [usize; 8],
+    },
+    /// The newest quote of each instrument that moved.
+    QuotesArrived(Vec<Quote>),
+    /// The feed counted.
+    FeedCounted(FeedCounts),
+    /// Redis is subscribed.
+    FeedUp {
+        /// How long nothing could arrive; `None` at the start.
+        gap: Option<Duration>,
+    },
+    /// Redis is away.
+    FeedDown {
+        /// Why.
+        reason: String,
+    },
+    /// The publisher's heartbeat arrived.
+    FeedBeat,
+    /// An event on the bus that people should see.
+    BusSpoke {
+        /// How bad.
+        severity: Severity,
+        /// What it says.
+        text: String,
+        /// It stays across the screen until somebody acknowledges it.
+        is_alarm: bool,
+    },
+    /// The database answered who we are.
+    SessionOpened {
+        /// Who, where, with which rights.
+        session: Session,
+        /// How long the answer took.
+        round_trip: Duration,
+    },
+    /// The database does not answer, or not as it should.
+    DatabaseLost {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The database said what changed, and everything it named has been read.
+    Confirmed {
+        /// Kinds whose rows are as the database has them.
+        kinds: Vec<Kind>,
+        /// When the question was asked, by the monotonic clock.
+        asked_at: Duration,
+        /// How long the answer took.
+        round_trip: Duration,
+    },
+    /// Rows were read.
+    RowsRead {
+        /// The rows.
+        rows: Rows,
+        /// The keys that were asked for; `None` is the whole pane. What was asked for and is not in
+        /// `rows` is gone.
+        asked: Option<Vec<String>>,
+        /// Rows that could not be understood, as sentences.
+        unreadable: Vec<String>,
+    },
+    /// A pane could not be read.
+    ReadFailed {
+        /// Which.
+        kind: Kind,
+        /// Why.
+        reason: String,
+    },
+    /// Bars were read.
+    BarsRead {
+        /// Of what.
+        instrument: InstrumentId,
+        /// Which length.
+        timeframe: String,
+        /// The oldest first.
+        bars: Vec<Bar>,
+    },
+    /// The rulebook judged a trade that is being typed.
+    Assessed {
+        /// Of which ticket.
+        key: ClientKey,
+        /// What was judged.
+        trade: NewTrade,
+        /// What it found, or why it could not.
+        checks: Result<Vec<Check>, String>,
+    },
+    /// A write was answered.
+    Answered {
+        /// Which.
+        key: ClientKey,
+        /// What became of it.
+        outcome: Outcome,
+    },
+    /// A write stands, and the bus could not be told.
+    NotAnnounced {
+        /// Which.
+        key: ClientKey,
+        /// Why.
+        reason: String,
+    },
+    /// The program must end: a signal, or the terminal is gone.
+    StopRequested,
+}
+
+/// What the feed counted since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FeedCounts {
+    /// Quotes taken.
+    pub received: u64,
+    /// Of them replaced by a newer one before a frame showed them.
+    pub replaced: u64,
+    /// Messages that could not be used.
+    pub dropped: u64,
+    /// Holes in the publishers' numbering.
+    pub gaps: u64,
+}

@@ -1,0 +1,403 @@
+//! The ticket: the one form through which every write passes.
+//!
+//! A ticket is edited, reviewed, sent and answered. What it writes is its [`Form`]; what a person
+//! types are its [`Field`]s, a table by form. It latches what it is about when it opens (the row's
+//! key, its version), so that a row that moves under the cursor cannot become its target.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use tui_input::Input;
+
+use crate::domain::halt::{HaltMode, Scope};
+use crate::domain::ids::{
+    AccountId, ClientKey, EventId, HaltId, InstrumentId, LimitId, PositionId, SignalId,
+};
+use crate::domain::outcome::{Check, Finding};
+use crate::domain::request::NewTrade;
+use crate::domain::trade::Side;
+
+/// What a ticket writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Form {
+    /// A trade.
+    Open {
+        /// Buy or sell.
+        side: Side,
+        /// The signal it follows.
+        signal: Option<SignalId>,
+    },
+    /// The end of a position, or of a part.
+    Close {
+        /// Which.
+        position: PositionId,
+    },
+    /// Ownership of events.
+    Acknowledge {
+        /// Those that were selected or marked at the key press.
+        events: Vec<EventId>,
+        /// One of them asks for a note.
+        needs_note: bool,
+    },
+    /// The end of that ownership.
+    Unacknowledge {
+        /// Which.
+        event: EventId,
+    },
+    /// Another value for a limit.
+    EditLimit {
+        /// Which.
+        limit: LimitId,
+        /// The version that was on the screen.
+        base_version: Option<DateTime<Utc>>,
+    },
+    /// The second person's yes.
+    Approve {
+        /// The proposal.
+        limit: LimitId,
+    },
+    /// The second person's no.
+    Reject {
+        /// The proposal.
+        limit: LimitId,
+    },
+    /// A halt.
+    Halt {
+        /// What it still allows.
+        mode: HaltMode,
+        /// What it covers now.
+        scope: HaltScope,
+        /// The account it would cover when narrowed again.
+        account: Option<AccountId>,
+    },
+    /// The end of a halt.
+    Resume {
+        /// Which.
+        halt: HaltId,
+    },
+}
+
+/// What a halt covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HaltScope {
+    /// One account.
+    Account(AccountId),
+    /// One instrument.
+    Instrument(InstrumentId),
+    /// One portfolio.
+    Portfolio(String),
+    /// Everything.
+    System,
+}
+
+impl HaltScope {
+    /// Returns the database's word and the identifier that goes with it.
+    pub fn words(&self) -> (Scope, Option<String>) {
+        match self {
+            Self::Account(id) => (Scope::Account, Some(id.to_string())),
+            Self::Instrument(id) => (Scope::Instrument, Some(id.to_string())),
+            Self::Portfolio(name) => (Scope::Portfolio, Some(name.clone())),
+            Self::System => (Scope::System, None),
+        }
+    }
+}
+
+/// A field of a ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FieldName {
+    /// Whose trade.
+    Account,
+    /// Of what.
+    Instrument,
+    /// How much.
+    Size,
+    /// At which price.
+    Price,
+    /// Stop.
+    Stop,
+    /// Target.
+    Target,
+    /// New limit.
+    Value,
+    /// New warning.
+    Warning,
+    /// Why.
+    Reason,
+    /// What the owner says.
+    Note,
+}
+
+impl FieldName {
+    /// Returns its label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Account => "Account",
+            Self::Instrument => "Instrument",
+            Self::Size => "Size",
+            Self::Price => "Price",
+            Self::Stop => "Stop",
+            Self::Target => "Target",
+            Self::Value => "New limit",
+            Self::Warning => "Warning at",
+            Self::Reason => "Reason",
+            Self::Note => "Note",
+        }
+    }
+}
+
+/// What may be typed into a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FieldKind {
+    /// One of a list; arrows change it.
+    Choice,
+    /// Digits, a point, `k`, `m`, `%`.
+    Number,
+    /// Anything.
+    Text,
+}
+
+/// A field and what stands in it.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// Which.
+    pub name: FieldName,
+    /// What may be typed.
+    pub kind: FieldKind,
+    /// What is typed, with its cursor.
+    pub input: Input,
+    /// What a choice chooses from.
+    pub choices: Vec<String>,
+}
+
+/// Longest text that a field takes; the columns behind them are wider.
+pub const LONGEST_TEXT: usize = 200;
+
+impl Field {
+    fn new(name: FieldName, kind: FieldKind) -> Self {
+        Self { name, kind, input: Input::default(), choices: Vec::new() }
+    }
+
+    /// Returns what is typed, without blanks around it.
+    pub fn text(&self) -> &str {
+        self.input.value().trim()
+    }
+
+    /// Puts `text` in its place, the cursor behind it.
+    pub fn set(&mut self, text: impl Into<String>) {
+        self.input = Input::new(text.into());
+    }
+
+    /// Tells whether `character` can be typed here.
+    pub fn takes(&self, character: char) -> bool {
+        if self.input.value().chars().count() >= LONGEST_TEXT {
+            return false;
+        }
+        match self.kind {
+            FieldKind::Choice => false,
+            FieldKind::Number => character.is_ascii_digit() || ".kKmM%-".contains(character),
+            FieldKind::Text => !character.is_control(),
+        }
+    }
+
+    /// Goes to the next (`1`) or previous (`-1`) choice.
+    pub fn turn(&mut self, forward: bool) {
+        let count = self.choices.len();
+        if count == 0 {
+            return;
+        }
+        let at = self.choices.iter().position(|choice| choice == self.input.value());
+        let next = match (at, forward) {
+            (None, _) => 0,
+            (Some(at), true) => at.saturating_add(1) % count,
+            (Some(at), false) => at.checked_sub(1).unwrap_or(count.saturating_sub(1)),
+        };
+        if let Some(choice) = self.choices.get(next).cloned() {
+            self.set(choice);
+        }
+    }
+}
+
+/// The fields of each form, in the order of Tab.
+fn layout(form: &Form) -> &'static [(FieldName, FieldKind)] {
+    use FieldKind::{Choice, Number, Text};
+    use FieldName as F;
+    match form {
+        Form::Open { .. } => &[
+            (F::Account, Choice),
+            (F::Instrument, Choice),
+            (F::Size, Number),
+            (F::Price, Number),
+            (F::Stop, Number),
+            (F::Target, Number),
+            (F::Reason, Text),
+        ],
+        Form::Close { .. } => &[(F::Size, Number), (F::Price, Number), (F::Reason, Text)],
+        Form::Acknowledge { .. } => &[(F::Note, Text)],
+        Form::EditLimit { .. } => &[(F::Value, Number), (F::Warning, Number), (F::Reason, Text)],
+        Form::Approve { .. } | Form::Reject { .. } | Form::Unacknowledge { .. } => {
+            &[(F::Note, Text)]
+        }
+        Form::Halt { .. } | Form::Resume { .. } => &[(F::Reason, Text)],
+    }
+}
+
+/// Where a ticket stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// Its fields are typed.
+    Editing,
+    /// It is one frozen sentence. `y` counts from `armed_at` on, which is set when the sentence has
+    /// been on the screen; until then the eye cannot have read it.
+    Review {
+        /// Monotonic time.
+        armed_at: Option<Duration>,
+    },
+    /// It is under way. No key counts until the answer.
+    Sending,
+    /// Its answer was lost; the database is being asked what became of it.
+    Unknown,
+}
+
+/// What the rulebook said of the trade in the fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Verdict {
+    /// The fields are no trade yet, or the form needs no judgement.
+    #[default]
+    None,
+    /// It was asked.
+    Asked(NewTrade),
+    /// It answered.
+    Known {
+        /// About what.
+        trade: NewTrade,
+        /// What it found.
+        checks: Vec<Check>,
+        /// When, by the monotonic clock.
+        at: Duration,
+    },
+    /// It could not be asked.
+    Failed(String),
+}
+
+impl Verdict {
+    /// Returns the checks, if it answered.
+    pub fn checks(&self) -> &[Check] {
+        match self {
+            Self::Known { checks, .. } => checks,
+            Self::None | Self::Asked(_) | Self::Failed(_) => &[],
+        }
+    }
+
+    /// Returns the worst finding.
+    pub fn worst(&self) -> Option<Finding> {
+        self.checks().iter().map(|check| check.finding).max()
+    }
+}
+
+/// A ticket.
+#[derive(Debug, Clone)]
+pub struct Ticket {
+    /// Its key: the database writes it once. A new one after each refusal.
+    pub key: ClientKey,
+    /// What it writes.
+    pub form: Form,
+    /// What is typed.
+    pub fields: Vec<Field>,
+    /// Which field has the cursor.
+    pub focus: usize,
+    /// Where it stands.
+    pub stage: Stage,
+    /// What the rulebook says.
+    pub verdict: Verdict,
+    /// What is wrong with the fields, or why it was refused.
+    pub problem: Option<String>,
+    /// Something was typed: leaving asks first.
+    pub is_edited: bool,
+    /// Esc was pressed once on an edited ticket.
+    pub is_leaving: bool,
+}
+
+impl Ticket {
+    /// Opens an empty ticket.
+    pub fn new(key: ClientKey, form: Form) -> Self {
+        let fields = layout(&form).iter().map(|(name, kind)| Field::new(*name, *kind)).collect();
+        Self {
+            key,
+            form,
+            fields,
+            focus: 0,
+            stage: Stage::Editing,
+            verdict: Verdict::None,
+            problem: None,
+            is_edited: false,
+            is_leaving: false,
+        }
+    }
+
+    /// Returns a field.
+    pub fn field(&self, name: FieldName) -> Option<&Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// Returns what is typed in a field; an empty one is `None`.
+    pub fn text(&self, name: FieldName) -> Option<&str> {
+        self.field(name).map(Field::text).filter(|text| !text.is_empty())
+    }
+
+    /// Fills a field.
+    pub fn fill(&mut self, name: FieldName, text: impl Into<String>) {
+        if let Some(field) = self.fields.iter_mut().find(|field| field.name == name) {
+            field.set(text);
+        }
+    }
+
+    /// Fills a field with a number, or leaves it empty.
+    pub fn fill_number(&mut self, name: FieldName, number: Option<Decimal>) {
+        if let Some(number) = number {
+            self.fill(name, number.normalize().to_string());
+        }
+    }
+
+    /// Gives a field its choices and the one that stands in it.
+    pub fn offer(&mut self, name: FieldName, choices: Vec<String>, chosen: Option<String>) {
+        if let Some(field) = self.fields.iter_mut().find(|field| field.name == name) {
+            field.choices = choices;
+            if let Some(chosen) = chosen {
+                field.set(chosen);
+            }
+        }
+    }
+
+    /// Moves the cursor to a field.
+    pub fn focus_on(&mut self, name: FieldName) {
+        if let Some(at) = self.fields.iter().position(|field| field.name == name) {
+            self.focus = at;
+        }
+    }
+
+    /// Returns the field with the cursor.
+    pub fn focused(&self) -> Option<&Field> {
+        self.fields.get(self.focus)
+    }
+
+    /// Returns the field with the cursor.
+    pub fn focused_mut(&mut self) -> Option<&mut Field> {
+        self.fields.get_mut(self.focus)
+    }
+
+    /// Goes to the next or previous field.
+    pub fn turn(&mut self, forward: bool) {
+        let count = self.fields.len().max(1);
+        self.focus = if forward {
+            self.focus.saturating_add(1) % count
+        } else {
+            self.focus.checked_sub(1).unwrap_or(count.saturating_sub(1))
+        };
+    }
+
+    /// Tells whether Enter sends it without a review: it can be taken back.
+    pub fn is_reversible(&self) -> bool {
+        matches!(self.form, Form::Acknowledge { .. } | Form::Unacknowledge { .. })
+    }
+}

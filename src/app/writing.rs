@@ -1,0 +1,141 @@
+//! Writes in flight: sent once, answered once, and where the answer is lost, settled by key.
+
+use std::time::Duration;
+
+use super::cell::Tone;
+use super::effect::Effect;
+use super::model::{Model, Overlay};
+use super::ticket::Stage;
+use crate::domain::ids::ClientKey;
+use crate::domain::outcome::{Accepted, Outcome};
+use crate::domain::request::{Request, Verb};
+
+/// How long the database is left alone between two questions about an unknown write.
+const ASK_EVERY: Duration = Duration::from_secs(2);
+
+/// A write without an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// What was sent.
+    pub request: Request,
+    /// It as a sentence: `BUY 10,000 EUR_USD …`
+    pub summary: String,
+    /// Why the answer is missing; `None` while it is on its way.
+    pub unknown: Option<String>,
+    /// When the database was last asked what became of it.
+    pub asked_at: Duration,
+}
+
+/// Sends a write, once. The latch is set before the effect is performed: a held key finds it.
+pub(super) fn send(model: &mut Model, request: Request, summary: String) -> Vec<Effect> {
+    if model.writes.iter().any(|write| write.request.key == request.key) {
+        model.say(Tone::Warning, "already sent: wait for the answer");
+        return vec![];
+    }
+    let asked_at = model.elapsed;
+    model.writes.push(Write { request: request.clone(), summary, unknown: None, asked_at });
+    vec![Effect::Write(request)]
+}
+
+/// Takes the answer to a write.
+pub(super) fn answered(model: &mut Model, key: ClientKey, outcome: Outcome) -> Vec<Effect> {
+    let Some(at) = model.writes.iter().position(|write| write.request.key == key) else {
+        model.say(Tone::Warning, format!("late answer to {}: already settled", key.short()));
+        return vec![];
+    };
+    match outcome {
+        Outcome::Accepted(accepted) => {
+            let write = model.writes.remove(at);
+            let text = accepted_text(&write, &accepted);
+            model.say(Tone::Plain, text);
+            if holds(model, key) {
+                model.overlay = Overlay::None;
+            }
+            vec![Effect::LookAgain]
+        }
+        Outcome::Refused(refusal) => {
+            let write = model.writes.remove(at);
+            let why = format!("{}: {}", refusal.code, refusal.message);
+            model.say(Tone::Critical, format!("Refused  {}  {why}", write.summary));
+            if let Overlay::Ticket(ticket) = &mut model.overlay
+                && ticket.key == key
+            {
+                // The draft is kept. Its key is spent: the next review takes a new one.
+                ticket.stage = Stage::Editing;
+                ticket.problem = Some(why);
+            }
+            vec![Effect::LookAgain]
+        }
+        Outcome::Unknown(reason) => {
+            let elapsed = model.elapsed;
+            let is_news = model.writes.get(at).is_some_and(|write| write.unknown.is_none());
+            let Some(write) = model.writes.get_mut(at) else { return vec![] };
+            write.unknown = Some(reason.clone());
+            write.asked_at = elapsed;
+            let summary = write.summary.clone();
+            if is_news {
+                model.say(
+                    Tone::Warning,
+                    format!("UNKNOWN  {summary}  may or may not stand ({reason}); asking the database, nothing is sent again"),
+                );
+            }
+            if let Overlay::Ticket(ticket) = &mut model.overlay
+                && ticket.key == key
+            {
+                ticket.stage = Stage::Unknown;
+            }
+            vec![]
+        }
+    }
+}
+
+fn accepted_text(write: &Write, accepted: &Accepted) -> String {
+    let code = accepted.code.as_deref().map(|code| format!("{code}  ")).unwrap_or_default();
+    let id =
+        accepted.subject.map(|id| format!("  id {}", ClientKey(id).short())).unwrap_or_default();
+    let taken = if accepted.taken.is_empty() {
+        String::new()
+    } else {
+        let by: Vec<&str> = accepted.taken.iter().map(|(_, by)| by.as_str()).collect();
+        format!("  {} already taken by {}", accepted.taken.len(), by.join(", "))
+    };
+    let message =
+        if accepted.message.is_empty() { String::new() } else { format!("  {}", accepted.message) };
+    format!("Accepted  {code}{}{message}{id}{taken}", write.summary)
+}
+
+fn holds(model: &Model, key: ClientKey) -> bool {
+    model.ticket().is_some_and(|ticket| ticket.key == key)
+}
+
+/// Asks again what became of unknown writes, each not too often.
+pub(super) fn chase(model: &mut Model) -> Vec<Effect> {
+    let elapsed = model.elapsed;
+    let mut effects = Vec::new();
+    for write in &mut model.writes {
+        let is_due = elapsed.saturating_sub(write.asked_at) >= ASK_EVERY;
+        if write.unknown.is_some() && is_due {
+            write.asked_at = elapsed;
+            effects.push(Effect::Resolve(write.request.clone()));
+        }
+    }
+    effects
+}
+
+/// Returns a write whose answer is lost and that bars `verb`: more risk waits until it is known
+/// what the last one did.
+pub(super) fn bars<'a>(model: &'a Model, verb: &Verb) -> Option<&'a Write> {
+    if !verb.adds_risk() {
+        return None;
+    }
+    let wanted = match verb {
+        Verb::Place(trade) => Some((trade.account, &trade.instrument)),
+        _ => None,
+    };
+    model.writes.iter().find(|write| match (&write.request.verb, wanted) {
+        (Verb::Place(sent), Some((account, instrument))) => {
+            write.unknown.is_some() && sent.account == account && sent.instrument == *instrument
+        }
+        _ => false,
+    })
+}
