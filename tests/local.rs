@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
 
+#[path = "support/database.rs"]
+mod database;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -193,6 +196,23 @@ async fn a_setting_the_server_refuses_is_reported_in_its_own_words() {
     let options = Options::ephemeral().redis_setting("maxmemory", "lots");
     let message = Redis::start(options).await.unwrap_err().to_string();
     assert!(message.contains("maxmemory"), "{message}");
+}
+
+#[tokio::test]
+async fn every_test_has_a_database_of_its_own_that_goes_with_it() {
+    let (one, other) = (database::database().await, database::empty_database().await);
+    let login = one.login("reader", "pg_read_all_data").await;
+    one.client().await.batch_execute("CREATE TABLE only_here (n int)").await.unwrap();
+
+    one.client_as(&login).await.batch_execute("SELECT n FROM only_here").await.unwrap();
+    assert!(other.client().await.batch_execute("SELECT n FROM only_here").await.is_err());
+
+    let (name, count) = (one.name().to_owned(), "SELECT count(*)::text FROM");
+    drop(one);
+    let databases = format!("{count} pg_database WHERE datname = '{name}'");
+    let logins = format!("{count} pg_roles WHERE rolname = '{login}'");
+    assert_eq!(query(&other.url(), &databases).await, "0");
+    assert_eq!(query(&other.url(), &logins).await, "0");
 }
 
 async fn execute(url: &str, sql: &str) {

@@ -62,7 +62,11 @@ impl Folder {
         match place {
             Place::Ephemeral => {
                 sweep();
-                Self::create_ephemeral(account)
+                Self::create_ephemeral(&disk(), account)
+            }
+            Place::InMemory => {
+                sweep();
+                Self::create_ephemeral(&memory(), account)
             }
             Place::At(path) => {
                 let folder = Self::take(path, account)?;
@@ -76,8 +80,8 @@ impl Folder {
         }
     }
 
-    fn create_ephemeral(account: Option<Account>) -> Result<Self, LocalError> {
-        let path = base(account.as_ref())?.join(format!("{PREFIX}{}", random_hex(4)?));
+    fn create_ephemeral(bases: &[PathBuf], account: Option<Account>) -> Result<Self, LocalError> {
+        let path = usable(bases, account.as_ref())?.join(format!("{PREFIX}{}", random_hex(4)?));
         // Fails where the path exists: nobody can have prepared it for us.
         DirBuilder::new().mode(0o700).create(&path).map_err(LocalError::files(&path))?;
         let made = Self::claim(&path, account, Ephemeral::Yes);
@@ -238,21 +242,40 @@ pub(super) fn signature(owner: &Path) -> String {
     fs::read_to_string(owner).map_or_else(|_| "?".to_owned(), |text| text.trim().to_owned())
 }
 
-/// The folders that ephemeral ones may lie in: the system's, and `/tmp` where that is not usable.
+/// The system's folder for files in memory, where it has one.
+const MEMORY: &str = "/dev/shm";
+
+/// How much memory must be free there: a few copies of a database and the log of their making. In
+/// a container it is often 64 MB altogether.
+const ENOUGH: u64 = 1 << 30;
+
+/// All the folders that ephemeral ones can lie in.
 pub(super) fn bases() -> Vec<PathBuf> {
-    let mut bases = vec![std::env::temp_dir(), PathBuf::from("/tmp")];
-    bases.dedup();
-    bases
+    std::iter::once(PathBuf::from(MEMORY)).chain(disk()).collect()
+}
+
+/// The folders that are fit for data in memory, and the others after them.
+fn memory() -> Vec<PathBuf> {
+    let room = |free: rustix::fs::StatVfs| free.f_bavail.saturating_mul(free.f_frsize);
+    let memory = rustix::fs::statvfs(MEMORY).is_ok_and(|found| room(found) >= ENOUGH);
+    memory.then(|| PathBuf::from(MEMORY)).into_iter().chain(disk()).collect()
+}
+
+/// The temporary folders: the system's, and `/tmp` where that is not usable.
+fn disk() -> Vec<PathBuf> {
+    let mut folders = vec![std::env::temp_dir(), PathBuf::from("/tmp")];
+    folders.dedup();
+    folders
 }
 
 /// Picks the folder for a new ephemeral one: short enough for a socket, open to the servers' user.
-fn base(account: Option<&Account>) -> Result<PathBuf, LocalError> {
+fn usable(bases: &[PathBuf], account: Option<&Account>) -> Result<PathBuf, LocalError> {
     let mut refused = None;
-    for base in bases() {
+    for base in bases {
         let fits = fits_a_socket(&base.join(format!("{PREFIX}00000000")));
-        let usable = fits.and_then(|()| account.map_or(Ok(()), |account| account.can_reach(&base)));
+        let usable = fits.and_then(|()| account.map_or(Ok(()), |account| account.can_reach(base)));
         match usable {
-            Ok(()) => return Ok(base),
+            Ok(()) => return Ok(base.clone()),
             Err(error) => refused = refused.or(Some(error)),
         }
     }

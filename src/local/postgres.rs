@@ -310,8 +310,16 @@ const EVERYWHERE: [&str; 9] = [
 ];
 
 /// Settings that trade what a short life does not need: surviving a crash of the machine.
-const EPHEMERAL: [&str; 4] =
-    ["fsync=off", "full_page_writes=off", "synchronous_commit=off", "shared_buffers=64MB"];
+const EPHEMERAL: [&str; 7] = [
+    "fsync=off",
+    "full_page_writes=off",
+    "synchronous_commit=off",
+    "shared_buffers=64MB",
+    // The write-ahead log takes memory or a temporary disk; nothing is ever recovered from it.
+    "max_wal_size=128MB",
+    "wal_init_zero=off",
+    "wal_recycle=off",
+];
 
 fn data(room: &Path) -> PathBuf {
     room.join("data")

@@ -1,0 +1,210 @@
+//! A database of its own for every test, on a server that all tests of a run share.
+//!
+//! Starting PostgreSQL takes a second, copying a database 25 ms. nextest runs each test in a
+//! process of its own, so the first one starts a server and leaves it to their common parent, the
+//! runner: it ends when the runner does, however that ends. A test program that was not started
+//! by cargo or nextest starts a server for itself.
+//!
+//! `TMT_TEST_DATABASE_URL` names a server to use instead: a superuser's URL, over TCP.
+
+#![expect(clippy::allow_attributes, reason = "whether an item is used differs from file to file")]
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tmt::local::{Options, Servers};
+use tokio_postgres::{Client, Config, NoTls};
+
+/// The database that the tests' own are copied from.
+const TEMPLATE: &str = "tmt_template";
+
+/// A database that goes with this value.
+#[derive(Debug)]
+pub(crate) struct Database {
+    server: Config,
+    name: String,
+}
+
+/// Makes a database with the console's schema in it.
+pub(crate) async fn database() -> Database {
+    Database::copied_from(TEMPLATE).await
+}
+
+/// Makes a database with nothing in it.
+pub(crate) async fn empty_database() -> Database {
+    Database::copied_from("template0").await
+}
+
+impl Database {
+    async fn copied_from(template: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("test_{}_{count}", std::process::id());
+        let server = shared_server().await;
+        // Copying files needs no write-ahead log of each page, and is twice as fast.
+        let sql = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy");
+        connect(&server, "postgres").await.batch_execute(&sql).await.unwrap();
+        Self { server, name }
+    }
+
+    /// The name, which is also a prefix that no role of another test has.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the database is, as the superuser.
+    pub(crate) fn url(&self) -> String {
+        self.url_as(self.server.get_user().unwrap())
+    }
+
+    /// Where the database is, for a login of that name. Over a Unix socket no password is asked.
+    pub(crate) fn url_as(&self, login: &str) -> String {
+        url(&self.server, &self.name, login)
+    }
+
+    /// Connects as the superuser.
+    pub(crate) async fn client(&self) -> Client {
+        connect(&self.server, &self.name).await
+    }
+
+    /// Connects as a login of that name.
+    pub(crate) async fn client_as(&self, login: &str) -> Client {
+        connect(self.server.clone().user(login), &self.name).await
+    }
+
+    /// Makes a login that is a member of `group` and goes with the database; returns its name.
+    /// Logins belong to the server, so the name begins with the database's.
+    pub(crate) async fn login(&self, name: &str, group: &str) -> String {
+        let login = format!("{}_{name}", self.name);
+        let sql = format!("CREATE ROLE {login} LOGIN IN ROLE {group}");
+        self.client().await.batch_execute(&sql).await.unwrap();
+        login
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let (server, name) = (self.server.clone(), self.name.clone());
+        // A thread, because drop runs within the test's own runtime.
+        let done = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(forget(&server, &name));
+        });
+        done.join().ok();
+    }
+}
+
+/// Drops a database and the logins made for it.
+async fn forget(server: &Config, name: &str) {
+    let client = connect(server, "postgres").await;
+    client.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
+    let sql = "SELECT rolname::text FROM pg_roles WHERE starts_with(rolname, $1)";
+    for row in client.query(sql, &[&format!("{name}_")]).await.unwrap() {
+        let login: &str = row.try_get(0).unwrap();
+        client.batch_execute(&format!("DROP ROLE {login}")).await.unwrap();
+    }
+}
+
+/// Makes the template: everything that each test's database begins with.
+async fn prepare(server: &Config) {
+    let client = connect(server, "postgres").await;
+    client.batch_execute(&format!("CREATE DATABASE {TEMPLATE}")).await.unwrap();
+}
+
+async fn connect(server: &Config, database: &str) -> Client {
+    let (client, connection) = server.clone().dbname(database).connect(NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+fn url(server: &Config, database: &str, login: &str) -> String {
+    use tokio_postgres::config::Host;
+    let port = server.get_ports().first().unwrap();
+    match server.get_hosts().first().unwrap() {
+        Host::Unix(folder) => {
+            format!("postgresql://{login}@/{database}?host={}&port={port}", folder.display())
+        }
+        Host::Tcp(host) => {
+            let password = server.get_password().unwrap_or_default();
+            let password = String::from_utf8_lossy(password);
+            format!("postgresql://{login}:{password}@{host}:{port}/{database}")
+        }
+    }
+}
+
+/// Returns the server of this run, after starting it if this is the first test to need one.
+async fn shared_server() -> Config {
+    static SERVER: tokio::sync::OnceCell<Config> = tokio::sync::OnceCell::const_new();
+    SERVER.get_or_init(find_or_start).await.clone()
+}
+
+async fn find_or_start() -> Config {
+    if let Ok(url) = std::env::var("TMT_TEST_DATABASE_URL") {
+        let server: Config = url.parse().unwrap();
+        if !has_template(&server).await {
+            prepare(&server).await;
+        }
+        return server;
+    }
+    let owner = owner();
+    let mut note = note(owner);
+    // Held until the template is ready: the other processes of the run wait here.
+    note.lock().unwrap();
+    let mut url = String::new();
+    note.read_to_string(&mut url).unwrap();
+    if let Ok(server) = url.parse::<Config>()
+        && server.connect(NoTls).await.is_ok()
+    {
+        return server;
+    }
+    let servers = Servers::start(Options::in_memory()).await.unwrap();
+    let url = servers.database_url();
+    let server: Config = url.parse().unwrap();
+    prepare(&server).await;
+    servers.leave_until_end_of(owner).unwrap();
+    note.set_len(0).unwrap();
+    note.rewind().unwrap();
+    note.write_all(url.as_bytes()).unwrap();
+    server
+}
+
+async fn has_template(server: &Config) -> bool {
+    let sql = "SELECT FROM pg_database WHERE datname = $1";
+    let client = connect(server, "postgres").await;
+    client.query_opt(sql, &[&TEMPLATE]).await.unwrap().is_some()
+}
+
+/// The process whose end is the end of the server: the runner, or this process without one.
+fn owner() -> i32 {
+    let has_runner = std::env::var_os("CARGO").is_some();
+    match rustix::process::getppid() {
+        Some(runner) if has_runner => runner.as_raw_nonzero().get(),
+        _ => i32::try_from(std::process::id()).unwrap(),
+    }
+}
+
+/// What the name of the notes begins with; the process id of the runner follows.
+const NOTE: &str = "server-of-";
+
+/// Opens the file in which the processes of a run tell each other where their server is.
+fn note(owner: i32) -> File {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    remove_old_notes(folder);
+    let path = folder.join(format!("{NOTE}{owner}"));
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).unwrap()
+}
+
+fn remove_old_notes(folder: &Path) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let name = entry.file_name();
+        let runner = name.to_str().and_then(|name| name.strip_prefix(NOTE)?.parse().ok());
+        let runner = runner.and_then(rustix::process::Pid::from_raw);
+        if runner.is_some_and(|pid| rustix::process::test_kill_process(pid).is_err()) {
+            std::fs::remove_file(entry.path()).ok();
+        }
+    }
+}
