@@ -12,3 +12,4 @@ pub mod domain;
 pub mod feed;
 pub mod local;
 pub mod sim;
+pub mod store;

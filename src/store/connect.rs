@@ -1,0 +1,377 @@
+//! Opening one connection: each server in turn, each under a deadline over the whole handshake.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use deadpool_postgres::Connect;
+use secrecy::ExposeSecret as _;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::OnceCell;
+use tokio::task::JoinHandle;
+use tokio_postgres::config::{SslMode, TargetSessionAttrs};
+use tokio_postgres::error::{DbError, Severity};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, NoTls, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::error::Unreachable;
+use super::options::{Deadlines, Host, Options, Server, Tls};
+use super::tls;
+use crate::domain::text::clean;
+
+/// What a connection is for; its limits on the server follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Polls and checks.
+    Read,
+    /// Business writes.
+    Write,
+    /// Settling writes whose answer was lost.
+    Resolve,
+    /// Migrations and upkeep: no limit on a statement.
+    Upkeep,
+}
+
+impl Purpose {
+    /// Returns the settings that the server is given with the login, so that they hold from the
+    /// first statement and survive `RESET ALL`.
+    fn settings(self, waits: &Deadlines) -> String {
+        let (statement, lock) = match self {
+            Self::Read => (waits.read_on_server, waits.read_on_server),
+            Self::Write => (waits.write_on_server, waits.lock),
+            // It has to outwait the original, which holds its key until it ends.
+            Self::Resolve => (waits.resolve, waits.resolve),
+            Self::Upkeep => (Duration::ZERO, Duration::from_secs(10)),
+        };
+        format!(
+            "-c statement_timeout={} -c lock_timeout={} \
+             -c idle_in_transaction_session_timeout={} -c TimeZone=UTC",
+            statement.as_millis(),
+            lock.as_millis(),
+            waits.idle_in_transaction.as_millis(),
+        )
+    }
+}
+
+/// Opens connections for one purpose.
+#[derive(Clone)]
+pub(super) struct Dialer {
+    options: Arc<Options>,
+    purpose: Purpose,
+    /// Made at the first encrypted connection: a file that cannot be read is no reason not to
+    /// start.
+    tls: Arc<OnceCell<MakeRustlsConnect>>,
+    /// How often a server of this pool said that a commit was cut short.
+    doubts: Arc<AtomicU64>,
+}
+
+impl Dialer {
+    pub(super) fn new(
+        options: Arc<Options>,
+        purpose: Purpose,
+        tls: Arc<OnceCell<MakeRustlsConnect>>,
+    ) -> Self {
+        Self { options, purpose, tls, doubts: Arc::default() }
+    }
+
+    /// Returns the count of warnings after which a commit is in doubt. A write during which it
+    /// rises has an unknown outcome, whatever its row says.
+    pub(super) fn doubts(&self) -> u64 {
+        self.doubts.load(Ordering::SeqCst)
+    }
+
+    /// Returns the name that the login goes by in sentences.
+    fn user(&self) -> &str {
+        self.options.user.as_deref().unwrap_or("of this system user")
+    }
+
+    fn database(&self) -> &str {
+        self.options.database.as_deref().or(self.options.user.as_deref()).unwrap_or_default()
+    }
+
+    /// Tries each server in turn.
+    ///
+    /// # Errors
+    ///
+    /// Of all reasons, the one that says most.
+    pub(super) async fn dial(&self) -> Result<(Client, JoinHandle<()>), Unreachable> {
+        let mut worst: Option<Unreachable> = None;
+        for server in &self.options.servers {
+            match self.dial_one(server).await {
+                Ok(connected) => return Ok(connected),
+                Err(reason) => {
+                    tracing::debug!(%server, %reason, "no connection");
+                    if worst.as_ref().is_none_or(|known| reason.weight() >= known.weight()) {
+                        worst = Some(reason);
+                    }
+                }
+            }
+        }
+        Err(worst.unwrap_or_else(|| Unreachable::Secret("no database server is named".to_owned())))
+    }
+
+    async fn dial_one(&self, server: &Server) -> Result<(Client, JoinHandle<()>), Unreachable> {
+        let config = self.config(server).await?;
+        let protection = self.options.protection(server);
+        let handshake = self.options.deadlines.handshake;
+        let opened = async {
+            if protection == Tls::Off {
+                self.open(&config, NoTls).await
+            } else {
+                self.open(&config, self.connector(server).await?).await
+            }
+            .map_err(|error| self.reason(server, &error))
+        };
+        tokio::time::timeout(handshake, opened).await.unwrap_or_else(|_| {
+            Err(Unreachable::Silent { at: server.to_string(), after: handshake })
+        })
+    }
+
+    /// Returns what encrypted connections begin with.
+    async fn connector(&self, server: &Server) -> Result<MakeRustlsConnect, Unreachable> {
+        let roots = self.options.root_certificates.clone();
+        let made = self.tls.get_or_try_init(|| async move {
+            tokio::task::spawn_blocking(move || tls::connector(roots.as_deref()))
+                .await
+                .unwrap_or_else(|error| Err(error.to_string()))
+        });
+        made.await.cloned().map_err(|why| Unreachable::Tls { at: server.to_string(), why })
+    }
+
+    /// Returns the same, if any connection was encrypted so far.
+    pub(super) fn any_connector(&self) -> Option<MakeRustlsConnect> {
+        self.tls.get().cloned()
+    }
+
+    async fn config(&self, server: &Server) -> Result<Config, Unreachable> {
+        let options = &self.options;
+        let waits = &options.deadlines;
+        let mut config = Config::new();
+        match &server.host {
+            Host::Tcp { name, address } => {
+                config.host(name);
+                if let Some(address) = address {
+                    config.hostaddr(*address);
+                }
+            }
+            Host::Unix(folder) => {
+                config.host_path(folder);
+            }
+        }
+        config.port(server.port).application_name(&options.application_name);
+        if let Some(user) = &options.user {
+            config.user(user);
+        }
+        if let Some(database) = &options.database {
+            config.dbname(database);
+        }
+        let password = options.password.password(server, self.user(), self.database()).await?;
+        if let Some(password) = password {
+            config.password(password.expose_secret());
+        }
+        config.ssl_mode(match options.protection(server) {
+            Tls::Off => SslMode::Disable,
+            Tls::IfOffered => SslMode::Prefer,
+            Tls::Verified => SslMode::Require,
+        });
+        config
+            .target_session_attrs(match self.purpose {
+                Purpose::Read => options.reads_from.attributes(),
+                Purpose::Write | Purpose::Resolve | Purpose::Upkeep => {
+                    TargetSessionAttrs::ReadWrite
+                }
+            })
+            .connect_timeout(waits.handshake)
+            .tcp_user_timeout(waits.tcp_user)
+            .keepalives_idle(waits.keepalive_idle)
+            .keepalives_interval(waits.keepalive_interval)
+            .keepalives_retries(3);
+        let own = self.purpose.settings(waits);
+        config.options(match &options.server_options {
+            Some(more) => format!("{more} {own}"),
+            None => own,
+        });
+        Ok(config)
+    }
+
+    async fn open<T>(&self, config: &Config, tls: T) -> Result<(Client, JoinHandle<()>), Error>
+    where
+        T: MakeTlsConnect<Socket>,
+        T::Stream: Send + 'static,
+    {
+        let (client, connection) = config.connect(tls).await?;
+        let driven = drive(connection, Arc::clone(&self.doubts));
+        Ok((client, tokio::spawn(driven)))
+    }
+
+    /// Puts a failed login into words. The server's own sentences are cleaned: they are text from
+    /// outside, in the server's language.
+    fn reason(&self, server: &Server, error: &Error) -> Unreachable {
+        let (at, user) = (server.to_string(), self.user().to_owned());
+        if let Some(refused) = error.as_db_error() {
+            return self.refused(at, user, refused);
+        }
+        let source = std::error::Error::source(error);
+        let why = clean(&source.map_or_else(|| error.to_string(), ToString::to_string));
+        if error.to_string().starts_with("error performing TLS") {
+            return Unreachable::Tls { at, why };
+        }
+        if why == "password missing" {
+            return Unreachable::NoPassword { user, at };
+        }
+        let kind = source.and_then(|s| s.downcast_ref::<io::Error>()).map(io::Error::kind);
+        match kind {
+            Some(io::ErrorKind::PermissionDenied) if why.contains("does not allow writes") => {
+                Unreachable::ReadOnly { at }
+            }
+            Some(io::ErrorKind::PermissionDenied) if why.contains("not read only") => {
+                Unreachable::NotReady { at, why }
+            }
+            Some(io::ErrorKind::TimedOut) => {
+                Unreachable::Silent { at, after: self.options.deadlines.handshake }
+            }
+            _ if why.contains("lookup") => Unreachable::UnknownHost { at, why },
+            _ => Unreachable::NoServer { at, why },
+        }
+    }
+
+    fn refused(&self, at: String, user: String, refused: &DbError) -> Unreachable {
+        let why = clean(refused.message());
+        match refused.code().code() {
+            "28P01" => Unreachable::WrongPassword { user, at },
+            "3D000" => Unreachable::NoDatabase { name: self.database().to_owned(), at },
+            "53300" => Unreachable::Full { at },
+            code if code.starts_with("28") || code.starts_with("42") => {
+                Unreachable::NoEntry { user, at, why }
+            }
+            _ => Unreachable::NotReady { at, why },
+        }
+    }
+}
+
+/// Does a connection's reading and writing until it ends, and counts the warnings that put a
+/// commit in doubt: the server stopped waiting for its synchronous standby (class 01000 on a
+/// cancel, 57P01 at a shutdown) although it answers as if all were well.
+async fn drive<S, T>(mut connection: Connection<S, T>, doubts: Arc<AtomicU64>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    loop {
+        match std::future::poll_fn(|context| connection.poll_message(context)).await {
+            Some(Ok(AsyncMessage::Notice(notice))) => {
+                let state = notice.code().code();
+                if notice.parsed_severity() == Some(Severity::Warning)
+                    && (state == "01000" || state == "57P01")
+                {
+                    doubts.fetch_add(1, Ordering::SeqCst);
+                }
+                tracing::debug!(state, "notice");
+            }
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                let state = error.code().map_or("none", |state| state.code());
+                tracing::info!(state, "connection lost");
+                return;
+            }
+            None => return,
+        }
+    }
+}
+
+impl Connect for Dialer {
+    /// Ignores the pool's own configuration: it knows one address for all servers and one
+    /// password for all addresses.
+    fn connect(
+        &self,
+        _: &Config,
+    ) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + '_>> {
+        Box::pin(async {
+            match self.dial().await {
+                Ok(connected) => Ok(connected),
+                Err(reason) => Err(carried(reason).await),
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Dialer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dialer").field("purpose", &self.purpose).finish_non_exhaustive()
+    }
+}
+
+/// Puts a reason into the only error type that the pool passes on. [`Error`] has no constructor;
+/// it wraps what a stream answers, so the reason is answered by a stream that does nothing else.
+async fn carried(reason: Unreachable) -> Error {
+    let mut config = Config::new();
+    config.user("nobody").ssl_mode(SslMode::Disable);
+    let mut stream = Broken(Some(reason.clone()));
+    loop {
+        if let Err(error) = config.connect_raw(&mut stream, NoTls).await {
+            return error;
+        }
+    }
+}
+
+/// Returns the reason that [`carried`] put into an error.
+pub(super) fn reason_in(error: &Error) -> Option<&Unreachable> {
+    std::error::Error::source(error)?.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()
+}
+
+/// A stream whose every use fails with a reason.
+struct Broken(Option<Unreachable>);
+
+impl Broken {
+    fn broken<T>(&mut self) -> Poll<io::Result<T>> {
+        Poll::Ready(Err(match self.0.take() {
+            Some(reason) => io::Error::other(reason),
+            None => io::ErrorKind::BrokenPipe.into(),
+        }))
+    }
+}
+
+impl AsyncRead for Broken {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.broken()
+    }
+}
+
+impl AsyncWrite for Broken {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.broken()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.broken()
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.broken()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reason_survives_the_pool_s_error_type() {
+        let reason = Unreachable::Full { at: "db1:5432".to_owned() };
+        let error = carried(reason.clone()).await;
+        assert_eq!(reason_in(&error), Some(&reason));
+    }
+}

@@ -1,0 +1,498 @@
+//! The desk's verbs: each one call of one function in schema `desk`, in one autocommit statement.
+//!
+//! Never a client-side transaction: `commit()` can answer `Ok` for a transaction that the server
+//! rolled back (rust-postgres/rust-postgres#1334). What is proved decides the outcome
+//! ([`super::proof`]), and what is not proved is [`Outcome::Unknown`].
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::time::{Instant, timeout_at};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Error, Row};
+use uuid::Uuid;
+
+use super::connect::Purpose;
+use super::error::{StoreError, Unreachable};
+use super::fingerprint::fingerprint;
+use super::lease::{Lease, Store};
+use super::proof::{self, Proof};
+use super::rows::{Bad, Cells};
+use crate::domain::outcome::{Accepted, Check, Finding, Outcome, Refusal};
+use crate::domain::request::{NewTrade, Request, Verb};
+use crate::domain::text::clean;
+
+/// How often one request is sent, at most, where the server proved that nothing was done.
+const MOST_ATTEMPTS: u32 = 4;
+
+/// The database's clock. What follows is valid for a while from then: a request that lay in some
+/// buffer must not be carried out when nobody waits for it any more.
+const CLOCK: &str = "SELECT clock_timestamp() AS now";
+
+macro_rules! verdict_of {
+    ($call:literal) => {
+        concat!(
+            "SELECT outcome, code, message, measured, allowed, unit, subject, detail FROM desk.",
+            $call
+        )
+    };
+}
+
+const PLACE: &str = verdict_of!("place_trade($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
+const CLOSE: &str = verdict_of!("close_position($1, $2, $3, $4, $5, $6, $7)");
+const ACKNOWLEDGE: &str = verdict_of!("acknowledge($1, $2, $3, $4, $5)");
+const UNACKNOWLEDGE: &str = verdict_of!("unacknowledge($1, $2, $3, $4, $5)");
+const PROPOSE: &str = verdict_of!("propose_limit($1, $2, $3, $4, $5, $6, $7, $8, $9)");
+const APPROVE: &str = verdict_of!("approve_limit($1, $2, $3, $4, $5)");
+const REJECT: &str = verdict_of!("reject_limit($1, $2, $3, $4, $5)");
+const HALT: &str = verdict_of!("halt($1, $2, $3, $4, $5, $6, $7)");
+const RESUME: &str = verdict_of!("resume($1, $2, $3, $4, $5)");
+const RESOLVE: &str = verdict_of!("resolve_outcome($1, $2)");
+
+const ASSESS: &str = "
+    SELECT code, severity, before, measured, allowed, unit, room, message
+      FROM desk.assess_trade($1, $2, $3, $4, $5, $6, $7, $8)
+     ORDER BY ordinal
+     LIMIT 200";
+
+/// What became of one attempt.
+enum Attempt {
+    Settled(Outcome),
+    /// Nothing was done; the same request may be sent again, and if not, this is the refusal.
+    Again(Refusal),
+}
+
+impl Store {
+    /// Asks what `desk.place_trade` would say to a trade, in the order in which it decides.
+    /// Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: nothing is known, and the trade must not be called fine.
+    pub async fn assess(&self, trade: &NewTrade) -> Result<Vec<Check>, StoreError> {
+        let (side, signal) = (trade.side.as_str(), trade.signal.map(|signal| signal.0));
+        let instrument = trade.instrument.as_str();
+        let parameters: &[&(dyn ToSql + Sync)] = &[
+            &trade.account.0,
+            &instrument,
+            &side,
+            &trade.size,
+            &trade.price,
+            &trade.stop,
+            &trade.target,
+            &signal,
+        ];
+        let rows = self.fetch("checking the trade", ASSESS, parameters).await?;
+        rows.iter()
+            .map(|row| check(&Cells(row)).map_err(|bad| bad.of("desk.assess_trade")))
+            .collect()
+    }
+
+    /// Sends a write, and says what became of it.
+    ///
+    /// Where the server proves that nothing was done and that trying again may help, the same
+    /// request is sent again, at most three times. The whole takes at most the wait for a
+    /// connection and the deadline of a write.
+    ///
+    /// Not cancel safe. Dropping this future does not recall what was sent: a caller that gives up
+    /// takes the outcome as [`Outcome::Unknown`] and calls [`Store::resolve`]. The connection is
+    /// closed then.
+    pub async fn perform(&self, request: &Request) -> Outcome {
+        let fingerprint = fingerprint(request);
+        let mut sending: Option<Sending> = None;
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let attempt = self.attempt(request, &fingerprint, &mut sending).await;
+            let (key, verb) = (request.key.0, request.verb.name());
+            match attempt {
+                Attempt::Settled(outcome) => {
+                    tracing::info!(%key, verb, attempts, outcome = outcome_word(&outcome), "write");
+                    return outcome;
+                }
+                Attempt::Again(refusal) if attempts >= MOST_ATTEMPTS => {
+                    tracing::info!(%key, verb, attempts, code = refusal.code, "write given up");
+                    return Outcome::Refused(refusal);
+                }
+                Attempt::Again(refusal) => {
+                    tracing::debug!(%key, verb, attempts, code = refusal.code, "write repeated");
+                }
+            }
+        }
+    }
+
+    /// Sends a request once.
+    async fn attempt(
+        &self,
+        request: &Request,
+        fingerprint: &[u8; 32],
+        sending: &mut Option<Sending>,
+    ) -> Attempt {
+        let lease = match self.borrow(Purpose::Write).await {
+            Ok(lease) => lease,
+            Err(error) => return Attempt::Settled(not_sent(&error)),
+        };
+        let waits = *self.deadlines();
+        let deadline =
+            sending.as_ref().map_or_else(|| Instant::now() + waits.write, |s| s.deadline);
+        let prepared = timeout_at(deadline, async {
+            let valid_until = match sending {
+                Some(sending) => sending.valid_until,
+                None => valid_until(&lease, waits.write_validity).await?,
+            };
+            let statement = lease.prepare(statement(&request.verb)).await.map_err(Some)?;
+            Ok::<_, Option<Error>>((valid_until, statement))
+        });
+        // Until here nothing was asked for that writes: whatever fails is "not sent".
+        let (valid_until, statement) = match prepared.await {
+            Ok(Ok(prepared)) => prepared,
+            Ok(Err(Some(error))) => return unprepared(lease, &error, waits.write),
+            Ok(Err(None)) => return Attempt::Settled(not_sent(&lost("no answer to SELECT"))),
+            Err(_) => {
+                let silent =
+                    StoreError::Timeout { what: "preparing the write", after: waits.write };
+                return Attempt::Settled(not_sent(&silent));
+            }
+        };
+        *sending = Some(Sending { deadline, valid_until });
+        let doubts = lease.doubts();
+        let sent = send(&lease, &statement, request, fingerprint, valid_until);
+        match timeout_at(deadline, sent).await {
+            // The answer is there, but the server stopped waiting for its standby.
+            Ok(_) if lease.doubts() != doubts => Attempt::Settled(Outcome::Unknown(
+                "the server could not confirm that its standby has the write".to_owned(),
+            )),
+            Ok(Ok(rows)) => {
+                lease.keep();
+                Attempt::Settled(verdict(&rows))
+            }
+            Ok(Err(error)) => answered(lease, &error),
+            // Neither cancelled nor given back: the lease closes the connection.
+            Err(_) => Attempt::Settled(Outcome::Unknown(format!(
+                "no answer within {} s; it may or may not have been executed",
+                waits.write.as_secs()
+            ))),
+        }
+    }
+
+    /// Settles a write whose answer was lost: asks the database what became of its key, and if the
+    /// key never arrived, makes sure that it never will. Waits for the original if it is still
+    /// under way, so the answer is final.
+    ///
+    /// Any trouble leaves it [`Outcome::Unknown`]: ask again. Not cancel safe in the sense that a
+    /// dropped call may still have fenced the key; asking again gives the same answer.
+    pub async fn resolve(&self, request: &Request) -> Outcome {
+        let fingerprint = fingerprint(request);
+        let unknown = |error: &StoreError| Outcome::Unknown(error.to_string());
+        let lease = match self.borrow(Purpose::Resolve).await {
+            Ok(lease) => lease,
+            Err(error) => return unknown(&error),
+        };
+        let after = self.deadlines().resolve;
+        let doubts = lease.doubts();
+        let fingerprint: &[u8] = &fingerprint;
+        let parameters: [&(dyn ToSql + Sync); 2] = [&request.key.0, &fingerprint];
+        let asked = lease.rows(RESOLVE, &parameters);
+        let outcome = match tokio::time::timeout(after + RESOLVE_GRACE, asked).await {
+            Ok(Ok(_)) if lease.doubts() != doubts => Outcome::Unknown(
+                "the server could not confirm that its standby has the answer".to_owned(),
+            ),
+            Ok(Ok(rows)) => {
+                lease.keep();
+                verdict(&rows)
+            }
+            Ok(Err(error)) => {
+                if proof::is_stale_statement(&error) {
+                    lease.forget_statements();
+                }
+                if proof::is_answer(&error) {
+                    lease.keep();
+                }
+                unknown(&StoreError::of_statement("settling the write", after, &error))
+            }
+            Err(_) => unknown(&StoreError::Timeout { what: "settling the write", after }),
+        };
+        tracing::info!(key = %request.key.0, outcome = outcome_word(&outcome), "write settled");
+        outcome
+    }
+}
+
+/// How much longer than the server's limit the client waits for the answer to a resolution.
+const RESOLVE_GRACE: Duration = Duration::from_secs(2);
+
+/// What all attempts of one request share.
+struct Sending {
+    deadline: Instant,
+    valid_until: DateTime<Utc>,
+}
+
+/// Asks the database's clock until when a request may begin.
+async fn valid_until(lease: &Lease, validity: Duration) -> Result<DateTime<Utc>, Option<Error>> {
+    let rows = lease.rows(CLOCK, &[]).await.map_err(Some)?;
+    let now = rows.first().and_then(|row| Cells(row).time("now").ok()).ok_or(None)?;
+    let validity = chrono::Duration::from_std(validity).map_err(|_| None)?;
+    now.checked_add_signed(validity).ok_or(None)
+}
+
+/// Returns the one statement of a verb.
+fn statement(verb: &Verb) -> &'static str {
+    match verb {
+        Verb::Place(_) => PLACE,
+        Verb::Close { .. } => CLOSE,
+        Verb::Acknowledge { .. } => ACKNOWLEDGE,
+        Verb::Unacknowledge { .. } => UNACKNOWLEDGE,
+        Verb::ProposeLimit { .. } => PROPOSE,
+        Verb::ApproveLimit { .. } => APPROVE,
+        Verb::RejectLimit { .. } => REJECT,
+        Verb::Halt { .. } => HALT,
+        Verb::Resume { .. } => RESUME,
+    }
+}
+
+/// Runs the statement of a verb.
+async fn send(
+    lease: &Lease,
+    statement: &tokio_postgres::Statement,
+    request: &Request,
+    fingerprint: &[u8; 32],
+    valid_until: DateTime<Utc>,
+) -> Result<Vec<Row>, Error> {
+    let fingerprint: &[u8] = fingerprint;
+    let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&request.key.0, &fingerprint, &valid_until];
+    let (side, instrument, signal, events, scope, mode);
+    match &request.verb {
+        Verb::Place(trade) => {
+            (side, instrument) = (trade.side.as_str(), trade.instrument.as_str());
+            signal = trade.signal.map(|signal| signal.0);
+            parameters.extend_from_slice(&[
+                &trade.account.0,
+                &instrument,
+                &side,
+                &trade.size,
+                &trade.price,
+                &trade.stop,
+                &trade.target,
+                &signal,
+                &trade.reason,
+            ]);
+        }
+        Verb::Close { position, size, price, reason } => {
+            parameters.extend_from_slice(&[&position.0, size, price, reason]);
+        }
+        Verb::Acknowledge { events: ids, note } => {
+            events = ids.iter().map(|event| event.0).collect::<Vec<Uuid>>();
+            parameters.extend_from_slice(&[&events, note]);
+        }
+        Verb::Unacknowledge { event, note } => {
+            parameters.extend_from_slice(&[&event.0, note]);
+        }
+        Verb::ProposeLimit { limit, base_version, value, warning, reason } => {
+            parameters.extend_from_slice(&[
+                &limit.0,
+                base_version,
+                value,
+                warning,
+                &None::<DateTime<Utc>>,
+                reason,
+            ]);
+        }
+        Verb::ApproveLimit { limit, note } | Verb::RejectLimit { limit, note } => {
+            parameters.extend_from_slice(&[&limit.0, note]);
+        }
+        Verb::Halt { scope: covers, identifier, mode: allows, reason } => {
+            (scope, mode) = (covers.as_str(), allows.as_str());
+            parameters.extend_from_slice(&[&scope, identifier, &mode, reason]);
+        }
+        Verb::Resume { halt, reason } => parameters.extend_from_slice(&[&halt.0, reason]),
+    }
+    lease.run(statement, &parameters).await
+}
+
+/// Judges an error before the write was sent.
+fn unprepared(lease: Lease, error: &Error, after: Duration) -> Attempt {
+    let reason = StoreError::of_statement("preparing the write", after, error);
+    if proof::is_answer(error) {
+        lease.keep();
+    } else if error.is_closed() {
+        // It died between the proof and its use. The next one may live.
+        return Attempt::Again(refusal_not_sent(&reason));
+    }
+    Attempt::Settled(not_sent(&reason))
+}
+
+/// Judges an error that answers a write.
+fn answered(lease: Lease, error: &Error) -> Attempt {
+    let Some(db) = error.as_db_error() else {
+        return Attempt::Settled(Outcome::Unknown(format!(
+            "the connection was lost before the answer came ({}); it may or may not have been \
+             executed",
+            clean(&error.to_string())
+        )));
+    };
+    let message = clean(db.message());
+    match proof::of(db.parsed_severity(), db.code().code()) {
+        Proof::Doubt => Attempt::Settled(Outcome::Unknown(format!(
+            "the server broke off ({message}); it may or may not have been executed"
+        ))),
+        Proof::Nothing(code) => {
+            lease.keep();
+            Attempt::Settled(Outcome::Refused(refusal(code, message, db.detail())))
+        }
+        Proof::Again => {
+            lease.keep();
+            Attempt::Again(refusal("CONFLICT", message, None))
+        }
+        Proof::AgainPrepared => {
+            lease.forget_statements();
+            lease.keep();
+            Attempt::Again(refusal("SCHEMA", message, None))
+        }
+    }
+}
+
+/// Makes a refusal of a server's error. The backstop's triggers put their numbers into the detail,
+/// as JSON.
+fn refusal(code: &str, message: String, detail: Option<&str>) -> Refusal {
+    let mut refusal = Refusal::plain(code, message);
+    let detail: Option<serde_json::Value> = detail.and_then(|text| serde_json::from_str(text).ok());
+    if let Some(detail) = detail {
+        let number = |name: &str| {
+            let value = detail.get(name)?;
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            text.parse().ok()
+        };
+        (refusal.measured, refusal.allowed) = (number("measured"), number("allowed"));
+        let unit = detail.get("unit").or_else(|| detail.get("currency"));
+        refusal.unit = unit.and_then(serde_json::Value::as_str).map(clean);
+    }
+    refusal
+}
+
+fn refusal_not_sent(error: &StoreError) -> Refusal {
+    Refusal::plain("NOT_SENT", format!("not sent: {error}"))
+}
+
+/// Nothing left this program: that is a refusal, not an unknown.
+fn not_sent(error: &StoreError) -> Outcome {
+    Outcome::Refused(refusal_not_sent(error))
+}
+
+fn lost(why: &str) -> StoreError {
+    Unreachable::Lost(why.to_owned()).into()
+}
+
+/// Reads the one row of a verb. A row that nobody here can read is still an answer to a write: it
+/// may stand.
+fn verdict(rows: &[Row]) -> Outcome {
+    let read = match rows {
+        [row] => outcome(&Cells(row)).map_err(|bad| bad.to_string()),
+        _ => Err(format!("{} rows", rows.len())),
+    };
+    read.unwrap_or_else(|why| {
+        Outcome::Unknown(format!("the answer cannot be read ({why}); it may have been executed"))
+    })
+}
+
+fn outcome(cells: &Cells<'_>) -> Result<Outcome, Bad> {
+    let code = cells.text_if_any("code")?;
+    let message = cells.text_if_any("message")?;
+    match cells.raw("outcome")? {
+        "accepted" => {
+            // An accepted write stands, whatever its detail looks like.
+            let detail = cells.json_if_any("detail").unwrap_or_default().unwrap_or_default();
+            Ok(Outcome::Accepted(Accepted {
+                subject: cells.id_if_any("subject")?,
+                code,
+                message: message.unwrap_or_else(|| "done".to_owned()),
+                done: ids(detail.get("acknowledged")),
+                taken: taken(detail.get("taken")),
+            }))
+        }
+        "refused" => Ok(Outcome::Refused(Refusal {
+            code: code.unwrap_or_else(|| "REFUSED".to_owned()),
+            message: message.unwrap_or_else(|| "refused".to_owned()),
+            // Numbers that cannot be held make the refusal no less certain.
+            measured: cells.number_if_any("measured").unwrap_or_default(),
+            allowed: cells.number_if_any("allowed").unwrap_or_default(),
+            unit: cells.text_if_any("unit")?,
+        })),
+        word => Err(Bad { column: "outcome", why: format!("is {:?}", clean(word)) }),
+    }
+}
+
+/// Reads a list of keys.
+fn ids(list: Option<&serde_json::Value>) -> Vec<Uuid> {
+    let entries = list.and_then(serde_json::Value::as_array).into_iter().flatten();
+    entries.filter_map(|id| id.as_str()?.parse().ok()).collect()
+}
+
+/// Reads who had done it before.
+fn taken(list: Option<&serde_json::Value>) -> Vec<(Uuid, String)> {
+    let entries = list.and_then(serde_json::Value::as_array).into_iter().flatten();
+    entries
+        .filter_map(|entry| {
+            let id = entry.get("event_id")?.as_str()?.parse().ok()?;
+            Some((id, clean(entry.get("by")?.as_str()?)))
+        })
+        .collect()
+}
+
+fn check(cells: &Cells<'_>) -> Result<Check, Bad> {
+    Ok(Check {
+        code: cells.text("code")?,
+        finding: cells.word("severity", |word| match word {
+            "reject" => Some(Finding::Reject),
+            "confirm" => Some(Finding::Confirm),
+            "info" => Some(Finding::Passes),
+            _ => None,
+        })?,
+        before: cells.number_if_any("before")?,
+        measured: cells.number_if_any("measured")?,
+        allowed: cells.number_if_any("allowed")?,
+        unit: cells.text_if_any("unit")?,
+        room: cells.number_if_any("room")?,
+        message: cells.text_if_any("message")?,
+    })
+}
+
+/// What a log may hold of an outcome.
+fn outcome_word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Accepted(_) => "accepted",
+        Outcome::Refused(_) => "refused",
+        Outcome::Unknown(_) => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{ClientKey, EventId};
+    use crate::store::Options;
+
+    /// The runtime spawns every call.
+    #[test]
+    fn calls_can_move_between_threads() {
+        fn spawned<T: Send>(_: &T) {}
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let _inside = runtime.enter();
+        let store = Store::connect(Options::parse("postgres://localhost/desk").unwrap());
+        let verb = Verb::Unacknowledge { event: EventId(Uuid::nil()), note: String::new() };
+        let request = Request { key: ClientKey(Uuid::nil()), verb };
+        spawned(&store.perform(&request));
+        spawned(&store.resolve(&request));
+        spawned(&store.changes(None));
+        spawned(&store.read(crate::domain::change::Kind::Trades, None));
+    }
+
+    #[test]
+    fn numbers_of_the_backstop_reach_the_refusal() {
+        let detail = r#"{"measured": 220001.50, "allowed": "150000", "currency": "USD"}"#;
+        let refusal = refusal("RULE", "too much".to_owned(), Some(detail));
+        assert_eq!(refusal.measured, Some(rust_decimal::dec!(220001.50)));
+        assert_eq!(refusal.allowed, Some(rust_decimal::dec!(150000)));
+        assert_eq!(refusal.unit.as_deref(), Some("USD"));
+        let plain = super::refusal("RULE", "no".to_owned(), Some("not json"));
+        assert_eq!((plain.measured, plain.unit), (None, None));
+    }
+}

@@ -1,0 +1,498 @@
+//! What the store is told: where the servers are, who logs in, how long to wait.
+//!
+//! Nothing here reads the environment or a file; configuration passes both in. The defaults are
+//! the ones that were measured to survive a stopped server: see each field.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use thiserror::Error;
+use tokio_postgres::config::TargetSessionAttrs;
+
+use super::words::{self, Words};
+
+/// Port of a server that names none.
+const DEFAULT_PORT: u16 = 5432;
+
+/// Where distributions put the server's socket; tried in turn, then loopback, where no host is
+/// named. (libpq knows one of them, fixed when it was compiled.)
+const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+
+/// How to reach the database. `Debug` shows no secret.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Tried in this order.
+    pub servers: Vec<Server>,
+    /// Login; `None` is the name of the user who runs the program.
+    pub user: Option<String>,
+    /// Name of the database; `None` is the login's name.
+    pub database: Option<String>,
+    /// Where the password comes from.
+    pub password: PasswordSource,
+    /// Encryption that was asked for; `None` is [`Tls::Verified`] except on loopback and Unix
+    /// sockets.
+    pub tls: Option<Tls>,
+    /// File of certificates (PEM) to trust instead of the system's.
+    pub root_certificates: Option<PathBuf>,
+    /// What the server shows in `pg_stat_activity`.
+    pub application_name: String,
+    /// More settings for the server's sessions: `-c work_mem=64MB`.
+    pub server_options: Option<String>,
+    /// Which servers may answer reads. Writes always go to one that takes them.
+    pub reads_from: ReadsFrom,
+    /// How long everything may take.
+    pub deadlines: Deadlines,
+    /// How many connections are held.
+    pub pools: PoolSizes,
+}
+
+/// One server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Where it listens.
+    pub host: Host,
+    /// TCP port, or the number in the socket's name.
+    pub port: u16,
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Host {
+    /// A name, which the certificate must carry, and perhaps the address to dial instead of
+    /// asking the resolver.
+    Tcp {
+        /// Name or address.
+        name: String,
+        /// Address that replaces the look-up.
+        address: Option<IpAddr>,
+    },
+    /// Folder of a Unix socket.
+    Unix(PathBuf),
+}
+
+/// Which servers may answer reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadsFrom {
+    /// The first that answers.
+    Any,
+    /// Only one that takes writes.
+    Primary,
+    /// Only one that takes none.
+    Standby,
+}
+
+/// How the connection is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    /// Not at all.
+    Off,
+    /// Encrypted where the server offers it; whoever sits between can take the offer away.
+    IfOffered,
+    /// Encrypted, and the certificate names the host and is signed by a trusted root. `sslmode`
+    /// `require`, `verify-ca` and `verify-full` all mean this: encryption to an unknown peer
+    /// protects nothing.
+    Verified,
+}
+
+/// Where the password comes from. The first of them that gives one counts.
+#[derive(Debug, Clone, Default)]
+pub struct PasswordSource {
+    /// A program and its arguments, run without a shell; its first line of output is the password.
+    pub command: Vec<String>,
+    /// The password itself.
+    pub value: Option<SecretString>,
+    /// A file in the form of libpq's `.pgpass`. Refused if others may read it.
+    pub file: Option<PathBuf>,
+}
+
+/// How long everything may take. The server's limits are shorter than the client's, so that in
+/// ordinary trouble the server says what happened; only silence runs into the client's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// Name look-up, TCP, TLS, login and the read-write check, for each server. The library's own
+    /// `connect_timeout` covers only TCP: a stopped server that still accepts held it for ever.
+    pub handshake: Duration,
+    /// `statement_timeout` of a read.
+    pub read_on_server: Duration,
+    /// A read, as the client waits.
+    pub read: Duration,
+    /// `statement_timeout` of a write.
+    pub write_on_server: Duration,
+    /// `lock_timeout` of a write.
+    pub lock: Duration,
+    /// A write, as the client waits. After it the outcome is unknown.
+    pub write: Duration,
+    /// Settling an unknown write: it waits for the original, so it is the longest.
+    pub resolve: Duration,
+    /// `idle_in_transaction_session_timeout`.
+    pub idle_in_transaction: Duration,
+    /// Waiting for a free connection of the read pool; a pane skips a tick.
+    pub wait_to_read: Duration,
+    /// Waiting for a free connection of the write pool.
+    pub wait_to_write: Duration,
+    /// Proving that a pooled connection still lives.
+    pub verify: Duration,
+    /// How long after sending the database may still begin a write.
+    pub write_validity: Duration,
+    /// TCP keepalive: first probe, distance of the next, how many (three). Loopback has none.
+    pub keepalive_idle: Duration,
+    /// Distance of two keepalive probes.
+    pub keepalive_interval: Duration,
+    /// How long sent bytes may stay unacknowledged.
+    pub tcp_user: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(2),
+            read_on_server: Duration::from_millis(1500),
+            read: Duration::from_secs(2),
+            write_on_server: Duration::from_secs(3),
+            lock: Duration::from_secs(1),
+            write: Duration::from_secs(5),
+            resolve: Duration::from_secs(10),
+            idle_in_transaction: Duration::from_secs(5),
+            wait_to_read: Duration::from_millis(250),
+            wait_to_write: Duration::from_millis(500),
+            verify: Duration::from_millis(500),
+            write_validity: Duration::from_secs(10),
+            keepalive_idle: Duration::from_secs(5),
+            keepalive_interval: Duration::from_secs(2),
+            tcp_user: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How many connections are held, at most. Three pools, so that slow reads never hold up a write
+/// and a stuck write never holds up the question what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolSizes {
+    /// Polls and checks.
+    pub read: usize,
+    /// Writes.
+    pub write: usize,
+    /// Settling unknown writes.
+    pub resolve: usize,
+}
+
+impl Default for PoolSizes {
+    fn default() -> Self {
+        Self { read: 4, write: 2, resolve: 1 }
+    }
+}
+
+/// A connection setting that makes no sense. No variant quotes a password.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BadOption {
+    /// The whole text cannot be split.
+    #[error("database address: {0}")]
+    Malformed(&'static str),
+    /// A word has a value it cannot have.
+    #[error("database address: {word} is {value:?}, but must be {must}")]
+    Value {
+        /// The word.
+        word: &'static str,
+        /// What was given.
+        value: String,
+        /// What is allowed.
+        must: &'static str,
+    },
+    /// Lists of different lengths.
+    #[error("database address: {hosts} hosts but {others} in {word}")]
+    Counts {
+        /// The other list.
+        word: &'static str,
+        /// Number of hosts.
+        hosts: usize,
+        /// Length of that list.
+        others: usize,
+    },
+    /// A word of libpq that would change who is trusted, and that this program does not follow.
+    #[error("database address: {word} is not supported; {instead}")]
+    Unsupported {
+        /// The word.
+        word: &'static str,
+        /// What to do.
+        instead: &'static str,
+    },
+    /// A word that nobody knows.
+    #[error("database address: there is no word {0:?}")]
+    Unknown(String),
+}
+
+/// Environment variables of libpq that the store follows, and their words.
+pub const VARIABLES: [(&str, &str); 15] = [
+    ("PGHOST", "host"),
+    ("PGHOSTADDR", "hostaddr"),
+    ("PGPORT", "port"),
+    ("PGDATABASE", "dbname"),
+    ("PGUSER", "user"),
+    ("PGPASSWORD", "password"),
+    ("PGPASSFILE", "passfile"),
+    ("PGSSLMODE", "sslmode"),
+    ("PGSSLROOTCERT", "sslrootcert"),
+    ("PGSSLCERT", "sslcert"),
+    ("PGOPTIONS", "options"),
+    ("PGAPPNAME", "application_name"),
+    ("PGCONNECT_TIMEOUT", "connect_timeout"),
+    ("PGTARGETSESSIONATTRS", "target_session_attrs"),
+    ("PGSERVICE", "service"),
+];
+
+impl Options {
+    /// Reads a connection string: `postgres://login@host/desk?sslmode=require`, or
+    /// `host=/run/postgresql dbname=desk`.
+    ///
+    /// # Errors
+    ///
+    /// [`BadOption`] names the word and what it must be.
+    ///
+    /// ```
+    /// use tmt::store::Options;
+    /// let options = Options::parse("postgres://joe@db1,db2:5433/desk")?;
+    /// assert_eq!(options.servers.len(), 2);
+    /// # Ok::<(), tmt::store::BadOption>(())
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, BadOption> {
+        Self::read(Some(text), |_| None)
+    }
+
+    /// Reads a connection string, if there is one, on top of libpq's environment variables.
+    /// `variable` gives the value of [`VARIABLES`], and of `HOME`, which holds `.pgpass`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Options::parse`].
+    pub fn read(
+        text: Option<&str>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, BadOption> {
+        let mut words: Words = VARIABLES
+            .iter()
+            .filter_map(|(name, word)| Some(((*word).to_owned(), variable(name)?)))
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
+        if let Some(text) = text {
+            words.extend(words::split(text)?);
+        }
+        let mut options = Self::from_words(words)?;
+        if options.password.file.is_none() {
+            options.password.file =
+                variable("HOME").map(|home| PathBuf::from(home).join(".pgpass"));
+        }
+        Ok(options)
+    }
+
+    fn from_words(mut words: Words) -> Result<Self, BadOption> {
+        let servers = servers(&mut words)?;
+        let mut options = Self {
+            servers,
+            user: words.remove("user"),
+            database: words.remove("dbname"),
+            password: PasswordSource {
+                command: Vec::new(),
+                value: words.remove("password").map(SecretString::from),
+                file: words.remove("passfile").map(PathBuf::from),
+            },
+            tls: words.remove("sslmode").map(|mode| tls(&mode)).transpose()?,
+            root_certificates: words
+                .remove("sslrootcert")
+                .filter(|file| file != "system")
+                .map(PathBuf::from),
+            application_name: words
+                .remove("application_name")
+                .unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned()),
+            server_options: words.remove("options"),
+            reads_from: words
+                .remove("target_session_attrs")
+                .map_or(Ok(ReadsFrom::Any), |attrs| reads_from(&attrs))?,
+            deadlines: Deadlines::default(),
+            pools: PoolSizes::default(),
+        };
+        for (word, value) in words {
+            options.set(&word, value)?;
+        }
+        Ok(options)
+    }
+
+    /// Takes a word that changes a number, or that this program can do without.
+    fn set(&mut self, word: &str, value: String) -> Result<(), BadOption> {
+        let waits = &mut self.deadlines;
+        match word {
+            "connect_timeout" => waits.handshake = seconds("connect_timeout", value)?,
+            "keepalives_idle" => waits.keepalive_idle = seconds("keepalives_idle", value)?,
+            "keepalives_interval" => {
+                waits.keepalive_interval = seconds("keepalives_interval", value)?;
+            }
+            // Milliseconds, as libpq has it.
+            "tcp_user_timeout" => {
+                let number = number("tcp_user_timeout", value)?;
+                waits.tcp_user = Duration::from_millis(number);
+            }
+            "sslcert" | "sslkey" | "sslcrl" => {
+                return Err(BadOption::Unsupported {
+                    word: "a client certificate or revocation list",
+                    instead: "log in with a password",
+                });
+            }
+            "requirepeer" | "channel_binding" | "gssencmode" | "krbsrvname" => {
+                return Err(BadOption::Unsupported {
+                    word: "requirepeer, channel_binding or Kerberos",
+                    instead: "use sslmode=verify-full with a password",
+                });
+            }
+            "service" => {
+                return Err(BadOption::Unsupported {
+                    word: "PGSERVICE",
+                    instead: "write the service's words into DATABASE_URL",
+                });
+            }
+            // Of no consequence here: text is always UTF-8, keepalives are always on.
+            "client_encoding" | "fallback_application_name" | "keepalives" | "keepalives_count" => {
+            }
+            _ => return Err(BadOption::Unknown(word.chars().take(40).collect())),
+        }
+        Ok(())
+    }
+
+    /// Returns how the connection to one server is protected.
+    pub fn protection(&self, server: &Server) -> Tls {
+        match (&server.host, self.tls) {
+            (Host::Unix(_), _) => Tls::Off,
+            (Host::Tcp { .. }, Some(asked)) => asked,
+            (Host::Tcp { name, address }, None) => {
+                let here = name == "localhost"
+                    || address.or_else(|| name.parse().ok()).is_some_and(|ip| ip.is_loopback());
+                if here { Tls::Off } else { Tls::Verified }
+            }
+        }
+    }
+}
+
+/// Joins the lists of hosts, addresses and ports.
+fn servers(words: &mut Words) -> Result<Vec<Server>, BadOption> {
+    let list = |words: &mut Words, word: &str| -> Vec<String> {
+        words.remove(word).map(|s| s.split(',').map(str::to_owned).collect()).unwrap_or_default()
+    };
+    let (hosts, addresses) = (list(words, "host"), list(words, "hostaddr"));
+    let ports = list(words, "port")
+        .into_iter()
+        .map(|port| if port.is_empty() { Ok(DEFAULT_PORT) } else { port_number(port) })
+        .collect::<Result<Vec<u16>, _>>()?;
+    let count = hosts.len().max(addresses.len());
+    if !hosts.is_empty() && !addresses.is_empty() && hosts.len() != addresses.len() {
+        return Err(BadOption::Counts { word: "hostaddr", hosts: count, others: addresses.len() });
+    }
+    if ports.len() > 1 && ports.len() != count {
+        return Err(BadOption::Counts { word: "port", hosts: count, others: ports.len() });
+    }
+    let port_of = |at: usize| ports.get(at).or(ports.first()).copied().unwrap_or(DEFAULT_PORT);
+    if count == 0 {
+        let sockets = SOCKET_FOLDERS.iter().map(|folder| Host::Unix(PathBuf::from(folder)));
+        let loopback = Host::Tcp { name: "localhost".to_owned(), address: None };
+        return Ok(sockets
+            .chain([loopback])
+            .map(|host| Server { host, port: port_of(0) })
+            .collect());
+    }
+    (0..count)
+        .map(|at| {
+            let host = host(hosts.get(at).map(String::as_str), addresses.get(at))?;
+            Ok(Server { host, port: port_of(at) })
+        })
+        .collect()
+}
+
+fn host(name: Option<&str>, address: Option<&String>) -> Result<Host, BadOption> {
+    let address = address
+        .map(|text| {
+            text.parse::<IpAddr>().map_err(|_| BadOption::Value {
+                word: "hostaddr",
+                value: text.clone(),
+                must: "an IP address",
+            })
+        })
+        .transpose()?;
+    match (name, address) {
+        (Some(folder), _) if folder.starts_with('/') => Ok(Host::Unix(PathBuf::from(folder))),
+        (Some(name), address) if !name.is_empty() => {
+            Ok(Host::Tcp { name: name.to_owned(), address })
+        }
+        (_, Some(address)) => Ok(Host::Tcp { name: address.to_string(), address: Some(address) }),
+        (_, None) => Err(BadOption::Value {
+            word: "host",
+            value: String::new(),
+            must: "a name, an address or the folder of a socket",
+        }),
+    }
+}
+
+fn port_number(value: String) -> Result<u16, BadOption> {
+    match value.parse() {
+        Ok(port) if port > 0 => Ok(port),
+        _ => Err(BadOption::Value { word: "port", value, must: "a number from 1 to 65535" }),
+    }
+}
+
+fn number(word: &'static str, value: String) -> Result<u64, BadOption> {
+    value.parse().ok().filter(|number| *number > 0).ok_or(BadOption::Value {
+        word,
+        value,
+        must: "a whole number above zero",
+    })
+}
+
+fn seconds(word: &'static str, value: String) -> Result<Duration, BadOption> {
+    number(word, value).map(Duration::from_secs)
+}
+
+fn tls(mode: &str) -> Result<Tls, BadOption> {
+    match mode {
+        "disable" => Ok(Tls::Off),
+        "allow" | "prefer" => Ok(Tls::IfOffered),
+        "require" | "verify-ca" | "verify-full" | "true" => Ok(Tls::Verified),
+        _ => Err(BadOption::Value {
+            word: "sslmode",
+            value: mode.to_owned(),
+            must: "disable, prefer, require, verify-ca or verify-full",
+        }),
+    }
+}
+
+fn reads_from(attrs: &str) -> Result<ReadsFrom, BadOption> {
+    match attrs {
+        "any" | "prefer-standby" => Ok(ReadsFrom::Any),
+        "read-write" | "primary" => Ok(ReadsFrom::Primary),
+        "read-only" | "standby" => Ok(ReadsFrom::Standby),
+        _ => Err(BadOption::Value {
+            word: "target_session_attrs",
+            value: attrs.to_owned(),
+            must: "any, read-write, read-only, primary, standby or prefer-standby",
+        }),
+    }
+}
+
+impl ReadsFrom {
+    /// Returns tokio-postgres's word for it.
+    pub(super) fn attributes(self) -> TargetSessionAttrs {
+        match self {
+            Self::Any => TargetSessionAttrs::Any,
+            Self::Primary => TargetSessionAttrs::ReadWrite,
+            Self::Standby => TargetSessionAttrs::ReadOnly,
+        }
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Host::Tcp { name, .. } if name.contains(':') => write!(f, "[{name}]:{}", self.port),
+            Host::Tcp { name, .. } => write!(f, "{name}:{}", self.port),
+            Host::Unix(folder) => write!(f, "{}/.s.PGSQL.{}", folder.display(), self.port),
+        }
+    }
+}

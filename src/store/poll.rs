@@ -1,0 +1,154 @@
+//! What changed, and the rows of it.
+//!
+//! A console asks once a second what changed and reads only that. Every answer is bounded: a pane
+//! shows the newest rows and says when there are more.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+use super::error::StoreError;
+use super::lease::Store;
+use super::rows::{self, Bad, Cells, Keys};
+use crate::domain::bar::Bar;
+use crate::domain::change::Kind;
+use crate::domain::ids::InstrumentId;
+use crate::domain::rows::Rows;
+
+const CHANGES: &str = "SELECT cursor, server_time, kind, ids FROM desk.changes_since($1)";
+
+/// The newest bars. A bar that several sources have is taken from the best of them.
+const BARS: &str = "
+    SELECT DISTINCT ON (time) time, open, high, low, close, COALESCE(volume, 0) AS volume
+      FROM market_data
+     WHERE instrument = $1 AND timeframe = $2
+     ORDER BY time DESC, quality_score DESC NULLS LAST, data_source
+     LIMIT $3";
+
+/// Most keys that one read by key takes; more are not worth a list.
+const MOST_KEYS: usize = 1000;
+
+/// What changed since a cursor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changes {
+    /// Pass it to the next call.
+    pub cursor: String,
+    /// The database's clock when it answered.
+    pub server_time: DateTime<Utc>,
+    /// How long the answer took, from asking to having it.
+    pub round_trip: Duration,
+    /// Kinds that changed, with the keys of the rows; `None` means: read the whole pane again.
+    pub changed: Vec<(Kind, Option<Vec<String>>)>,
+}
+
+/// Rows that were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// The rows. Of keys that were asked for, those that are absent here are gone from the pane.
+    pub rows: Rows,
+    /// One sentence for each row that could not be read, and so is not among them.
+    pub unreadable: Vec<String>,
+    /// There are more rows than were read.
+    pub is_cut: bool,
+}
+
+impl Store {
+    /// Asks which kinds of rows changed since `cursor`. Without one, or with one that is too old,
+    /// every kind did. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; ask again with the same cursor.
+    pub async fn changes(&self, cursor: Option<&str>) -> Result<Changes, StoreError> {
+        let asked = Instant::now();
+        let rows = self.fetch("asking what changed", CHANGES, &[&cursor]).await?;
+        let round_trip = asked.elapsed();
+        let corrupt = |bad: Bad| bad.of("desk.changes_since");
+        let mut head = None;
+        let mut changed = Vec::new();
+        for row in &rows {
+            let cells = Cells(row);
+            if head.is_none() {
+                let cursor = cells.raw("cursor").map_err(corrupt)?.to_owned();
+                head = Some((cursor, cells.time("server_time").map_err(corrupt)?));
+            }
+            // A kind that this program does not know belongs to a newer one.
+            if let Some(kind) =
+                cells.raw_if_any("kind").map_err(corrupt)?.and_then(Kind::from_table)
+            {
+                changed.push((kind, cells.raws_if_any("ids").map_err(corrupt)?));
+            }
+        }
+        let (cursor, server_time) = head.ok_or_else(|| {
+            corrupt(Bad { column: "cursor", why: "is missing: it answered no row".to_owned() })
+        })?;
+        Ok(Changes { cursor, server_time, round_trip, changed })
+    }
+
+    /// Reads rows of one kind: the whole pane (bounded, the newest first), or those with the given
+    /// keys. A text that is no key names no row. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]. A row that cannot be read is no error: see [`Read::unreadable`].
+    pub async fn read(&self, kind: Kind, ids: Option<&[String]>) -> Result<Read, StoreError> {
+        let source = rows::source(kind);
+        let what = kind.table();
+        let fetched = match ids.filter(|ids| ids.len() <= MOST_KEYS) {
+            None => self.fetch(what, source.all, &[]).await?,
+            Some(ids) => {
+                let uuids: Vec<Uuid>;
+                let keys: &(dyn ToSql + Sync) = match source.keys {
+                    Keys::Text => &ids,
+                    Keys::Uuid => {
+                        uuids = ids.iter().filter_map(|id| id.parse().ok()).collect();
+                        &uuids
+                    }
+                };
+                self.fetch(what, source.by_id, &[keys]).await?
+            }
+        };
+        let mut unreadable = Vec::new();
+        let is_cut = ids.is_none() && fetched.len() >= source.most;
+        let rows = rows::read(kind, &fetched, &mut unreadable);
+        Ok(Read { rows, unreadable, is_cut })
+    }
+
+    /// Reads the newest `most` bars of an instrument (at most 2,000), the oldest first. `timeframe`
+    /// is the word of `market_data.timeframe`: `M1`. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]. A bar that cannot be read is left out.
+    pub async fn bars(
+        &self,
+        instrument: &InstrumentId,
+        timeframe: &str,
+        most: u16,
+    ) -> Result<Vec<Bar>, StoreError> {
+        let most = i64::from(most.min(2000));
+        let rows =
+            self.fetch("market_data", BARS, &[&instrument.as_str(), &timeframe, &most]).await?;
+        let mut unreadable = Vec::new();
+        let mut bars = rows::each("market_data", &rows, &mut unreadable, bar);
+        if let Some(first) = unreadable.first() {
+            tracing::warn!(count = unreadable.len(), first, "bars left out");
+        }
+        bars.reverse();
+        Ok(bars)
+    }
+}
+
+fn bar(cells: &Cells<'_>) -> Result<Bar, Bad> {
+    Ok(Bar {
+        time: cells.time("time")?,
+        open: cells.number("open")?,
+        high: cells.number("high")?,
+        low: cells.number("low")?,
+        close: cells.number("close")?,
+        volume: cells.count("volume")?,
+    })
+}

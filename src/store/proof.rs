@@ -1,0 +1,107 @@
+//! What an error of the server proves about a write.
+//!
+//! The table of the write protocol, as data. Everything that is not proved to have changed
+//! nothing is in doubt: the row may stand.
+
+use tokio_postgres::Error;
+use tokio_postgres::error::Severity;
+
+/// What is known after a statement answered with an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// Nothing was written; the code is what a person is told.
+    Nothing(&'static str),
+    /// Nothing was written, and the same request may well succeed now.
+    Again,
+    /// Nothing was written: the prepared statement is older than the tables.
+    AgainPrepared,
+    /// It may or may not stand.
+    Doubt,
+}
+
+/// SQLSTATEs of severity ERROR that prove something, whole or by their class. The first that fits
+/// counts.
+const PROVED: [(&str, Proof); 15] = [
+    ("40001", Proof::Again),
+    ("40P01", Proof::Again),
+    ("0A000", Proof::AgainPrepared),
+    ("26000", Proof::AgainPrepared),
+    ("25006", Proof::Nothing("READ_ONLY")),
+    ("55P03", Proof::Nothing("BUSY")),
+    ("57014", Proof::Nothing("TOO_SLOW")),
+    ("42501", Proof::Nothing("NOT_PERMITTED")),
+    ("42", Proof::Nothing("SCHEMA")),
+    ("22", Proof::Nothing("INVALID")),
+    ("23", Proof::Nothing("INVALID")),
+    ("53", Proof::Nothing("SERVER_FULL")),
+    // The backstop's triggers, and RAISE.
+    ("TR", Proof::Nothing("RULE")),
+    ("P0", Proof::Nothing("RULE")),
+    // The rest of class 40 (40002, 40003 "completion unknown"), 08, 57 and whatever comes.
+    ("", Proof::Doubt),
+];
+
+/// Returns what an error with this severity and SQLSTATE proves. The severity is the one that is
+/// not translated; servers before 9.6 do not send it, and prove nothing.
+pub(super) fn of(severity: Option<Severity>, state: &str) -> Proof {
+    if severity != Some(Severity::Error) {
+        return Proof::Doubt;
+    }
+    PROVED
+        .iter()
+        .find(|(prefix, _)| state.starts_with(prefix))
+        .map_or(Proof::Doubt, |(_, proof)| *proof)
+}
+
+/// Tells whether the server itself answered, so that the connection is in order.
+pub(super) fn is_answer(error: &Error) -> bool {
+    error.as_db_error().is_some_and(|db| db.parsed_severity() == Some(Severity::Error))
+}
+
+/// Tells whether a prepared statement is older than its tables.
+pub(super) fn is_stale_statement(error: &Error) -> bool {
+    error
+        .as_db_error()
+        .is_some_and(|db| of(db.parsed_severity(), db.code().code()) == Proof::AgainPrepared)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::serialization("40001", Proof::Again)]
+    #[case::deadlock("40P01", Proof::Again)]
+    #[case::changed_result_type("0A000", Proof::AgainPrepared)]
+    #[case::lost_statement("26000", Proof::AgainPrepared)]
+    #[case::standby("25006", Proof::Nothing("READ_ONLY"))]
+    #[case::lock_timeout("55P03", Proof::Nothing("BUSY"))]
+    #[case::statement_timeout("57014", Proof::Nothing("TOO_SLOW"))]
+    #[case::privilege("42501", Proof::Nothing("NOT_PERMITTED"))]
+    #[case::no_function("42883", Proof::Nothing("SCHEMA"))]
+    #[case::overflow("22003", Proof::Nothing("INVALID"))]
+    #[case::unique("23505", Proof::Nothing("INVALID"))]
+    #[case::disk_full("53100", Proof::Nothing("SERVER_FULL"))]
+    #[case::backstop("TR005", Proof::Nothing("RULE"))]
+    #[case::raise("P0001", Proof::Nothing("RULE"))]
+    #[case::completion_unknown("40003", Proof::Doubt)]
+    #[case::constraint_at_commit("40002", Proof::Doubt)]
+    #[case::connection("08006", Proof::Doubt)]
+    #[case::protocol("08P01", Proof::Doubt)]
+    #[case::admin_shutdown("57P01", Proof::Doubt)]
+    #[case::crash_shutdown("57P02", Proof::Doubt)]
+    #[case::cannot_connect_now("57P03", Proof::Doubt)]
+    #[case::idle_in_transaction("25P03", Proof::Doubt)]
+    #[case::io("58030", Proof::Doubt)]
+    #[case::internal("XX000", Proof::Doubt)]
+    #[case::nothing("", Proof::Doubt)]
+    fn every_class_proves_what_the_protocol_says(#[case] state: &str, #[case] expected: Proof) {
+        assert_eq!(of(Some(Severity::Error), state), expected);
+        for severity in [Severity::Fatal, Severity::Panic, Severity::Warning] {
+            assert_eq!(of(Some(severity), state), Proof::Doubt, "{severity} {state}");
+        }
+        assert_eq!(of(None, state), Proof::Doubt, "a severity that was not sent");
+    }
+}
