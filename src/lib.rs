@@ -13,3 +13,4 @@ pub mod feed;
 pub mod local;
 pub mod sim;
 pub mod store;
+pub mod ui;

@@ -2,6 +2,7 @@
 //! the command line for another program.
 
 use std::cmp::Ordering;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -33,8 +34,8 @@ pub enum Cell {
     Used(Decimal),
     /// A time of day, or a date where it was another day.
     Time(DateTime<Utc>),
-    /// Seconds since something, never negative.
-    Age(u64),
+    /// Time since something; tenths of a second show while it is short.
+    Age(Duration),
     /// Seconds until something, never negative.
     Left(u64),
 }
@@ -63,7 +64,8 @@ impl Cell {
             | Self::Number(value, _)
             | Self::Percent(value)
             | Self::Used(value) => Some(*value),
-            Self::Age(seconds) | Self::Left(seconds) => Some(Decimal::from(*seconds)),
+            Self::Age(age) => Some(Decimal::new(i64::try_from(age.as_millis()).ok()?, 3)),
+            Self::Left(seconds) => Some(Decimal::from(*seconds)),
         }
     }
 

@@ -392,6 +392,15 @@ impl Model {
         }
     }
 
+    /// Returns why `y` would not send the ticket under review now, or `None` if it would.
+    pub fn send_obstacle(&self) -> Option<String> {
+        let ticket = self.ticket()?;
+        match ticket.stage {
+            Stage::Review { armed_at } => super::press::not_yet(self, ticket, armed_at),
+            Stage::Editing | Stage::Sending | Stage::Unknown => None,
+        }
+    }
+
     /// Returns how many events of each severity want somebody: info, warning, critical, emergency.
     pub fn unacknowledged(&self) -> [usize; 4] {
         use crate::domain::event::Severity;

@@ -558,7 +558,8 @@ fn confirm(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
     send(model, ticket)
 }
 
-fn not_yet(
+/// Returns why `y` does nothing now at the review of `ticket`.
+pub(super) fn not_yet(
     model: &Model,
     ticket: &Ticket,
     armed_at: Option<std::time::Duration>,

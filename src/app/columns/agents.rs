@@ -1,17 +1,19 @@
 //! Pane 8, its upper half. The system events below it are drawn as a log, not as a table.
 
+use std::time::Duration;
+
 use super::{Column, Listed, left, right};
 use crate::app::cell::{Cell, Tone};
 use crate::app::model::Model;
 use crate::app::pane::{Pane, RowId};
 use crate::domain::agent::Agent;
 
-/// Seconds without a heartbeat after which a running agent is in doubt.
-const SILENT: u64 = 30;
+/// Time without a heartbeat after which a running agent is in doubt.
+const SILENT: Duration = Duration::from_secs(30);
 
-fn silence(model: &Model, row: &Agent) -> Option<u64> {
+fn silence(model: &Model, row: &Agent) -> Option<Duration> {
     let last = row.last_heartbeat?;
-    Some((model.now - last).to_std().unwrap_or_default().as_secs())
+    Some((model.now - last).to_std().unwrap_or_default())
 }
 
 impl Listed for Agent {
@@ -37,7 +39,7 @@ impl Listed for Agent {
     }
 
     fn tone(&self, model: &Model) -> Tone {
-        let is_silent = silence(model, self).is_some_and(|seconds| seconds > SILENT);
+        let is_silent = silence(model, self).is_some_and(|age| age > SILENT);
         match self.status.as_str() {
             "error" => Tone::Critical,
             "running" if is_silent => Tone::Warning,

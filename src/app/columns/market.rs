@@ -27,10 +27,7 @@ impl Listed for Instrument {
                 .and_then(|quote| quote.ask.checked_sub(quote.bid)?.checked_div(row.pip_size));
             Cell::maybe(spread, |n| Cell::Number(n, 1))
         }),
-        right("AGE", 5, 0, |model, row| match model.price_age(&row.id) {
-            Some(age) => Cell::Age(age.as_secs()),
-            None => Cell::Absent,
-        }),
+        right("AGE", 5, 0, |model, row| model.price_age(&row.id).map_or(Cell::Absent, Cell::Age)),
         left("CLASS", 8, 3, |_, row| Cell::Text(row.asset_class.clone())),
         right("CONTRACT", 9, 5, |_, row| Cell::Size(row.contract_size)),
         right("STEP", 8, 4, |_, row| Cell::Size(row.size_step)),

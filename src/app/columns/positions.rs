@@ -47,9 +47,8 @@ impl Listed for Position {
             Cell::Price(row.average_entry, model.price_places(&row.instrument))
         }),
         right("MARK", 10, 1, mark),
-        right("AGE", 5, 2, |model, row| match model.price_age(&row.instrument) {
-            Some(age) => Cell::Age(age.as_secs()),
-            None => Cell::Absent,
+        right("AGE", 5, 2, |model, row| {
+            model.price_age(&row.instrument).map_or(Cell::Absent, Cell::Age)
         }),
         right("UPNL", 12, 0, |model, row| Cell::maybe(open_pnl(model, row), Cell::Gain)),
         left("CCY", 4, 8, |model, row| {
