@@ -7,7 +7,6 @@
 //!
 //! `TMT_TEST_DATABASE_URL` names a server to use instead: a superuser's URL, over TCP.
 
-#![expect(clippy::allow_attributes, reason = "whether an item is used differs from file to file")]
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
 
