@@ -4,7 +4,7 @@
 //! seed gives the same market on every machine and with every version of the `rand` crates.
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
 /// A thousandth of a standard deviation, the unit of [`Dice::normal`].
 pub(super) const SIGMA: i64 = 1_000;
