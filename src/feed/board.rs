@@ -297,3 +297,6 @@ impl Run {
         self.length >= RUN_OF_RESTART
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ mod decimal;
 mod encode;
 mod event;
 mod json;
+#[cfg(test)]
+mod tests;
 mod tick;
 
 pub use encode::{Outgoing, encode_event, encode_heartbeat, encode_quote};

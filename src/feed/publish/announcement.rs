@@ -64,7 +64,7 @@ fn body(written: &Written<'_>) -> (&'static str, Map<String, Value>) {
     let by = written.operator;
     let subject = written.accepted.subject.map(|id| id.to_string());
     let (event_type, data) = match &written.request.verb {
-        Verb::Place(trade) => ("trade_executed", placed(trade, subject)),
+        Verb::Place(trade) => ("trade_executed", placed(trade, subject.as_deref())),
         Verb::Close { position, size, price, .. } => (
             "trade.trade_closed",
             json!({
@@ -112,7 +112,7 @@ fn body(written: &Written<'_>) -> (&'static str, Map<String, Value>) {
     (event_type, if let Value::Object(data) = data { data } else { Map::new() })
 }
 
-fn placed(trade: &NewTrade, subject: Option<String>) -> Value {
+fn placed(trade: &NewTrade, subject: Option<&str>) -> Value {
     json!({
         "trade_id": subject,
         "account_id": trade.account.to_string(),

@@ -100,6 +100,10 @@ fn cause(error: &RedisError) -> Cause {
             Cause::NotAuthenticated
         }
         (ErrorKind::Server(ServerErrorKind::NoPerm), _) => Cause::NoPermission,
+        // What the library makes of a NOPERM for SELECT; the code is lost, the words are not.
+        _ if error.detail().is_some_and(|said| said.contains("has no permissions")) => {
+            Cause::NoPermission
+        }
         (ErrorKind::Server(ServerErrorKind::BusyLoading), _) => Cause::Loading,
         (
             ErrorKind::Server(
@@ -111,6 +115,8 @@ fn cause(error: &RedisError) -> Cause {
             _,
         ) => Cause::NotReady,
         _ if error.is_timeout() => Cause::NoAnswer,
+        // Before "dropped", of which the library takes a refusal for a kind.
+        _ if error.is_connection_refusal() => Cause::Unreachable,
         _ if error.is_connection_dropped() => Cause::Lost,
         _ if error.is_io_error() => Cause::Unreachable,
         _ => Cause::Other,

@@ -41,17 +41,13 @@ impl Outbox {
 
     /// Tells that the connection came up or went down. Of several, the caller hears the newest; the
     /// gaps between them are added, because all of them are one to read over.
-    pub(super) fn link(&mut self, report: FeedReport) {
+    pub(super) fn link(&mut self, mut report: FeedReport) {
         if let Some(FeedReport::Up { gap: Some(gap) }) = self.link.take() {
             self.untold_gap = self.untold_gap.saturating_add(gap);
         }
-        let report = match report {
-            FeedReport::Up { gap: Some(gap) } => {
-                let untold = std::mem::take(&mut self.untold_gap);
-                FeedReport::Up { gap: Some(gap.saturating_add(untold)) }
-            }
-            other => other,
-        };
+        if let FeedReport::Up { gap: Some(gap) } = &mut report {
+            *gap = gap.saturating_add(std::mem::take(&mut self.untold_gap));
+        }
         self.link = self.send(report);
     }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::domain::text::clean;
 
 /// How often a channel gets a line in the log.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 
 /// Most channels that are remembered; beyond them there is no line.
 const MOST_CHANNELS: usize = 256;
