@@ -13,6 +13,7 @@ pub mod desk;
 pub mod error;
 mod fingerprint;
 mod lease;
+pub mod migrate;
 pub mod options;
 pub mod poll;
 mod proof;

@@ -11,9 +11,8 @@ use super::rows::{Bad, Cells};
 use crate::domain::account::Environment;
 use crate::domain::session::{Role, Session};
 
-/// Version of the schema that this program was written for: the number of the newest file in
-/// `migrations/` whose absence it would notice.
-pub const SCHEMA: i32 = 1;
+/// Version of the schema that this program was written for.
+pub const SCHEMA: i32 = super::migrate::LATEST;
 
 /// Tables and functions that every console needs.
 const NEEDED: [&str; 23] = [

@@ -16,6 +16,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tmt::local::{Options, Servers};
+use tmt::store::migrate::{Mode, migrate};
 use tokio_postgres::{Client, Config, NoTls};
 
 /// The database that the tests' own are copied from.
@@ -112,6 +113,12 @@ async fn forget(server: &Config, name: &str) {
 async fn prepare(server: &Config) {
     let client = connect(server, "postgres").await;
     client.batch_execute(&format!("CREATE DATABASE {TEMPLATE}")).await.unwrap();
+    // The connection ends here: a template that somebody is connected to cannot be copied.
+    let (client, connection) = server.clone().dbname(TEMPLATE).connect(NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    migrate(&client, Mode::Fresh).await.unwrap();
+    drop(client);
+    connection.await.unwrap().unwrap();
 }
 
 async fn connect(server: &Config, database: &str) -> Client {

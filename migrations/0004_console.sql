@@ -1,0 +1,260 @@
+-- What the console adds to TMT's data model: columns, tables, keys, wider checks, row versions.
+--
+-- Additive: a writer of TMT that names only columns of the data model goes on as before, and every
+-- row that exists still passes.
+SET LOCAL ROLE tmt_owner;
+
+-- ---- reference data ---------------------------------------------------------------------------
+
+CREATE TABLE IF NOT EXISTS instruments (
+    instrument      varchar(20) PRIMARY KEY,              -- as TMT writes it: EUR_USD
+    asset_class     varchar(20) NOT NULL DEFAULT 'fx',
+    base_currency   varchar(8) NOT NULL,
+    quote_currency  varchar(8) NOT NULL,
+    contract_size   numeric(18,8) NOT NULL DEFAULT 1 CHECK (contract_size > 0), -- base units per 1.00 of size
+    size_step       numeric(18,8) NOT NULL DEFAULT 1 CHECK (size_step > 0),
+    min_size        numeric(18,8) NOT NULL DEFAULT 1 CHECK (min_size > 0),
+    max_size        numeric(18,8) CHECK (max_size >= min_size),
+    tick_size       numeric(18,8) NOT NULL CHECK (tick_size > 0),
+    pip_size        numeric(18,8) NOT NULL CHECK (pip_size > 0),
+    margin_rate     numeric(9,6) NOT NULL DEFAULT 0.0333 CHECK (margin_rate >= 0),
+    is_tradable     boolean NOT NULL DEFAULT true,
+    aliases         text[] NOT NULL DEFAULT '{}',         -- other spellings, compared without case
+    description     text,
+    trading_hours   jsonb,                                -- none: no rule is known
+    triple_swap_day smallint NOT NULL DEFAULT 3 CHECK (triple_swap_day BETWEEN 1 AND 7) -- ISO: 3 is Wednesday
+);
+
+-- The last mid (and bid and ask) of every instrument, as base to quote currency.
+CREATE TABLE IF NOT EXISTS fx_rates (
+    from_currency varchar(8) NOT NULL,
+    to_currency   varchar(8) NOT NULL,
+    rate          numeric(28,12) NOT NULL CHECK (rate > 0),
+    bid           numeric(28,12) CHECK (bid > 0),
+    ask           numeric(28,12) CHECK (ask >= bid),
+    as_of         timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (from_currency, to_currency)
+) WITH (fillfactor = 70); -- rewritten with every quote: room for the next version on the same page
+
+-- ---- columns ----------------------------------------------------------------------------------
+
+ALTER TABLE positions
+    ADD COLUMN IF NOT EXISTS netting_key varchar(64) NOT NULL DEFAULT '',  -- the ticket, where an account hedges
+    ADD COLUMN IF NOT EXISTS cost numeric(28,10),          -- exact Σ size × price; none: average_entry_price is all there is
+    ADD COLUMN IF NOT EXISTS closed_at timestamptz,
+    ADD COLUMN IF NOT EXISTS day_started_at timestamptz,   -- the trading day that daily_pnl counts
+    ADD COLUMN IF NOT EXISTS day_base decimal(15,2) NOT NULL DEFAULT 0; -- realized + unrealized when it began
+ALTER TABLE trades
+    ADD COLUMN IF NOT EXISTS closed_size decimal(12,2) NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS position_id uuid REFERENCES positions (position_id);
+ALTER TABLE risk_events
+    ADD COLUMN IF NOT EXISTS acknowledged boolean NOT NULL DEFAULT false,
+    ADD COLUMN IF NOT EXISTS acknowledged_by varchar(100),
+    ADD COLUMN IF NOT EXISTS acknowledged_at timestamptz,
+    ADD COLUMN IF NOT EXISTS dedup_key varchar(200),
+    ADD COLUMN IF NOT EXISTS occurrence_count integer NOT NULL DEFAULT 1,
+    ADD COLUMN IF NOT EXISTS last_occurred_at timestamptz,
+    ALTER COLUMN account_id DROP NOT NULL;                 -- an event of a portfolio or of the system has none
+ALTER TABLE risk_limits
+    ADD COLUMN IF NOT EXISTS approved_at timestamptz,
+    ADD COLUMN IF NOT EXISTS supersedes_limit_id uuid REFERENCES risk_limits (limit_id),
+    ADD COLUMN IF NOT EXISTS change_reason text;
+
+-- ---- tables -----------------------------------------------------------------------------------
+
+CREATE TABLE IF NOT EXISTS signal_executions (
+    execution_id    uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    signal_id       uuid NOT NULL REFERENCES signals (signal_id),
+    account_id      uuid NOT NULL REFERENCES accounts (account_id),
+    trade_id        uuid REFERENCES trade_registry (trade_id),
+    status          varchar(20) NOT NULL
+                    CHECK (status IN ('claimed', 'executed', 'rejected', 'failed', 'skipped')),
+    requested_by    varchar(100) NOT NULL,
+    requested_size  decimal(12,2),
+    executed_size   decimal(12,2),
+    executed_price  decimal(10,5),
+    reason          text,
+    idempotency_key varchar(100) UNIQUE,
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    updated_at      timestamptz NOT NULL DEFAULT now()
+);
+CREATE UNIQUE INDEX IF NOT EXISTS uq_signal_execution_once ON signal_executions (signal_id, account_id)
+    WHERE status IN ('claimed', 'executed');
+CREATE INDEX IF NOT EXISTS idx_signal_executions_trade ON signal_executions (trade_id);
+
+-- Append-only, and the truth of netting: positions and trades can be rebuilt from it.
+CREATE TABLE IF NOT EXISTS trade_fills (
+    fill_id     uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    account_id  uuid NOT NULL REFERENCES accounts (account_id),
+    trade_id    uuid REFERENCES trade_registry (trade_id), -- the trade opened; on a close the one closed, if only one
+    position_id uuid REFERENCES positions (position_id),
+    instrument  varchar(20) NOT NULL,
+    side        varchar(4) NOT NULL CHECK (side IN ('BUY', 'SELL')),
+    effect      varchar(5) NOT NULL CHECK (effect IN ('open', 'close')),
+    size        decimal(12,2) NOT NULL CHECK (size > 0),
+    price       decimal(10,5) NOT NULL CHECK (price > 0),
+    fx_rate     numeric(28,12) NOT NULL CHECK (fx_rate > 0), -- quote to account currency, at the fill
+    gross_pnl   decimal(12,2),                             -- average cost, account currency; what the balance moved by
+    commission  decimal(8,2) NOT NULL DEFAULT 0,
+    swap_fee    decimal(8,2) NOT NULL DEFAULT 0,
+    allocation  jsonb NOT NULL DEFAULT '[]',               -- which trades a close reduced, first in first out
+    client_key  varchar(100) NOT NULL,
+    actor       varchar(100) NOT NULL,
+    filled_at   timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (account_id, client_key, effect)
+);
+CREATE INDEX IF NOT EXISTS idx_trade_fills_position ON trade_fills (position_id, filled_at);
+CREATE INDEX IF NOT EXISTS idx_trade_fills_trade ON trade_fills (trade_id);
+
+-- One row per account and trading period. The row of the running period is its start.
+CREATE TABLE IF NOT EXISTS performance_metrics (
+    metric_id        uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    account_id       uuid NOT NULL REFERENCES accounts (account_id),
+    period_type      varchar(20) NOT NULL CHECK (period_type IN ('daily', 'weekly', 'monthly')),
+    period_start     timestamptz NOT NULL,
+    period_end       timestamptz NOT NULL,
+    start_balance    decimal(15,2) NOT NULL,
+    start_equity     decimal(15,2) NOT NULL,
+    end_balance      decimal(15,2),
+    end_equity       decimal(15,2),
+    peak_equity      decimal(15,2) NOT NULL,
+    peak_eod_balance decimal(15,2) NOT NULL,
+    min_equity       decimal(15,2),
+    is_estimated     boolean NOT NULL DEFAULT false,       -- the start was taken after the boundary
+    realized_pnl     decimal(15,2) NOT NULL DEFAULT 0,
+    commission       decimal(15,2) NOT NULL DEFAULT 0,
+    swap             decimal(15,2) NOT NULL DEFAULT 0,
+    total_trades     integer NOT NULL DEFAULT 0,
+    winning_trades   integer NOT NULL DEFAULT 0,
+    losing_trades    integer NOT NULL DEFAULT 0,
+    UNIQUE (account_id, period_type, period_start)
+);
+
+-- Append-only: everything that ever happened to a risk event.
+CREATE TABLE IF NOT EXISTS risk_event_actions (
+    action_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    event_id  uuid NOT NULL REFERENCES risk_events (event_id),
+    action    varchar(20) NOT NULL CHECK (action IN (
+                  'raised', 'reraised', 'acknowledged', 'unacknowledged', 'note', 'escalated',
+                  'resolved', 'auto_resolved', 'reopened', 'shelved')),
+    actor     varchar(100) NOT NULL,
+    note      text,
+    batch_id  uuid,                                        -- the request that did it
+    at        timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS idx_risk_event_actions_event ON risk_event_actions (event_id, action_id);
+
+CREATE TABLE IF NOT EXISTS trading_halts (
+    halt_id          uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    scope            varchar(20) NOT NULL
+                     CHECK (scope IN ('account', 'instrument', 'portfolio', 'system')),
+    account_id       uuid REFERENCES accounts (account_id),
+    scope_identifier varchar(100),
+    mode             varchar(20) NOT NULL CHECK (mode IN ('reduce_only', 'no_new_orders', 'flatten')),
+    reason           text NOT NULL,
+    set_by           varchar(100) NOT NULL,
+    set_at           timestamptz NOT NULL DEFAULT now(),
+    cleared_by       varchar(100),
+    cleared_at       timestamptz,
+    clear_reason     text
+);
+CREATE INDEX IF NOT EXISTS idx_trading_halts_in_force ON trading_halts (scope) WHERE cleared_at IS NULL;
+
+-- ---- keys -------------------------------------------------------------------------------------
+
+-- One live position per account, instrument and ticket. The model's key over (…, status) would refuse
+-- the second closed position and allow an open one beside one that is closing.
+DO $$
+DECLARE
+    old_key text;
+BEGIN
+    FOR old_key IN
+        SELECT conname FROM pg_constraint
+         WHERE conrelid = 'public.positions'::regclass AND contype = 'u'
+           AND pg_get_constraintdef(oid) ~ '^UNIQUE \(account_id, instrument, status\)'
+    LOOP
+        EXECUTE format('ALTER TABLE public.positions DROP CONSTRAINT %I', old_key);
+    END LOOP;
+END $$;
+CREATE UNIQUE INDEX IF NOT EXISTS uq_positions_one_live ON positions (account_id, instrument, netting_key)
+    WHERE status IN ('open', 'closing');
+CREATE UNIQUE INDEX IF NOT EXISTS uq_market_data_bar ON market_data (instrument, timeframe, data_source, time);
+CREATE UNIQUE INDEX IF NOT EXISTS uq_risk_events_live ON risk_events (dedup_key)
+    WHERE dedup_key IS NOT NULL AND resolution_time IS NULL;
+
+CREATE INDEX IF NOT EXISTS idx_trades_keyset ON trades (entry_time, trade_id);
+CREATE INDEX IF NOT EXISTS idx_trades_position ON trades (position_id);
+CREATE INDEX IF NOT EXISTS idx_positions_keyset ON positions (opened_at, position_id);
+CREATE INDEX IF NOT EXISTS idx_risk_events_unacked ON risk_events (severity, occurred_at DESC) WHERE NOT acknowledged;
+CREATE INDEX IF NOT EXISTS idx_risk_events_keyset ON risk_events (occurred_at, event_id);
+CREATE INDEX IF NOT EXISTS idx_risk_events_trade ON risk_events (related_trade_id);
+CREATE INDEX IF NOT EXISTS idx_risk_events_position ON risk_events (related_position_id);
+CREATE INDEX IF NOT EXISTS idx_risk_events_limit ON risk_events (related_limit_id);
+CREATE INDEX IF NOT EXISTS idx_system_events_parent ON system_events (parent_event_id);
+CREATE INDEX IF NOT EXISTS idx_system_events_keyset ON system_events (occurred_at, event_id);
+
+-- ---- checks -----------------------------------------------------------------------------------
+
+-- NOT VALID: rows that are there are facts. Each check is wider than the model's, or binds only what
+-- the console and approvers write.
+ALTER TABLE trades DROP CONSTRAINT IF EXISTS valid_risk_percentage;
+ALTER TABLE trades ADD CONSTRAINT valid_risk_percentage CHECK (risk_percentage >= 0) NOT VALID;
+-- A loss beyond the balance is a broker's fact and must be storable.
+ALTER TABLE accounts DROP CONSTRAINT IF EXISTS positive_balances;
+ALTER TABLE accounts ADD CONSTRAINT positive_balances CHECK (initial_balance > 0) NOT VALID;
+ALTER TABLE risk_events DROP CONSTRAINT IF EXISTS valid_severity;
+ALTER TABLE risk_limits DROP CONSTRAINT IF EXISTS four_eyes;
+ALTER TABLE risk_limits ADD CONSTRAINT four_eyes
+    CHECK (approved_by IS NULL OR lower(btrim(approved_by)) <> lower(btrim(created_by))) NOT VALID;
+ALTER TABLE risk_limits DROP CONSTRAINT IF EXISTS valid_window;
+ALTER TABLE risk_limits ADD CONSTRAINT valid_window
+    CHECK (effective_until IS NULL OR effective_until > effective_from) NOT VALID;
+
+-- ---- row versions -----------------------------------------------------------------------------
+
+-- updated_at is what a person saw when they proposed a change: it moves with every change, and only
+-- then. An UPDATE that changes nothing (a lock) leaves it.
+CREATE OR REPLACE FUNCTION desk.touch() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.updated_at := clock_timestamp();
+    RETURN NEW;
+END $$;
+DO $$
+DECLARE
+    touched text;
+BEGIN
+    FOREACH touched IN ARRAY ARRAY['accounts', 'account_credentials', 'trades', 'risk_limits', 'agents',
+                                   'signal_executions'] LOOP
+        EXECUTE format('CREATE OR REPLACE TRIGGER tr_touch BEFORE UPDATE ON public.%I FOR EACH ROW
+                        WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION desk.touch()', touched);
+    END LOOP;
+END $$;
+
+-- The console writes system events under its own name.
+INSERT INTO agents (agent_id, agent_name, agent_type, config_version, version, status)
+VALUES ('console', 'Operator console', 'operator_console', '1', '1', 'running')
+ON CONFLICT (agent_id) DO NOTHING;
+
+-- ---- an adopted database ----------------------------------------------------------------------
+
+-- Without instruments nothing can be valued, and every limit would refuse TMT's own writers. TMT
+-- writes currency pairs as EUR_USD and sizes in units of the base currency, so pairs that its rows
+-- name can be described; the description says that a person should look.
+INSERT INTO instruments (instrument, base_currency, quote_currency, tick_size, pip_size, description)
+SELECT seen.instrument, left(seen.instrument, 3), right(seen.instrument, 3),
+       CASE WHEN seen.instrument LIKE '%JPY' THEN 0.001 ELSE 0.00001 END,
+       CASE WHEN seen.instrument LIKE '%JPY' THEN 0.01 ELSE 0.0001 END,
+       'found in the rows of TMT; check step, tick and margin rate'
+  FROM (SELECT instrument FROM trades UNION SELECT instrument FROM positions
+        UNION SELECT instrument FROM signals UNION SELECT instrument FROM market_data) AS seen
+ WHERE seen.instrument ~ '^[A-Z]{3}_[A-Z]{3}$'
+ON CONFLICT (instrument) DO NOTHING;
+
+-- The last close of each, with its own time: old enough that new risk is refused until a quote comes,
+-- good enough to value what is open.
+INSERT INTO fx_rates (from_currency, to_currency, rate, as_of)
+SELECT DISTINCT ON (i.base_currency, i.quote_currency) i.base_currency, i.quote_currency, m.close, m.time
+  FROM instruments i JOIN market_data m USING (instrument)
+ ORDER BY i.base_currency, i.quote_currency, m.time DESC
+ON CONFLICT (from_currency, to_currency) DO NOTHING;

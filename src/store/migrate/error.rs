@@ -1,0 +1,118 @@
+//! Why a database was not migrated.
+
+use thiserror::Error as ThisError;
+use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
+
+use super::Finding;
+
+/// Why a database was not migrated, and what to do.
+#[derive(Debug, ThisError)]
+pub enum MigrateError {
+    /// Tables of TMT are there, and nobody said that they may be adopted.
+    #[error(
+        "this database holds tables of TMT ({}) that were never migrated; look at `tmt migrate \
+         --check`, then run `tmt migrate --adopt` to keep them and add the console's",
+        .tables.join(", ")
+    )]
+    NotAdopted {
+        /// The tables found.
+        tables: Vec<String>,
+    },
+    /// Rows or objects stand in the way; nothing was changed.
+    #[error(
+        "{} thing(s) stand in the way, nothing was changed:\n{}",
+        .obstacles.len(), list(.obstacles)
+    )]
+    Obstacles {
+        /// Each with the rows it is about.
+        obstacles: Vec<Finding>,
+    },
+    /// The database was migrated by a later program.
+    #[error("the database has schema {found}, this program knows {known}; install a newer tmt")]
+    Newer {
+        /// Version of the database.
+        found: i32,
+        /// Version of the program.
+        known: i32,
+    },
+    /// A file was changed after it had run here.
+    #[error(
+        "{file} ran here with another text than this program has; a migration is never edited, \
+         use the tmt that made this database or restore the file"
+    )]
+    Altered {
+        /// Name of the file.
+        file: String,
+    },
+    /// The server is older than the migrations support.
+    #[error("the server is PostgreSQL {found}; {needed} or newer is needed")]
+    ServerTooOld {
+        /// Major version of the server.
+        found: i32,
+        /// Oldest major version supported.
+        needed: i32,
+    },
+    /// The server is a standby.
+    #[error("this server is a standby; migrate the primary")]
+    ReadOnly,
+    /// Another program holds the migration lock, or a lock that a file needs.
+    #[error("another session holds a lock that migrating needs; wait for it and try again")]
+    Busy,
+    /// The login lacks a right.
+    #[error(
+        "this login may not {what}: {said}; migrate as a superuser, or as the owner of the \
+         database with CREATEROLE"
+    )]
+    NotPermitted {
+        /// What was tried.
+        what: String,
+        /// What the server said.
+        said: String,
+    },
+    /// A file failed and was rolled back; those before it stay.
+    #[error("{file} failed and was rolled back: {said}")]
+    Failed {
+        /// Name of the file.
+        file: String,
+        /// What the server said, with its detail and hint.
+        said: String,
+    },
+    /// The server took every file and yet is not at the last one. Run it again.
+    #[error("the server did not keep what it confirmed; run `tmt migrate` again")]
+    Unfinished,
+    /// The connection failed, or an answer made no sense.
+    #[error("the database did not answer: {0}")]
+    Database(#[from] Error),
+}
+
+fn list(obstacles: &[Finding]) -> String {
+    obstacles.iter().map(|finding| format!("  {finding}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Names what was not permitted; every other error stays as it is.
+pub(super) fn explain(error: Error, what: &str) -> MigrateError {
+    match error.as_db_error() {
+        Some(db) if *db.code() == SqlState::INSUFFICIENT_PRIVILEGE => {
+            MigrateError::NotPermitted { what: what.to_owned(), said: db.message().to_owned() }
+        }
+        _ => MigrateError::Database(error),
+    }
+}
+
+/// Names the file in which the server stopped.
+pub(super) fn explain_file(error: Error, file: &str) -> MigrateError {
+    let Some(db) = error.as_db_error() else {
+        return MigrateError::Database(error);
+    };
+    if *db.code() == SqlState::INSUFFICIENT_PRIVILEGE {
+        let said = db.message().to_owned();
+        return MigrateError::NotPermitted { what: format!("run {file}"), said };
+    }
+    if *db.code() == SqlState::LOCK_NOT_AVAILABLE {
+        return MigrateError::Busy;
+    }
+    let more = [db.detail(), db.hint(), db.where_()];
+    let said = std::iter::once(db.message()).chain(more.into_iter().flatten());
+    MigrateError::Failed { file: file.to_owned(), said: said.collect::<Vec<_>>().join("; ") }
+}

@@ -1,0 +1,109 @@
+//! The migrations, in order, as they are in `migrations/`.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+/// How often a migration runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// Once per database.
+    Once,
+    /// With every run: it looks at what the server offers, and that can change.
+    EveryRun,
+}
+
+/// One numbered SQL file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migration {
+    /// Position in the order, from 1 without gaps.
+    pub version: i32,
+    /// Name of the file without its number.
+    pub name: &'static str,
+    /// Its text: one or more statements, without a transaction of its own.
+    pub sql: &'static str,
+    /// How often it runs.
+    pub repeat: Repeat,
+}
+
+impl Migration {
+    /// SHA-256 of the text, hexadecimal: tells a file that was edited after it had run.
+    pub fn checksum(&self) -> String {
+        Sha256::digest(self.sql).iter().fold(String::new(), |mut hex, byte| {
+            // Writing to a String cannot fail.
+            write!(hex, "{byte:02x}").ok();
+            hex
+        })
+    }
+}
+
+macro_rules! migrations {
+    ($($version:literal $file:literal $name:literal $repeat:ident),+ $(,)?) => {
+        &[$(Migration {
+            version: $version,
+            name: $name,
+            sql: include_str!(concat!("../../../migrations/", $file, "_", $name, ".sql")),
+            repeat: Repeat::$repeat,
+        }),+]
+    };
+}
+
+/// Every migration of this program, oldest first.
+///
+/// They are only ever added: a database that somebody migrated keeps what it ran.
+pub const MIGRATIONS: &[Migration] = migrations![
+    1 "0001" "roles" Once,
+    2 "0002" "tables" Once,
+    3 "0003" "partitions" Once,
+    4 "0004" "console" Once,
+    5 "0005" "valuation" Once,
+    6 "0006" "backstop" Once,
+    7 "0007" "desk" Once,
+    8 "0008" "assess" Once,
+    9 "0009" "booking" Once,
+    10 "0010" "oversight" Once,
+    11 "0011" "changes" Once,
+    12 "0012" "grants" Once,
+    13 "0013" "timeseries" EveryRun,
+];
+
+/// The schema version this program was written for.
+pub const LATEST: i32 = 13;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_count_from_one_without_gaps_to_the_latest() {
+        let versions: Vec<i32> = MIGRATIONS.iter().map(|m| m.version).collect();
+        assert_eq!(versions, (1..=LATEST).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn every_file_in_the_folder_is_a_migration() {
+        let mut on_disk: Vec<String> =
+            std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+        on_disk.sort();
+        let embedded: Vec<String> =
+            MIGRATIONS.iter().map(|m| format!("{:04}_{}.sql", m.version, m.name)).collect();
+        assert_eq!(on_disk, embedded);
+    }
+
+    #[test]
+    fn no_file_holds_a_transaction_of_its_own() {
+        for migration in MIGRATIONS {
+            for line in migration.sql.lines() {
+                let line = line.trim().to_ascii_uppercase();
+                assert!(
+                    !["BEGIN;", "COMMIT;", "ROLLBACK;", "END;"].contains(&line.as_str()),
+                    "{}: {line}",
+                    migration.name
+                );
+            }
+        }
+    }
+}
