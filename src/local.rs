@@ -172,22 +172,6 @@ impl Servers {
         })
     }
 
-    /// Leaves the servers running until process `pid` is gone, instead of ending them with this
-    /// value. Test processes use it to share the servers of their runner.
-    ///
-    /// # Errors
-    ///
-    /// [`LocalError::NotStarted`] if a server is halted.
-    pub fn leave_until_end_of(self, pid: i32) -> Result<Running, LocalError> {
-        let running = self.leave()?;
-        if let Some(guard) = self.postgres.folder().guard() {
-            guard.outlive_owner_until(pid);
-        }
-        // Nothing of this value may run its drop: the folder, its lock and the guard stay.
-        std::mem::forget(self);
-        Ok(running)
-    }
-
     /// Leaves the servers of a kept folder running until [`service::stop`].
     fn detach(mut self) -> Result<Running, LocalError> {
         let running = Running { is_detached: true, ..self.leave()? };

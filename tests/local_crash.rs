@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use tmt::local::{LocalError, Options, Servers, service, sweep};
+use tmt::local::{LocalError, Options, Postgres, Servers, service, sweep};
 
 const OWNER: &str = "OWNER_OF_THE_SERVERS";
 
@@ -20,21 +20,24 @@ const OWNER: &str = "OWNER_OF_THE_SERVERS";
 #[ignore = "started by the other tests, in a process of its own"]
 async fn own_servers_until_killed() {
     let Ok(how) = std::env::var(OWNER) else { return };
-    let servers = Servers::start(Options::ephemeral()).await.unwrap();
-    let folder = servers.postgres().socket_folder().parent().unwrap().to_owned();
-    let (postgres, redis) = (servers.postgres().pid().unwrap(), servers.redis().pid().unwrap());
+    let say = |postgres: &Postgres, redis| {
+        let folder = postgres.socket_folder().parent().unwrap().display();
+        println!("servers {folder} {} {redis}", postgres.pid().unwrap());
+    };
     if let Some(pid) = how.strip_prefix("until ") {
-        servers.leave_until_end_of(pid.parse().unwrap()).unwrap();
-        println!("servers {postgres} {redis} {}", folder.display());
+        let postgres = Postgres::start(Options::ephemeral()).await.unwrap();
+        say(&postgres, "");
+        postgres.leave_until_end_of(pid.parse().unwrap());
         return;
     }
-    println!("servers {postgres} {redis} {}", folder.display());
+    let servers = Servers::start(Options::ephemeral()).await.unwrap();
+    say(servers.postgres(), &servers.redis().pid().unwrap().to_string());
     std::future::pending::<()>().await;
 }
 
 struct Owned {
     owner: Child,
-    pids: [i32; 2],
+    pids: Vec<i32>,
     folder: PathBuf,
     /// Held, because the test harness in the other process panics when nobody reads what it says.
     _said: Box<dyn Iterator<Item = String>>,
@@ -57,9 +60,8 @@ impl Owned {
         let mut said = BufReader::new(owner.stdout.take().unwrap()).lines().map(Result::unwrap);
         let line = said.find(|line| line.contains("servers ")).unwrap();
         let mut words = line.split_whitespace().skip_while(|word| *word != "servers").skip(1);
-        let mut pid = || words.next().unwrap().parse().unwrap();
-        let pids = [pid(), pid()];
         let folder = words.next().unwrap().into();
+        let pids = words.map(|word| word.parse().unwrap()).collect();
         Self { owner, pids, folder, _said: Box::new(said) }
     }
 

@@ -205,6 +205,16 @@ impl Postgres {
         self.halt(how).await
     }
 
+    /// Leaves the server running until process `pid` is gone, instead of ending it with this
+    /// value. Test processes share a server so, for as long as their runner lives.
+    pub fn leave_until_end_of(self, pid: i32) {
+        if let Some(guard) = self.folder.guard() {
+            guard.outlive_owner_until(pid);
+        }
+        // Nothing of this value may run its drop: the folder, its lock and the guard stay.
+        std::mem::forget(self);
+    }
+
     /// Stops the postmaster from answering (SIGSTOP): new connections hang, old ones go on.
     pub fn pause(&mut self) {
         if let Some(process) = &mut self.process {

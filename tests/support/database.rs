@@ -5,7 +5,9 @@
 //! runner: it ends when the runner does, however that ends. A test program that was not started
 //! by cargo or nextest starts a server for itself.
 //!
-//! `TMT_TEST_DATABASE_URL` names a server to use instead: a superuser's URL, over TCP.
+//! The tests for TimescaleDB have a second server: the one that `TMT_TIMESCALE_URL` names, as a
+//! superuser and over TCP, or one of this system where the extension is installed. By the
+//! file that `TMT_TIMESCALE_MARKER` names CI knows that they ran.
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
@@ -15,8 +17,10 @@ use std::io::{Read, Seek, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use tmt::local::{Options, Servers};
+use rustix::process::{Pid, test_kill_process};
+use tmt::local::{Options, Postgres, SUPERUSER};
 use tmt::store::migrate::{Mode, migrate};
+use tokio::sync::OnceCell;
 use tokio_postgres::{Client, Config, NoTls};
 
 /// The database that the tests' own are copied from.
@@ -31,20 +35,39 @@ pub(crate) struct Database {
 
 /// Makes a database with the console's schema in it.
 pub(crate) async fn database() -> Database {
-    Database::copied_from(TEMPLATE).await
+    Database::copied_from(TEMPLATE, shared_server().await).await
 }
 
 /// Makes a database with nothing in it.
 pub(crate) async fn empty_database() -> Database {
-    Database::copied_from("template0").await
+    Database::copied_from("template0", shared_server().await).await
+}
+
+/// Makes a database with nothing in it on a server with TimescaleDB and, where it is installed,
+/// `pg_cron`; `None` where there is no such server, and then the test has nothing to do.
+pub(crate) async fn empty_timescale_database() -> Option<Database> {
+    Some(Database::copied_from("template0", timescale_server().await?).await)
+}
+
+/// Says that the suite for TimescaleDB ran to its end.
+pub(crate) fn timescale_suite_ran() {
+    if let Some(marker) = std::env::var_os("TMT_TIMESCALE_MARKER") {
+        File::create(marker).unwrap();
+    }
+}
+
+/// The one database of the server with TimescaleDB in which `pg_cron` can be installed. All tests
+/// share it: who uses it takes a lock in it, and leaves it as it was.
+pub(crate) async fn cron_url() -> Option<String> {
+    let server = timescale_server().await?;
+    Some(url(&server, server.get_dbname().unwrap(), server.get_user().unwrap()))
 }
 
 impl Database {
-    async fn copied_from(template: &str) -> Self {
+    async fn copied_from(template: &str, server: Config) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("test_{}_{count}", std::process::id());
-        let server = shared_server().await;
         // Copying files needs no write-ahead log of each page, and is twice as fast.
         let sql = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy");
         connect(&server, "postgres").await.batch_execute(&sql).await.unwrap();
@@ -80,7 +103,10 @@ impl Database {
     /// Logins belong to the server, so the name begins with the database's.
     pub(crate) async fn login(&self, name: &str, group: &str) -> String {
         let login = format!("{}_{name}", self.name);
-        let sql = format!("CREATE ROLE {login} LOGIN IN ROLE {group}");
+        // Over TCP it needs a password, and gets the superuser's.
+        let password = self.server.get_password().unwrap_or(b"unused");
+        let password = String::from_utf8_lossy(password);
+        let sql = format!("CREATE ROLE {login} LOGIN PASSWORD '{password}' IN ROLE {group}");
         self.client().await.batch_execute(&sql).await.unwrap();
         login
     }
@@ -144,20 +170,41 @@ fn url(server: &Config, database: &str, login: &str) -> String {
 
 /// Returns the server of this run, after starting it if this is the first test to need one.
 async fn shared_server() -> Config {
-    static SERVER: tokio::sync::OnceCell<Config> = tokio::sync::OnceCell::const_new();
-    SERVER.get_or_init(find_or_start).await.clone()
+    static SERVER: OnceCell<Config> = OnceCell::const_new();
+    SERVER.get_or_init(|| find_or_start("plain", Options::in_memory())).await.clone()
 }
 
-async fn find_or_start() -> Config {
-    if let Ok(url) = std::env::var("TMT_TEST_DATABASE_URL") {
-        let server: Config = url.parse().unwrap();
-        if !has_template(&server).await {
-            prepare(&server).await;
-        }
-        return server;
+async fn timescale_server() -> Option<Config> {
+    static SERVER: OnceCell<Option<Config>> = OnceCell::const_new();
+    SERVER.get_or_init(find_timescale).await.clone()
+}
+
+async fn find_timescale() -> Option<Config> {
+    if let Ok(url) = std::env::var("TMT_TIMESCALE_URL") {
+        return Some(url.parse().unwrap());
     }
+    let plain = connect(&shared_server().await, "postgres").await;
+    let sql = "SELECT string_agg(name, ',' ORDER BY name DESC) FROM pg_available_extensions
+        WHERE name IN ('timescaledb', 'pg_cron')";
+    let libraries: Option<String> = plain.query_one(sql, &[]).await.unwrap().try_get(0).unwrap();
+    let libraries = libraries.filter(|names| names.contains("timescaledb"))?;
+    let mut options = Options::in_memory()
+        .postgres_setting("shared_preload_libraries", &libraries)
+        .postgres_setting("timescaledb.telemetry_level", "off")
+        .postgres_setting("timescaledb.max_background_workers", "32")
+        .postgres_setting("max_worker_processes", "64");
+    if libraries.contains("pg_cron") {
+        options = options
+            .postgres_setting("cron.database_name", "postgres")
+            .postgres_setting("cron.use_background_workers", "on");
+    }
+    Some(find_or_start("timescale", options).await)
+}
+
+/// Finds the server of a kind that another process of this run started, or starts it.
+async fn find_or_start(kind: &str, options: Options) -> Config {
     let owner = owner();
-    let mut note = note(owner);
+    let mut note = note(kind, owner);
     // Held until the template is ready: the other processes of the run wait here.
     note.lock().unwrap();
     let mut url = String::new();
@@ -167,21 +214,17 @@ async fn find_or_start() -> Config {
     {
         return server;
     }
-    let servers = Servers::start(Options::in_memory()).await.unwrap();
-    let url = servers.database_url();
+    let postgres = Postgres::start(options).await.unwrap();
+    let url = postgres.url("postgres", SUPERUSER);
     let server: Config = url.parse().unwrap();
-    prepare(&server).await;
-    servers.leave_until_end_of(owner).unwrap();
+    if kind == "plain" {
+        prepare(&server).await;
+    }
+    postgres.leave_until_end_of(owner);
     note.set_len(0).unwrap();
     note.rewind().unwrap();
     note.write_all(url.as_bytes()).unwrap();
     server
-}
-
-async fn has_template(server: &Config) -> bool {
-    let sql = "SELECT FROM pg_database WHERE datname = $1";
-    let client = connect(server, "postgres").await;
-    client.query_opt(sql, &[&TEMPLATE]).await.unwrap().is_some()
 }
 
 /// The process whose end is the end of the server: the runner, or this process without one.
@@ -193,23 +236,23 @@ fn owner() -> i32 {
     }
 }
 
-/// What the name of the notes begins with; the process id of the runner follows.
+/// What the name of the notes begins with; the runner's process id and the kind follow.
 const NOTE: &str = "server-of-";
 
 /// Opens the file in which the processes of a run tell each other where their server is.
-fn note(owner: i32) -> File {
+fn note(kind: &str, owner: i32) -> File {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     remove_old_notes(folder);
-    let path = folder.join(format!("{NOTE}{owner}"));
+    let path = folder.join(format!("{NOTE}{owner}-{kind}"));
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).unwrap()
 }
 
 fn remove_old_notes(folder: &Path) {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let name = entry.file_name();
-        let runner = name.to_str().and_then(|name| name.strip_prefix(NOTE)?.parse().ok());
-        let runner = runner.and_then(rustix::process::Pid::from_raw);
-        if runner.is_some_and(|pid| rustix::process::test_kill_process(pid).is_err()) {
+        let runner = name.to_str().and_then(|name| name.strip_prefix(NOTE)?.split('-').next());
+        let runner = runner.and_then(|pid| Pid::from_raw(pid.parse().ok()?));
+        if runner.is_some_and(|pid| test_kill_process(pid).is_err()) {
             std::fs::remove_file(entry.path()).ok();
         }
     }
