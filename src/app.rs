@@ -13,6 +13,7 @@ pub mod draft;
 pub mod effect;
 pub mod keymap;
 mod limits;
+mod line;
 pub mod lists;
 pub mod model;
 pub mod msg;
@@ -21,6 +22,7 @@ mod opening;
 pub mod pane;
 pub mod press;
 mod rows;
+mod steps;
 pub mod ticket;
 pub mod writing;
 
@@ -37,11 +39,14 @@ use pane::Pane;
 use ticket::{Stage, Verdict};
 
 use crate::domain::change::Kind;
-use crate::domain::event::Severity;
+use crate::domain::event::{RiskEvent, Severity};
 use crate::domain::rows::Rows;
 
 /// Smallest terminal in which the console shows anything else than that it is too small.
 pub const SMALLEST: (u16, u16) = (80, 24);
+
+/// How often bars are read again while the market pane is open, in seconds.
+const BARS_EVERY: u64 = 5;
 
 /// Tells whether a terminal of so many columns and rows is too small.
 pub fn is_too_small(size: (u16, u16)) -> bool {
@@ -50,11 +55,12 @@ pub fn is_too_small(size: (u16, u16)) -> bool {
 
 /// Applies one message. The same model and message always give the same model and effects.
 #[must_use = "an effect that is dropped never happens"]
+#[expect(clippy::too_many_lines, reason = "one arm for each message, most of them a line")]
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::TimePassed { now, elapsed } => time_passed(model, now, elapsed),
         Msg::Pressed { chord, fresh } => press::pressed(model, chord, fresh),
-        Msg::Pasted(text) => press::pasted(model, &text),
+        Msg::Pasted(text) => line::pasted(model, &text),
         Msg::Resized(columns, rows) => {
             model.size = (columns, rows);
             vec![]
@@ -78,43 +84,32 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             vec![]
         }
         Msg::FeedUp { gap } => feed_up(model, gap),
-        Msg::FeedDown { reason } => {
-            if !matches!(model.feed, Link::Down { .. }) {
-                model.say(Tone::Warning, format!("Redis is away: {reason}; panes are polled"));
-            }
-            let since = since(&model.feed, model.elapsed);
-            model.feed = Link::Down { since, reason };
+        Msg::FeedDown { reason } => feed_down(model, reason),
+        Msg::FeedSilent { silent } => {
+            model.silent_since = Some(model.elapsed.saturating_sub(silent));
+            model.say(Tone::Warning, "the publisher of prices is silent: no price is believed");
             vec![]
         }
-        Msg::FeedBeat => {
-            model.beat_at = Some(model.elapsed);
-            vec![]
+        Msg::FeedJumped { missed, restarts } => {
+            let text = match restarts {
+                0 => format!("{missed} quotes were lost on the way: everything is read again"),
+                _ => "a publisher of prices began anew: everything is read again".to_owned(),
+            };
+            model.say(Tone::Warning, text);
+            mark_gap(model);
+            vec![Effect::ReadAll]
         }
         Msg::BusSpoke { severity, text, is_alarm } => bus_spoke(model, severity, text, is_alarm),
-        Msg::SessionOpened { session, round_trip } => {
-            model.clock_offset = Some(session.server_time - model.now);
+        Msg::SessionOpened { session, round_trip, offset } => {
+            model.clock_offset = Some(offset);
             model.session = Some(session);
             database_up(model, round_trip);
             vec![]
         }
-        Msg::DatabaseLost { reason } => {
-            if !matches!(model.database, Link::Down { .. }) {
-                model.say(Tone::Critical, format!("the database is away: {reason}"));
-            }
-            let since = since(&model.database, model.elapsed);
-            model.database = Link::Down { since, reason };
-            vec![]
-        }
+        Msg::DatabaseLost { reason } => database_lost(model, reason),
         Msg::Confirmed { kinds, asked_at, round_trip } => {
             database_up(model, round_trip);
-            for pane in Pane::ALL {
-                if kinds.contains(&pane.kind()) {
-                    let state = model.pane_mut(pane);
-                    state.confirmed_at = Some(asked_at);
-                    state.trouble = None;
-                    state.has_gap = false;
-                }
-            }
+            confirmed(model, &kinds, asked_at);
             vec![]
         }
         Msg::RowsRead { rows, asked, unreadable } => {
@@ -178,20 +173,53 @@ fn database_up(model: &mut Model, round_trip: Duration) {
     model.database = Link::Up { since, heard_at: elapsed, round_trip: Some(round_trip) };
 }
 
+fn database_lost(model: &mut Model, reason: String) -> Vec<Effect> {
+    if !matches!(model.database, Link::Down { .. }) {
+        model.say(Tone::Critical, format!("the database is away: {reason}"));
+    }
+    let since = since(&model.database, model.elapsed);
+    model.database = Link::Down { since, reason };
+    vec![]
+}
+
+fn confirmed(model: &mut Model, kinds: &[Kind], asked_at: Duration) {
+    for pane in Pane::ALL.into_iter().filter(|pane| kinds.contains(&pane.kind())) {
+        let state = model.pane_mut(pane);
+        state.confirmed_at = Some(asked_at);
+        state.trouble = None;
+        state.has_gap = false;
+    }
+}
+
+fn feed_down(model: &mut Model, reason: String) -> Vec<Effect> {
+    if !matches!(model.feed, Link::Down { .. }) {
+        model.say(Tone::Warning, format!("Redis is away: {reason}; panes are polled"));
+    }
+    let since = since(&model.feed, model.elapsed);
+    model.feed = Link::Down { since, reason };
+    vec![]
+}
+
 fn feed_up(model: &mut Model, gap: Option<Duration>) -> Vec<Effect> {
     let elapsed = model.elapsed;
     model.feed = Link::Up { since: elapsed, heard_at: elapsed, round_trip: None };
+    model.silent_since = None;
     let Some(gap) = gap else { return vec![] };
-    model.gaps = model.gaps.saturating_add(1);
     let tenths = gap.as_millis() / 100;
     model.say(
         Tone::Plain,
         format!("feed gap of {}.{} s: everything is read again", tenths / 10, tenths % 10),
     );
+    mark_gap(model);
+    vec![Effect::ReadAll]
+}
+
+/// Messages were lost: until everything has been read again, no pane is live.
+fn mark_gap(model: &mut Model) {
+    model.gaps = model.gaps.saturating_add(1);
     for pane in Pane::ALL {
         model.pane_mut(pane).has_gap = true;
     }
-    vec![Effect::ReadAll]
 }
 
 fn bus_spoke(model: &mut Model, severity: Severity, text: String, is_alarm: bool) -> Vec<Effect> {
@@ -226,9 +254,7 @@ fn time_passed(
     {
         effects.extend(opening::assess(model));
     }
-    /// How often bars are read again while the market pane is open.
-    const BARS_EVERY: u64 = 5;
-    if model.focus == Pane::Market && elapsed.as_secs() % BARS_EVERY == 0 {
+    if model.focus == Pane::Market && elapsed.as_secs().is_multiple_of(BARS_EVERY) {
         effects.extend(lists::read_bars(model));
     }
     effects
@@ -274,14 +300,10 @@ fn rows_read(
     let mut effects = Vec::new();
     if let Rows::Events(events) = &rows {
         let is_started = model.pane(Pane::Events).confirmed_at.is_some();
-        let is_news = |row: &&crate::domain::event::RiskEvent| {
+        let is_news = |row: &&RiskEvent| {
             row.wants_acknowledgement()
                 && press::rings(row.severity)
-                && !model
-                    .desk
-                    .events
-                    .get(&row.id)
-                    .is_some_and(|known| known.wants_acknowledgement())
+                && !model.desk.events.get(&row.id).is_some_and(RiskEvent::wants_acknowledgement)
         };
         // What was there before this console came is on the screen; only what is new rings.
         if is_started && events.iter().any(|row| is_news(&row)) {

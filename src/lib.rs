@@ -11,6 +11,7 @@ pub mod app;
 pub mod domain;
 pub mod feed;
 pub mod local;
+pub mod runtime;
 pub mod sim;
 pub mod store;
 pub mod ui;

@@ -106,10 +106,10 @@ pub enum Align {
 
 /// Returns a cell as another program reads it: exact, without signs for the eye, empty where absent.
 pub fn plain(cell: &Cell) -> String {
-    match cell {
-        Cell::Absent => String::new(),
-        Cell::Text(text) => text.clone(),
-        Cell::Time(time) => time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
-        other => other.number().map(|number| number.normalize().to_string()).unwrap_or_default(),
+    match (cell, cell.number()) {
+        (Cell::Text(text), _) => text.clone(),
+        (Cell::Time(time), _) => time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+        (_, Some(number)) => number.normalize().to_string(),
+        (_, None) => String::new(),
     }
 }

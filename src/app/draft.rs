@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 use super::model::Model;
 use super::ticket::{FieldName, Form, Ticket};
-use crate::domain::halt::HaltMode;
+use crate::domain::halt::{HaltMode, Scope};
 use crate::domain::ids::AccountId;
 use crate::domain::instrument::Instrument;
 use crate::domain::money::{self, Price, Size, exact};
@@ -163,10 +163,7 @@ fn open(model: &Model, ticket: &Ticket, side: Side) -> Result<NewTrade, Problem>
         };
         return Err(Problem::at(FieldName::Target, text));
     }
-    let signal = match &ticket.form {
-        Form::Open { signal, .. } => *signal,
-        _ => None,
-    };
+    let signal = if let Form::Open { signal, .. } = &ticket.form { *signal } else { None };
     Ok(NewTrade {
         account,
         instrument: instrument.id.clone(),
@@ -225,21 +222,7 @@ fn share(size: Decimal, percent: Decimal, instrument: Option<&Instrument>) -> Op
 /// Returns a verb as the sentence that a person confirms and that the log keeps.
 pub fn sentence(model: &Model, verb: &Verb) -> String {
     match verb {
-        Verb::Place(trade) => {
-            let level = |name: &str, level: Option<Decimal>| {
-                level.map(|level| format!("  {name} {level}")).unwrap_or_default()
-            };
-            format!(
-                "{} {} {} @ {}{}{}  account {}",
-                trade.side,
-                exact(trade.size),
-                trade.instrument,
-                trade.price,
-                level("SL", trade.stop),
-                level("TP", trade.target),
-                model.desk.account_name(trade.account),
-            )
-        }
+        Verb::Place(trade) => trade_words(model, trade),
         Verb::Close { position, size, price, .. } => match model.desk.positions.get(position) {
             Some(held) => format!(
                 "CLOSE {} of {} {} {} @ {price}  account {}",
@@ -278,21 +261,41 @@ pub fn sentence(model: &Model, verb: &Verb) -> String {
         Verb::ApproveLimit { limit, .. } => format!("APPROVE {}", limit_words(model, *limit)),
         Verb::RejectLimit { limit, .. } => format!("REJECT {}", limit_words(model, *limit)),
         Verb::Halt { scope, identifier, mode, .. } => {
-            let what = match mode {
-                HaltMode::ReduceOnly => "REDUCE ONLY",
-                HaltMode::NoNewOrders | HaltMode::Flatten => "HALT",
-            };
-            let who = identifier.as_deref().map(|text| match text.parse::<AccountId>() {
-                Ok(id) => model.desk.account_name(id),
-                Err(_) => text.to_owned(),
-            });
-            format!("{what} {} {}", scope.as_str(), who.unwrap_or_else(|| "everything".to_owned()))
+            halt_words(model, *scope, identifier.as_deref(), *mode)
         }
         Verb::Resume { halt, .. } => match model.desk.halts.get(halt) {
             Some(row) => format!("RESUME {} halt: {}", row.scope.as_str(), row.reason),
             None => format!("RESUME halt {}", halt.short()),
         },
     }
+}
+
+fn trade_words(model: &Model, trade: &NewTrade) -> String {
+    let level = |name: &str, level: Option<Decimal>| {
+        level.map(|level| format!("  {name} {level}")).unwrap_or_default()
+    };
+    format!(
+        "{} {} {} @ {}{}{}  account {}",
+        trade.side,
+        exact(trade.size),
+        trade.instrument,
+        trade.price,
+        level("SL", trade.stop),
+        level("TP", trade.target),
+        model.desk.account_name(trade.account),
+    )
+}
+
+fn halt_words(model: &Model, scope: Scope, identifier: Option<&str>, mode: HaltMode) -> String {
+    let what = match mode {
+        HaltMode::ReduceOnly => "REDUCE ONLY",
+        HaltMode::NoNewOrders | HaltMode::Flatten => "HALT",
+    };
+    let who = identifier.map(|text| match text.parse::<AccountId>() {
+        Ok(id) => model.desk.account_name(id),
+        Err(_) => text.to_owned(),
+    });
+    format!("{what} {} {}", scope.as_str(), who.unwrap_or_else(|| "everything".to_owned()))
 }
 
 fn limit_words(model: &Model, limit: crate::domain::ids::LimitId) -> String {

@@ -3,7 +3,7 @@
 use super::cell::Tone;
 use super::columns;
 use super::effect::Effect;
-use super::keymap::Action;
+use super::keymap::Motion;
 use super::model::{Model, Overlay};
 use super::opening;
 use super::pane::{Pane, RowId};
@@ -12,17 +12,17 @@ use super::pane::{Pane, RowId};
 pub const TIMEFRAMES: [&str; 4] = ["M1", "M5", "M15", "H1"];
 
 /// Moves the selection, or scrolls what is before the panes.
-pub(super) fn moved(model: &mut Model, action: Action) -> Vec<Effect> {
+pub(super) fn moved(model: &mut Model, motion: Motion) -> Vec<Effect> {
     let page = model.pane(model.focus).height.max(2);
     let screen = usize::from(model.size.1);
     if let Overlay::Help(line) | Overlay::Log(line) = &mut model.overlay {
-        *line = match action {
-            Action::Down => line.saturating_add(1),
-            Action::Up => line.saturating_sub(1),
-            Action::HalfPageDown => line.saturating_add(screen.div_ceil(2)),
-            Action::HalfPageUp => line.saturating_sub(screen.div_ceil(2)),
-            Action::First => 0,
-            _ => usize::MAX,
+        *line = match motion {
+            Motion::Down => line.saturating_add(1),
+            Motion::Up => line.saturating_sub(1),
+            Motion::HalfPageDown => line.saturating_add(screen.div_ceil(2)),
+            Motion::HalfPageUp => line.saturating_sub(screen.div_ceil(2)),
+            Motion::First => 0,
+            Motion::Last => usize::MAX,
         };
         return vec![];
     }
@@ -30,14 +30,14 @@ pub(super) fn moved(model: &mut Model, action: Action) -> Vec<Effect> {
     let last = rows.len().saturating_sub(1);
     let selected = model.pane(model.focus).selected.as_ref();
     let at = selected.and_then(|id| rows.iter().position(|row| row == id));
-    let to = match (action, at) {
-        (Action::First, _) => 0,
-        (Action::Last, _) => last,
+    let to = match (motion, at) {
+        (Motion::First, _) => 0,
+        (Motion::Last, _) => last,
         // Nothing selected: the first press chooses where the eye is, and moves nothing.
         (_, None) => model.pane(model.focus).offset.min(last),
-        (Action::Down, Some(at)) => at.saturating_add(1).min(last),
-        (Action::Up, Some(at)) => at.saturating_sub(1),
-        (Action::HalfPageDown, Some(at)) => at.saturating_add(page.div_ceil(2)).min(last),
+        (Motion::Down, Some(at)) => at.saturating_add(1).min(last),
+        (Motion::Up, Some(at)) => at.saturating_sub(1),
+        (Motion::HalfPageDown, Some(at)) => at.saturating_add(page.div_ceil(2)).min(last),
         (_, Some(at)) => at.saturating_sub(page.div_ceil(2)),
     };
     let focus = model.focus;
@@ -78,47 +78,53 @@ pub(super) fn turn(model: &mut Model, forward: bool) -> Vec<Effect> {
     Pane::ALL.get(next).map_or_else(Vec::new, |pane| go(model, *pane))
 }
 
-/// Orders by the next column, or the other way round.
-pub(super) fn sort(model: &mut Model, action: Action) -> Vec<Effect> {
-    let focus = model.focus;
-    let heads = columns::heads(focus);
-    let state = model.pane_mut(focus);
-    state.sort = match (action, state.sort) {
-        (Action::SortReverse, Some((column, is_downward))) => Some((column, !is_downward)),
-        (Action::SortReverse, None) => Some((0, true)),
-        (_, None) => Some((0, false)),
-        // Behind the last column comes the pane's own order again.
-        (_, Some((column, _))) => {
-            let next = column.saturating_add(1);
-            (next < heads.len()).then_some((next, false))
-        }
+/// Orders by the next column; behind the last one comes the pane's own order again.
+pub(super) fn sort_next(model: &mut Model) -> Vec<Effect> {
+    let count = columns::heads(model.focus).len();
+    let next = match model.pane(model.focus).sort {
+        None => Some(0),
+        Some((column, _)) => Some(column.saturating_add(1)).filter(|next| *next < count),
     };
-    let text =
-        match model.pane(focus).sort.and_then(|(column, down)| Some((heads.get(column)?, down))) {
-            Some((head, is_downward)) => {
-                format!("sorted by {}{}", head.title, if is_downward { ", downward" } else { "" })
-            }
-            None => "in the pane's own order".to_owned(),
-        };
+    sorted(model, next.map(|column| (column, false)))
+}
+
+/// Orders the other way round.
+pub(super) fn sort_reverse(model: &mut Model) -> Vec<Effect> {
+    let (column, is_downward) = model.pane(model.focus).sort.unwrap_or((0, false));
+    sorted(model, Some((column, !is_downward)))
+}
+
+fn sorted(model: &mut Model, sort: Option<(usize, bool)>) -> Vec<Effect> {
+    let focus = model.focus;
+    model.pane_mut(focus).sort = sort;
+    let heads = columns::heads(focus);
+    let head = sort.and_then(|(column, is_downward)| Some((heads.get(column)?, is_downward)));
+    let text = match head {
+        Some((head, true)) => format!("sorted by {}, downward", head.title),
+        Some((head, false)) => format!("sorted by {}", head.title),
+        None => "in the pane's own order".to_owned(),
+    };
     model.say(Tone::Quiet, text);
     scroll(model, focus);
     vec![]
 }
 
-/// Marks the selected row, or all that the pane shows on the screen now.
-pub(super) fn mark(model: &mut Model, action: Action) -> Vec<Effect> {
+/// Marks the rows that are on the screen now. Only what the person can see: a mark on a hidden row
+/// would act on what nobody read.
+pub(super) fn mark_all(model: &mut Model) -> Vec<Effect> {
     let focus = model.focus;
     let rows = model.visible(focus);
-    if action == Action::MarkAll {
-        let state = model.pane_mut(focus);
-        // Only what the person can see: a mark on a hidden row would act on what nobody read.
-        let seen: Vec<RowId> =
-            rows.into_iter().skip(state.offset).take(state.height.max(1)).collect();
-        let count = seen.len();
-        state.marked.extend(seen);
-        model.say(Tone::Quiet, format!("{count} rows marked"));
-        return vec![];
-    }
+    let state = model.pane_mut(focus);
+    let seen: Vec<RowId> = rows.into_iter().skip(state.offset).take(state.height.max(1)).collect();
+    let count = seen.len();
+    state.marked.extend(seen);
+    model.say(Tone::Quiet, format!("{count} rows marked"));
+    vec![]
+}
+
+/// Marks the selected row, or takes its mark away, and goes to the next one.
+pub(super) fn mark(model: &mut Model) -> Vec<Effect> {
+    let focus = model.focus;
     let Some(id) = model.selected().cloned() else {
         model.say(Tone::Quiet, "nothing is selected: j and k choose a row");
         return vec![];
@@ -127,7 +133,7 @@ pub(super) fn mark(model: &mut Model, action: Action) -> Vec<Effect> {
     if !state.marked.remove(&id) {
         state.marked.insert(id);
     }
-    moved(model, Action::Down)
+    moved(model, Motion::Down)
 }
 
 /// Shows the rows of the selected row's instrument (or account, in risk events) in another pane.
@@ -135,18 +141,20 @@ pub(super) fn follow(model: &mut Model, pane: Pane) -> Vec<Effect> {
     let about = opening::subject(model);
     let filter = match pane {
         Pane::Events => about.account.map(|id| format!("account:{}", model.desk.account_name(id))),
-        _ => about.instrument.map(|id| format!("instr:{id}")),
+        Pane::Accounts
+        | Pane::Positions
+        | Pane::Trades
+        | Pane::Signals
+        | Pane::Limits
+        | Pane::Market
+        | Pane::Agents => about.instrument.map(|id| format!("instr:{id}")),
     };
-    match filter {
-        Some(filter) => {
-            model.pane_mut(pane).filter = filter;
-            go(model, pane)
-        }
-        None => {
-            model.say(Tone::Quiet, "select a row first");
-            vec![]
-        }
-    }
+    let Some(filter) = filter else {
+        model.say(Tone::Quiet, "select a row first");
+        return vec![];
+    };
+    model.pane_mut(pane).filter = filter;
+    go(model, pane)
 }
 
 /// Longer or shorter bars.

@@ -19,6 +19,7 @@ use super::writing::Write;
 use crate::domain::account::Environment;
 use crate::domain::bar::Bar;
 use crate::domain::ids::InstrumentId;
+use crate::domain::instrument::Instrument;
 use crate::domain::marking::Book;
 use crate::domain::session::{Role, Session};
 
@@ -176,6 +177,7 @@ pub struct Chart {
 
 /// Everything the console knows. [`super::update`] alone changes it.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent answer of yes or no")]
 pub struct Model {
     /// What it was told at start.
     pub options: Options,
@@ -197,8 +199,8 @@ pub struct Model {
     pub counts: FeedCounts,
     /// How often messages were lost since the start.
     pub gaps: u32,
-    /// When the publisher's heartbeat was last heard; `None` if never.
-    pub beat_at: Option<Duration>,
+    /// Since when the publisher of prices is silent though Redis answers, by the monotonic clock.
+    pub silent_since: Option<Duration>,
     /// The database's clock less this machine's.
     pub clock_offset: Option<chrono::TimeDelta>,
     /// The rows.
@@ -244,7 +246,7 @@ impl Model {
             feed: Link::Connecting,
             counts: FeedCounts::default(),
             gaps: 0,
-            beat_at: None,
+            silent_since: None,
             clock_offset: None,
             desk: Desk::default(),
             book: Book::default(),
@@ -323,7 +325,7 @@ impl Model {
     pub fn price_places(&self, instrument: &InstrumentId) -> u32 {
         /// Decimals of the price columns.
         const STORED: u32 = 5;
-        self.book.instrument(instrument.as_str()).map_or(STORED, |row| row.price_places())
+        self.book.instrument(instrument.as_str()).map_or(STORED, Instrument::price_places)
     }
 
     /// Returns the age of an instrument's price.
@@ -343,14 +345,11 @@ impl Model {
 
     /// Returns what the border of a pane says of its data.
     pub fn badge(&self, pane: Pane) -> Badge {
-        /// Three heartbeats of the publisher.
-        const BEATS: Duration = Duration::from_secs(3);
         let state = self.pane(pane);
         let Some(confirmed_at) = state.confirmed_at else {
             return Badge::Waiting;
         };
         let age = self.elapsed.saturating_sub(confirmed_at);
-        let beats = self.beat_at.is_some_and(|at| self.elapsed.saturating_sub(at) <= BEATS);
         if state.has_gap {
             Badge::Gap
         } else if !self.database.is_up()
@@ -358,7 +357,7 @@ impl Model {
             || state.trouble.is_some()
         {
             Badge::Stale(age)
-        } else if self.feed.is_up() && beats {
+        } else if self.feed.is_up() && self.silent_since.is_none() {
             Badge::Live(age)
         } else {
             Badge::Poll(age)
@@ -396,7 +395,7 @@ impl Model {
     pub fn send_obstacle(&self) -> Option<String> {
         let ticket = self.ticket()?;
         match ticket.stage {
-            Stage::Review { armed_at } => super::press::not_yet(self, ticket, armed_at),
+            Stage::Review { armed_at } => super::steps::not_yet(self, ticket, armed_at),
             Stage::Editing | Stage::Sending | Stage::Unknown => None,
         }
     }

@@ -62,8 +62,18 @@ pub enum Msg {
         /// Why.
         reason: String,
     },
-    /// The publisher's heartbeat arrived.
-    FeedBeat,
+    /// Redis answers, but the publisher of prices has missed its heartbeats.
+    FeedSilent {
+        /// How long nothing was heard.
+        silent: Duration,
+    },
+    /// The numbers of the quotes jumped.
+    FeedJumped {
+        /// Quotes that never arrived.
+        missed: u64,
+        /// Publishers that began to count again.
+        restarts: u64,
+    },
     /// An event on the bus that people should see.
     BusSpoke {
         /// How bad.
@@ -79,6 +89,8 @@ pub enum Msg {
         session: Session,
         /// How long the answer took.
         round_trip: Duration,
+        /// The database's clock less this machine's.
+        offset: chrono::TimeDelta,
     },
     /// The database does not answer, or not as it should.
     DatabaseLost {

@@ -138,7 +138,13 @@ pub(super) fn reprice(model: &Model, ticket: &mut Ticket) {
             })
         }
         Form::Close { position } => closing_price(model, *position),
-        _ => None,
+        Form::Acknowledge { .. }
+        | Form::Unacknowledge { .. }
+        | Form::EditLimit { .. }
+        | Form::Approve { .. }
+        | Form::Reject { .. }
+        | Form::Halt { .. }
+        | Form::Resume { .. } => None,
     };
     ticket.fill_number(FieldName::Price, price);
 }
@@ -272,10 +278,7 @@ fn chosen_events(model: &Model) -> Result<Vec<EventId>, Declined> {
     let ids: Vec<EventId> = visible
         .iter()
         .filter(|id| marked.contains(*id))
-        .filter_map(|id| match id {
-            RowId::Event(id) => Some(*id),
-            _ => None,
-        })
+        .filter_map(|id| if let RowId::Event(id) = id { Some(*id) } else { None })
         .collect();
     if !ids.is_empty() {
         return Ok(ids);
@@ -380,16 +383,12 @@ pub(super) fn assess(model: &mut Model) -> Vec<Effect> {
     let key = ticket.key;
     let drafted = draft(model, ticket);
     let Overlay::Ticket(ticket) = &mut model.overlay else { return vec![] };
-    match drafted {
-        Ok(Verb::Place(trade)) => {
-            if !matches!(&ticket.verdict, Verdict::Known { trade: known, .. } if *known == trade) {
-                ticket.verdict = Verdict::Asked(trade.clone());
-            }
-            vec![Effect::Assess { key, trade }]
-        }
-        Ok(_) | Err(_) => {
-            ticket.verdict = Verdict::None;
-            vec![]
-        }
+    let Ok(Verb::Place(trade)) = drafted else {
+        ticket.verdict = Verdict::None;
+        return vec![];
+    };
+    if !matches!(&ticket.verdict, Verdict::Known { trade: known, .. } if *known == trade) {
+        ticket.verdict = Verdict::Asked(trade.clone());
     }
+    vec![Effect::Assess { key, trade }]
 }

@@ -35,32 +35,27 @@ impl Word {
         if let Some((column, text)) = word.split_once(':') {
             return Self::In { column: column.to_owned(), text: text.to_owned() };
         }
-        for (sign, make) in [('<', Self::below as fn(String, Decimal) -> Self), ('>', Self::above)]
-        {
-            if let Some((column, bound)) = word.split_once(sign)
-                && let Ok(bound) = money::typed(bound)
-            {
-                return make(column.to_owned(), bound);
-            }
+        if let Some((column, bound)) = bound(word, '<') {
+            return Self::Below { column, bound };
+        }
+        if let Some((column, bound)) = bound(word, '>') {
+            return Self::Above { column, bound };
         }
         Self::Has(word.to_owned())
     }
+}
 
-    fn below(column: String, bound: Decimal) -> Self {
-        Self::Below { column, bound }
-    }
-
-    fn above(column: String, bound: Decimal) -> Self {
-        Self::Above { column, bound }
-    }
+/// Reads `column<number` or `column>number`.
+fn bound(word: &str, sign: char) -> Option<(String, Decimal)> {
+    let (column, number) = word.split_once(sign)?;
+    Some((column.to_owned(), money::typed(number).ok()?))
 }
 
 /// Returns the text of a cell that a filter compares with, in lower case.
 fn text(cell: &Cell) -> String {
-    match cell {
-        Cell::Text(text) => text.to_lowercase(),
-        Cell::Absent => String::new(),
-        other => other.number().map(|n| n.normalize().to_string()).unwrap_or_default(),
+    match cell.number() {
+        Some(number) => number.normalize().to_string(),
+        None => super::cell::plain(cell).to_lowercase(),
     }
 }
 

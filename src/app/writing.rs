@@ -125,17 +125,10 @@ pub(super) fn chase(model: &mut Model) -> Vec<Effect> {
 /// Returns a write whose answer is lost and that bars `verb`: more risk waits until it is known
 /// what the last one did.
 pub(super) fn bars<'a>(model: &'a Model, verb: &Verb) -> Option<&'a Write> {
-    if !verb.adds_risk() {
-        return None;
-    }
-    let wanted = match verb {
-        Verb::Place(trade) => Some((trade.account, &trade.instrument)),
-        _ => None,
-    };
-    model.writes.iter().find(|write| match (&write.request.verb, wanted) {
-        (Verb::Place(sent), Some((account, instrument))) => {
-            write.unknown.is_some() && sent.account == account && sent.instrument == *instrument
-        }
-        _ => false,
+    let Verb::Place(wanted) = verb else { return None };
+    model.writes.iter().find(|write| {
+        write.unknown.is_some()
+            && matches!(&write.request.verb, Verb::Place(sent)
+                if sent.account == wanted.account && sent.instrument == wanted.instrument)
     })
 }

@@ -75,9 +75,7 @@ impl Listed for Account {
     }
 
     fn find<'a>(model: &'a Model, id: &RowId) -> Option<&'a Self> {
-        match id {
-            RowId::Account(id) => model.desk.accounts.get(id),
-            _ => None,
-        }
+        let RowId::Account(id) = id else { return None };
+        model.desk.accounts.get(id)
     }
 }

@@ -54,9 +54,7 @@ impl Listed for Agent {
     }
 
     fn find<'a>(model: &'a Model, id: &RowId) -> Option<&'a Self> {
-        match id {
-            RowId::Agent(id) => model.desk.agents.get(id),
-            _ => None,
-        }
+        let RowId::Agent(id) = id else { return None };
+        model.desk.agents.get(id)
     }
 }

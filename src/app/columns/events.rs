@@ -74,9 +74,7 @@ impl Listed for RiskEvent {
     }
 
     fn find<'a>(model: &'a Model, id: &RowId) -> Option<&'a Self> {
-        match id {
-            RowId::Event(id) => model.desk.events.get(id),
-            _ => None,
-        }
+        let RowId::Event(id) = id else { return None };
+        model.desk.events.get(id)
     }
 }

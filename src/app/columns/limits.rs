@@ -76,9 +76,7 @@ impl Listed for Limit {
     }
 
     fn find<'a>(model: &'a Model, id: &RowId) -> Option<&'a Self> {
-        match id {
-            RowId::Limit(id) => model.desk.limits.get(id),
-            _ => None,
-        }
+        let RowId::Limit(id) = id else { return None };
+        model.desk.limits.get(id)
     }
 }

@@ -56,9 +56,7 @@ impl Listed for Instrument {
     }
 
     fn find<'a>(model: &'a Model, id: &RowId) -> Option<&'a Self> {
-        match id {
-            RowId::Instrument(id) => model.book.instrument(id.as_str()),
-            _ => None,
-        }
+        let RowId::Instrument(id) = id else { return None };
+        model.book.instrument(id.as_str())
     }
 }

@@ -91,9 +91,7 @@ impl Listed for Position {
     }
 
     fn find<'a>(model: &'a Model, id: &RowId) -> Option<&'a Self> {
-        match id {
-            RowId::Position(id) => model.desk.positions.get(id),
-            _ => None,
-        }
+        let RowId::Position(id) = id else { return None };
+        model.desk.positions.get(id)
     }
 }

@@ -62,9 +62,7 @@ impl Listed for Signal {
     }
 
     fn find<'a>(model: &'a Model, id: &RowId) -> Option<&'a Self> {
-        match id {
-            RowId::Signal(id) => model.desk.signals.get(id),
-            _ => None,
-        }
+        let RowId::Signal(id) = id else { return None };
+        model.desk.signals.get(id)
     }
 }

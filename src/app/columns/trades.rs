@@ -55,9 +55,7 @@ impl Listed for Trade {
     }
 
     fn find<'a>(model: &'a Model, id: &RowId) -> Option<&'a Self> {
-        match id {
-            RowId::Trade(id) => model.desk.trades.get(id),
-            _ => None,
-        }
+        let RowId::Trade(id) = id else { return None };
+        model.desk.trades.get(id)
     }
 }

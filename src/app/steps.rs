@@ -1,0 +1,261 @@
+//! Keys while a ticket is open: typing, review, sending.
+
+use std::time::Duration;
+
+use tui_input::InputRequest;
+
+use super::cell::Tone;
+use super::chord::{Chord, Key};
+use super::draft::{draft, right_of, sentence};
+use super::effect::Effect;
+use super::keymap::{Action, Opening, Step};
+use super::line::edit_request;
+use super::model::{Model, Overlay};
+use super::pane::Pane;
+use super::press::{CODED_NOTES, obstacle};
+use super::ticket::{FieldKind, FieldName, Form, HaltScope, Stage, Ticket, Verdict};
+use super::{opening, writing};
+use crate::domain::ids::ClientKey;
+use crate::domain::outcome::Finding;
+use crate::domain::request::Request;
+use crate::domain::session::Right;
+
+/// Typing into the focused field; `None` where the key is not text.
+pub(super) fn typed(model: &mut Model, chord: Chord) -> Option<Vec<Effect>> {
+    let Overlay::Ticket(ticket) = &mut model.overlay else { return None };
+    let request = edit_request(chord);
+    let is_coded = matches!(ticket.form, Form::Acknowledge { .. });
+    let field = ticket.focused_mut()?;
+    if field.kind == FieldKind::Choice {
+        let is_back = matches!(chord.key, Key::Left | Key::Char('h'));
+        if !is_back && !matches!(chord.key, Key::Right | Key::Char('l' | ' ')) {
+            return None;
+        }
+        field.turn(!is_back);
+        let name = field.name;
+        ticket.is_edited = true;
+        return Some(rechosen(model, name));
+    }
+    if let Some(character) = chord.printable() {
+        let code = character.to_digit(10).and_then(|digit| usize::try_from(digit).ok());
+        let coded = code
+            .filter(|_| is_coded && field.text().is_empty())
+            .and_then(|digit| CODED_NOTES.get(digit.checked_sub(1)?));
+        if let Some(note) = coded {
+            field.set(*note);
+        } else if field.takes(character) {
+            field.input.handle(InputRequest::InsertChar(character));
+        } else if field.kind == FieldKind::Text {
+            return Some(vec![]);
+        } else {
+            return None;
+        }
+    } else if let Some(request) = request {
+        field.input.handle(request);
+    } else {
+        return None;
+    }
+    ticket.is_edited = true;
+    ticket.is_leaving = false;
+    ticket.problem = None;
+    Some(opening::assess(model))
+}
+
+/// Another account or instrument was chosen: another instrument has other prices.
+fn rechosen(model: &mut Model, name: FieldName) -> Vec<Effect> {
+    let Overlay::Ticket(ticket) = &model.overlay else { return vec![] };
+    let mut ticket = ticket.clone();
+    ticket.problem = None;
+    if name == FieldName::Instrument {
+        for stale in [FieldName::Size, FieldName::Price, FieldName::Stop, FieldName::Target] {
+            ticket.fill(stale, "");
+        }
+        opening::prefill(model, &mut ticket);
+    }
+    model.overlay = Overlay::Ticket(ticket);
+    opening::assess(model)
+}
+
+/// A digit at the review of a close goes back to editing its size, and is its first digit.
+pub(super) fn retyped(model: &mut Model, chord: Chord) -> Option<Vec<Effect>> {
+    let Overlay::Ticket(ticket) = &mut model.overlay else { return None };
+    let character = chord.printable().filter(char::is_ascii_digit)?;
+    if !matches!(ticket.form, Form::Close { .. }) {
+        return None;
+    }
+    ticket.stage = Stage::Editing;
+    ticket.is_edited = true;
+    ticket.fill(FieldName::Size, character.to_string());
+    ticket.focus_on(FieldName::Size);
+    Some(vec![])
+}
+
+/// Works on the open ticket.
+pub(super) fn in_ticket(model: &mut Model, step: Step, fresh: ClientKey) -> Vec<Effect> {
+    let Overlay::Ticket(shown) = &model.overlay else { return vec![] };
+    let mut ticket = shown.clone();
+    match step {
+        Step::NextField => ticket.turn(true),
+        Step::PreviousField => ticket.turn(false),
+        Step::ToReview => return to_review(model, *ticket, fresh),
+        Step::RiskSize => {
+            if let Err(why) = opening::risk_size(model, &mut ticket) {
+                ticket.problem = Some(why);
+            } else {
+                ticket.problem = None;
+                ticket.is_edited = true;
+            }
+        }
+        Step::Reprice => opening::reprice(model, &mut ticket),
+        Step::TickUp => move_by_tick(model, &mut ticket, true),
+        Step::TickDown => move_by_tick(model, &mut ticket, false),
+        Step::WidenScope => widen(&mut ticket),
+        Step::Send => return confirm(model, *ticket),
+        Step::GiveReason | Step::BackToEdit => {
+            ticket.stage = Stage::Editing;
+            if step == Step::GiveReason {
+                ticket.focus_on(FieldName::Reason);
+            }
+        }
+    }
+    model.overlay = Overlay::Ticket(ticket);
+    opening::assess(model)
+}
+
+/// Freezes the fields into a sentence; what can be taken back is sent at once.
+fn to_review(model: &mut Model, mut ticket: Ticket, fresh: ClientKey) -> Vec<Effect> {
+    // A refused key is spent, and one that was only typed about costs nothing to replace.
+    ticket.key = fresh;
+    ticket.problem = None;
+    let ticket = opening::at_review(model, ticket);
+    let is_ready = matches!(ticket.stage, Stage::Review { .. });
+    if is_ready && ticket.is_reversible() {
+        model.overlay = Overlay::Ticket(Box::new(ticket.clone()));
+        return send(model, ticket);
+    }
+    opening::show(model, ticket)
+}
+
+/// Moves the number in the focused price field by one tick.
+fn move_by_tick(model: &Model, ticket: &mut Ticket, upward: bool) {
+    let tick = match &ticket.form {
+        Form::Open { .. } => {
+            super::draft::chosen_instrument(model, ticket).map(|row| row.tick_size)
+        }
+        Form::Close { position } => model
+            .desk
+            .positions
+            .get(position)
+            .and_then(|held| model.book.instrument(held.instrument.as_str()))
+            .map(|row| row.tick_size),
+        Form::Acknowledge { .. }
+        | Form::Unacknowledge { .. }
+        | Form::EditLimit { .. }
+        | Form::Approve { .. }
+        | Form::Reject { .. }
+        | Form::Halt { .. }
+        | Form::Resume { .. } => None,
+    };
+    let is_price = |name| matches!(name, FieldName::Price | FieldName::Stop | FieldName::Target);
+    let Some((field, tick)) = ticket.focused_mut().filter(|field| is_price(field.name)).zip(tick)
+    else {
+        return;
+    };
+    let Ok(number) = crate::domain::money::typed(field.text()) else { return };
+    let moved = if upward { number.checked_add(tick) } else { number.checked_sub(tick) };
+    if let Some(moved) = moved {
+        field.set(moved.to_string());
+        ticket.is_edited = true;
+    }
+}
+
+fn widen(ticket: &mut Ticket) {
+    if let Form::Halt { scope, account, .. } = &mut ticket.form {
+        *scope = match (&scope, *account) {
+            (HaltScope::System, Some(id)) => HaltScope::Account(id),
+            _ => HaltScope::System,
+        };
+        // Another sentence: it must be read again.
+        ticket.stage = Stage::Review { armed_at: None };
+    }
+}
+
+/// `y`: sends what is on the screen, if it has been there long enough to be read, and if the
+/// rulebook has nothing against it.
+fn confirm(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
+    let Stage::Review { armed_at } = ticket.stage else { return vec![] };
+    if let Some(why) = not_yet(model, &ticket, armed_at) {
+        model.say(Tone::Warning, why);
+        return vec![];
+    }
+    send(model, ticket)
+}
+
+/// Returns why `y` does nothing now at the review of `ticket`.
+pub(super) fn not_yet(
+    model: &Model,
+    ticket: &Ticket,
+    armed_at: Option<Duration>,
+) -> Option<String> {
+    if super::is_too_small(model.size) {
+        return Some("the terminal is too small to show what would be sent".to_owned());
+    }
+    if !model.has_focus || armed_at.is_none_or(|at| model.elapsed < at) {
+        return Some("read it first: y counts after a moment".to_owned());
+    }
+    // The role may have been taken away, or the database lost, since the ticket opened.
+    let action = match right_of(&ticket.form) {
+        Right::Trade => Action::Open(Opening::Buy),
+        Right::Risk => Action::Open(Opening::Acknowledge),
+        Right::Halt => Action::Open(Opening::Halt),
+        Right::Read => return None,
+    };
+    if let Some(reason) = obstacle(model, action) {
+        return Some(reason);
+    }
+    let Form::Open { .. } = ticket.form else { return None };
+    match (&ticket.verdict, ticket.verdict.worst()) {
+        (Verdict::Failed(why), _) => Some(format!("the rulebook cannot be asked: {why}")),
+        (Verdict::None | Verdict::Asked(_), _) => Some("wait for the checks".to_owned()),
+        (Verdict::Known { .. }, Some(Finding::Reject)) => {
+            let first = ticket.verdict.checks().iter().find(|c| c.finding == Finding::Reject)?;
+            let message = first.message.clone().unwrap_or_default();
+            Some(format!("{} forbids it. {message}", first.code))
+        }
+        (Verdict::Known { .. }, Some(Finding::Confirm)) => {
+            let has_reason = ticket.text(FieldName::Reason).is_some();
+            (!has_reason).then(|| "a soft limit asks for a reason: press Y and type it".to_owned())
+        }
+        (Verdict::Known { .. }, Some(Finding::Passes) | None) => None,
+    }
+}
+
+/// Drafts a ticket's verb and sends it.
+pub(super) fn send(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
+    let verb = match draft(model, &ticket) {
+        Ok(verb) => verb,
+        Err(problem) => {
+            model.say(Tone::Warning, problem.text.clone());
+            let shown = opening::at_review(model, ticket);
+            return opening::show(model, shown);
+        }
+    };
+    if let Some(write) = writing::bars(model, &verb) {
+        let text = format!("waits: it is not known yet what became of {}", write.summary);
+        if let Overlay::Ticket(shown) = &mut model.overlay {
+            shown.problem = Some(text.clone());
+        }
+        model.say(Tone::Warning, text);
+        return vec![];
+    }
+    let summary = sentence(model, &verb);
+    let request = Request { key: ticket.key, verb };
+    if let Overlay::Ticket(shown) = &mut model.overlay {
+        shown.stage = Stage::Sending;
+        shown.problem = None;
+    }
+    if let Form::Acknowledge { .. } = ticket.form {
+        model.pane_mut(Pane::Events).marked.clear();
+    }
+    writing::send(model, request, summary)
+}

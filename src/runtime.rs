@@ -1,0 +1,116 @@
+//! The running console: one loop that owns the model, and the tasks around it.
+//!
+//! [`run`] is the whole program behind `tmt`: it starts the feed and the polls, takes keys, keeps
+//! time, draws, and performs what [`crate::app::update`] returns. Nothing else holds the model, and
+//! the loop waits for nothing but its own queues.
+
+pub mod clock;
+mod console;
+mod effects;
+mod input;
+pub mod poll;
+pub mod screen;
+pub mod terminal;
+
+pub use clock::Clock;
+pub use console::{Console, Display, Exit, Queues};
+pub use effects::Hands;
+pub use input::{chord, translate};
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::EventStream;
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::app;
+use crate::feed::board::Board;
+use crate::feed::publish::Announcer;
+use crate::feed::{self, supervise};
+use crate::store::Store;
+use crate::ui::Theme;
+use screen::Screen;
+use terminal::Terminal;
+
+/// Answers and rows on their way to the model. When it is full the sender waits: nothing is
+/// dropped, and a slow screen slows the polls down.
+const REPLIES: usize = 256;
+
+/// Reports of the feed. When it is full the feed folds them; it never waits.
+const REPORTS: usize = 64;
+
+/// What the console runs on.
+#[derive(Debug)]
+pub struct Options {
+    /// The database.
+    pub store: Store,
+    /// The bus.
+    pub feed: feed::Options,
+    /// What the model is told.
+    pub app: app::Options,
+    /// How it is drawn.
+    pub theme: Theme,
+    /// Shortest time between two frames.
+    pub frame_every: Duration,
+    /// How often the database is asked what changed.
+    pub poll_every: Duration,
+    /// How often everything is read again, whatever the database says changed.
+    pub reconcile_every: Duration,
+}
+
+/// Why the console could not run, or had to stop.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The terminal cannot be used.
+    #[error("the terminal cannot be used: {0}")]
+    Terminal(#[from] io::Error),
+    /// Standard input or output is no terminal.
+    #[error(
+        "tmt needs a terminal on its input and output; for scripts use `tmt positions --json` and its sisters"
+    )]
+    NoTerminal,
+}
+
+/// Runs the console until the person leaves or `stop` is cancelled. The terminal is as it was
+/// afterwards.
+///
+/// # Errors
+///
+/// [`RunError`] if the terminal cannot be used. A server that is away is no error: the screen says
+/// so, and waits for it.
+pub async fn run(options: Options, stop: CancellationToken) -> Result<Exit, RunError> {
+    let clock = Clock::start();
+    let terminal = Terminal::enter()?;
+    let screen = Screen::new(options.theme)?;
+    let board = Arc::new(Board::new());
+    let (reply, replies) = mpsc::channel(REPLIES);
+    let (report, reports) = mpsc::channel(REPORTS);
+    let tasks = stop.child_token();
+    let announcer = Announcer::new(options.feed.clone());
+    let feed =
+        tokio::spawn(supervise::run(options.feed, Arc::clone(&board), report, tasks.clone()));
+    let (poller, doorbell) = poll::Poller::new(
+        options.store.clone(),
+        clock.clone(),
+        reply.clone(),
+        options.poll_every,
+        options.reconcile_every,
+    );
+    let polls = tokio::spawn(poller.run(tasks.clone()));
+    let hands = Hands::new(options.store, announcer, clock.clone(), reply, doorbell.clone());
+    let queues = Queues { replies, reports, board, doorbell, stop };
+    let mut console = Console::new(options.app, clock, screen, hands, options.frame_every);
+    let exit = console.run(EventStream::new(), queues).await;
+    tasks.cancel();
+    drop(console);
+    drop(terminal);
+    // They watch the token; a connection that hangs is left to the end of the process.
+    let parting = async { tokio::join!(feed, polls) };
+    if tokio::time::timeout(Duration::from_millis(500), parting).await.is_err() {
+        tracing::debug!("a task did not end in time");
+    }
+    Ok(exit?)
+}

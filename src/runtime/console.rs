@@ -1,0 +1,300 @@
+//! The loop.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use crossterm::event::Event;
+use futures_util::{Stream, StreamExt};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::clock::Clock;
+use super::effects::{Hands, report};
+use super::input::translate;
+use super::poll::Doorbell;
+use crate::app::msg::FeedCounts;
+use crate::app::ticket::Stage;
+use crate::app::{self, Effect, Model, Msg, update};
+use crate::feed::board::Board;
+use crate::feed::supervise::FeedReport;
+use crate::ui::Shown;
+
+/// What the loop draws on.
+pub trait Display {
+    /// Tells whether a frame is still being written.
+    fn is_busy(&self) -> bool;
+
+    /// Waits until the frame that is being written is on the screen. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// If the terminal is gone.
+    fn written(&mut self) -> impl Future<Output = io::Result<()>>;
+
+    /// Draws a whole frame.
+    ///
+    /// # Errors
+    ///
+    /// If the terminal is gone.
+    fn draw(&mut self, model: &Model) -> io::Result<Shown>;
+
+    /// Forgets what is on the screen: the next frame writes every cell.
+    ///
+    /// # Errors
+    ///
+    /// If the terminal is gone.
+    fn clear(&mut self) -> io::Result<()>;
+
+    /// Sends bytes that are no frame: the bell, the clipboard.
+    ///
+    /// # Errors
+    ///
+    /// If the terminal is gone.
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()>;
+}
+
+/// Why the loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// The person left.
+    Left,
+    /// A signal, or the terminal is gone.
+    Stopped,
+}
+
+/// Where messages come from.
+#[derive(Debug)]
+pub struct Queues {
+    /// Answers and rows.
+    pub replies: mpsc::Receiver<Msg>,
+    /// What the feed says of itself.
+    pub reports: mpsc::Receiver<FeedReport>,
+    /// Quotes.
+    pub board: Arc<Board>,
+    /// Rings the poller.
+    pub doorbell: Doorbell,
+    /// Ends the loop.
+    pub stop: CancellationToken,
+}
+
+/// The loop and what it owns.
+#[derive(Debug)]
+pub struct Console<D> {
+    model: Model,
+    clock: Clock,
+    display: D,
+    hands: Hands,
+    frame_every: Duration,
+    /// The screen does not show the model.
+    is_dirty: bool,
+    /// A frame is on its way, with what it shows.
+    showing: Option<Shown>,
+    exit: Option<Exit>,
+    frames: u64,
+}
+
+impl<D: Display> Console<D> {
+    /// Makes a console that has read nothing.
+    pub fn new(
+        options: app::Options,
+        clock: Clock,
+        display: D,
+        hands: Hands,
+        frame_every: Duration,
+    ) -> Self {
+        let model = Model::new(options, clock.now());
+        let (is_dirty, showing, exit, frames) = (true, None, None, 0);
+        Self { model, clock, display, hands, frame_every, is_dirty, showing, exit, frames }
+    }
+
+    /// Returns what the console knows.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Returns the screen.
+    pub fn display(&self) -> &D {
+        &self.display
+    }
+
+    /// Returns how many frames were drawn.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Runs until the person leaves, the terminal is gone, or the queues say stop.
+    ///
+    /// The order of the branches is fixed. Input stands before everything but the end: a flood of
+    /// answers or quotes never holds a key back. The two timers stand before the queues, because
+    /// they limit themselves.
+    ///
+    /// # Errors
+    ///
+    /// If the terminal is gone.
+    pub async fn run<I>(&mut self, mut input: I, mut queues: Queues) -> io::Result<Exit>
+    where
+        I: Stream<Item = io::Result<Event>> + Unpin,
+    {
+        let mut second = interval(Duration::from_secs(1));
+        second.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut next_frame = Instant::now();
+        let size = crossterm::terminal::size().unwrap_or(self.model.size);
+        self.apply(Msg::Resized(size.0, size.1));
+        loop {
+            if let Some(exit) = self.exit {
+                return Ok(exit);
+            }
+            let is_busy = self.display.is_busy();
+            tokio::select! {
+                biased;
+                () = queues.stop.cancelled() => {
+                    self.exit = Some(Exit::Stopped);
+                }
+                event = input.next() => self.take_input(event),
+                _ = second.tick() => {
+                    self.tell_time();
+                    self.is_dirty = true;
+                }
+                result = self.display.written(), if is_busy => {
+                    result?;
+                    self.frame_written();
+                }
+                () = sleep_until(next_frame), if self.is_dirty && !is_busy => {
+                    let began = Instant::now();
+                    self.draw(&queues.board)?;
+                    // Drawing gets at most half of the time, however slow it is.
+                    let spent = began.elapsed();
+                    next_frame = Instant::now() + self.frame_every.max(spent);
+                }
+                Some(msg) = queues.replies.recv() => self.apply(msg),
+                Some(said) = queues.reports.recv() => self.take_report(said, &queues.doorbell),
+                () = queues.board.changed(), if !self.is_dirty => self.is_dirty = true,
+            }
+        }
+    }
+
+    fn take_input(&mut self, event: Option<io::Result<Event>>) {
+        match event {
+            Some(Ok(event)) => {
+                if let Some(msg) = translate(event) {
+                    self.tell_time();
+                    self.apply(msg);
+                }
+            }
+            // The terminal is gone; crossterm would report it for ever.
+            Some(Err(_)) | None => self.exit = Some(Exit::Stopped),
+        }
+    }
+
+    fn take_report(&mut self, said: FeedReport, doorbell: &Doorbell) {
+        if said.wants_resync() {
+            doorbell.ring_for_all();
+        } else if matches!(said, FeedReport::Event(_)) {
+            doorbell.ring();
+        }
+        for msg in report(said) {
+            self.apply(msg);
+        }
+    }
+
+    fn tell_time(&mut self) {
+        let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
+        let effects = update(&mut self.model, Msg::TimePassed { now, elapsed });
+        self.perform(effects);
+    }
+
+    /// Applies a message. What only confirms that the screen is right draws no frame of its own:
+    /// an idle console draws once a second, for its clock.
+    fn apply(&mut self, msg: Msg) {
+        let is_quiet = matches!(msg, Msg::Confirmed { .. } | Msg::FeedCounted(_));
+        let was_down = is_quiet && !self.model.database.is_up();
+        let effects = update(&mut self.model, msg);
+        self.is_dirty |= !is_quiet || was_down;
+        self.perform(effects);
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Quit => self.exit = Some(Exit::Left),
+                Effect::Redraw => self.try_display(Display::clear),
+                Effect::Bell => self.try_display(|display| display.send(b"\x07")),
+                Effect::Copy(text) => {
+                    let bytes = osc52(&text);
+                    self.try_display(|display| display.send(&bytes));
+                }
+                Effect::Assess { .. }
+                | Effect::Write(_)
+                | Effect::Resolve(_)
+                | Effect::LookAgain
+                | Effect::ReadAll
+                | Effect::ReadBars { .. } => {
+                    if let Some(refused) = self.hands.perform(effect, &self.model) {
+                        self.apply(refused);
+                    }
+                }
+            }
+        }
+    }
+
+    fn try_display(&mut self, act: impl FnOnce(&mut D) -> io::Result<()>) {
+        if act(&mut self.display).is_err() {
+            self.exit = Some(Exit::Stopped);
+        }
+        self.is_dirty = true;
+    }
+
+    fn draw(&mut self, board: &Board) -> io::Result<()> {
+        self.tell_time();
+        let quotes = board.drain();
+        if !quotes.is_empty() {
+            self.apply(Msg::QuotesArrived(quotes));
+        }
+        let counts = board.counters();
+        self.apply(Msg::FeedCounted(FeedCounts {
+            received: counts.quotes,
+            replaced: counts.replaced,
+            dropped: counts.dropped,
+            gaps: counts.gaps,
+        }));
+        self.is_dirty = false;
+        let shown = self.display.draw(&self.model)?;
+        self.frames = self.frames.saturating_add(1);
+        self.showing = Some(shown);
+        if !self.display.is_busy() {
+            self.frame_written();
+        }
+        Ok(())
+    }
+
+    /// The frame is on the screen: only from now on can a person have read it.
+    fn frame_written(&mut self) {
+        let Some(shown) = self.showing.take() else { return };
+        let elapsed = self.clock.elapsed();
+        let is_dirty = self.is_dirty;
+        self.apply(Msg::FrameShown { elapsed, heights: shown.heights });
+        // That a frame was shown is no reason for another one, except to show when `y` counts.
+        self.is_dirty = is_dirty || self.is_arming(elapsed);
+    }
+
+    fn is_arming(&self, elapsed: Duration) -> bool {
+        self.model.ticket().is_some_and(|ticket| match ticket.stage {
+            Stage::Review { armed_at: Some(at) } => elapsed < at,
+            Stage::Review { armed_at: None } | Stage::Editing | Stage::Sending | Stage::Unknown => {
+                false
+            }
+        })
+    }
+}
+
+/// Returns the escape sequence that puts `text` into the terminal's clipboard, over SSH too.
+fn osc52(text: &str) -> Vec<u8> {
+    let mut bytes = b"\x1b]52;c;".to_vec();
+    bytes.extend(BASE64_STANDARD.encode(text).into_bytes());
+    bytes.push(0x07);
+    bytes
+}

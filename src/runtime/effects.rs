@@ -1,0 +1,221 @@
+//! Performs effects: each in a task of its own, each answered with a message.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use super::clock::Clock;
+use super::poll::Doorbell;
+use crate::app::{Effect, Model, Msg};
+use crate::domain::ids::{AccountId, ClientKey, InstrumentId};
+use crate::domain::outcome::{Accepted, Outcome, Refusal};
+use crate::domain::request::{NewTrade, Request, Verb};
+use crate::feed::publish::{Announcer, Written, announcement};
+use crate::feed::supervise::FeedReport;
+use crate::store::Store;
+
+/// Most effects under way at once. One more is answered at once: "not sent, busy".
+const AT_ONCE: usize = 64;
+
+/// Bars that the chart reads.
+const BARS: u16 = 240;
+
+/// A question to the rulebook; the newest replaces the one before.
+type Question = Option<(ClientKey, NewTrade)>;
+
+/// Performs effects.
+#[derive(Debug)]
+pub struct Hands {
+    store: Store,
+    announcer: Announcer,
+    clock: Clock,
+    replies: mpsc::Sender<Msg>,
+    doorbell: Doorbell,
+    free: Arc<Semaphore>,
+    questions: watch::Sender<Question>,
+}
+
+impl Hands {
+    /// Makes the hands, and starts the task that asks the rulebook.
+    pub fn new(
+        store: Store,
+        announcer: Announcer,
+        clock: Clock,
+        replies: mpsc::Sender<Msg>,
+        doorbell: Doorbell,
+    ) -> Self {
+        let (questions, asked) = watch::channel(None);
+        tokio::spawn(assess(store.clone(), asked, replies.clone()));
+        let free = Arc::new(Semaphore::new(AT_ONCE));
+        Self { store, announcer, clock, replies, doorbell, free, questions }
+    }
+
+    /// Starts an effect. Returns a message only where a write cannot be started.
+    pub fn perform(&self, effect: Effect, model: &Model) -> Option<Msg> {
+        match effect {
+            Effect::LookAgain => self.doorbell.ring(),
+            Effect::ReadAll => self.doorbell.ring_for_all(),
+            Effect::Assess { key, trade } => {
+                self.questions.send_replace(Some((key, trade)));
+            }
+            Effect::Write(request) => return self.write(request, model),
+            Effect::Resolve(request) => self.resolve(request),
+            Effect::ReadBars { instrument, timeframe } => self.read_bars(instrument, timeframe),
+            // The loop performs these itself: they need the screen.
+            Effect::Copy(_) | Effect::Bell | Effect::Redraw | Effect::Quit => {}
+        }
+        None
+    }
+
+    fn write(&self, request: Request, model: &Model) -> Option<Msg> {
+        let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() else {
+            let refusal = Refusal::plain("NOT_SENT", "too much is under way: nothing was sent");
+            return Some(Msg::Answered { key: request.key, outcome: Outcome::Refused(refusal) });
+        };
+        let context = Context::of(&request, model);
+        let (store, replies) = (self.store.clone(), self.replies.clone());
+        let (announcer, clock) = (self.announcer.clone(), self.clock.clone());
+        tokio::spawn(async move {
+            let outcome = store.perform(&request).await;
+            settle(&request, outcome, context, &announcer, &clock, &replies).await;
+            drop(permit);
+        });
+        None
+    }
+
+    fn resolve(&self, request: Request) {
+        // A question that finds no room is asked again by the model, two seconds later.
+        let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() else { return };
+        let (store, replies) = (self.store.clone(), self.replies.clone());
+        let (announcer, clock) = (self.announcer.clone(), self.clock.clone());
+        tokio::spawn(async move {
+            let outcome = store.resolve(&request).await;
+            settle(&request, outcome, Context::default(), &announcer, &clock, &replies).await;
+            drop(permit);
+        });
+    }
+
+    fn read_bars(&self, instrument: InstrumentId, timeframe: String) {
+        let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() else { return };
+        let (store, replies) = (self.store.clone(), self.replies.clone());
+        tokio::spawn(async move {
+            match store.bars(&instrument, &timeframe, BARS).await {
+                Ok(bars) => {
+                    let msg = Msg::BarsRead { instrument, timeframe, bars };
+                    // A console that is gone needs no bars.
+                    replies.send(msg).await.ok();
+                }
+                Err(error) => tracing::debug!(%error, "bars"),
+            }
+            drop(permit);
+        });
+    }
+}
+
+/// What an announcement says beside the request, as it was when the write was sent.
+#[derive(Debug, Clone, Default)]
+struct Context {
+    operator: String,
+    account: Option<AccountId>,
+    instrument: Option<InstrumentId>,
+}
+
+impl Context {
+    fn of(request: &Request, model: &Model) -> Self {
+        let operator = model.session.as_ref().map(|s| s.operator.clone()).unwrap_or_default();
+        let held = if let Verb::Close { position, .. } = &request.verb {
+            model.desk.positions.get(position)
+        } else {
+            None
+        };
+        Self {
+            operator,
+            account: held.map(|row| row.account),
+            instrument: held.map(|row| row.instrument.clone()),
+        }
+    }
+}
+
+/// Tells the model what became of a write, and the bus if it stands.
+async fn settle(
+    request: &Request,
+    outcome: Outcome,
+    context: Context,
+    announcer: &Announcer,
+    clock: &Clock,
+    replies: &mpsc::Sender<Msg>,
+) {
+    let accepted = match &outcome {
+        Outcome::Accepted(accepted) => Some(accepted.clone()),
+        Outcome::Refused(_) | Outcome::Unknown(_) => None,
+    };
+    let key = request.key;
+    if replies.send(Msg::Answered { key, outcome }).await.is_err() {
+        return;
+    }
+    if let Some(accepted) = accepted
+        && let Err(reason) = announce(request, &accepted, &context, announcer, clock).await
+    {
+        replies.send(Msg::NotAnnounced { key, reason }).await.ok();
+    }
+}
+
+async fn announce(
+    request: &Request,
+    accepted: &Accepted,
+    context: &Context,
+    announcer: &Announcer,
+    clock: &Clock,
+) -> Result<(), String> {
+    let written = Written {
+        request,
+        accepted,
+        operator: &context.operator,
+        at: clock.now(),
+        account: context.account,
+        instrument: context.instrument.as_ref(),
+    };
+    announcer.announce(&announcement(&written)).await.map_err(|error| error.to_string())
+}
+
+/// Asks the rulebook about the newest question, one at a time.
+async fn assess(
+    store: Store,
+    mut questions: watch::Receiver<Question>,
+    replies: mpsc::Sender<Msg>,
+) {
+    while questions.changed().await.is_ok() {
+        let question = questions.borrow_and_update().clone();
+        let Some((key, trade)) = question else { continue };
+        let checks = store.assess(&trade).await.map_err(|error| error.to_string());
+        if replies.send(Msg::Assessed { key, trade, checks }).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Returns what a report of the feed means to the model.
+pub(super) fn report(said: FeedReport) -> Vec<Msg> {
+    match said {
+        FeedReport::Up { gap } => vec![Msg::FeedUp { gap }],
+        FeedReport::Down(down) => vec![Msg::FeedDown { reason: down.to_string() }],
+        FeedReport::Stale { silent } => vec![Msg::FeedSilent { silent }],
+        FeedReport::Fresh { silent } => vec![Msg::FeedUp { gap: Some(silent) }],
+        FeedReport::Jumped { missed, restarts } => vec![Msg::FeedJumped { missed, restarts }],
+        FeedReport::Event(event) => {
+            let alarm = event.alarm;
+            event
+                .notice
+                .map(|(severity, text)| Msg::BusSpoke { severity, text, is_alarm: alarm })
+                .into_iter()
+                .collect()
+        }
+        FeedReport::Collapsed { notices, .. } => notices
+            .into_iter()
+            .filter_map(|event| {
+                let (severity, text) = event.notice?;
+                Some(Msg::BusSpoke { severity, text, is_alarm: event.alarm })
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,83 @@
+//! The terminal: taken for the console, and given back as it was on every way out.
+
+use std::io::{self, IsTerminal, Write};
+use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossterm::cursor::Show;
+use crossterm::event::{
+    DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange,
+};
+use crossterm::execute;
+use crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode,
+};
+
+use super::RunError;
+
+/// Exit code after a panic.
+pub const CRASHED: i32 = 70;
+
+/// The terminal is ours now. One flag for the process: a panic on any thread must find it.
+static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Holds the terminal; gives it back when dropped.
+#[derive(Debug)]
+pub struct Terminal(());
+
+impl Terminal {
+    /// Takes the terminal: raw mode, the alternate screen, bracketed paste, focus reports.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::NoTerminal`] if there is none; [`RunError::Terminal`] if it refuses.
+    pub fn enter() -> Result<Self, RunError> {
+        if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+            return Err(RunError::NoTerminal);
+        }
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |crash| {
+            // The hook runs for a panic of any thread while the others draw on: give the terminal
+            // back, say it, and leave. A console that lost a task must not look alive.
+            if IS_TAKEN.load(Ordering::SeqCst) {
+                restore();
+                before(crash);
+                std::process::exit(CRASHED);
+            }
+            before(crash);
+        }));
+        enable_raw_mode()?;
+        IS_TAKEN.store(true, Ordering::SeqCst);
+        let terminal = Self(());
+        execute!(
+            io::stdout(),
+            EnterAlternateScreen,
+            EnableBracketedPaste,
+            EnableFocusChange,
+            SetTitle("tmt")
+        )?;
+        Ok(terminal)
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// Gives the terminal back as it was. Harmless when it was not taken, or twice.
+pub fn restore() {
+    if !IS_TAKEN.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let mut out = io::stdout();
+    // The terminal may be gone: there is nobody left to tell.
+    let written =
+        execute!(out, DisableFocusChange, DisableBracketedPaste, LeaveAlternateScreen, Show)
+            .and_then(|()| out.flush());
+    let cooked = disable_raw_mode();
+    if let Err(error) = written.and(cooked) {
+        tracing::debug!(%error, "the terminal could not be restored");
+    }
+}
