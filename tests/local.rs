@@ -1,5 +1,7 @@
 //! Private servers: they answer, they restart, and they leave nothing behind.
 
+// What runs is looked up in /proc.
+#![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
 
 #[path = "support/database.rs"]
@@ -48,7 +50,7 @@ async fn both_servers_answer_on_socket_and_loopback() {
 
 #[tokio::test]
 async fn loopback_refuses_those_without_the_password() {
-    let servers = Servers::start(Options::ephemeral()).await.unwrap();
+    let servers = Servers::start(Options::in_memory()).await.unwrap();
 
     let port = servers.postgres().port();
     let url = format!("postgresql://{SUPERUSER}:guess@127.0.0.1:{port}/postgres");
@@ -62,7 +64,7 @@ async fn loopback_refuses_those_without_the_password() {
 
 #[tokio::test]
 async fn stopping_leaves_no_process_and_no_folder() {
-    let servers = Servers::start(Options::ephemeral()).await.unwrap();
+    let servers = Servers::start(Options::in_memory()).await.unwrap();
     let folder = folder_of(servers.postgres());
     assert!(is_worked_in(&folder));
 
@@ -74,7 +76,7 @@ async fn stopping_leaves_no_process_and_no_folder() {
 
 #[tokio::test]
 async fn dropping_leaves_no_process_and_no_folder_even_of_a_frozen_server() {
-    let mut servers = Servers::start(Options::ephemeral()).await.unwrap();
+    let mut servers = Servers::start(Options::in_memory()).await.unwrap();
     let folder = folder_of(servers.postgres());
     servers.postgres_mut().freeze();
     servers.redis_mut().pause();
@@ -88,7 +90,7 @@ async fn dropping_leaves_no_process_and_no_folder_even_of_a_frozen_server() {
 #[tokio::test]
 async fn two_at_once_do_not_meet() {
     let (one, other) =
-        tokio::join!(Servers::start(Options::ephemeral()), Servers::start(Options::ephemeral()));
+        tokio::join!(Servers::start(Options::in_memory()), Servers::start(Options::ephemeral()));
     let (one, other) = (one.unwrap(), other.unwrap());
 
     let folder = "SELECT current_setting('data_directory')";
@@ -103,7 +105,7 @@ async fn two_at_once_do_not_meet() {
 
 #[tokio::test]
 async fn each_server_is_killed_and_started_again_by_itself() {
-    let mut servers = Servers::start(Options::ephemeral()).await.unwrap();
+    let mut servers = Servers::start(Options::in_memory()).await.unwrap();
     let (database, bus) = (servers.database_url(), servers.redis_url());
 
     for how in [Shutdown::Fast, Shutdown::Immediate, Shutdown::Kill] {
@@ -122,7 +124,7 @@ async fn each_server_is_killed_and_started_again_by_itself() {
 
 #[tokio::test]
 async fn a_paused_server_hangs_and_goes_on() {
-    let mut redis = Redis::start(Options::ephemeral()).await.unwrap();
+    let mut redis = Redis::start(Options::in_memory()).await.unwrap();
     let url = redis.url();
 
     redis.pause();
@@ -178,7 +180,7 @@ async fn a_folder_of_something_else_is_left_alone() {
 
 #[tokio::test]
 async fn a_missing_program_is_named_with_the_command_that_installs_it() {
-    let mut options = Options::ephemeral();
+    let mut options = Options::in_memory();
     options.postgres_programs = Some("/nonexistent".into());
 
     let message = Servers::start(options).await.unwrap_err().to_string();
@@ -189,11 +191,11 @@ async fn a_missing_program_is_named_with_the_command_that_installs_it() {
 
 #[tokio::test]
 async fn a_setting_the_server_refuses_is_reported_in_its_own_words() {
-    let options = Options::ephemeral().postgres_setting("shared_buffers", "lots");
+    let options = Options::in_memory().postgres_setting("shared_buffers", "lots");
     let message = Postgres::start(options).await.unwrap_err().to_string();
     assert!(message.contains("shared_buffers") && message.contains("lots"), "{message}");
 
-    let options = Options::ephemeral().redis_setting("maxmemory", "lots");
+    let options = Options::in_memory().redis_setting("maxmemory", "lots");
     let message = Redis::start(options).await.unwrap_err().to_string();
     assert!(message.contains("maxmemory"), "{message}");
 }

@@ -2,6 +2,8 @@
 //!
 //! The owner is this test program, started once more: only a process of its own can be killed.
 
+// What runs is looked up in /proc.
+#![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
 #![expect(clippy::print_stdout, reason = "the second process answers the first on its output")]
 
@@ -25,12 +27,12 @@ async fn own_servers_until_killed() {
         println!("servers {folder} {} {redis}", postgres.pid().unwrap());
     };
     if let Some(pid) = how.strip_prefix("until ") {
-        let postgres = Postgres::start(Options::ephemeral()).await.unwrap();
+        let postgres = Postgres::start(Options::in_memory()).await.unwrap();
         say(&postgres, "");
         postgres.leave_until_end_of(pid.parse().unwrap());
         return;
     }
-    let servers = Servers::start(Options::ephemeral()).await.unwrap();
+    let servers = Servers::start(Options::in_memory()).await.unwrap();
     say(servers.postgres(), &servers.redis().pid().unwrap().to_string());
     std::future::pending::<()>().await;
 }
@@ -126,7 +128,7 @@ async fn what_a_killed_owner_and_its_killed_guard_leave_the_next_start_removes()
     servers.owner.wait().unwrap();
     assert!(servers.pids.iter().all(|pid| is_alive(*pid)));
 
-    Servers::start(Options::ephemeral()).await.unwrap().stop().await.unwrap();
+    Servers::start(Options::in_memory()).await.unwrap().stop().await.unwrap();
 
     until(|| servers.is_gone()).await;
 }
