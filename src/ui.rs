@@ -4,12 +4,21 @@
 //! model and never changes it; what the model must know of a frame, how many rows fitted, goes back
 //! as [`Shown`]. Only `format` makes text of numbers, only `theme` names colours.
 
+mod dashboard;
+mod format;
+mod line;
+mod pane;
+mod status;
+mod table;
 mod theme;
+mod totals;
 
 use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
 pub use theme::Theme;
 
-use crate::app::Model;
+use crate::app::{Model, SMALLEST, is_too_small};
 
 /// What a frame showed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,6 +28,76 @@ pub struct Shown {
 }
 
 /// Draws the console.
-pub fn view(_model: &Model, _theme: Theme, _frame: &mut Frame<'_>) -> Shown {
-    Shown::default()
+///
+/// Status, halts and alarms stand at the top, and nothing is ever drawn over them. Below 80 columns
+/// or 24 rows only the need for more is shown: half a ticket is worse than none.
+pub fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) -> Shown {
+    let area = frame.area();
+    if is_too_small((area.width, area.height)) {
+        too_small(frame, area);
+        return Shown::default();
+    }
+    let alarm = status::alarm(model);
+    let parts = Parts::of(area, alarm.is_some());
+    status::view(model, theme, frame, parts.status);
+    status::banner(model, theme, frame, parts.banner);
+    if let Some(text) = &alarm {
+        status::draw_alarm(text, theme, frame, parts.alarm);
+    }
+    let shown = dashboard::view(model, theme, frame, parts.panes);
+    match parts.prompt {
+        Some(prompt) => {
+            line::toast(model, theme, frame, parts.toast);
+            line::prompt(model, theme, frame, prompt);
+        }
+        // One line for both: what is typed hides what was said, not the other way round.
+        None if line::is_typing(model) => line::prompt(model, theme, frame, parts.toast),
+        None => line::toast(model, theme, frame, parts.toast),
+    }
+    line::footer(model, theme, frame, parts.footer);
+    shown
+}
+
+/// Where everything stands.
+struct Parts {
+    status: Rect,
+    banner: Rect,
+    alarm: Rect,
+    panes: Rect,
+    toast: Rect,
+    /// The line that is typed into, where it has one for itself.
+    prompt: Option<Rect>,
+    footer: Rect,
+}
+
+impl Parts {
+    fn of(area: Rect, has_alarm: bool) -> Self {
+        let line = |y: u16| Rect { y: area.y.saturating_add(y), height: 1, ..area };
+        let top = 2 + u16::from(has_alarm);
+        let is_tall = area.height >= dashboard::SMALLEST.1;
+        let bottom = if is_tall { 3 } else { 2 };
+        let panes = Rect {
+            y: area.y.saturating_add(top),
+            height: area.height.saturating_sub(top).saturating_sub(bottom),
+            ..area
+        };
+        let below = |up: u16| line(area.height.saturating_sub(up));
+        Self {
+            status: line(0),
+            banner: line(1),
+            alarm: line(2),
+            panes,
+            toast: below(bottom),
+            prompt: is_tall.then(|| below(2)),
+            footer: below(1),
+        }
+    }
+}
+
+fn too_small(frame: &mut Frame<'_>, area: Rect) {
+    let (columns, rows) = SMALLEST;
+    let text = format!("Too small: {}x{}, need {columns}x{rows}", area.width, area.height);
+    let middle =
+        Rect { y: area.y.saturating_add(area.height / 2), height: area.height.min(1), ..area };
+    frame.render_widget(Line::raw(text).centered(), middle.intersection(area));
 }

@@ -1,0 +1,189 @@
+//! The last lines of the screen: what was said, what is typed, which keys count.
+
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use tui_input::Input;
+use unicode_width::UnicodeWidthStr;
+
+use super::format;
+use super::theme::{Ink, Theme};
+use crate::app::chord;
+use crate::app::keymap::{Binding, Context};
+use crate::app::model::{Model, Overlay};
+use crate::app::ticket::Stage;
+
+/// Draws the newest notice.
+pub(super) fn toast(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+    let Some(notice) = model.toast() else { return };
+    let at = format::time(notice.at, model.now);
+    let width = usize::from(area.width).saturating_sub(at.width()).saturating_sub(1);
+    let hint = "  L = action log";
+    let text = format::fit(&notice.text, width);
+    let used = text.width();
+    let mut spans = vec![
+        Span::styled(format!("{at} "), theme.style(Ink::Quiet)),
+        Span::styled(text, theme.tone(notice.tone)),
+    ];
+    if let Some(blank) = width.checked_sub(used.saturating_add(hint.width())) {
+        let hint = format!("{}{hint}", " ".repeat(blank));
+        spans.push(Span::styled(hint, theme.style(Ink::Quiet)));
+    }
+    frame.render_widget(Line::from(spans), area);
+}
+
+/// Tells whether a line is being typed at the bottom, or a key waits for its second half.
+pub(super) fn is_typing(model: &Model) -> bool {
+    !model.pressed.is_empty() || matches!(model.overlay, Overlay::Command(_) | Overlay::Filter(..))
+}
+
+/// Draws the `:` or `/` line, or what the keys that were pressed may become.
+pub(super) fn prompt(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+    match &model.overlay {
+        Overlay::Command(input) => typed(":", input, theme, frame, area),
+        Overlay::Filter(input, _) => typed("/", input, theme, frame, area),
+        _ if !model.pressed.is_empty() => continuations(model, theme, frame, area),
+        _ => frame.render_widget(Span::styled(":", theme.style(Ink::Quiet)), area),
+    }
+}
+
+fn typed(sign: &'static str, input: &Input, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+    let [before, field] = {
+        let width = area.width.min(1);
+        let rest = Rect {
+            x: area.x.saturating_add(width),
+            width: area.width.saturating_sub(width),
+            ..area
+        };
+        [Rect { width, ..area }, rest]
+    };
+    frame.render_widget(Span::styled(sign, theme.style(Ink::Key)), before);
+    edit(input, Style::new(), frame, field);
+}
+
+/// Draws a line of text that is being typed, scrolled so that its cursor is on the screen.
+pub(super) fn edit(input: &Input, style: Style, frame: &mut Frame<'_>, area: Rect) {
+    if area.is_empty() {
+        return;
+    }
+    let width = usize::from(area.width);
+    let scroll = input.visual_scroll(width.saturating_sub(1));
+    let mut skipped = 0;
+    let shown: String = input
+        .value()
+        .chars()
+        .skip_while(|c| {
+            let is_before = skipped < scroll;
+            skipped += unicode_width::UnicodeWidthChar::width(*c).unwrap_or(0);
+            is_before
+        })
+        .collect();
+    let text = format::pad(&shown, width, crate::app::cell::Align::Left);
+    frame.render_widget(Span::styled(text, style), area);
+    let at = input.visual_cursor().saturating_sub(scroll).min(width.saturating_sub(1));
+    let x = area.x.saturating_add(u16::try_from(at).unwrap_or(0));
+    frame.set_cursor_position(Position { x, y: area.y });
+}
+
+/// Shows what the pressed keys may become: `g…  gg first row  gp same instrument in positions`.
+fn continuations(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+    let pressed = chord::spell(&model.pressed);
+    let mut spans = vec![Span::styled(format!("{pressed}…"), theme.style(Ink::Key))];
+    for context in model.contexts() {
+        for (binding, keys) in model.options.keymap.of(context) {
+            let longer: Vec<&str> = keys
+                .split(' ')
+                .filter(|key| key.starts_with(&pressed) && key.len() > pressed.len())
+                .collect();
+            if longer.is_empty() {
+                continue;
+            }
+            spans.push(Span::raw("   "));
+            spans.extend(hint(model, binding, &longer.join(" "), theme));
+        }
+    }
+    frame.render_widget(Line::from(spans), area);
+}
+
+/// Returns a key and what it does; grey where it cannot be done now.
+fn hint(model: &Model, binding: &Binding, keys: &str, theme: Theme) -> [Span<'static>; 2] {
+    let is_off = model.obstacle(binding.action).is_some();
+    let (key, label) = if is_off { (Ink::Quiet, Ink::Quiet) } else { (Ink::Key, Ink::Plain) };
+    [
+        Span::styled(keys.to_owned(), theme.style(key)),
+        Span::styled(format!(" {}", binding.label), theme.style(label)),
+    ]
+}
+
+/// Draws the keys that count now, as many as fit. `?` always does: it shows the rest.
+pub(super) fn footer(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+    let contexts = model.contexts();
+    if contexts.is_empty() {
+        let text = format::fit(without_keys(model), usize::from(area.width));
+        frame.render_widget(Span::styled(text, theme.style(Ink::Quiet)), area);
+        return;
+    }
+    let mut bound: Vec<(usize, &Binding, String)> = Vec::new();
+    for (at, context) in contexts.into_iter().enumerate() {
+        for (binding, keys) in model.options.keymap.of(context) {
+            if binding.footer.is_some() {
+                let first = keys.split(' ').next().unwrap_or_default().to_owned();
+                bound.push((at, binding, first));
+            }
+        }
+    }
+    bound.sort_by_key(|(at, binding, _)| (*at, binding.footer));
+    let width = |binding: &Binding, keys: &str| keys.width() + 1 + binding.label.width();
+    let last = bound
+        .iter()
+        .position(|(_, binding, _)| binding.action == crate::app::keymap::Action::Help)
+        .map(|at| bound.remove(at));
+    let kept = last.as_ref().map_or(0, |(_, binding, keys)| width(binding, keys).saturating_add(3));
+    let room = usize::from(area.width).saturating_sub(kept);
+    let mut spans: Vec<Span<'static>> = Vec::new();
+    let mut used = 0;
+    let mut group = None;
+    for (at, binding, keys) in &bound {
+        let gap = match group {
+            None => "",
+            Some(before) if before == *at => "  ",
+            Some(_) => " │ ",
+        };
+        let wide = width(binding, keys).saturating_add(gap.width());
+        if used + wide > room {
+            continue;
+        }
+        used += wide;
+        group = Some(*at);
+        spans.push(Span::styled(gap, theme.style(Ink::Quiet)));
+        spans.extend(hint(model, binding, keys, theme));
+    }
+    if let Some((_, binding, keys)) = &last {
+        spans.push(Span::raw("  "));
+        spans.extend(hint(model, binding, keys, theme));
+    }
+    frame.render_widget(Line::from(spans), area);
+}
+
+/// Says what to do where the key table has no say.
+fn without_keys(model: &Model) -> &'static str {
+    match &model.overlay {
+        Overlay::Command(_) => {
+            "Enter opens the ticket or the view   Esc leaves   e.g. buy EUR_USD 10k sl=1.08 @alpha"
+        }
+        Overlay::Filter(..) => {
+            "Enter keeps   Esc takes back   word   !not   column:word   upnl<-500   size>10k"
+        }
+        Overlay::Ticket(ticket) if ticket.stage == Stage::Sending => {
+            "sent: no key counts until the answer"
+        }
+        Overlay::Ticket(_) => "Esc leaves: it is settled in the background, nothing is sent again",
+        Overlay::None | Overlay::Help(_) | Overlay::Log(_) | Overlay::Detail(..) => "",
+    }
+}
+
+/// Returns the heading of the context that keys go to first.
+pub(super) fn nearest(model: &Model) -> Option<Context> {
+    model.contexts().first().copied()
+}

@@ -1,0 +1,280 @@
+//! The first lines of the screen: environment, person, connections, clock; halts, what nobody owns;
+//! alarms. Nothing is ever drawn over them.
+
+use std::time::Duration;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
+
+use super::format;
+use super::pane::by_age;
+use super::theme::{Ink, Theme};
+use crate::app::model::{Link, Model};
+use crate::domain::event::Severity;
+use crate::domain::halt::{Halt, HaltMode, Scope};
+use crate::domain::limit::LimitState;
+
+/// A text and how it looks.
+type Piece = (String, Style);
+
+/// A clock error from which it is worth a look: ages of prices are only as good as the clocks.
+const SKEWED: Duration = Duration::from_secs(1);
+
+/// Draws the status line.
+pub(super) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+    let mut left = badges(model, theme);
+    left.push((" tmt".to_owned(), theme.style(Ink::Strong)));
+    let (database, operator) = match &model.session {
+        Some(session) => {
+            (session.database.clone(), format!("{}:{}", session.operator, session.role.as_str()))
+        }
+        None => (String::new(), "not logged in".to_owned()),
+    };
+    let quiet = theme.style(Ink::Quiet);
+    if !database.is_empty() {
+        left.push((format!("  {}", format::fit(&database, 20)), quiet));
+    }
+    left.push((format!("  {}", format::fit(&operator, 28)), Style::new()));
+    // What goes first when there is no room stands first here; the clock stays longest.
+    let mut right = vec![
+        counts(model, theme),
+        skew(model, theme),
+        (format!("gaps {}", model.gaps), if model.gaps > 0 { Style::new() } else { quiet }),
+        feed(model, theme),
+        database_link(model, theme),
+    ];
+    let clock = (format!("{}Z", model.now.format("%H:%M:%S")), theme.style(Ink::Strong));
+    let width = |pieces: &[Piece]| -> usize { pieces.iter().map(|(text, _)| text.width()).sum() };
+    let room = usize::from(area.width).saturating_sub(width(&left)).saturating_sub(1);
+    let needed = |right: &[Piece]| {
+        let parts: usize = right.iter().map(|(text, _)| text.width().saturating_add(3)).sum();
+        parts.saturating_add(clock.0.width())
+    };
+    while !right.is_empty() && needed(&right) > room {
+        right.remove(0);
+    }
+    right.reverse();
+    right.push(clock);
+    let mut ends: Vec<Piece> = Vec::new();
+    for (at, piece) in right.into_iter().enumerate() {
+        if at > 0 {
+            ends.push((" │ ".to_owned(), quiet));
+        }
+        ends.push(piece);
+    }
+    across(left, ends, frame, area);
+}
+
+/// Draws pieces at both ends of a line; the left ones give way.
+fn across(left: Vec<Piece>, right: Vec<Piece>, frame: &mut Frame<'_>, area: Rect) {
+    let width: usize = right.iter().map(|(text, _)| text.width()).sum();
+    let width = u16::try_from(width).unwrap_or(u16::MAX).min(area.width);
+    let line = |pieces: Vec<Piece>| {
+        let spans: Vec<Span<'static>> =
+            pieces.into_iter().map(|(text, style)| Span::styled(text, style)).collect();
+        Line::from(spans)
+    };
+    let gap = u16::from(width > 0);
+    let first = Rect { width: area.width.saturating_sub(width).saturating_sub(gap), ..area };
+    let last = Rect { x: area.right().saturating_sub(width), width, ..area };
+    frame.render_widget(line(left), first);
+    frame.render_widget(line(right), last);
+}
+
+/// Returns the badges of the environment and of a console that writes nothing.
+pub(super) fn badges(model: &Model, theme: Theme) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    if let Some(environment) = model.environment() {
+        let text = format!("[ {} ]", environment.as_str().to_uppercase());
+        pieces.push((text, theme.style(Ink::Badge(environment))));
+    } else {
+        pieces.push(("[ … ]".to_owned(), theme.style(Ink::Quiet)));
+    }
+    if model.options.is_read_only {
+        pieces.push((" ".to_owned(), Style::new()));
+        pieces.push(("[ READ-ONLY ]".to_owned(), theme.style(Ink::ReadOnly)));
+    }
+    pieces
+}
+
+fn database_link(model: &Model, theme: Theme) -> Piece {
+    match &model.database {
+        Link::Connecting => ("pg connecting".to_owned(), theme.style(Ink::Quiet)),
+        Link::Up { round_trip, .. } => {
+            let trip = round_trip.map(|trip| format!(" {}ms", trip.as_millis()));
+            let text = format!("pg ok{}", trip.unwrap_or_default());
+            (text, theme.style(Ink::Good))
+        }
+        Link::Down { since, .. } => {
+            let away = model.elapsed.saturating_sub(*since);
+            (format!("pg DOWN {}", format::age(away)), theme.style(Ink::Critical))
+        }
+    }
+}
+
+fn feed(model: &Model, theme: Theme) -> Piece {
+    match &model.feed {
+        Link::Connecting => ("redis connecting".to_owned(), theme.style(Ink::Quiet)),
+        Link::Up { heard_at, .. } => {
+            let age = model.elapsed.saturating_sub(*heard_at);
+            ("redis ok".to_owned(), by_age(model, age.min(Duration::ZERO), Ink::Good, theme))
+        }
+        Link::Down { since, .. } => {
+            let away = model.elapsed.saturating_sub(*since);
+            (format!("redis DOWN {}", format::age(away)), theme.style(Ink::Critical))
+        }
+    }
+}
+
+fn skew(model: &Model, theme: Theme) -> Piece {
+    let Some(offset) = model.clock_offset else {
+        return (format!("skew {}", format::ABSENT), theme.style(Ink::Quiet));
+    };
+    let is_large = offset.abs().to_std().is_ok_and(|length| length >= SKEWED);
+    let style = theme.style(if is_large { Ink::Warning } else { Ink::Quiet });
+    (format!("skew {}", format::skew(offset)), style)
+}
+
+/// What the feed replaced and dropped, where there is room for it.
+fn counts(model: &Model, theme: Theme) -> Piece {
+    let counts = model.counts;
+    let text = format!(
+        "quotes {} conflated {} dropped {}",
+        counts.received, counts.replaced, counts.dropped
+    );
+    (text, theme.style(Ink::Quiet))
+}
+
+/// Draws the line of halts and of what nobody owns.
+pub(super) fn banner(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+    let right = unowned(model, theme);
+    let width: usize = right.iter().map(|(text, _)| text.width()).sum();
+    let room = usize::from(area.width).saturating_sub(width).saturating_sub(2);
+    across(halts(model, theme, room), right, frame, area);
+}
+
+/// Returns the halts in force, the widest first; those that do not fit are counted.
+fn halts(model: &Model, theme: Theme, room: usize) -> Vec<Piece> {
+    let mut halts: Vec<&Halt> = model.desk.halts.values().collect();
+    if halts.is_empty() {
+        return vec![("no halt in force".to_owned(), theme.style(Ink::Quiet))];
+    }
+    halts.sort_by_key(|halt| (breadth(halt.scope), std::cmp::Reverse(halt.set_at)));
+    let alarm = theme.style(Ink::Alarm);
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut used = 0;
+    let count = halts.len();
+    for (at, halt) in halts.into_iter().enumerate() {
+        let rest = count.saturating_sub(at).saturating_sub(1);
+        let text = format!(" {} ", sentence(model, halt));
+        let more = if rest > 0 { 6 } else { 0 };
+        let free = room.saturating_sub(used).saturating_sub(more);
+        if at > 0 && text.width() > free {
+            pieces.push((format!(" +{}", rest.saturating_add(1)), theme.style(Ink::Critical)));
+            break;
+        }
+        let text = format::fit(&text, free);
+        used = used.saturating_add(text.width()).saturating_add(1);
+        if at > 0 {
+            pieces.push((" ".to_owned(), Style::new()));
+        }
+        pieces.push((text, alarm));
+    }
+    pieces
+}
+
+fn breadth(scope: Scope) -> u8 {
+    match scope {
+        Scope::System => 0,
+        Scope::Portfolio => 1,
+        Scope::Account => 2,
+        Scope::Instrument => 3,
+    }
+}
+
+/// Returns a halt as one sentence: `HALT carry: reduce-only since 14:01:07, daily loss`.
+pub(super) fn sentence(model: &Model, halt: &Halt) -> String {
+    let mode = match halt.mode {
+        HaltMode::ReduceOnly => "reduce-only",
+        HaltMode::NoNewOrders => "no new orders",
+        HaltMode::Flatten => "flatten",
+    };
+    let since = format::time(halt.set_at, model.now);
+    format!("HALT {}: {mode} since {since}, {}", covered(model, halt), halt.reason)
+}
+
+/// Returns what a halt covers, as people call it.
+pub(super) fn covered(model: &Model, halt: &Halt) -> String {
+    match (halt.scope, halt.account, &halt.identifier) {
+        (Scope::System, _, _) => "everything".to_owned(),
+        (Scope::Account, Some(account), _) => model.desk.account_name(account),
+        (Scope::Account, None, _) => "an account".to_owned(),
+        (Scope::Portfolio, _, Some(name)) => format!("portfolio {name}"),
+        (Scope::Instrument, _, Some(name)) => name.clone(),
+        (Scope::Portfolio | Scope::Instrument, _, None) => halt.scope.as_str().to_owned(),
+    }
+}
+
+/// Returns how much nobody owns, and what waits for a second person.
+fn unowned(model: &Model, theme: Theme) -> Vec<Piece> {
+    let quiet = theme.style(Ink::Quiet);
+    let counts = model.unacknowledged();
+    let mut pieces = Vec::new();
+    if counts.iter().sum::<usize>() == 0 {
+        pieces.push(("0 unacked".to_owned(), quiet));
+    } else {
+        pieces.push(("UNACKED".to_owned(), theme.style(Ink::Strong)));
+        for (severity, count) in Severity::ALL.into_iter().zip(counts).rev() {
+            if count == 0 {
+                continue;
+            }
+            let ink = match severity {
+                Severity::Info => Ink::Plain,
+                Severity::Warning => Ink::Warning,
+                Severity::Critical | Severity::Emergency => Ink::Critical,
+            };
+            pieces.push((format!(" {count} {}", severity.as_str()), theme.style(ink)));
+        }
+    }
+    let waiting = model.desk.limits.values().filter(|row| row.state == LimitState::Pending).count();
+    if waiting > 0 {
+        pieces.push((" │ ".to_owned(), quiet));
+        pieces.push((format!("{waiting} to approve"), theme.style(Ink::Warning)));
+    }
+    let unknown = model.writes.iter().filter(|write| write.unknown.is_some()).count();
+    if unknown > 0 {
+        pieces.push((" │ ".to_owned(), quiet));
+        pieces.push((format!(" {unknown} UNKNOWN "), theme.style(Ink::Unknown)));
+    }
+    pieces
+}
+
+/// Returns what stands across the screen until somebody owns it.
+pub(super) fn alarm(model: &Model) -> Option<String> {
+    if let Some(alarm) = &model.alarm {
+        let at = format::time(alarm.at, model.now);
+        return Some(format!("ALARM {at}  {}   (!a acknowledges)", alarm.text));
+    }
+    let mut open = model
+        .desk
+        .events
+        .values()
+        .filter(|row| row.severity == Severity::Emergency && row.wants_acknowledgement());
+    let first = open.next()?;
+    let newest =
+        open.fold(first, |one, two| if two.occurred_at > one.occurred_at { two } else { one });
+    let account = newest.account.map_or("system".to_owned(), |id| model.desk.account_name(id));
+    let at = format::time(newest.occurred_at, model.now);
+    let what = newest.message.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+    Some(format!("EMERGENCY {at}  {account} {}{what}   (5, then a)", newest.event_type))
+}
+
+/// Draws the alarm.
+pub(super) fn draw_alarm(text: &str, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+    let width = usize::from(area.width);
+    let text = format::pad(&format!(" {text}"), width, crate::app::cell::Align::Left);
+    frame.render_widget(Span::styled(text, theme.style(Ink::Alarm)), area);
+}

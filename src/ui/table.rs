@@ -1,0 +1,304 @@
+//! Rows in columns: which columns fit, how wide each is, and what a cell looks like.
+
+use chrono::{DateTime, Utc};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
+
+use super::format;
+use super::theme::{Ink, Theme};
+use crate::app::cell::{Cell, Tone};
+use crate::app::columns::{self, Head};
+use crate::app::model::Model;
+use crate::app::pane::{Pane, RowId};
+
+/// Columns before the first cell: the sign of the selected or marked row, and a blank.
+pub(super) const LEAD: usize = 2;
+
+/// Rows that are measured to find out how wide the columns must be, besides those on the screen.
+/// Measuring more would cost time in every frame; measuring only the screen would make columns jump
+/// while it scrolls.
+const MEASURED: usize = 100;
+
+/// Widest gap between two columns.
+const GAP: usize = 2;
+
+/// A column as it stands in this frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Placed {
+    /// Its place among all columns of the pane.
+    pub(super) index: usize,
+    /// Heading and side.
+    pub(super) head: Head,
+    /// How wide.
+    pub(super) width: usize,
+}
+
+/// The columns that fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// From left to right.
+    pub(super) columns: Vec<Placed>,
+    gap: usize,
+}
+
+/// A row with its cells.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    id: RowId,
+    tone: Tone,
+    cells: Vec<Cell>,
+}
+
+/// Returns the rows of `ids` that are still there.
+pub(super) fn rows(model: &Model, pane: Pane, ids: &[RowId]) -> Vec<Row> {
+    ids.iter()
+        .filter_map(|id| {
+            let (tone, cells) = columns::cells(model, pane, id)?;
+            Some(Row { id: id.clone(), tone, cells })
+        })
+        .collect()
+}
+
+impl Layout {
+    /// Chooses the columns of `pane` that fit into `room` columns of the terminal, and how wide
+    /// they are there.
+    pub(super) fn choose(model: &Model, pane: Pane, ids: &[RowId], room: usize) -> Self {
+        let offset = model.pane(pane).offset;
+        let head = ids.get(..MEASURED).unwrap_or(ids);
+        let screen = ids.get(offset..).unwrap_or_default();
+        let screen = screen.get(..MEASURED).unwrap_or(screen);
+        let mut measured = rows(model, pane, head);
+        if offset.saturating_add(screen.len()) > head.len() {
+            measured.extend(rows(model, pane, screen));
+        }
+        let wanted: Vec<Placed> = columns::heads(pane)
+            .into_iter()
+            .enumerate()
+            .map(|(index, head)| {
+                let cells = measured.iter().filter_map(|row| row.cells.get(index));
+                Placed { index, head, width: width(head, cells, model.now) }
+            })
+            .collect();
+        let room = room.saturating_sub(LEAD);
+        // A blank more between columns is easier to read, but not worth a column that matters.
+        let loose = fitting(&wanted, room, GAP);
+        let tight = fitting(&wanted, room, 1);
+        let matters = |chosen: &[Placed]| chosen.iter().filter(|one| one.head.keep < 8).count();
+        let (mut columns, gap) =
+            if matters(&tight) > matters(&loose) { (tight, 1) } else { (loose, GAP) };
+        let used = total(&columns, gap);
+        widen(&mut columns, room.saturating_sub(used), &measured);
+        Self { columns, gap }
+    }
+
+    /// Returns where a column begins, counted from the left edge of the rows, and how wide it is.
+    pub(super) fn place(&self, title: &str) -> Option<(usize, usize)> {
+        let mut at = LEAD;
+        for column in &self.columns {
+            if column.head.title == title {
+                return Some((at, column.width));
+            }
+            at = at.saturating_add(column.width).saturating_add(self.gap);
+        }
+        None
+    }
+
+    /// Returns the line of headings. The column that orders the rows carries an arrow where there is
+    /// a blank for it.
+    pub(super) fn headings(&self, sort: Option<(usize, bool)>, style: Style) -> Line<'static> {
+        let mut text = " ".repeat(LEAD);
+        for (at, column) in self.columns.iter().enumerate() {
+            if at > 0 {
+                text.push_str(&" ".repeat(self.gap));
+            }
+            let arrow = match sort {
+                Some((index, is_downward)) if index == column.index => {
+                    if is_downward {
+                        "▼"
+                    } else {
+                        "▲"
+                    }
+                }
+                _ => "",
+            };
+            let title = format!("{}{arrow}", column.head.title);
+            let title = if title.width() > column.width { column.head.title } else { &title };
+            text.push_str(&format::pad(title, column.width, column.head.align));
+        }
+        Line::styled(text, style)
+    }
+}
+
+/// How the rows of a pane look in this frame.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look<'a> {
+    /// Columns.
+    pub(super) layout: &'a Layout,
+    /// Colours.
+    pub(super) theme: Theme,
+    /// Everything is old: nothing of it may look live.
+    pub(super) is_stale: bool,
+}
+
+/// Draws the rows that stand on the screen, one per line of `area`.
+pub(super) fn draw(
+    model: &Model,
+    pane: Pane,
+    ids: &[RowId],
+    look: Look<'_>,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) {
+    let state = model.pane(pane);
+    let height = usize::from(area.height);
+    let offset = state.offset.min(ids.len().saturating_sub(height));
+    let window = ids.get(offset..).unwrap_or_default();
+    let window = window.get(..height).unwrap_or(window);
+    for (row, place) in rows(model, pane, window).iter().zip(area.rows()) {
+        let is_selected = state.selected.as_ref() == Some(&row.id);
+        let is_marked = state.marked.contains(&row.id);
+        let line = row.line(look, is_selected, is_marked, model.now);
+        frame.render_widget(line, place);
+        if is_selected {
+            frame.buffer_mut().set_style(place, look.theme.style(Ink::Selected));
+        }
+    }
+}
+
+impl Row {
+    fn line(
+        &self,
+        look: Look<'_>,
+        is_selected: bool,
+        is_marked: bool,
+        now: DateTime<Utc>,
+    ) -> Line<'static> {
+        let lead = match (is_selected, is_marked) {
+            (true, true) => ">*",
+            (true, false) => "> ",
+            (false, true) => "* ",
+            (false, false) => "  ",
+        };
+        let mut spans = vec![Span::raw(lead)];
+        for (at, column) in look.layout.columns.iter().enumerate() {
+            if at > 0 {
+                spans.push(Span::raw(" ".repeat(look.layout.gap)));
+            }
+            let cell = self.cells.get(column.index).unwrap_or(&Cell::Absent);
+            spans.extend(self.spans(cell, *column, look.theme, now));
+        }
+        let base = if look.is_stale || self.tone == Tone::Quiet { Ink::Quiet } else { Ink::Plain };
+        if base == Ink::Quiet {
+            // Old rows speak with one quiet voice: a bright gain among them would look live.
+            for span in &mut spans {
+                span.style = look.theme.style(Ink::Quiet);
+            }
+        }
+        Line::from(spans)
+    }
+
+    fn spans(
+        &self,
+        cell: &Cell,
+        column: Placed,
+        theme: Theme,
+        now: DateTime<Utc>,
+    ) -> Vec<Span<'static>> {
+        let tone = theme.tone(self.tone);
+        if let Cell::Used(share) = cell {
+            let gauge = format::gauge(*share, column.width);
+            let quiet = theme.style(Ink::Quiet);
+            return vec![
+                Span::styled("[", quiet),
+                Span::styled(gauge.used, tone),
+                Span::styled(gauge.free, quiet),
+                Span::styled("]", quiet),
+                Span::styled(gauge.figure, tone),
+            ];
+        }
+        let style = match cell {
+            Cell::Absent | Cell::Booked(..) => theme.style(Ink::Quiet),
+            Cell::Gain(value) => gain_style(*value, theme),
+            Cell::Text(_) | Cell::Age(_) => tone,
+            Cell::Money(_)
+            | Cell::Signed(..)
+            | Cell::Price(..)
+            | Cell::Size(_)
+            | Cell::Number(..)
+            | Cell::Percent(_)
+            | Cell::Used(_)
+            | Cell::Time(_)
+            | Cell::Left(_) => theme.style(Ink::Plain),
+        };
+        let text = format::cell_in(cell, column.width, column.head.align, now);
+        vec![Span::styled(text, style)]
+    }
+}
+
+/// Returns the style of an amount that gained or lost.
+pub(super) fn gain_style(value: rust_decimal::Decimal, theme: Theme) -> Style {
+    match crate::domain::money::round(value, 2).cmp(&rust_decimal::Decimal::ZERO) {
+        std::cmp::Ordering::Greater => theme.style(Ink::Gain),
+        std::cmp::Ordering::Less => theme.style(Ink::Loss),
+        std::cmp::Ordering::Equal => theme.style(Ink::Plain),
+    }
+}
+
+/// Returns how wide a column must be: as wide as its cells, at least as its heading. Words are cut
+/// at the column's own width; numbers never are. Figures that move with the prices keep a least
+/// width, so that a tick does not push the columns behind them.
+fn width<'a>(head: Head, cells: impl Iterator<Item = &'a Cell>, now: DateTime<Utc>) -> usize {
+    let declared = usize::from(head.width);
+    let title = head.title.width();
+    let need = |cell: &Cell| match cell {
+        Cell::Text(text) => text.width().min(declared.max(title)),
+        Cell::Used(_) => declared,
+        Cell::Gain(_) => format::cell(cell, now).width().max(10),
+        Cell::Signed(..) => format::cell(cell, now).width().max(5),
+        Cell::Age(_) => format::cell(cell, now).width().max(4),
+        Cell::Left(_) => format::cell(cell, now).width().max(5),
+        Cell::Time(_) => 8,
+        other => format::cell(other, now).width(),
+    };
+    cells.map(need).fold(title, usize::max)
+}
+
+/// Takes columns into `room`, the ones to keep first, each with a gap before it; then puts them back
+/// into their order. A column that does not fit lets a narrower one behind it pass.
+fn fitting(wanted: &[Placed], room: usize, gap: usize) -> Vec<Placed> {
+    let mut by_weight: Vec<&Placed> = wanted.iter().collect();
+    by_weight.sort_by_key(|column| (column.head.keep, column.index));
+    let mut taken: Vec<Placed> = Vec::new();
+    for column in by_weight {
+        let more = column.width.saturating_add(if taken.is_empty() { 0 } else { gap });
+        if total(&taken, gap).saturating_add(more) <= room {
+            taken.push(*column);
+        }
+    }
+    taken.sort_by_key(|column| column.index);
+    taken
+}
+
+fn total(columns: &[Placed], gap: usize) -> usize {
+    let widths: usize = columns.iter().map(|column| column.width).sum();
+    widths.saturating_add(columns.len().saturating_sub(1).saturating_mul(gap))
+}
+
+/// Gives what is left over to words that would be cut.
+fn widen(columns: &mut [Placed], mut spare: usize, measured: &[Row]) {
+    for column in columns {
+        let longest = measured
+            .iter()
+            .filter_map(|row| match row.cells.get(column.index) {
+                Some(Cell::Text(text)) => Some(text.width()),
+                _ => None,
+            })
+            .max();
+        let more = longest.unwrap_or(0).saturating_sub(column.width).min(spare);
+        column.width = column.width.saturating_add(more);
+        spare = spare.saturating_sub(more);
+    }
+}
