@@ -1,0 +1,230 @@
+//! What the program was told: defaults, then the file, then the environment, then flags, the later
+//! one counting.
+//!
+//! [`load`] reads every key and reports every fault at once, each with its place and what to write
+//! instead. The result is each layer's own `Options`, so that no layer but the command line knows
+//! that there is a configuration. `config/console.toml` holds every key at its default, and a test
+//! holds the two together.
+
+mod database;
+mod fault;
+mod file;
+mod keys;
+mod nearest;
+mod raw;
+mod reader;
+mod redis;
+mod secret;
+mod ticket;
+
+pub use fault::{Fault, Faults, Origin};
+pub use secret::{MASK, holds_password, masked};
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::app;
+use crate::feed;
+use crate::local;
+use crate::store;
+use unicode_width::UnicodeWidthStr as _;
+
+use reader::Reader;
+
+/// Where values come from, beside the defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// A file that was named; without one, `$TMT_CONFIG`, else `~/.config/tmt/console.toml` if it
+    /// is there.
+    pub file: Option<PathBuf>,
+    /// The environment. A key `section.name` has the variable `TMT_SECTION_NAME`; the database's
+    /// address is also `DATABASE_URL` and libpq's `PG…`, and that of Redis `REDIS_URL`.
+    pub variables: Vec<(String, String)>,
+    /// Keys set by flags, by `section.name`.
+    pub settings: Vec<(String, String)>,
+}
+
+impl Sources {
+    /// Returns what this process was started with. Variables that are not UTF-8 are not read.
+    pub fn of_process() -> Self {
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Self { file: None, variables, settings: Vec::new() }
+    }
+
+    /// Returns a variable that is there and not empty.
+    fn variable(&self, name: &str) -> Option<String> {
+        let found = self.variables.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
+    }
+}
+
+/// A key, what it came to be, and where that came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// `section.name`
+    pub key: String,
+    /// Its value as TOML; secrets are masked.
+    pub text: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// When the screen is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// Unless `NO_COLOR` is set or the terminal cannot.
+    Auto,
+    /// Always.
+    Always,
+    /// Never: signs and words say what colour would.
+    Never,
+}
+
+/// How the screen is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Screen {
+    /// Shortest time between two frames.
+    pub frame_every: Duration,
+    /// When it is coloured.
+    pub colour: Colour,
+}
+
+/// How the database is asked what changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Polls {
+    /// How often, where Redis does not ring first.
+    pub every: Duration,
+    /// How often everything is read again, whatever changed.
+    pub reconcile_every: Duration,
+}
+
+/// Where the program writes about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// The file; `None` writes nothing.
+    pub file: Option<PathBuf>,
+    /// What is written: a level, or directives of `tracing`.
+    pub filter: String,
+}
+
+/// Everything the program was told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// PostgreSQL.
+    pub store: store::Options,
+    /// Redis.
+    pub feed: feed::Options,
+    /// The model.
+    pub app: app::Options,
+    /// The polls.
+    pub polls: Polls,
+    /// The screen.
+    pub screen: Screen,
+    /// The folder of `tmt local`.
+    pub local_folder: PathBuf,
+    /// The log.
+    pub log: Log,
+    /// Every key with its value and its origin, in the order of `config/console.toml`.
+    pub settings: Vec<Setting>,
+    /// The file that was read.
+    pub file: Option<PathBuf>,
+}
+
+/// Most frames a second: more are not seen, and a slow terminal is drawn to less often anyway.
+const MOST_FRAMES: u32 = 60;
+
+/// Reads every key.
+///
+/// # Errors
+///
+/// [`Faults`] with everything that is wrong.
+pub fn load(sources: &Sources) -> Result<Config, Faults> {
+    let mut reader = Reader::new(sources);
+    let store = database::read(&mut reader, sources);
+    let polls = polls(&mut reader);
+    let feed = redis::read(&mut reader);
+    let app = ticket::read(&mut reader);
+    let screen = screen(&mut reader);
+    let local_folder = local_folder(&mut reader);
+    let log = log(&mut reader);
+    let keymap = keys::read(&mut reader);
+    reader.finish();
+    let file = reader.path();
+    match (store, keymap) {
+        (Some(store), Some(keymap)) if reader.faults.is_empty() => {
+            let app = app::Options { keymap, ..app };
+            let settings = reader.settings;
+            Ok(Config { store, feed, app, polls, screen, local_folder, log, settings, file })
+        }
+        _ => Err(Faults(reader.faults)),
+    }
+}
+
+fn polls(reader: &mut Reader<'_>) -> Polls {
+    Polls {
+        every: reader.positive("database.poll_every", Duration::from_secs(1)),
+        reconcile_every: reader.positive("database.reconcile_every", Duration::from_secs(30)),
+    }
+}
+
+fn screen(reader: &mut Reader<'_>) -> Screen {
+    let must = "a whole number from 1 to 60";
+    let frames = reader.checked("screen.frames_per_second", 30_u32, must, |frames| {
+        (1..=MOST_FRAMES).contains(frames)
+    });
+    let words = [("auto", Colour::Auto), ("always", Colour::Always), ("never", Colour::Never)];
+    let colour = reader.choice("screen.colour", Colour::Auto, &words);
+    let frame_every = Duration::from_secs(1).checked_div(frames).unwrap_or_default();
+    Screen { frame_every, colour }
+}
+
+fn local_folder(reader: &mut Reader<'_>) -> PathBuf {
+    let folder = reader.value("local.folder", String::new());
+    if folder.is_empty() { local::service::default_folder() } else { PathBuf::from(folder) }
+}
+
+fn log(reader: &mut Reader<'_>) -> Log {
+    let file = reader.value("log.file", String::new());
+    let must =
+        "a level (error, warn, info, debug, trace) or directives like \"info,tmt::feed=debug\"";
+    let filter = reader.checked("log.filter", "info".to_owned(), must, |filter| {
+        tracing_subscriber::EnvFilter::try_new(filter).is_ok()
+    });
+    let file = (!file.is_empty()).then(|| PathBuf::from(file));
+    Log { file, filter }
+}
+
+/// Longest line of [`Config::to_toml`] that still moves the origins to the right.
+const WIDEST: usize = 48;
+
+impl Config {
+    /// Returns the effective configuration as TOML, each value with its origin beside it and
+    /// secrets masked.
+    pub fn to_toml(&self) -> String {
+        let lines: Vec<(&str, String, &Origin)> = self
+            .settings
+            .iter()
+            .map(|setting| {
+                let (section, name) = setting.key.split_once('.').unwrap_or(("", &setting.key));
+                (section, format!("{name} = {}", setting.text), &setting.origin)
+            })
+            .collect();
+        let widths = lines.iter().map(|(_, line, _)| line.width()).filter(|width| *width <= WIDEST);
+        let width = widths.max().unwrap_or_default();
+        let mut text = Vec::new();
+        let mut open = "";
+        for (section, line, origin) in &lines {
+            if *section != open {
+                let gap = if open.is_empty() { "" } else { "\n" };
+                text.push(format!("{gap}[{section}]"));
+                open = section;
+            }
+            let pad = " ".repeat(width.saturating_sub(line.width()));
+            text.push(format!("{line}{pad}  # {origin}"));
+        }
+        text.push(String::new());
+        text.join("\n")
+    }
+}

@@ -1,0 +1,81 @@
+//! `[feed]`
+
+use secrecy::SecretString;
+
+use super::raw::Value;
+use super::reader::Reader;
+use crate::feed::Options;
+
+/// Where Redis is where nobody says.
+const USUAL: &str = "redis://127.0.0.1:6379";
+
+/// Schemes that the feed can dial.
+const SCHEMES: [&str; 4] = ["redis://", "redis+unix://", "unix://", "valkey://"];
+
+/// Reads the section.
+pub(super) fn read(reader: &mut Reader<'_>) -> Options {
+    let mut options = Options::new(url(reader));
+    let channels = &mut options.channels;
+    for (name, text) in [
+        ("events", &mut channels.events),
+        ("all", &mut channels.all),
+        ("ticks", &mut channels.ticks),
+        ("heartbeat", &mut channels.heartbeat),
+        ("commands", &mut options.commands),
+        ("sessions", &mut options.sessions),
+        ("looking", &mut options.looking),
+    ] {
+        let must = "a text in quotes that is not empty";
+        let default = std::mem::take(text);
+        *text = reader.checked(&format!("feed.{name}"), default, must, |text| !text.is_empty());
+    }
+    options.commands_kept = reader.positive("feed.commands_kept", options.commands_kept);
+    for (name, wait) in [
+        ("presence_kept", &mut options.presence_kept),
+        ("connect_within", &mut options.connect_within),
+        ("ping_every", &mut options.ping_every),
+        ("answer_within", &mut options.answer_within),
+        ("retry_from", &mut options.retry_from),
+        ("retry_up_to", &mut options.retry_up_to),
+        ("heartbeat_every", &mut options.heartbeat_every),
+    ] {
+        *wait = reader.positive(&format!("feed.{name}"), *wait);
+    }
+    options.heartbeats_missed =
+        reader.positive("feed.heartbeats_missed", options.heartbeats_missed);
+    together(reader, &options);
+    options
+}
+
+fn url(reader: &mut Reader<'_>) -> SecretString {
+    let Some((text, origin)) = reader.address("feed.url", USUAL, "REDIS_URL") else {
+        return SecretString::from(USUAL);
+    };
+    if text.starts_with("rediss://") {
+        let text = "TLS to Redis is not built in: use a tunnel, or a socket (redis+unix://)";
+        reader.fault(origin, "feed.url", text.to_owned());
+    } else if !SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
+        let text = "must begin with redis:// or redis+unix://, like redis://127.0.0.1:6379";
+        reader.fault(origin, "feed.url", text.to_owned());
+    }
+    SecretString::from(text)
+}
+
+/// Faults of keys that are right by themselves, but not together.
+fn together(reader: &mut Reader<'_>, options: &Options) {
+    if options.retry_from > options.retry_up_to {
+        let text = format!(
+            "is {}, but must not be longer than feed.retry_up_to, which is {}",
+            options.retry_from.write(),
+            options.retry_up_to.write()
+        );
+        let origin = reader.either("feed.retry_from", "feed.retry_up_to");
+        reader.fault(origin, "feed.retry_from", text);
+    }
+    let channels = &options.channels;
+    if channels.events == channels.ticks {
+        let text = "must differ from feed.ticks: an event and a price could not be told apart";
+        let origin = reader.either("feed.events", "feed.ticks");
+        reader.fault(origin, "feed.events", text.to_owned());
+    }
+}
