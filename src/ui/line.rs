@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr;
 use super::format;
 use super::theme::{Ink, Theme};
 use crate::app::chord;
-use crate::app::keymap::{Binding, Context};
+use crate::app::keymap::{Action, Binding, Context, Look as KeyLook};
 use crate::app::model::{Model, Overlay};
 use crate::app::ticket::Stage;
 
@@ -137,7 +137,7 @@ pub(super) fn footer(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: R
     let width = |binding: &Binding, keys: &str| keys.width() + 1 + binding.label.width();
     let last = bound
         .iter()
-        .position(|(_, binding, _)| binding.action == crate::app::keymap::Action::Help)
+        .position(|(_, binding, _)| binding.action == Action::Look(KeyLook::Help))
         .map(|at| bound.remove(at));
     let kept = last.as_ref().map_or(0, |(_, binding, keys)| width(binding, keys).saturating_add(3));
     let room = usize::from(area.width).saturating_sub(kept);

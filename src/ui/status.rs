@@ -10,7 +10,6 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use super::format;
-use super::pane::by_age;
 use super::theme::{Ink, Theme};
 use crate::app::model::{Link, Model};
 use crate::domain::event::Severity;
@@ -118,10 +117,13 @@ fn database_link(model: &Model, theme: Theme) -> Piece {
 fn feed(model: &Model, theme: Theme) -> Piece {
     match &model.feed {
         Link::Connecting => ("redis connecting".to_owned(), theme.style(Ink::Quiet)),
-        Link::Up { heard_at, .. } => {
-            let age = model.elapsed.saturating_sub(*heard_at);
-            ("redis ok".to_owned(), by_age(model, age.min(Duration::ZERO), Ink::Good, theme))
-        }
+        Link::Up { .. } => match model.silent_since {
+            Some(since) => {
+                let silent = format::age(model.elapsed.saturating_sub(since));
+                (format!("redis SILENT {silent}"), theme.style(Ink::Warning))
+            }
+            None => ("redis ok".to_owned(), theme.style(Ink::Good)),
+        },
         Link::Down { since, .. } => {
             let away = model.elapsed.saturating_sub(*since);
             (format!("redis DOWN {}", format::age(away)), theme.style(Ink::Critical))
