@@ -59,6 +59,9 @@ const SESSION: &str = "
            server_time, environment
       FROM desk.session()";
 
+/// The only question that every login may ask.
+const LOGIN: &str = "SELECT session_user::text AS login";
+
 const PROTECTION: &str = "
     SELECT COALESCE((SELECT s.version FROM pg_stat_ssl s WHERE s.pid = pg_backend_pid()), '')
            AS protection";
@@ -106,7 +109,15 @@ impl Store {
             return Err(StoreError::SchemaMissing { missing: named(missing) });
         }
         let asked = Instant::now();
-        let rows = self.fetch(what, SESSION, &[]).await?;
+        let rows = match self.fetch(what, SESSION, &[]).await {
+            // Not even the schema may be entered.
+            Err(StoreError::NotPermitted(_)) => {
+                let rows = self.fetch(what, LOGIN, &[]).await?;
+                let login = rows.first().and_then(|row| Cells(row).text("login").ok());
+                return Err(without_group(&login.unwrap_or_default()));
+            }
+            answer => answer?,
+        };
         let round_trip = asked.elapsed();
         let row = rows.first().ok_or_else(|| {
             Bad { column: "login", why: "is missing: it answered no row".to_owned() }
@@ -129,10 +140,7 @@ fn session(cells: &Cells<'_>) -> Result<(Session, i32), StoreError> {
     let corrupt = |bad: Bad| bad.of("desk.session");
     let operator = cells.text("login").map_err(corrupt)?;
     if cells.raw("role").map_err(corrupt)? == "none" {
-        return Err(StoreError::NotPermitted(format!(
-            "{operator} belongs to none of the desk's groups; an administrator gives it one with \
-             GRANT tmt_viewer (tmt_trader, tmt_risk_officer, tmt_admin) TO {operator}"
-        )));
+        return Err(without_group(&operator));
     }
     let version = cells.count("schema_version").map_err(corrupt)?;
     let session = (|| {
@@ -149,6 +157,14 @@ fn session(cells: &Cells<'_>) -> Result<(Session, i32), StoreError> {
     })()
     .map_err(corrupt)?;
     Ok((session, i32::try_from(version).unwrap_or(i32::MAX)))
+}
+
+/// What an administrator has to do for a login that nobody gave a place on the desk.
+fn without_group(login: &str) -> StoreError {
+    StoreError::NotPermitted(format!(
+        "{login} belongs to none of the desk's groups; an administrator gives it one with \
+         GRANT tmt_viewer (or tmt_trader, tmt_risk_officer, tmt_admin) TO {login}"
+    ))
 }
 
 /// Shortens a list to what a sentence can hold.

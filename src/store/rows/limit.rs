@@ -6,19 +6,20 @@ use crate::domain::halt::Scope;
 use crate::domain::ids::{AccountId, LimitId};
 use crate::domain::limit::{Limit, LimitState};
 
-/// Whether a type is enforced is the database's to say: it does the enforcing.
+/// What state a limit is in, and whether its type is enforced, is the database's to say: it does
+/// the enforcing.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT l.limit_id, l.account_id, l.limit_type, l.limit_scope, l.scope_identifier,
-                    l.limit_value, l.limit_unit, l.warning_threshold, l.is_active,
+                    l.limit_value, l.limit_unit, l.warning_threshold,
+                    desk.limit_state(l) AS state,
                     COALESCE(k.enforced AND l.limit_scope = ANY (k.scopes), false) AS is_enforced,
                     l.created_by, l.approved_by, l.change_reason, l.supersedes_limit_id,
                     NULLIF(l.effective_from, '-infinity') AS effective_from,
                     NULLIF(l.effective_until, 'infinity') AS effective_until, l.updated_at
                FROM risk_limits l LEFT JOIN desk.limit_types k USING (limit_type)
-              WHERE (l.is_active OR (l.approved_by IS NULL AND l.supersedes_limit_id IS NOT NULL))
-                AND (l.effective_until IS NULL OR l.effective_until > now()) ",
+              WHERE desk.limit_state(l) IN ('active', 'pending') ",
             $rest
         )
     };
@@ -41,7 +42,11 @@ pub(super) fn read(cells: &Cells<'_>) -> Result<Limit, Bad> {
         value: cells.number("limit_value")?,
         unit: cells.text("limit_unit")?,
         warning: cells.number_if_any("warning_threshold")?,
-        state: if cells.flag("is_active")? { LimitState::Active } else { LimitState::Pending },
+        state: cells.word("state", |word| match word {
+            "active" => Some(LimitState::Active),
+            "pending" => Some(LimitState::Pending),
+            _ => None,
+        })?,
         is_enforced: cells.flag("is_enforced")?,
         created_by: cells.text("created_by")?,
         approved_by: cells.text_if_any("approved_by")?,

@@ -1,0 +1,575 @@
+//! The store against a real PostgreSQL: verbs, refusals, polls, rows that nobody can read.
+
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
+
+#[path = "support/database.rs"]
+mod database;
+#[path = "support/desk.rs"]
+mod desk;
+
+use rust_decimal::dec;
+use tmt::domain::change::Kind;
+use tmt::domain::halt::{HaltMode, Scope};
+use tmt::domain::ids::{HaltId, LimitId};
+use tmt::domain::limit::LimitState;
+use tmt::domain::outcome::{Finding, Outcome};
+use tmt::domain::request::{Request, Verb};
+use tmt::domain::rows::Rows;
+use tmt::domain::session::Role;
+use tmt::store::{Options, Store, StoreError};
+use uuid::Uuid;
+
+use desk::{ALPHA, CRITICAL, Desk, EXPOSURE, SIGNAL, WARNING, accepted, buy, refused, request};
+
+async fn rows(store: &Store, kind: Kind) -> Rows {
+    let read = store.read(kind, None).await.unwrap();
+    assert_eq!(read.unreadable, [""; 0]);
+    assert!(!read.is_cut);
+    read.rows
+}
+
+macro_rules! the {
+    ($store:expr, $kind:ident) => {
+        match rows($store, Kind::$kind).await {
+            Rows::$kind(rows) => rows,
+            other => panic!("{other:?}"),
+        }
+    };
+}
+
+// ---- verbs ----------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_trade_is_placed_seen_and_closed() {
+    let desk = Desk::open().await;
+    let store = desk.trader().await;
+
+    let placed = request(Verb::Place(buy(dec!(20000))));
+    let done = accepted(store.perform(&placed).await);
+    assert_eq!(done.subject, Some(placed.key.0));
+
+    let [trade] = the!(&store, Trades).try_into().unwrap();
+    assert_eq!((trade.id.0, trade.account, trade.size), (placed.key.0, ALPHA, dec!(20000)));
+    assert_eq!(trade.entry_price, dec!(1.0851));
+    let [position] = the!(&store, Positions).try_into().unwrap();
+    assert_eq!((position.account, position.size), (ALPHA, dec!(20000)));
+
+    let close = Verb::Close {
+        position: position.id,
+        size: Some(dec!(5000)),
+        price: dec!(1.0861),
+        reason: Some("half the risk".to_owned()),
+    };
+    let done = accepted(store.perform(&request(close)).await);
+    assert_eq!(done.subject, Some(position.id.0));
+    assert!(done.message.contains("+5.00 USD"), "{}", done.message);
+    let [trade] = the!(&store, Trades).try_into().unwrap();
+    assert_eq!(trade.closed_size, dec!(5000));
+
+    let all = Verb::Close { position: position.id, size: None, price: dec!(1.0851), reason: None };
+    accepted(store.perform(&request(all)).await);
+    assert_eq!(the!(&store, Positions), []);
+    let [trade] = the!(&store, Trades).try_into().unwrap();
+    assert_eq!(trade.net_pnl, Some(dec!(5.00)));
+}
+
+#[tokio::test]
+async fn what_the_preview_rejects_the_verb_refuses_with_the_same_numbers() {
+    let desk = Desk::open().await;
+    let store = desk.trader().await;
+    let trade = buy(dec!(200000));
+
+    let checks = store.assess(&trade).await.unwrap();
+    let rejected = checks.iter().find(|check| check.finding == Finding::Reject).unwrap();
+    let refusal = refused(store.perform(&request(Verb::Place(trade))).await);
+
+    assert_eq!(refusal.code, "MAX_EXPOSURE");
+    assert_eq!(refusal.code, rejected.code);
+    assert_eq!(refusal.measured, Some(dec!(217020)));
+    assert_eq!(refusal.allowed, Some(dec!(150000)));
+    assert_eq!(refusal.unit.as_deref(), Some("USD"));
+    assert_eq!(rejected.measured, refusal.measured);
+    assert_eq!(rejected.room, Some(dec!(-67020)));
+    assert_eq!(desk.trades().await, 0);
+}
+
+#[tokio::test]
+async fn the_same_request_is_done_once_and_answered_alike() {
+    let desk = Desk::open().await;
+    let store = desk.trader().await;
+    let placed = request(Verb::Place(buy(dec!(20000))));
+
+    let first = store.perform(&placed).await;
+    let again = store.perform(&placed).await;
+    let settled = store.resolve(&placed).await;
+
+    assert_eq!(first, again);
+    assert_eq!(first, settled);
+    assert_eq!(desk.trades().await, 1);
+}
+
+#[tokio::test]
+async fn sixteen_at_once_with_one_key_make_one_trade() {
+    let desk = Desk::open().await;
+    let mut options = desk.options("trader", "tmt_trader").await;
+    options.pools.write = 16;
+    let store = Store::connect(options);
+    let placed = request(Verb::Place(buy(dec!(20000))));
+
+    let mut sent = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let (store, placed) = (store.clone(), placed.clone());
+        sent.spawn(async move { store.perform(&placed).await });
+    }
+    let outcomes = sent.join_all().await;
+
+    let first = accepted(outcomes.first().unwrap().clone());
+    assert!(outcomes.iter().all(|other| *other == Outcome::Accepted(first.clone())));
+    assert_eq!(desk.trades().await, 1);
+}
+
+#[tokio::test]
+async fn a_key_that_comes_back_with_other_fields_is_refused() {
+    let desk = Desk::open().await;
+    let store = desk.trader().await;
+    let placed = request(Verb::Place(buy(dec!(20000))));
+    accepted(store.perform(&placed).await);
+
+    let other = Request { key: placed.key, verb: Verb::Place(buy(dec!(30000))) };
+    assert_eq!(refused(store.perform(&other).await).code, "KEY_REUSED");
+    let stranger = Store::connect(desk.options("stranger", "tmt_trader").await);
+    assert_eq!(refused(stranger.perform(&placed).await).code, "KEY_REUSED");
+    assert_eq!(desk.trades().await, 1);
+}
+
+#[tokio::test]
+async fn a_key_that_was_given_up_can_never_trade() {
+    let desk = Desk::open().await;
+    let store = desk.trader().await;
+    let placed = request(Verb::Place(buy(dec!(20000))));
+
+    assert_eq!(refused(store.resolve(&placed).await).code, "NOT_EXECUTED");
+    assert_eq!(refused(store.perform(&placed).await).code, "FENCED");
+    assert_eq!(refused(store.resolve(&placed).await).code, "NOT_EXECUTED");
+    assert_eq!(desk.trades().await, 0);
+}
+
+#[tokio::test]
+async fn a_request_that_arrives_too_late_is_refused() {
+    let desk = Desk::open().await;
+    let mut options = desk.options("trader", "tmt_trader").await;
+    options.deadlines.write_validity = std::time::Duration::ZERO;
+    let store = Store::connect(options);
+
+    let refusal = refused(store.perform(&request(Verb::Place(buy(dec!(20000))))).await);
+
+    assert_eq!(refusal.code, "EXPIRED_REQUEST");
+    assert_eq!(desk.trades().await, 0);
+}
+
+#[tokio::test]
+async fn a_signal_is_taken_once_per_account() {
+    let desk = Desk::open().await;
+    let store = desk.trader().await;
+    let mut trade = buy(dec!(20000));
+    trade.signal = Some(SIGNAL);
+
+    accepted(store.perform(&request(Verb::Place(trade.clone()))).await);
+    desk.quote().await;
+    trade.size = dec!(21000);
+    let refusal = refused(store.perform(&request(Verb::Place(trade))).await);
+
+    assert!(refusal.code.starts_with("SIGNAL_"), "{refusal:?}");
+    let [signal] = the!(&store, Signals).try_into().unwrap();
+    assert_eq!((signal.executions, signal.valid_until), (1, None));
+}
+
+#[tokio::test]
+async fn of_two_officers_one_acknowledges_and_the_other_learns_who() {
+    let desk = Desk::open().await;
+    let (ann, joe) = (desk.officer("ann").await, desk.officer("joe").await);
+    let verb = Verb::Acknowledge { events: vec![WARNING], note: None };
+
+    let (one, other) = (request(verb.clone()), request(verb));
+    let (one, other) = tokio::join!(ann.perform(&one), joe.perform(&other));
+
+    let (won, lost, winner) = match (one, other) {
+        (Outcome::Accepted(won), Outcome::Refused(lost)) => (won, lost, "_ann"),
+        (Outcome::Refused(lost), Outcome::Accepted(won)) => (won, lost, "_joe"),
+        both => panic!("{both:?}"),
+    };
+    assert_eq!(won.done, [WARNING.0]);
+    assert_eq!(lost.code, "ALREADY_ACKNOWLEDGED");
+    assert!(lost.message.contains(winner), "{}", lost.message);
+    let events = the!(&ann, Events);
+    let event = events.iter().find(|event| event.id == WARNING).unwrap();
+    assert!(event.acknowledged.as_ref().unwrap().by.ends_with(winner));
+    assert_eq!(event.message.as_deref(), Some("83 % used"));
+}
+
+#[tokio::test]
+async fn events_of_a_batch_are_told_apart() {
+    let desk = Desk::open().await;
+    let (ann, joe) = (desk.officer("ann").await, desk.officer("joe").await);
+    let ack = |events, note: &str| {
+        let note = (!note.is_empty()).then(|| note.to_owned());
+        request(Verb::Acknowledge { events, note })
+    };
+    assert_eq!(refused(ann.perform(&ack(vec![CRITICAL], "")).await).code, "NOTE_REQUIRED");
+    accepted(joe.perform(&ack(vec![WARNING], "")).await);
+
+    let both = accepted(ann.perform(&ack(vec![WARNING, CRITICAL], "spoke to the desk")).await);
+
+    assert_eq!(both.done, [CRITICAL.0]);
+    let [(taken, by)] = both.taken.try_into().unwrap();
+    assert!(taken == WARNING.0 && by.ends_with("_joe"), "{by}");
+
+    let back = Verb::Unacknowledge { event: CRITICAL, note: "not done yet".to_owned() };
+    accepted(ann.perform(&request(back)).await);
+    let events = the!(&ann, Events);
+    assert!(events.iter().any(|event| event.id == CRITICAL && event.wants_acknowledgement()));
+}
+
+#[tokio::test]
+async fn a_limit_is_tightened_at_once_and_loosened_by_two() {
+    let desk = Desk::open().await;
+    let (ann, joe) = (desk.officer("ann").await, desk.officer("joe").await);
+    let propose = |limit: &tmt::domain::limit::Limit, value, reason: Option<&str>| {
+        request(Verb::ProposeLimit {
+            limit: limit.id,
+            base_version: limit.updated_at,
+            value,
+            warning: None,
+            reason: reason.map(str::to_owned),
+        })
+    };
+    let [limit] = the!(&ann, Limits).try_into().unwrap();
+    assert!(limit.is_enforced && limit.state == LimitState::Active);
+
+    let tighter = accepted(ann.perform(&propose(&limit, dec!(140000), None)).await);
+    assert_eq!(tighter.code.as_deref(), Some("TIGHTENED"));
+    let stale = refused(ann.perform(&propose(&limit, dec!(130000), None)).await);
+    assert_eq!(stale.code, "LIMIT_CHANGED");
+    assert_eq!(the!(&joe, Limits).len(), 1, "the old one is gone");
+
+    let [limit] = the!(&ann, Limits).try_into().unwrap();
+    assert_eq!((limit.value, limit.supersedes), (dec!(140000), Some(EXPOSURE)));
+    let looser = propose(&limit, dec!(160000), Some("new mandate"));
+    let looser = accepted(ann.perform(&looser).await);
+    assert_eq!(looser.code.as_deref(), Some("PENDING_APPROVAL"));
+    let pending = LimitId(looser.subject.unwrap());
+    let limits = the!(&joe, Limits);
+    let waiting = limits.iter().find(|limit| limit.id == pending).unwrap();
+    assert_eq!(waiting.state, LimitState::Pending);
+    assert_eq!(waiting.change_reason.as_deref(), Some("new mandate"));
+
+    let approve = || request(Verb::ApproveLimit { limit: pending, note: None });
+    assert_eq!(refused(ann.perform(&approve()).await).code, "FOUR_EYES_SAME_PERSON");
+    accepted(joe.perform(&approve()).await);
+    let [limit] = the!(&ann, Limits).try_into().unwrap();
+    assert_eq!((limit.value, limit.state), (dec!(160000), LimitState::Active));
+
+    let looser = propose(&limit, dec!(170000), Some("more"));
+    let pending = LimitId(accepted(joe.perform(&looser).await).subject.unwrap());
+    let reject = Verb::RejectLimit { limit: pending, note: Some("enough".to_owned()) };
+    accepted(ann.perform(&request(reject)).await);
+    assert_eq!(the!(&ann, Limits).len(), 1);
+}
+
+#[tokio::test]
+async fn a_halt_stops_new_risk_and_never_a_close() {
+    let desk = Desk::open().await;
+    let (trader, officer) = (desk.trader().await, desk.officer("ann").await);
+    accepted(trader.perform(&request(Verb::Place(buy(dec!(20000))))).await);
+    let halt = Verb::Halt {
+        scope: Scope::Account,
+        identifier: Some(ALPHA.to_string()),
+        mode: HaltMode::ReduceOnly,
+        reason: "news".to_owned(),
+    };
+
+    let halted = accepted(trader.perform(&request(halt)).await);
+    let [row] = the!(&trader, Halts).try_into().unwrap();
+    assert_eq!((row.id, row.account), (HaltId(halted.subject.unwrap()), Some(ALPHA)));
+    let refusal = refused(trader.perform(&request(Verb::Place(buy(dec!(10000))))).await);
+    assert_eq!(refusal.code, "TRADING_HALT");
+    let position = desk.position().await;
+    let close = Verb::Close { position, size: None, price: dec!(1.0851), reason: None };
+    accepted(trader.perform(&request(close)).await);
+
+    let resume = |reason: &str| request(Verb::Resume { halt: row.id, reason: reason.to_owned() });
+    assert_eq!(refused(trader.perform(&resume("calm")).await).code, "NOT_PERMITTED");
+    accepted(officer.perform(&resume("calm")).await);
+    assert_eq!(the!(&trader, Halts), []);
+}
+
+#[tokio::test]
+async fn a_viewer_reads_and_writes_nothing() {
+    let desk = Desk::open().await;
+    let viewer = Store::connect(desk.options("viewer", "tmt_viewer").await);
+
+    assert_eq!(viewer.session().await.unwrap().role, Role::Viewer);
+    assert_eq!(the!(&viewer, Accounts).len(), 2);
+    let refusal = refused(viewer.perform(&request(Verb::Place(buy(dec!(20000))))).await);
+    assert_eq!(refusal.code, "NOT_PERMITTED");
+    assert_eq!(desk.trades().await, 0);
+}
+
+// ---- what changed ---------------------------------------------------------------------------
+
+#[tokio::test]
+async fn one_console_sees_what_another_wrote() {
+    let desk = Desk::open().await;
+    let (trader, officer) = (desk.trader().await, desk.officer("ann").await);
+    let start = officer.changes(None).await.unwrap();
+    assert_eq!(start.changed.len(), Kind::ALL.len());
+    assert!(start.changed.iter().all(|(_, ids)| ids.is_none()), "everything is to be read");
+    let quiet = officer.changes(Some(&start.cursor)).await.unwrap();
+    assert_eq!(quiet.changed, []);
+
+    let placed = request(Verb::Place(buy(dec!(20000))));
+    accepted(trader.perform(&placed).await);
+
+    let loud = officer.changes(Some(&quiet.cursor)).await.unwrap();
+    let changed = |kind| loud.changed.iter().find(|(changed, _)| *changed == kind);
+    let (_, ids) = changed(Kind::Trades).unwrap();
+    assert_eq!(ids.as_deref(), Some([placed.key.0.to_string()].as_slice()));
+    assert!(changed(Kind::Positions).is_some() && changed(Kind::Accounts).is_some());
+    assert!(changed(Kind::Limits).is_none() && changed(Kind::Instruments).is_none());
+
+    let read = officer.read(Kind::Trades, ids.as_deref()).await.unwrap();
+    let Rows::Trades(trades) = read.rows else { panic!("not trades") };
+    assert_eq!(trades.iter().map(|trade| trade.id.0).collect::<Vec<_>>(), [placed.key.0]);
+    assert!(loud.server_time >= quiet.server_time);
+}
+
+#[tokio::test]
+async fn a_writer_that_stays_open_is_seen_when_it_commits() {
+    let desk = Desk::open().await;
+    let store = desk.trader().await;
+    let slow = desk.database.client().await;
+    slow.batch_execute("BEGIN; UPDATE accounts SET broker = 'slow' WHERE account_name = 'alpha'")
+        .await
+        .unwrap();
+    let before = store.changes(None).await.unwrap();
+
+    // Others begin later, commit earlier, and are polled in between.
+    let bravo = "UPDATE accounts SET broker = 'quick' WHERE account_name = 'bravo'";
+    desk.admin.batch_execute(bravo).await.unwrap();
+    let first = store.changes(Some(&before.cursor)).await.unwrap();
+    let second = store.changes(Some(&first.cursor)).await.unwrap();
+    slow.batch_execute("COMMIT").await.unwrap();
+    let third = store.changes(Some(&second.cursor)).await.unwrap();
+    let fourth = store.changes(Some(&third.cursor)).await.unwrap();
+
+    let accounts = |id: &str| vec![(Kind::Accounts, Some(vec![format!("{}{id}", "0".repeat(0))]))];
+    assert_eq!(first.changed, accounts("00000000-0000-0000-0000-0000000000a2"));
+    assert_eq!(second.changed, []);
+    assert_eq!(third.changed, accounts("00000000-0000-0000-0000-0000000000a1"));
+    assert_eq!(fourth.changed, [], "and told once");
+}
+
+#[tokio::test]
+async fn a_cursor_that_makes_no_sense_reads_everything() {
+    let desk = Desk::open().await;
+    let store = desk.trader().await;
+    for cursor in ["", "x", "1:2", "99999999:99999999:", "-1:0:"] {
+        let changes = store.changes(Some(cursor)).await.unwrap();
+        assert_eq!(changes.changed.len(), Kind::ALL.len(), "{cursor:?}");
+    }
+}
+
+// ---- rows -----------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn every_kind_reads_whole_and_by_key() {
+    let desk = Desk::open().await;
+    let store = desk.trader().await;
+    let beat = "INSERT INTO system_events (event_type, event_category, severity, source_agent, event_message)
+                VALUES ('start', 'lifecycle', 'info', 'console', 'ready')";
+    desk.admin.batch_execute(beat).await.unwrap();
+    accepted(store.perform(&request(Verb::Place(buy(dec!(20000))))).await);
+    accepted(
+        store
+            .perform(&request(Verb::Halt {
+                scope: Scope::Account,
+                identifier: Some(ALPHA.to_string()),
+                mode: HaltMode::NoNewOrders,
+                reason: "end of day".to_owned(),
+            }))
+            .await,
+    );
+
+    for kind in Kind::ALL {
+        let whole = rows(&store, kind).await;
+        assert_eq!(whole.kind(), kind);
+        assert!(!whole.is_empty(), "{kind:?}");
+        let unknown = [Uuid::new_v4().to_string(), "no key at all".to_owned()];
+        let none = store.read(kind, Some(&unknown)).await.unwrap();
+        assert!(none.rows.is_empty(), "{kind:?}");
+        assert!(store.read(kind, Some(&[])).await.unwrap().rows.is_empty(), "{kind:?}");
+    }
+    let name = ["EUR_USD".to_owned()];
+    let one = store.read(Kind::Instruments, Some(&name)).await.unwrap();
+    assert_eq!(one.rows.len(), 1);
+}
+
+#[tokio::test]
+async fn a_row_that_nobody_can_read_is_kept_out_and_named() {
+    let desk = Desk::open().await;
+    let store = desk.trader().await;
+    desk.admin
+        .batch_execute(
+            "ALTER TABLE accounts DROP CONSTRAINT accounts_status_check;
+             UPDATE accounts SET status = E'zo\\x1b[2Jmbie' WHERE account_name = 'bravo'",
+        )
+        .await
+        .unwrap();
+
+    let read = store.read(Kind::Accounts, None).await.unwrap();
+
+    assert_eq!(read.rows.len(), 1, "the other is shown");
+    let [why] = read.unreadable.try_into().unwrap();
+    assert!(
+        why.contains("00000000a2") && why.contains("status") && why.contains("zo␛[2Jmbie"),
+        "{why}"
+    );
+}
+
+#[tokio::test]
+async fn numbers_and_times_that_are_none_are_kept_out() {
+    let desk = Desk::open().await;
+    let store = desk.trader().await;
+    let broken = [
+        "UPDATE accounts SET equity = 'NaN' WHERE account_name = 'alpha'",
+        // A column that somebody widened: the driver's own reader panics on this one.
+        "ALTER TABLE accounts ALTER equity TYPE numeric;
+         UPDATE accounts SET equity = 1e32 WHERE account_name = 'alpha'",
+        "UPDATE accounts SET equity = 'Infinity' WHERE account_name = 'alpha'",
+        "UPDATE accounts SET equity = 5, updated_at = 'infinity' WHERE account_name = 'alpha'",
+    ];
+    // Row versions would replace the time.
+    desk.admin.batch_execute("ALTER TABLE accounts DISABLE TRIGGER tr_touch").await.unwrap();
+    for sql in broken {
+        desk.admin.batch_execute(sql).await.unwrap();
+        let read = store.read(Kind::Accounts, None).await.unwrap();
+        assert_eq!((read.rows.len(), read.unreadable.len()), (1, 1), "{sql}: {read:?}");
+    }
+    let last = "UPDATE accounts SET updated_at = now() WHERE account_name = 'alpha'";
+    desk.admin.batch_execute(last).await.unwrap();
+    assert_eq!(the!(&store, Accounts).len(), 2, "and shown again when they are mended");
+}
+
+#[tokio::test]
+async fn text_from_outside_reaches_nobody_as_it_is() {
+    let desk = Desk::open().await;
+    let store = desk.trader().await;
+    let evil = "\u{1b}]0;owned\u{7}\u{202e}1.5\nSELL";
+    let set = "UPDATE accounts SET account_name = $1::text,
+                                   metadata = jsonb_build_object('portfolio', $1::text)";
+    desk.admin.execute(set, &[&evil]).await.unwrap();
+    let set = "UPDATE risk_events SET event_data = jsonb_build_object('message', $1::text)";
+    desk.admin.execute(set, &[&evil]).await.unwrap();
+
+    let shown = format!("{:?}", (the!(&store, Accounts), the!(&store, Events)));
+
+    assert!(shown.contains("␛]0;owned") && shown.contains("␤SELL"), "{shown}");
+    assert!(!shown.contains("u{1b}") && !shown.contains("u{202e}") && !shown.contains("\\n"));
+}
+
+#[tokio::test]
+async fn a_column_that_changes_its_type_is_read_again() {
+    let desk = Desk::open().await;
+    let store = desk.trader().await;
+    // Every connection of the pool has the statement prepared.
+    for _ in 0..8 {
+        the!(&store, Agents);
+    }
+    let widen = "ALTER TABLE agents ALTER total_requests TYPE numeric(20,0);
+                 ALTER TABLE agents ALTER total_requests TYPE integer;
+                 ALTER TABLE agents ALTER error_count TYPE integer";
+    desk.admin.batch_execute(widen).await.unwrap();
+    for _ in 0..8 {
+        assert_eq!(the!(&store, Agents).len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn bars_come_oldest_first_and_from_the_best_source() {
+    let desk = Desk::open().await;
+    let store = desk.trader().await;
+    desk.admin
+        .batch_execute(
+            "INSERT INTO market_data (time, instrument, open, high, low, close, volume, timeframe, data_source, quality_score)
+             SELECT timestamptz '2026-01-05 10:00Z' + n * interval '1 minute', 'EUR_USD', 1.08, 1.09, 1.07, 1.08 + n * 0.0001,
+                    n, 'M1', source, quality
+               FROM generate_series(1, 30) n, (VALUES ('poor', 0.5), ('good', 1.0)) s (source, quality);
+             UPDATE market_data SET close = 1.085 WHERE data_source = 'poor'",
+        )
+        .await
+        .unwrap();
+
+    let bars = store.bars(&"EUR_USD".into_id(), "M1", 10).await.unwrap();
+
+    assert_eq!(bars.len(), 10);
+    assert!(bars.is_sorted_by_key(|bar| bar.time));
+    assert_eq!(bars.last().unwrap().close, dec!(1.083));
+    assert_eq!(store.bars(&"EUR_USD".into_id(), "H1", 10).await.unwrap(), []);
+}
+
+trait IntoId {
+    fn into_id(self) -> tmt::domain::ids::InstrumentId;
+}
+
+impl IntoId for &str {
+    fn into_id(self) -> tmt::domain::ids::InstrumentId {
+        tmt::domain::ids::InstrumentId::new(self)
+    }
+}
+
+// ---- who and what ---------------------------------------------------------------------------
+
+#[tokio::test]
+async fn the_session_says_who_is_connected_to_what() {
+    let desk = Desk::open().await;
+    let store = desk.officer("ann").await;
+
+    let probe = store.probe().await.unwrap();
+
+    assert!(probe.session.operator.ends_with("_ann"));
+    assert_eq!(probe.session.role, Role::RiskOfficer);
+    assert_eq!(probe.session.environment.as_str(), "paper");
+    assert_eq!(probe.session.database, desk.database.name());
+    assert!(!probe.session.in_recovery);
+    assert_eq!(probe.encryption, None);
+}
+
+#[tokio::test]
+async fn an_empty_database_asks_for_the_migration() {
+    let database = database::empty_database().await;
+    let store = Store::connect(Options::parse(&database.url()).unwrap());
+
+    let error = store.session().await.unwrap_err();
+
+    assert!(matches!(error, StoreError::SchemaMissing { .. }), "{error:?}");
+    assert!(error.to_string().contains("tmt migrate"), "{error}");
+    let error = store.read(Kind::Trades, None).await.unwrap_err();
+    assert!(error.to_string().contains("tmt migrate"), "{error}");
+    assert_eq!(
+        refused(store.perform(&request(Verb::Place(buy(dec!(1000))))).await).code,
+        "NOT_SENT"
+    );
+}
+
+#[tokio::test]
+async fn a_login_without_a_group_is_told_which_grant_it_needs() {
+    let desk = Desk::open().await;
+    let login = format!("{}_nobody", desk.database.name());
+    desk.admin.batch_execute(&format!("CREATE ROLE {login} LOGIN")).await.unwrap();
+    let store = Store::connect(Options::parse(&desk.database.url_as(&login)).unwrap());
+
+    let error = store.session().await.unwrap_err();
+
+    assert!(matches!(error, StoreError::NotPermitted(_)), "{error:?}");
+    assert!(error.to_string().contains("GRANT tmt_viewer"), "{error}");
+}
