@@ -2,6 +2,7 @@
 //! happens, what the store says of a write is what the database says later.
 
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
+#![expect(clippy::panic, reason = "a fixture that cannot be set up fails its test")]
 
 #[path = "support/database.rs"]
 mod database;
@@ -119,7 +120,7 @@ async fn cut_at_any_byte_the_answer_is_true() {
                 (Outcome::Accepted(_), _) => assert_eq!(first, settled),
                 (Outcome::Unknown(_), Outcome::Accepted(_)) => {}
                 (Outcome::Unknown(_), Outcome::Refused(why)) => {
-                    assert_eq!(why.code, "NOT_EXECUTED")
+                    assert_eq!(why.code, "NOT_EXECUTED");
                 }
                 both => panic!("cut at {cut}: {both:?}"),
             }

@@ -1,12 +1,14 @@
 //! Who is connected, with which rights, to which database; and whether its schema is the
 //! console's.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::error::StoreError;
 use super::lease::Store;
+use super::migrate::LATEST;
 use super::rows::{Bad, Cells};
 use crate::domain::account::Environment;
 use crate::domain::session::{Role, Session};
@@ -105,7 +107,7 @@ impl Store {
         let rows = self.fetch(what, MISSING, &[&needed]).await?;
         let missing: Vec<String> =
             rows.iter().filter_map(|row| Cells(row).text("name").ok()).collect();
-        if !missing.is_empty() {
+        if missing.iter().any(|name| name == "desk.session") {
             return Err(StoreError::SchemaMissing { missing: named(missing) });
         }
         let asked = Instant::now();
@@ -124,9 +126,7 @@ impl Store {
                 .of("desk.session")
         })?;
         let (session, schema_version) = session(&Cells(row))?;
-        if schema_version < SCHEMA {
-            return Err(StoreError::SchemaOlder { found: schema_version, wanted: SCHEMA });
-        }
+        judged(schema_version, missing)?;
         let rows = self.fetch(what, PROTECTION, &[]).await?;
         let encryption = rows
             .first()
@@ -159,6 +159,18 @@ fn session(cells: &Cells<'_>) -> Result<(Session, i32), StoreError> {
     Ok((session, i32::try_from(version).unwrap_or(i32::MAX)))
 }
 
+/// Judges a schema by its version and by what it lacks. A newer one is welcome as long as nothing
+/// is gone that this program needs: columns are read by name, and what is added does no harm.
+fn judged(found: i32, missing: Vec<String>) -> Result<(), StoreError> {
+    let wanted = LATEST;
+    match found.cmp(&wanted) {
+        Ordering::Less => Err(StoreError::SchemaOlder { found, wanted }),
+        Ordering::Equal | Ordering::Greater if missing.is_empty() => Ok(()),
+        Ordering::Equal => Err(StoreError::SchemaMissing { missing: named(missing) }),
+        Ordering::Greater => Err(StoreError::SchemaNewer { found, wanted }),
+    }
+}
+
 /// What an administrator has to do for a login that nobody gave a place on the desk.
 fn without_group(login: &str) -> StoreError {
     StoreError::NotPermitted(format!(
@@ -175,4 +187,25 @@ fn named(mut missing: Vec<String>) -> Vec<String> {
         missing.push(format!("and {more} more"));
     }
     missing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_is_judged_by_its_version_and_by_what_it_lacks() {
+        let gone = || vec!["desk.halt".to_owned()];
+        assert_eq!(judged(LATEST, vec![]), Ok(()));
+        assert_eq!(judged(LATEST + 1, vec![]), Ok(()));
+        assert!(matches!(judged(LATEST, gone()), Err(StoreError::SchemaMissing { .. })));
+        assert!(matches!(judged(LATEST + 1, gone()), Err(StoreError::SchemaNewer { .. })));
+        assert!(matches!(judged(LATEST - 1, gone()), Err(StoreError::SchemaOlder { .. })));
+    }
+
+    #[test]
+    fn a_long_list_is_shortened() {
+        let all: Vec<String> = NEEDED.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(named(all).last().map(String::as_str), Some("and 18 more"));
+    }
 }

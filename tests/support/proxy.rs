@@ -30,7 +30,6 @@ pub(crate) enum Fault {
 
 /// A proxy on loopback; it ends with this value.
 pub(crate) struct Proxy {
-    port: u16,
     fault: Arc<Mutex<Fault>>,
     task: JoinHandle<()>,
 }
@@ -48,7 +47,7 @@ impl Proxy {
         let task = tokio::spawn(listen(listener, server, Arc::clone(&fault)));
         let host = Host::Tcp { name: "127.0.0.1".to_owned(), address: None };
         options.servers = vec![Server { host, port }];
-        (Self { port, fault, task }, options)
+        (Self { fault, task }, options)
     }
 
     /// Sets how connections fail from now on.
