@@ -23,6 +23,8 @@ pub mod pane;
 pub mod press;
 mod rows;
 mod steps;
+#[cfg(test)]
+mod tests;
 pub mod ticket;
 pub mod writing;
 

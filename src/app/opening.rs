@@ -68,8 +68,12 @@ pub(super) fn subject(model: &Model) -> Subject {
 pub(super) fn open(model: &Model, key: ClientKey, side: Side, about: &Subject) -> Ticket {
     let mut ticket = Ticket::new(key, Form::Open { side, signal: None });
     let accounts: Vec<String> = tradable(model);
-    let chosen = about.account.map(|id| model.desk.account_name(id));
-    // With one account there is nothing to choose.
+    // The row's account, else the one that is selected among the accounts, else the only one.
+    let selected = match &model.pane(Pane::Accounts).selected {
+        Some(RowId::Account(id)) if model.desk.accounts.contains_key(id) => Some(*id),
+        _ => None,
+    };
+    let chosen = about.account.or(selected).map(|id| model.desk.account_name(id));
     let chosen = chosen.or_else(|| match accounts.as_slice() {
         [only] => Some(only.clone()),
         _ => None,

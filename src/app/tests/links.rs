@@ -1,0 +1,109 @@
+//! Servers that go away and come back, and what the badges say.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use rust_decimal::dec;
+
+use super::Desk;
+use super::desk::{HELD, eur_usd, quote};
+use crate::app::model::{Badge, Freshness, Link};
+use crate::app::pane::{Pane, RowId};
+use crate::app::{Effect, Msg};
+use crate::domain::change::Kind;
+use crate::domain::session::Role;
+
+impl Desk {
+    fn confirm(&mut self) {
+        let asked_at = self.model.elapsed;
+        let round_trip = Duration::from_millis(2);
+        self.tell(Msg::Confirmed { kinds: Kind::ALL.to_vec(), asked_at, round_trip });
+    }
+}
+
+#[test]
+fn a_badge_counts_from_when_the_question_was_asked() {
+    let mut desk = Desk::of(Role::Trader);
+    desk.confirm();
+    desk.wait(Duration::from_millis(1500));
+    assert_eq!(desk.model.badge(Pane::Trades), Badge::Live(Duration::from_millis(1500)));
+}
+
+#[test]
+fn without_redis_panes_are_polled_and_say_so() {
+    let mut desk = Desk::of(Role::Trader);
+    desk.tell(Msg::FeedDown { reason: "refused".to_owned() });
+    desk.confirm();
+    assert_eq!(desk.model.badge(Pane::Trades), Badge::Poll(Duration::ZERO));
+}
+
+#[test]
+fn a_silent_publisher_is_not_live() {
+    let mut desk = Desk::of(Role::Trader);
+    desk.tell(Msg::FeedSilent { silent: Duration::from_secs(3) });
+    desk.confirm();
+    assert!(matches!(desk.model.badge(Pane::Positions), Badge::Poll(_)));
+}
+
+#[test]
+fn a_gap_marks_every_pane_until_all_is_read_again() {
+    let mut desk = Desk::of(Role::Trader);
+    desk.tell(Msg::FeedDown { reason: "refused".to_owned() });
+    desk.tell(Msg::FeedUp { gap: Some(Duration::from_secs(25)) });
+    assert!(desk.effects.contains(&Effect::ReadAll));
+    assert_eq!(desk.model.badge(Pane::Signals), Badge::Gap);
+    desk.confirm();
+    assert!(matches!(desk.model.badge(Pane::Signals), Badge::Live(_)));
+}
+
+#[test]
+fn without_the_database_the_rows_stay_and_nothing_can_be_written() {
+    let mut desk = Desk::of(Role::Trader);
+    desk.tell(Msg::DatabaseLost { reason: "no answer".to_owned() });
+    desk.wait(Duration::from_secs(14));
+    desk.tell(Msg::DatabaseLost { reason: "still none".to_owned() });
+
+    assert_eq!(desk.model.badge(Pane::Positions), Badge::Stale(Duration::from_secs(14)));
+    assert_eq!(desk.model.visible(Pane::Positions).len(), 1);
+    assert!(matches!(desk.model.database, Link::Down { since: Duration::ZERO, .. }));
+    desk.select(Pane::Positions, RowId::Position(HELD));
+    desk.press("x");
+    assert!(desk.model.ticket().is_none());
+    assert!(desk.last_notice().contains("the database is away"), "{}", desk.last_notice());
+
+    desk.confirm();
+    assert!(desk.model.notices.iter().any(|n| n.text == "the database is back after 14 s"));
+}
+
+#[test]
+fn a_ticket_that_was_open_is_not_sent_into_a_dead_database() {
+    let mut desk = Desk::of(Role::Trader);
+    desk.select(Pane::Positions, RowId::Position(HELD));
+    desk.press("x");
+    desk.tell(Msg::DatabaseLost { reason: "gone".to_owned() });
+    desk.press("y");
+    assert!(desk.writes().is_empty());
+    assert!(desk.model.ticket().is_some(), "the draft is kept");
+}
+
+#[test]
+fn the_age_of_a_price_is_that_of_its_data() {
+    let mut desk = Desk::of(Role::Trader);
+    desk.tell(Msg::QuotesArrived(vec![quote(dec!(1), dec!(1), TimeDelta::seconds(-3))]));
+    assert_eq!(desk.model.price_freshness(&eur_usd()), Freshness::Old);
+    desk.wait(Duration::from_secs(8));
+    assert_eq!(desk.model.price_age(&eur_usd()), Some(Duration::from_secs(11)));
+    assert_eq!(desk.model.price_freshness(&eur_usd()), Freshness::TooOld);
+}
+
+#[test]
+fn an_alarm_stays_until_somebody_acknowledges_it() {
+    let mut desk = Desk::of(Role::Viewer);
+    let severity = crate::domain::event::Severity::Emergency;
+    desk.tell(Msg::BusSpoke { severity, text: "stop".to_owned(), is_alarm: true });
+    desk.wait(Duration::from_secs(3600));
+    assert!(desk.model.alarm.is_some());
+    assert!(desk.effects.contains(&Effect::Bell));
+    desk.press("! a");
+    assert!(desk.model.alarm.is_none());
+}

@@ -1,0 +1,135 @@
+//! Selection, filter, paste, leaving.
+
+use rust_decimal::dec;
+use uuid::Uuid;
+
+use super::Desk;
+use super::desk::{HELD, held};
+use crate::app::chord::Chord;
+use crate::app::model::Overlay;
+use crate::app::pane::{Pane, RowId};
+use crate::app::{Effect, Msg};
+use crate::domain::ids::PositionId;
+use crate::domain::position::Position;
+use crate::domain::rows::Rows;
+use crate::domain::session::Role;
+
+fn positions(rows: Vec<Position>, asked: Option<Vec<String>>) -> Msg {
+    Msg::RowsRead { rows: Rows::Positions(rows), asked, unreadable: vec![] }
+}
+
+fn another(number: u128) -> Position {
+    Position { id: PositionId(Uuid::from_u128(number)), ..held() }
+}
+
+#[test]
+fn a_selection_stays_on_its_row_when_others_come_and_go() {
+    let mut desk = Desk::of(Role::Trader);
+    desk.select(Pane::Positions, RowId::Position(HELD));
+
+    desk.tell(positions(vec![another(1), another(2), held()], None));
+
+    assert_eq!(desk.model.selected(), Some(&RowId::Position(HELD)));
+    assert_eq!(desk.model.visible(Pane::Positions).len(), 3);
+}
+
+#[test]
+fn a_row_that_vanishes_leaves_nothing_selected() {
+    let mut desk = Desk::of(Role::Trader);
+    desk.tell(positions(vec![another(1), held()], None));
+    desk.select(Pane::Positions, RowId::Position(HELD));
+
+    desk.tell(positions(vec![], Some(vec![HELD.to_string()])));
+
+    assert_eq!(desk.model.selected(), None);
+    desk.press("x");
+    assert!(desk.model.ticket().is_none(), "acted on its neighbour");
+}
+
+#[test]
+fn a_filter_is_typed_shown_at_once_and_taken_back() {
+    let mut desk = Desk::of(Role::Trader);
+    let small = Position { size: dec!(100), ..another(1) };
+    desk.tell(positions(vec![small, held()], None));
+    desk.select(Pane::Positions, RowId::Position(HELD));
+
+    desk.press("/");
+    desk.type_text("size<1000");
+    assert_eq!(desk.model.visible(Pane::Positions).len(), 1);
+    desk.press("Esc");
+
+    assert_eq!(desk.model.visible(Pane::Positions).len(), 2);
+}
+
+#[test]
+fn words_of_a_filter_must_all_match() {
+    let mut desk = Desk::of(Role::Trader);
+    let mut count = |filter: &str| {
+        desk.model.pane_mut(Pane::Positions).filter = filter.to_owned();
+        desk.model.visible(Pane::Positions).len()
+    };
+    assert_eq!(count("eur alpha"), 1);
+    assert_eq!(count("eur bravo"), 0);
+    assert_eq!(count("!bravo"), 1);
+    assert_eq!(count("account:alp"), 1);
+    assert_eq!(count("upnl>100"), 1);
+    assert_eq!(count("upnl>200"), 0);
+}
+
+#[test]
+fn a_paste_sends_nothing_and_reaches_only_a_text_field() {
+    let mut desk = Desk::of(Role::Trader);
+    desk.select(Pane::Positions, RowId::Position(HELD));
+
+    desk.tell(Msg::Pasted("xy\ny\ny".to_owned()));
+    assert!(matches!(desk.model.overlay, Overlay::None));
+    desk.press(":");
+    desk.tell(Msg::Pasted("buy EUR_USD 10k @alpha\ny\n".to_owned()));
+
+    assert!(matches!(&desk.model.overlay,
+        Overlay::Command(input) if input.value() == "buy EUR_USD 10k @alpha"));
+    assert!(desk.writes().is_empty());
+}
+
+#[test]
+fn q_leaves_only_when_it_is_pressed_twice() {
+    let mut desk = Desk::of(Role::Trader);
+
+    desk.press("q j q");
+    assert!(!desk.effects.contains(&Effect::Quit));
+    desk.press("q");
+
+    assert!(desk.effects.contains(&Effect::Quit));
+}
+
+#[test]
+fn escape_never_leaves() {
+    let mut desk = Desk::of(Role::Trader);
+    for _ in 0..10 {
+        desk.press("Esc");
+    }
+    assert!(!desk.effects.contains(&Effect::Quit));
+}
+
+#[test]
+fn control_c_closes_what_is_open_and_asks_before_it_leaves() {
+    let mut desk = Desk::of(Role::Trader);
+    desk.select(Pane::Positions, RowId::Position(HELD));
+
+    desk.press("x Ctrl-c");
+    assert!(desk.model.ticket().is_none());
+    desk.press("Ctrl-c");
+    assert!(!desk.effects.contains(&Effect::Quit));
+    desk.press("Ctrl-c");
+
+    assert!(desk.effects.contains(&Effect::Quit));
+}
+
+#[test]
+fn a_key_that_means_nothing_changes_nothing() {
+    let mut desk = Desk::of(Role::Trader);
+    let before = format!("{:?}", desk.model.overlay);
+    desk.press_at_once(Chord::char('ß'));
+    assert_eq!(format!("{:?}", desk.model.overlay), before);
+    assert!(desk.effects.is_empty());
+}
