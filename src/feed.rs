@@ -11,24 +11,30 @@
 //! * [`supervise`] keeps one subscription alive for ever and says what became of it.
 //! * [`publish`] announces what was written, and feeds the bus from the simulated desk.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
 pub mod board;
+mod connect;
 pub mod publish;
 pub mod supervise;
 pub mod wire;
 
+use connect::Address;
 use wire::Channels;
 
 /// Where Redis is and how long to wait for it. Every duration has the default of `spec/wire.md` or
 /// of the measurements named beside it.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// `redis://[user[:password]@]host[:port][/db]` or
+    /// `redis://[user[:password]@]host[:port][/db]`, `rediss://…` for TLS, or
     /// `redis+unix:///path[?db=0&user=…&pass=…]`. Secret, because it can hold a password.
     pub url: SecretString,
+    /// File with the certificates (PEM) that may sign a TLS server's; `None` trusts those of the
+    /// system.
+    pub authority: Option<PathBuf>,
     /// Names of the channels.
     pub channels: Channels,
     /// From the first packet to the last confirmed subscription. Default 1 s: on a stopped server
@@ -65,6 +71,7 @@ impl Options {
     pub fn new(url: impl Into<SecretString>) -> Self {
         Self {
             url: url.into(),
+            authority: None,
             channels: Channels::default(),
             connect_within: Duration::from_secs(1),
             ping_every: Duration::from_secs(1),
@@ -79,5 +86,11 @@ impl Options {
             looking: "tmt:looking:".to_owned(),
             presence_kept: Duration::from_secs(15),
         }
+    }
+
+    /// Tells whether passwords and prices cross a network unencrypted: neither TLS nor loopback nor
+    /// a socket. Allowed, because the address says so; to be shown.
+    pub fn is_in_clear(&self) -> bool {
+        Address::of(self).is_ok_and(|address| address.is_in_clear())
     }
 }

@@ -22,3 +22,5 @@ mod outages;
 mod quotes;
 #[path = "feed/rights.rs"]
 mod rights;
+#[path = "feed/tls.rs"]
+mod tls;

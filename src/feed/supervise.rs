@@ -7,21 +7,18 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::{FutureExt, StreamExt};
-use redis::aio::{PubSubSink, PubSubStream};
-use redis::{Client, IntoConnectionInfo, Msg};
-use secrecy::ExposeSecret;
+use redis::Msg;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use self::backoff::Backoff;
 use self::outbox::Outbox;
 use self::samples::Samples;
 use self::seen::Seen;
+use self::subscription::{Heard, Messages, Subscription, pulse, subscribe};
 use super::Options;
 use super::board::{Board, Put};
 use super::wire::{Arrival, BusEvent, Decoder, Dropped};
@@ -29,9 +26,11 @@ use crate::domain::text::clean;
 
 mod backoff;
 mod down;
+mod gate;
 mod outbox;
 mod samples;
 mod seen;
+mod subscription;
 
 pub use down::{Cause, Down};
 pub(super) use seen::Sighting;
@@ -164,11 +163,11 @@ struct Jumps {
 impl Feed {
     async fn keep(&mut self) -> std::convert::Infallible {
         loop {
-            let why = match self.subscribe().await {
-                Ok((sink, stream)) => {
+            let why = match subscribe(&self.options).await {
+                Ok(subscription) => {
                     let since = Instant::now();
                     self.came_up(since);
-                    let why = self.read(sink, stream).await;
+                    let why = self.read(subscription).await;
                     self.backoff.was_up_for(since.elapsed());
                     why
                 }
@@ -181,23 +180,6 @@ impl Feed {
         }
     }
 
-    async fn subscribe(&self) -> Result<(PubSubSink, PubSubStream), Down> {
-        let within = self.options.connect_within;
-        let connecting = async {
-            let info = self.options.url.expose_secret().into_connection_info()?;
-            // Channels belong to no database, and a user that may only subscribe may not select.
-            let settings = info.redis_settings().clone().set_db(0);
-            let client = Client::open(info.set_redis_settings(settings))?;
-            let mut subscription = client.get_async_pubsub().await?;
-            subscription.psubscribe(&self.options.channels.patterns()).await?;
-            Ok(subscription.split())
-        };
-        match timeout(within, connecting).await {
-            Ok(result) => result.map_err(|error| Down::from_error(&error)),
-            Err(_) => Err(Down::no_answer(within)),
-        }
-    }
-
     fn came_up(&mut self, now: Instant) {
         let gap = self.last_heard.map(|last| now.saturating_duration_since(last));
         self.last_heard = Some(now);
@@ -207,11 +189,11 @@ impl Feed {
     }
 
     /// Reads until the subscription is lost; returns why.
-    async fn read(&mut self, sink: PubSubSink, mut stream: PubSubStream) -> Down {
+    async fn read(&mut self, Subscription { mut messages, sink }: Subscription) -> Down {
         let heard = Heard::new(Instant::now());
         let pulse = pulse(sink, self.options.ping_every, self.options.answer_within, &heard);
         tokio::pin!(pulse);
-        let why = self.drain(&heard, pulse, &mut stream).await;
+        let why = self.drain(&heard, pulse, &mut messages).await;
         self.last_heard = Some(heard.last());
         why
     }
@@ -220,7 +202,7 @@ impl Feed {
         &mut self,
         heard: &Heard,
         mut pulse: Pin<&mut impl Future<Output = Down>>,
-        stream: &mut PubSubStream,
+        messages: &mut Messages,
     ) -> Down {
         loop {
             let wake_at = self.next_timer();
@@ -229,13 +211,13 @@ impl Feed {
                 why = &mut pulse => return why,
                 () = self.outbox.deliver(), if self.outbox.is_waiting() => {}
                 () = wait_until(wake_at) => self.timers(Instant::now()),
-                message = stream.next() => {
+                message = messages.next() => {
                     let Some(message) = message else { return Down::lost() };
                     let now = Instant::now();
                     heard.at(now);
                     self.take(&message, now);
                     for _ in 1..BATCH {
-                        let Some(Some(message)) = stream.next().now_or_never() else { break };
+                        let Some(message) = messages.try_next() else { break };
                         self.take(&message, now);
                     }
                 }
@@ -351,45 +333,6 @@ impl Jumps {
         }
         self.not_before = Some(now + TELL_JUMPS_EVERY);
         Some((std::mem::take(&mut self.missed), std::mem::take(&mut self.restarts)))
-    }
-}
-
-/// When the server last sent anything. The reader and the pulse share it, in one task.
-#[derive(Debug)]
-struct Heard {
-    start: Instant,
-    millis: AtomicU64,
-}
-
-impl Heard {
-    fn new(start: Instant) -> Self {
-        Self { start, millis: AtomicU64::new(0) }
-    }
-
-    fn at(&self, now: Instant) {
-        let millis = now.saturating_duration_since(self.start).as_millis();
-        self.millis.store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Relaxed);
-    }
-
-    fn last(&self) -> Instant {
-        self.start + Duration::from_millis(self.millis.load(Ordering::Relaxed))
-    }
-}
-
-/// Pings for ever; returns when the connection is dead.
-async fn pulse(mut sink: PubSubSink, every: Duration, within: Duration, heard: &Heard) -> Down {
-    let mut timer = interval_at(Instant::now() + every, every);
-    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        timer.tick().await;
-        let asked = Instant::now();
-        match timeout(within, sink.ping::<redis::Value>()).await {
-            Ok(Ok(_)) => heard.at(Instant::now()),
-            Ok(Err(error)) => return Down::from_error(&error),
-            // Messages came, only the answer did not: behind a flood, not behind a dead server.
-            Err(_) if heard.last() > asked => {}
-            Err(_) => return Down::no_answer(within),
-        }
     }
 }
 

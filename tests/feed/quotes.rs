@@ -126,6 +126,21 @@ async fn rubbish_is_counted_by_channel_and_reason_and_the_last_good_price_stays(
 }
 
 #[tokio::test]
+async fn a_payload_larger_than_everything_that_is_read_ahead_is_counted_and_passed_over() {
+    let server = server().await;
+    let feed = Feed::up(&server).await;
+
+    publish(&server, "ticks:EUR_USD", &vec![b'7'; 20 << 20]).await;
+    publisher(&server).quotes(&[quote("EUR_USD", 1, 1)]).await.unwrap();
+    feed.received(2).await;
+
+    let too_long = ("ticks:EUR_USD".to_owned(), Dropped::TooLong);
+    assert_eq!(feed.board.counters().reasons, BTreeMap::from([(too_long, 1)]));
+    assert_eq!(feed.board.newest(), [quote("EUR_USD", 1, 1)]);
+    assert_eq!(subscribers(&server).await, 1, "the connection was never given up");
+}
+
+#[tokio::test]
 async fn the_price_message_of_oanda_is_taken_as_well() {
     let server = server().await;
     let feed = Feed::up(&server).await;

@@ -3,11 +3,11 @@
 use std::fmt;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Client, Pipeline, Value};
-use secrecy::ExposeSecret;
+use redis::{AsyncConnectionConfig, Pipeline, Value};
 use tokio::time::timeout;
 
 use crate::feed::Options;
+use crate::feed::connect::Address;
 use crate::feed::supervise::Down;
 
 /// A connection for commands.
@@ -43,7 +43,7 @@ impl Link {
                 self.connection = Some(connection);
                 Ok(())
             }
-            Ok(Err(error)) => Err(Down::from_error(&error)),
+            Ok(Err(error)) => Err(error.into()),
             Err(_) => Err(Down::no_answer(within)),
         }
     }
@@ -65,11 +65,19 @@ impl Link {
     async fn connect(&self) -> Result<MultiplexedConnection, Down> {
         let within = self.options.connect_within;
         let connecting = async {
-            let client = Client::open(self.options.url.expose_secret())?;
-            client.get_multiplexed_async_connection().await
+            let address = Address::of(&self.options)?;
+            let stream = address.open(self.options.authority.as_deref()).await?;
+            // The library's own deadline is half a second; the one that counts is in `send`.
+            let config = AsyncConnectionConfig::new().set_response_timeout(None);
+            let settings = &address.settings;
+            let (connection, driver) =
+                MultiplexedConnection::new_with_config(settings, stream, config).await?;
+            // Ends by itself when the connection is dropped.
+            tokio::spawn(driver);
+            Ok(connection)
         };
         match timeout(within, connecting).await {
-            Ok(result) => result.map_err(|error| Down::from_error(&error)),
+            Ok(result) => result,
             Err(_) => Err(Down::no_answer(within)),
         }
     }

@@ -1,7 +1,7 @@
 //! Why there is no connection, in words that say what to do.
 
-use std::fmt;
 use std::time::Duration;
+use std::{fmt, io};
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
@@ -10,8 +10,10 @@ use crate::domain::text::clean;
 /// What kind of trouble it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cause {
-    /// The address in the configuration cannot be used.
+    /// The address in the configuration cannot be used, or what belongs to it.
     BadAddress,
+    /// TLS: the server's certificate is not accepted.
+    Untrusted,
     /// Nobody listens there.
     Unreachable,
     /// The server did not answer in time.
@@ -34,7 +36,9 @@ impl Cause {
     /// Tells whether it lasts until somebody changes something.
     pub fn needs_a_person(self) -> bool {
         match self {
-            Self::BadAddress | Self::NotAuthenticated | Self::NoPermission => true,
+            Self::BadAddress | Self::Untrusted | Self::NotAuthenticated | Self::NoPermission => {
+                true
+            }
             Self::Unreachable
             | Self::NoAnswer
             | Self::Lost
@@ -47,6 +51,7 @@ impl Cause {
     fn advice(self) -> &'static str {
         match self {
             Self::BadAddress => "the Redis address cannot be used, correct it in the configuration",
+            Self::Untrusted => "the certificate of Redis is not accepted",
             Self::Unreachable => "Redis is not reachable",
             Self::NoAnswer => "Redis does not answer",
             Self::Lost => "Redis closed the connection",
@@ -82,6 +87,20 @@ impl Down {
 
     pub(in crate::feed) fn no_answer(within: Duration) -> Self {
         Self { cause: Cause::NoAnswer, detail: format!("waited {} ms", within.as_millis()) }
+    }
+
+    pub(in crate::feed) fn bad_address(why: &str) -> Self {
+        Self { cause: Cause::BadAddress, detail: clean(why) }
+    }
+
+    pub(in crate::feed) fn from_io(error: &io::Error) -> Self {
+        let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let cause = match (tls, error.kind()) {
+            (Some(rustls::Error::InvalidCertificate(_)), _) => Cause::Untrusted,
+            (_, io::ErrorKind::TimedOut) => Cause::NoAnswer,
+            _ => Cause::Unreachable,
+        };
+        Self { cause, detail: clean(&error.to_string()) }
     }
 
     pub(in crate::feed) fn from_error(error: &RedisError) -> Self {

@@ -1,0 +1,135 @@
+//! From an address to a stream of bytes: Unix socket, TCP, TLS.
+//!
+//! The library can do this too; here it is apart so that the subscription can hold the stream back
+//! (`supervise/gate.rs`) and so that a refused certificate has a name of its own.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redis::{ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisError};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use secrecy::ExposeSecret;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+
+use super::Options;
+use super::supervise::Down;
+
+/// A connection, whatever is below it.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// Where to connect, and as whom.
+pub(super) struct Address {
+    /// User, password and database.
+    pub(super) settings: RedisConnectionInfo,
+    place: Place,
+}
+
+enum Place {
+    Unix(PathBuf),
+    Tcp(String, u16),
+    Tls(String, u16),
+}
+
+impl Address {
+    /// Reads the address of the options.
+    pub(super) fn of(options: &Options) -> Result<Self, Down> {
+        let url = options.url.expose_secret();
+        // The library reads these schemes only if it brings TLS itself.
+        let plain = ["rediss://", "valkeys://"].iter().find_map(|scheme| url.strip_prefix(scheme));
+        let info = match plain {
+            Some(rest) => format!("redis://{rest}").into_connection_info(),
+            None => url.into_connection_info(),
+        };
+        let info = info.map_err(|error| Down::from_error(&error))?;
+        let settings = info.redis_settings().clone();
+        let place = match (info.addr(), plain) {
+            (ConnectionAddr::Unix(path), _) => Place::Unix(path.clone()),
+            (ConnectionAddr::Tcp(host, port), None) => Place::Tcp(host.clone(), *port),
+            (ConnectionAddr::Tcp(host, port), Some(_)) => Place::Tls(host.clone(), *port),
+            (ConnectionAddr::TcpTls { host, port, .. }, _) => Place::Tls(host.clone(), *port),
+            _ => return Err(Down::bad_address("a kind of address that is not known here")),
+        };
+        Ok(Self { settings, place })
+    }
+
+    /// Tells whether passwords and prices cross a network unencrypted.
+    pub(super) fn is_in_clear(&self) -> bool {
+        let Place::Tcp(host, _) = &self.place else { return false };
+        let is_loopback = host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        !is_loopback && host != "localhost"
+    }
+
+    /// Connects. The caller sets the deadline.
+    pub(super) async fn open(&self, authority: Option<&Path>) -> Result<Box<dyn Stream>, Down> {
+        match &self.place {
+            Place::Unix(path) => boxed(UnixStream::connect(path).await),
+            Place::Tcp(host, port) => boxed(tcp(host, *port).await),
+            Place::Tls(host, port) => {
+                let name = ServerName::try_from(host.clone()).map_err(|_| {
+                    Down::bad_address("not a host name that a certificate can hold")
+                })?;
+                let stream = tcp(host, *port).await.map_err(|error| Down::from_io(&error))?;
+                let connector = TlsConnector::from(tls(authority).await?);
+                boxed(connector.connect(name, stream).await)
+            }
+        }
+    }
+}
+
+fn boxed<S: Stream + 'static>(stream: io::Result<S>) -> Result<Box<dyn Stream>, Down> {
+    match stream {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(error) => Err(Down::from_io(&error)),
+    }
+}
+
+async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((host, port)).await?;
+    // An announcement is two small packets; without this the second waits for the first's answer.
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Trusts the given authority, or those of the system. Read at each connect, so that a replaced
+/// file counts without a restart; off the runtime, because it is slow on some systems.
+async fn tls(authority: Option<&Path>) -> Result<Arc<ClientConfig>, Down> {
+    let authority = authority.map(Path::to_owned);
+    let config = tokio::task::spawn_blocking(move || trusting(authority.as_deref())).await;
+    config.map_err(|error| Down::bad_address(&error.to_string()))?.map(Arc::new)
+}
+
+fn trusting(authority: Option<&Path>) -> Result<ClientConfig, Down> {
+    let mut roots = RootCertStore::empty();
+    if let Some(path) = authority {
+        let unreadable = |error: &dyn std::fmt::Display| {
+            Down::bad_address(&format!("{}: {error}", path.display()))
+        };
+        let certificates =
+            CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))?;
+        for certificate in certificates {
+            let certificate = certificate.map_err(|error| unreadable(&error))?;
+            roots.add(certificate).map_err(|error| unreadable(&error))?;
+        }
+    } else {
+        // One unreadable certificate among the system's two hundred is not this program's trouble.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Down::bad_address(&error.to_string()))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+impl From<RedisError> for Down {
+    fn from(error: RedisError) -> Self {
+        Self::from_error(&error)
+    }
+}

@@ -1,0 +1,105 @@
+//! One subscription: made, read, pinged, until it is lost.
+
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use redis::Msg;
+use redis::aio::{PubSub, PubSubSink, PubSubStream};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+
+use super::Down;
+use super::gate::{Keeper, gated};
+use crate::feed::Options;
+use crate::feed::connect::Address;
+
+/// A subscription that stands.
+pub(super) struct Subscription {
+    /// Where its messages come from.
+    pub(super) messages: Messages,
+    /// What [`pulse`] pings with.
+    pub(super) sink: PubSubSink,
+}
+
+/// The messages of a subscription.
+pub(super) struct Messages {
+    queue: PubSubStream,
+    keeper: Keeper,
+}
+
+impl Messages {
+    /// Waits for the next message; `None` when the connection has ended. Cancel safe.
+    pub(super) async fn next(&mut self) -> Option<Msg> {
+        poll_fn(|context| self.keeper.poll_next(&mut self.queue, context)).await
+    }
+
+    /// Takes the next message if there is one.
+    pub(super) fn try_next(&mut self) -> Option<Msg> {
+        self.next().now_or_never().flatten()
+    }
+}
+
+/// Connects and subscribes, all within one deadline.
+pub(super) async fn subscribe(options: &Options) -> Result<Subscription, Down> {
+    let within = options.connect_within;
+    let connecting = async {
+        let address = Address::of(options)?;
+        let stream = address.open(options.authority.as_deref()).await?;
+        let (gate, keeper) = gated(stream);
+        // Channels belong to no database, and a user that may only subscribe may not select one.
+        let settings = address.settings.set_db(0);
+        let mut subscription = PubSub::new(&settings, gate).await?;
+        subscription.psubscribe(&options.channels.patterns()).await?;
+        let (sink, queue) = subscription.split();
+        Ok(Subscription { messages: Messages { queue, keeper }, sink })
+    };
+    match timeout(within, connecting).await {
+        Ok(result) => result,
+        Err(_) => Err(Down::no_answer(within)),
+    }
+}
+
+/// When the server last sent anything. The reader and the pulse share it, in one task.
+#[derive(Debug)]
+pub(super) struct Heard {
+    start: Instant,
+    millis: AtomicU64,
+}
+
+impl Heard {
+    pub(super) fn new(start: Instant) -> Self {
+        Self { start, millis: AtomicU64::new(0) }
+    }
+
+    pub(super) fn at(&self, now: Instant) {
+        let millis = now.saturating_duration_since(self.start).as_millis();
+        self.millis.store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(super) fn last(&self) -> Instant {
+        self.start + Duration::from_millis(self.millis.load(Ordering::Relaxed))
+    }
+}
+
+/// Pings for ever; returns when the connection is dead.
+pub(super) async fn pulse(
+    mut sink: PubSubSink,
+    every: Duration,
+    within: Duration,
+    heard: &Heard,
+) -> Down {
+    let mut timer = interval_at(Instant::now() + every, every);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        let asked = Instant::now();
+        match timeout(within, sink.ping::<redis::Value>()).await {
+            Ok(Ok(_)) => heard.at(Instant::now()),
+            Ok(Err(error)) => return error.into(),
+            // Messages came, only the answer did not: behind a flood, not behind a dead server.
+            Err(_) if heard.last() > asked => {}
+            Err(_) => return Down::no_answer(within),
+        }
+    }
+}
