@@ -52,8 +52,8 @@ impl Address {
         let place = match (info.addr(), plain) {
             (ConnectionAddr::Unix(path), _) => Place::Unix(path.clone()),
             (ConnectionAddr::Tcp(host, port), None) => Place::Tcp(host.clone(), *port),
-            (ConnectionAddr::Tcp(host, port), Some(_)) => Place::Tls(host.clone(), *port),
-            (ConnectionAddr::TcpTls { host, port, .. }, _) => Place::Tls(host.clone(), *port),
+            (ConnectionAddr::Tcp(host, port), Some(_))
+            | (ConnectionAddr::TcpTls { host, port, .. }, _) => Place::Tls(host.clone(), *port),
             _ => return Err(Down::bad_address("a kind of address that is not known here")),
         };
         Ok(Self { settings, place })

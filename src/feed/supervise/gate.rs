@@ -150,8 +150,9 @@ mod tests {
         const PIECE: usize = 1 << 16;
         let (near, mut far) = duplex(PIECE);
         let (mut gate, Keeper(window)) = gated(near);
-        let flood = tokio::spawn(async move { while far.write_all(&[7; PIECE]).await.is_ok() {} });
         let mut buffer = vec![0; PIECE];
+        let piece = buffer.clone();
+        let flood = tokio::spawn(async move { while far.write_all(&piece).await.is_ok() {} });
         let mut read = 0;
 
         // The clock stands still while anything can move: it runs out only when all is blocked.
