@@ -155,6 +155,19 @@ async fn kept_data_survives_a_killed_server_and_a_new_owner() {
 }
 
 #[tokio::test]
+async fn a_start_that_fails_halfway_leaves_no_process_in_a_kept_folder() {
+    let place = tempfile::Builder::new().prefix("kept").tempdir_in("/tmp").unwrap();
+    open_to_all(place.path());
+    let folder = place.path().join("desk");
+    // Redis is up long before initdb is done and PostgreSQL refuses the setting.
+    let options = Options::at(&folder).postgres_setting("shared_buffers", "lots");
+
+    Servers::start(options).await.unwrap_err();
+
+    assert!(!is_worked_in(&folder));
+}
+
+#[tokio::test]
 async fn a_folder_in_use_is_refused_with_its_owner() {
     let place = tempfile::Builder::new().prefix("kept").tempdir_in("/tmp").unwrap();
     open_to_all(place.path());

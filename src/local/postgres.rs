@@ -124,7 +124,7 @@ impl Postgres {
             command.arg("-c").arg(setting);
         }
         let log = Log::catch(self.log_path(), &mut command)?;
-        let mut process = Process::start(PROGRAM, command, self.folder.account())?;
+        let mut process = Process::start(PROGRAM, command, self.folder.account(), Signal::QUIT)?;
         let pid = process.pid();
         self.watched(Some(pid));
         let ready = until(START, || !process.is_running() || self.is_ready(pid)).await;
@@ -132,7 +132,7 @@ impl Postgres {
             self.process = Some(process);
             return Ok(());
         }
-        process.end_now(Signal::QUIT);
+        drop(process);
         self.watched(None);
         let said = reason(&log.text(), &["FATAL:", "ERROR:"]).unwrap_or_else(|| {
             format!("not ready after {} s, see {}", START.as_secs(), log.path().display())
@@ -290,15 +290,17 @@ impl Postgres {
 
     /// Leaves the server running when this value goes.
     pub(super) fn let_go(&mut self) {
-        self.process = None;
+        if let Some(process) = self.process.take() {
+            process.let_go();
+        }
     }
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        if let Some(process) = &mut self.process {
+        // Its children first, which may be frozen; then there is little to wait for.
+        if self.process.is_some() {
             end_all_in(&self.room);
-            process.end_now(Signal::QUIT);
         }
     }
 }

@@ -22,6 +22,8 @@ const SERVERS: [&str; 6] =
     ["postgres", "postmaster", "initdb", "redis-server", "valkey-server", "redis-check-rdb"];
 
 /// One server process, started by us or by a process before us.
+///
+/// Dropping one that we started ends it, so that a start which is cut short leaves none.
 #[derive(Debug)]
 pub(super) struct Process {
     program: &'static str,
@@ -30,6 +32,8 @@ pub(super) struct Process {
     born: Option<String>,
     /// Present if the process is our child: then it has to be waited for.
     child: Option<Child>,
+    /// What drop sends; `None` leaves the process alone.
+    on_drop: Option<Signal>,
 }
 
 impl Process {
@@ -41,6 +45,7 @@ impl Process {
         program: &'static str,
         mut command: Command,
         account: Option<&Account>,
+        on_drop: Signal,
     ) -> Result<Self, LocalError> {
         isolate(&mut command, account);
         let path = command.get_program().into();
@@ -50,14 +55,21 @@ impl Process {
             .spawn()
             .map_err(|source| LocalError::Spawn { path, source })?;
         let pid = Pid::from_child(&child);
-        Ok(Self { program, pid, born: birth(pid), child: Some(child) })
+        let on_drop = Some(on_drop);
+        Ok(Self { program, pid, born: birth(pid), child: Some(child), on_drop })
     }
 
     /// Takes over a process that another command started, or `None` if it is no longer there.
     pub(super) fn adopt(program: &'static str, pid: i32, born: &str) -> Option<Self> {
         let pid = Pid::from_raw(pid)?;
         let now = birth(pid)?;
-        (now == born).then_some(Self { program, pid, born: Some(now), child: None })
+        let born = (now == born).then_some(now)?;
+        Some(Self { program, pid, born: Some(born), child: None, on_drop: None })
+    }
+
+    /// Leaves the process running when this value goes.
+    pub(super) fn let_go(mut self) {
+        self.on_drop = None;
     }
 
     pub(super) fn pid(&self) -> i32 {
@@ -122,6 +134,14 @@ impl Process {
         self.signal(Signal::KILL);
         if let Some(child) = &mut self.child {
             child.wait().ok();
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(signal) = self.on_drop {
+            self.end_now(signal);
         }
     }
 }

@@ -26,7 +26,7 @@ const START: Duration = Duration::from_secs(30);
 /// How long an orderly end may take, which writes kept data to the disk.
 const STOP: Duration = Duration::from_secs(10);
 
-/// A private Redis server. Dropping it kills the server.
+/// A private Redis server. Dropping it kills the server, and with it what was not saved.
 #[derive(Debug)]
 pub struct Redis {
     process: Option<Process>,
@@ -89,7 +89,7 @@ impl Redis {
         let mut command = Command::new(&self.program);
         command.current_dir(&self.room).arg(configuration);
         let log = Log::catch(self.log_path(), &mut command)?;
-        let mut process = Process::start(PROGRAM, command, self.folder.account())?;
+        let mut process = Process::start(PROGRAM, command, self.folder.account(), Signal::KILL)?;
         self.watched(Some(process.pid()));
         let answers = tokio::time::timeout(START, async {
             while process.is_running() {
@@ -104,7 +104,7 @@ impl Redis {
             self.process = Some(process);
             return Ok(());
         }
-        process.end_now(Signal::KILL);
+        drop(process);
         self.watched(None);
         let said = reason(&log.text(), &["Warning: Could not", ">>>"]).unwrap_or_else(|| {
             format!("not ready after {} s, see {}", START.as_secs(), log.path().display())
@@ -249,14 +249,8 @@ impl Redis {
 
     /// Leaves the server running when this value goes.
     pub(super) fn let_go(&mut self) {
-        self.process = None;
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        if let Some(process) = &mut self.process {
-            process.end_now(Signal::KILL);
+        if let Some(process) = self.process.take() {
+            process.let_go();
         }
     }
 }
