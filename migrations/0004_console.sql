@@ -106,6 +106,7 @@ CREATE TABLE IF NOT EXISTS trade_fills (
 );
 CREATE INDEX IF NOT EXISTS idx_trade_fills_position ON trade_fills (position_id, filled_at);
 CREATE INDEX IF NOT EXISTS idx_trade_fills_trade ON trade_fills (trade_id);
+CREATE INDEX IF NOT EXISTS idx_trade_fills_recent ON trade_fills (account_id, filled_at);
 
 -- One row per account and trading period. The row of the running period is its start.
 CREATE TABLE IF NOT EXISTS performance_metrics (

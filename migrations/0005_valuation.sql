@@ -1,19 +1,23 @@
--- What things are worth: conversion, marks, exposure. Used by the triggers below for every writer, and
+-- What things are worth: conversion, marks, exposure. Used by the triggers of 0006 for every writer, and
 -- by the desk functions of the later files, so that both always come to the same number.
+--
+-- What is asked for in every order is plpgsql, even where one query says it all: a connection plans that
+-- query once, and the query of an SQL function anew with every call.
 SET LOCAL ROLE tmt_owner;
 
 -- ---- conversion -------------------------------------------------------------------------------
 
 -- The rate between two currencies as stored, either way round; the pair itself before its inverse.
 CREATE OR REPLACE FUNCTION desk.direct_rate(p_from text, p_to text, OUT rate numeric, OUT as_of timestamptz)
-LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN r.from_currency = p_from THEN r.rate ELSE 1 / r.rate END, r.as_of
-      FROM fx_rates r
-     WHERE (r.from_currency = p_from AND r.to_currency = p_to)
-        OR (r.from_currency = p_to AND r.to_currency = p_from)
-     ORDER BY r.from_currency = p_from DESC
-     LIMIT 1
-$$;
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    SELECT r.rate, r.as_of INTO direct_rate.rate, direct_rate.as_of
+      FROM fx_rates r WHERE r.from_currency = p_from AND r.to_currency = p_to;
+    IF NOT FOUND THEN
+        SELECT 1 / r.rate, r.as_of INTO direct_rate.rate, direct_rate.as_of
+          FROM fx_rates r WHERE r.from_currency = p_to AND r.to_currency = p_from;
+    END IF;
+END $$;
 
 -- What one unit of a currency is in another, and how old the older of its rates is. Nothing if there is
 -- no rate: direct, inverse, then by way of USD, then of EUR, and no further search, so that the answer
@@ -48,30 +52,40 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION desk.convert(p_from text, p_to text) RETURNS numeric
-LANGUAGE sql STABLE AS $$ SELECT c.rate FROM desk.conversion(p_from, p_to) c $$;
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (desk.conversion(p_from, p_to)).rate;
+END $$;
 
 -- ---- instruments and marks --------------------------------------------------------------------
 
 -- The canonical id of an instrument under any of its spellings (EURUSD, EUR/USD, eur_usd), or nothing.
 CREATE OR REPLACE FUNCTION desk.canonical_instrument(p_name text) RETURNS text
-LANGUAGE sql STABLE AS $$
-    SELECT i.instrument::text
-      FROM instruments i
-     WHERE i.instrument = upper(replace(btrim(p_name), '/', '_'))
-        OR upper(btrim(p_name)) IN (SELECT upper(a) FROM unnest(i.aliases) a)
-     ORDER BY i.instrument = upper(replace(btrim(p_name), '/', '_')) DESC, i.instrument
-     LIMIT 1
-$$;
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    known text;
+BEGIN
+    SELECT i.instrument INTO known FROM instruments i WHERE i.instrument = upper(replace(btrim(p_name), '/', '_'));
+    IF NOT FOUND THEN
+        SELECT i.instrument INTO known
+          FROM instruments i
+         WHERE upper(btrim(p_name)) IN (SELECT upper(a) FROM unnest(i.aliases) a)
+         ORDER BY i.instrument LIMIT 1;
+    END IF;
+    RETURN known;
+END $$;
 
 -- The last quote of an instrument. Where only a mid is known, bid and ask are the mid.
 CREATE OR REPLACE FUNCTION desk.quote(p_instrument text,
     OUT bid numeric, OUT ask numeric, OUT mid numeric, OUT as_of timestamptz)
-LANGUAGE sql STABLE AS $$
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
     SELECT coalesce(r.bid, r.rate), coalesce(r.ask, r.rate), r.rate, r.as_of
+      INTO quote.bid, quote.ask, quote.mid, quote.as_of
       FROM instruments i
       JOIN fx_rates r ON r.from_currency = i.base_currency AND r.to_currency = i.quote_currency
-     WHERE i.instrument = p_instrument
-$$;
+     WHERE i.instrument = p_instrument;
+END $$;
 
 -- ---- limits: which apply, and how much they allow ---------------------------------------------
 
@@ -79,7 +93,9 @@ $$;
 -- pass, so a row can only ever tighten: hence an active row counts whoever approved it. Loosening means
 -- taking a row away, and only desk.approve_limit does that.
 CREATE OR REPLACE FUNCTION desk.limits_in_force(p_account uuid, p_portfolio text, p_instrument text, p_at timestamptz)
-RETURNS SETOF risk_limits LANGUAGE sql STABLE AS $$
+RETURNS SETOF risk_limits LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY
     SELECT l.*
       FROM risk_limits l
      WHERE l.is_active
@@ -95,19 +111,20 @@ RETURNS SETOF risk_limits LANGUAGE sql STABLE AS $$
                WHEN 'instrument' THEN l.scope_identifier = p_instrument
                                    OR desk.canonical_instrument(l.scope_identifier) = p_instrument
            END
-     ORDER BY l.limit_type, l.limit_scope, l.limit_id
-$$;
+     ORDER BY l.limit_type, l.limit_scope, l.limit_id;
+END $$;
 
 -- The accounts whose books a limit looks at.
 CREATE OR REPLACE FUNCTION desk.accounts_in_scope(p_scope text, p_limit_account uuid, p_identifier text, p_account uuid)
-RETURNS uuid[] LANGUAGE sql STABLE AS $$
-    SELECT CASE
-        WHEN p_scope = 'account' OR p_limit_account IS NOT NULL THEN ARRAY[coalesce(p_limit_account, p_account)]
-        WHEN p_scope = 'portfolio' THEN
-            (SELECT array_agg(a.account_id) FROM accounts a WHERE a.metadata ->> 'portfolio' = p_identifier)
-        ELSE (SELECT array_agg(a.account_id) FROM accounts a)
-    END
-$$;
+RETURNS uuid[] LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF p_scope = 'account' OR p_limit_account IS NOT NULL THEN
+        RETURN ARRAY[coalesce(p_limit_account, p_account)];
+    ELSIF p_scope = 'portfolio' THEN
+        RETURN ARRAY(SELECT a.account_id FROM accounts a WHERE a.metadata ->> 'portfolio' = p_identifier);
+    END IF;
+    RETURN ARRAY(SELECT a.account_id FROM accounts a);
+END $$;
 
 -- A unit is a currency if it looks like one and is no other word of the vocabulary.
 CREATE OR REPLACE FUNCTION desk.unit_currency(p_unit text) RETURNS text
@@ -116,16 +133,20 @@ LANGUAGE sql IMMUTABLE AS $$ SELECT CASE WHEN btrim(p_unit) ~ '^[A-Z]{3,8}$' THE
 -- What a limit allows, as an amount of money. Percentages and fractions are of the equity of the
 -- accounts it looks at. Nothing where the unit is not one of money, or equity cannot be converted.
 CREATE OR REPLACE FUNCTION desk.allowed_amount(p_value numeric, p_unit text, p_accounts uuid[], p_currency text)
-RETURNS numeric LANGUAGE sql STABLE AS $$
-    SELECT CASE
-        WHEN desk.unit_currency(p_unit) IS NOT NULL THEN p_value
-        WHEN p_unit IN ('percentage', 'fraction') THEN
-            (SELECT CASE WHEN count(*) = count(f.rate) THEN sum(a.equity * f.rate) END
-               FROM accounts a, desk.conversion(a.base_currency, p_currency) f
-              WHERE a.account_id = ANY (p_accounts))
-            * p_value / CASE p_unit WHEN 'percentage' THEN 100 ELSE 1 END
-    END
-$$;
+RETURNS numeric LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    equity numeric;
+BEGIN
+    IF desk.unit_currency(p_unit) IS NOT NULL THEN
+        RETURN p_value;
+    ELSIF p_unit NOT IN ('percentage', 'fraction') THEN
+        RETURN NULL;
+    END IF;
+    SELECT CASE WHEN count(*) = count(f.rate) THEN sum(a.equity * f.rate) END INTO equity
+      FROM accounts a, desk.conversion(a.base_currency, p_currency) f
+     WHERE a.account_id = ANY (p_accounts);
+    RETURN equity * p_value / CASE p_unit WHEN 'percentage' THEN 100 ELSE 1 END;
+END $$;
 
 -- Gross exposure of some accounts before and after an order: net per account and instrument first, then
 -- the sum of what is left, whatever its sign. `missing` names an instrument that cannot be valued.
@@ -134,7 +155,8 @@ CREATE OR REPLACE FUNCTION desk.exposure(
     p_accounts uuid[], p_instrument text, p_currency text,
     p_order_account uuid, p_order_instrument text, p_order_size numeric, p_order_price numeric,
     OUT before numeric, OUT after numeric, OUT missing text)
-LANGUAGE sql STABLE AS $$
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
     WITH held AS (
         SELECT p.account_id, p.instrument::text,
                sum(CASE p.position_type WHEN 'LONG' THEN p.total_size ELSE -p.total_size END) AS net,
@@ -160,5 +182,6 @@ LANGUAGE sql STABLE AS $$
     SELECT coalesce(sum(abs(b.net_before) * coalesce(r.mid, b.last_price, b.order_price) * r.factor), 0),
            coalesce(sum(abs(b.net_after) * coalesce(b.order_price, r.mid, b.last_price) * r.factor), 0),
            min(b.instrument) FILTER (WHERE r.factor IS NULL)
-      FROM book b LEFT JOIN rates r USING (instrument)
-$$;
+      INTO exposure.before, exposure.after, exposure.missing
+      FROM book b LEFT JOIN rates r USING (instrument);
+END $$;

@@ -73,7 +73,8 @@ CREATE OR REPLACE TRIGGER tr_position_pnl_check BEFORE INSERT OR UPDATE ON posit
 -- inserts trades, and nobody has updated a position yet.
 CREATE OR REPLACE FUNCTION desk.trade_exposure(p_accounts uuid[], p_instrument text, p_currency text,
     OUT measured numeric, OUT missing text)
-LANGUAGE sql STABLE AS $$
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
     WITH book AS (
         SELECT t.account_id, t.instrument::text,
                sum(CASE t.trade_type WHEN 'BUY' THEN 1 ELSE -1 END * (t.position_size - t.closed_size)) AS net,
@@ -89,8 +90,9 @@ LANGUAGE sql STABLE AS $$
     )
     SELECT coalesce(sum(abs(b.net) * coalesce(r.mid, b.last_price) * r.factor), 0),
            min(b.instrument) FILTER (WHERE r.factor IS NULL)
-      FROM book b LEFT JOIN rates r USING (instrument)
-$$;
+      INTO trade_exposure.measured, trade_exposure.missing
+      FROM book b LEFT JOIN rates r USING (instrument);
+END $$;
 
 -- Takes the locks under which risk is judged. Order: the system's, then the account's.
 --

@@ -21,26 +21,58 @@ END $$;
 -- ---- small words ------------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION desk.setting(p_key text) RETURNS text
-LANGUAGE sql STABLE AS $$ SELECT s.value FROM desk.settings s WHERE s.key = p_key $$;
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT s.value FROM desk.settings s WHERE s.key = p_key);
+END $$;
 
 -- An amount as a person reads it: groups of three, two decimals.
 CREATE OR REPLACE FUNCTION desk.amount(p_value numeric) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$ SELECT to_char(p_value, 'FM999,999,999,999,999,990.00') $$;
+LANGUAGE sql STABLE AS $$ SELECT to_char(p_value, 'FM999,999,999,999,999,990.00') $$;
 
 -- A number without the zeros that its arithmetic left behind.
 CREATE OR REPLACE FUNCTION desk.plain(p_value numeric) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$ SELECT trim_scale(round(p_value, 10))::text $$;
 
+-- A size without decimals where it has none.
+CREATE OR REPLACE FUNCTION desk.size_text(p_size numeric) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN to_char(p_size, CASE WHEN p_size = trunc(p_size) THEN 'FM999,999,999,990' ELSE 'FM999,999,999,990.00' END);
+END $$;
+
+-- A price with the decimals of its instrument's tick: 1.10010, not 1.1001.
+CREATE OR REPLACE FUNCTION desk.price_text(p_price numeric, p_tick numeric) RETURNS text
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN round(p_price, least(5, scale(trim_scale(coalesce(p_tick, 0.00001)))))::text;
+END $$;
+
+-- A gain shows its plus: P&L is read at a glance.
+CREATE OR REPLACE FUNCTION desk.signed_amount(p_value numeric) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN CASE WHEN p_value > 0 THEN '+' ELSE '' END || desk.amount(p_value);
+END $$;
+
 -- A time that reads the same whatever the time zone of the session.
 CREATE OR REPLACE FUNCTION desk.stamp(p_at timestamptz) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$ SELECT to_char(p_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') $$;
+LANGUAGE sql STABLE AS $$ SELECT to_char(p_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') $$;
 
 -- Whether the login that is connected belongs to one of these groups. session_user is the person, also
 -- inside a function that runs with its owner's rights, and SET ROLE does not change it.
 CREATE OR REPLACE FUNCTION desk.may(VARIADIC p_groups text[]) RETURNS boolean
-LANGUAGE sql STABLE AS $$
-    SELECT bool_or(pg_has_role(session_user, g, 'MEMBER')) FROM unnest(p_groups) g
-$$;
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    one text;
+BEGIN
+    FOREACH one IN ARRAY p_groups LOOP
+        IF pg_has_role(session_user, one, 'MEMBER') THEN
+            RETURN true;
+        END IF;
+    END LOOP;
+    RETURN false;
+END $$;
 
 CREATE OR REPLACE FUNCTION desk.accepted(p_subject uuid, p_message text,
     p_code text DEFAULT NULL, p_detail jsonb DEFAULT '{}') RETURNS desk.verdict
@@ -84,12 +116,17 @@ INSERT INTO desk.audit_head (seq, hash) VALUES (0, sha256('tmt')) ON CONFLICT DO
 -- The hash of one line. Fields are joined with their lengths, so that no two lines read the same.
 CREATE OR REPLACE FUNCTION desk.audit_hash(p_prev bytea, p_seq bigint, p_at timestamptz, p_actor text, p_verb text,
     p_key uuid, p_outcome text, p_code text, p_subject uuid, p_payload jsonb) RETURNS bytea
-LANGUAGE sql IMMUTABLE AS $$
-    SELECT sha256(p_prev || convert_to(string_agg(length(f) || ':' || f, ',' ORDER BY n), 'UTF8'))
-      FROM unnest(ARRAY[p_seq::text, desk.stamp(p_at), p_actor, p_verb, coalesce(p_key::text, ''), p_outcome,
-                        coalesce(p_code, ''), coalesce(p_subject::text, ''), p_payload::text])
-           WITH ORDINALITY AS fields (f, n)
-$$;
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    field text;
+    line  text := '';
+BEGIN
+    FOREACH field IN ARRAY ARRAY[p_seq::text, desk.stamp(p_at), p_actor, p_verb, coalesce(p_key::text, ''), p_outcome,
+                                 coalesce(p_code, ''), coalesce(p_subject::text, ''), p_payload::text] LOOP
+        line := line || length(field) || ':' || field || ',';
+    END LOOP;
+    RETURN sha256(p_prev || convert_to(line, 'UTF8'));
+END $$;
 
 -- The number comes from the head, which stays locked until commit: an identity column is drawn before
 -- the lock, and concurrent writers would chain out of order. Last in every verb, so the wait is short.

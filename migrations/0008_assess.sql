@@ -79,7 +79,8 @@ BEGIN
             bid numeric, ask numeric, mid numeric, quoted_at timestamptz,
             fx numeric, fx_at timestamptz,            -- quote to account currency
             risk numeric,                             -- unrounded, account currency; NULL is unknown
-            price_bound numeric, price_scale integer, size_bound numeric, size_scale integer
+            price_bound numeric, price_scale integer, size_bound numeric, size_scale integer,
+            settings jsonb                            -- of desk.settings, all of them
         );
     END IF;
 END $$;
@@ -131,12 +132,18 @@ $$;
 
 -- ---- the order and its surroundings -----------------------------------------------------------
 
--- What typmod says of a NUMERIC column: digits in all, and after the point.
-CREATE OR REPLACE FUNCTION desk.column_digits(p_table regclass, p_column text, OUT digits integer, OUT scale integer)
-LANGUAGE sql STABLE AS $$
-    SELECT ((a.atttypmod - 4) >> 16) & 65535, (a.atttypmod - 4) & 65535
-      FROM pg_attribute a WHERE a.attrelid = p_table AND a.attname = p_column AND a.atttypmod >= 4
-$$;
+-- How large a number a NUMERIC column can hold (less than `bound`), and to how many decimals: read from
+-- the column, because an adopted database may have widened it.
+CREATE OR REPLACE FUNCTION desk.column_range(p_table regclass, p_column text, OUT bound numeric, OUT scale integer)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    typmod integer;
+BEGIN
+    SELECT a.atttypmod - 4 INTO typmod FROM pg_attribute a WHERE a.attrelid = p_table AND a.attname = p_column;
+    -- Without a declared precision everything fits.
+    scale := CASE WHEN typmod < 0 THEN 10 ELSE typmod & 65535 END;
+    bound := CASE WHEN typmod < 0 THEN 10::numeric ^ 18 ELSE 10::numeric ^ (((typmod >> 16) & 65535) - (typmod & 65535)) END;
+END $$;
 
 -- NaN and infinity are numbers to PostgreSQL but not to a desk.
 CREATE OR REPLACE FUNCTION desk.finite(p_value numeric) RETURNS numeric
@@ -194,10 +201,9 @@ BEGIN
 
     o.risk := desk.risk_amount(o.direction, o.opening, o.price, o.stop, o.contract_size, o.fx);
 
-    SELECT 10 ^ (d.digits - d.scale), d.scale INTO o.price_bound, o.price_scale
-      FROM desk.column_digits('public.trades', 'entry_price') d;
-    SELECT 10 ^ (d.digits - d.scale), d.scale INTO o.size_bound, o.size_scale
-      FROM desk.column_digits('public.trades', 'position_size') d;
+    SELECT r.bound, r.scale INTO o.price_bound, o.price_scale FROM desk.column_range('public.trades', 'entry_price') r;
+    SELECT r.bound, r.scale INTO o.size_bound, o.size_scale FROM desk.column_range('public.trades', 'position_size') r;
+    SELECT jsonb_object_agg(s.key, s.value) INTO o.settings FROM desk.settings s;
     RETURN o;
 END $$;
 
@@ -216,15 +222,17 @@ END $$;
 
 -- The halts in force for an account and an instrument.
 CREATE OR REPLACE FUNCTION desk.halts_in_force(p_account uuid, p_portfolio text, p_instrument text)
-RETURNS SETOF trading_halts LANGUAGE sql STABLE AS $$
+RETURNS SETOF trading_halts LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY
     SELECT h.* FROM trading_halts h
      WHERE h.cleared_at IS NULL
        AND CASE h.scope WHEN 'system' THEN true
                         WHEN 'account' THEN h.account_id = p_account
                         WHEN 'portfolio' THEN h.scope_identifier = p_portfolio
                         WHEN 'instrument' THEN h.scope_identifier = p_instrument END
-     ORDER BY array_position(ARRAY['system', 'portfolio', 'account', 'instrument'], h.scope::text), h.set_at
-$$;
+     ORDER BY array_position(ARRAY['system', 'portfolio', 'account', 'instrument'], h.scope::text), h.set_at;
+END $$;
 
 CREATE OR REPLACE FUNCTION desk.check_standing(o desk.order_draft) RETURNS SETOF desk.check_result
 LANGUAGE plpgsql STABLE AS $$
@@ -269,16 +277,17 @@ END $$;
 -- The first fault of a price, or nothing. A price beyond the decimals of the column is not a tick: the
 -- column would round it to another price.
 CREATE OR REPLACE FUNCTION desk.price_fault(o desk.order_draft, p_what text, p_price numeric)
-RETURNS desk.check_result LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE
+RETURNS desk.check_result LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN CASE
         WHEN p_price <= 0 OR round(p_price, o.price_scale) >= o.price_bound THEN
             desk.line('PRICE_OUT_OF_RANGE', 'reject', format('The %s %s is outside what can be booked.', p_what, desk.plain(p_price)),
                       NULL, p_price, o.price_bound, 'price')
         WHEN p_price % o.tick_size <> 0 OR p_price <> round(p_price, o.price_scale) THEN
             desk.line('PRICE_NOT_A_TICK', 'reject', format('The %s %s is not a multiple of the tick %s.', p_what,
                       desk.plain(p_price), desk.plain(o.tick_size)), NULL, p_price, o.tick_size, 'price')
-    END
-$$;
+    END;
+END $$;
 
 CREATE OR REPLACE FUNCTION desk.check_shape(o desk.order_draft) RETURNS SETOF desk.check_result
 LANGUAGE plpgsql STABLE AS $$
@@ -337,7 +346,7 @@ BEGIN
     ELSIF (o.price - o.stop) * o.direction < 0 THEN
         RETURN NEXT desk.line('STOP_WRONG_SIDE', 'reject', format('The stop of a %s must be %s its price.', o.side,
             CASE o.side WHEN 'BUY' THEN 'below' ELSE 'above' END), NULL, o.stop, o.price, 'price');
-    ELSIF o.stop IS NULL AND desk.setting('stop_required') = 'true' THEN
+    ELSIF o.stop IS NULL AND (o.settings ->> 'stop_required') = 'true' THEN
         RETURN NEXT desk.line('STOP_REQUIRED', 'reject', 'A trade on this desk needs a stop.');
     END IF;
     IF (o.target - o.price) * o.direction <= 0 THEN
@@ -358,8 +367,8 @@ END $$;
 CREATE OR REPLACE FUNCTION desk.check_market(o desk.order_draft) RETURNS SETOF desk.check_result
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    max_age numeric := desk.setting('price_max_age_seconds')::numeric;
-    collar  numeric := desk.setting('price_collar_percent')::numeric;
+    max_age numeric := (o.settings ->> 'price_max_age_seconds')::numeric;
+    collar  numeric := (o.settings ->> 'price_collar_percent')::numeric;
     age     numeric := extract(epoch FROM o.at - o.quoted_at);
     off     numeric := abs(o.price / o.mid - 1) * 100;
     bad     text := CASE WHEN o.opening = 0 THEN 'confirm' ELSE 'reject' END;
@@ -372,8 +381,8 @@ BEGIN
         THEN desk.line('PRICE_STALE', bad, format('The last price of %s is %s s old.', o.instrument, round(age, 1)), NULL, age, max_age, 'seconds')
         ELSE desk.line('PRICE_AGE', 'info', format('The last price is %s s old.', round(age, 1)), NULL, age, max_age, 'seconds') END;
     IF off > collar THEN
-        RETURN NEXT desk.line('PRICE_COLLAR', bad, format('%s is %s %% away from the market at %s.', desk.plain(o.price),
-            round(off, 2), desk.plain(o.mid)), NULL, off, collar, 'percentage');
+        RETURN NEXT desk.line('PRICE_COLLAR', bad, format('%s is %s %% away from the market at %s.', desk.price_text(o.price, o.tick_size),
+            round(off, 2), desk.price_text(o.mid, o.tick_size)), NULL, off, collar, 'percentage');
     ELSIF off IS NOT NULL THEN
         RETURN NEXT desk.line('PRICE_COLLAR', 'info', format('%s %% away from the market.', round(off, 2)), NULL, off, collar, 'percentage');
     END IF;
@@ -383,7 +392,7 @@ END $$;
 CREATE OR REPLACE FUNCTION desk.check_duplicate(o desk.order_draft) RETURNS SETOF desk.check_result
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    seconds numeric := desk.setting('duplicate_window_seconds')::numeric;
+    seconds numeric := (o.settings ->> 'duplicate_window_seconds')::numeric;
     twin timestamptz;
 BEGIN
     SELECT max(f.filled_at) INTO twin
@@ -399,7 +408,7 @@ END $$;
 CREATE OR REPLACE FUNCTION desk.check_conversion(o desk.order_draft) RETURNS SETOF desk.check_result
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    max_age numeric := desk.setting('conversion_max_age_seconds')::numeric;
+    max_age numeric := (o.settings ->> 'conversion_max_age_seconds')::numeric;
     age     numeric;
     bad     text := CASE WHEN o.opening = 0 THEN 'confirm' ELSE 'reject' END;
 BEGIN
@@ -419,7 +428,7 @@ END $$;
 CREATE OR REPLACE FUNCTION desk.check_trade_risk(o desk.order_draft) RETURNS SETOF desk.check_result
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    most numeric := desk.setting('max_risk_fraction')::numeric;
+    most numeric := (o.settings ->> 'max_risk_fraction')::numeric;
 BEGIN
     IF o.risk IS NULL THEN
         RETURN NEXT desk.line('RISK_UNKNOWN', 'info', 'Without a stop and a rate the risk of this trade has no number.');
@@ -522,7 +531,7 @@ DECLARE
     code    text;
     warned  numeric;
     breach  boolean;
-    refuses_unknown boolean := desk.setting('strict_limits') = 'true';
+    refuses_unknown boolean := (o.settings ->> 'strict_limits') = 'true';
 BEGIN
     FOR checked IN SELECT * FROM desk.limits_in_force(o.account_id, o.portfolio, o.instrument, o.at) LOOP
         code := upper(checked.limit_type);
@@ -616,7 +625,7 @@ CREATE OR REPLACE FUNCTION desk.check_signal(o desk.order_draft) RETURNS SETOF d
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     s signals%ROWTYPE;
-    most numeric := desk.setting('signal_slippage_pips')::numeric;
+    most numeric := (o.settings ->> 'signal_slippage_pips')::numeric;
     slip numeric;
 BEGIN
     IF o.signal_id IS NULL THEN
@@ -648,10 +657,41 @@ END $$;
 
 -- ---- all of them ------------------------------------------------------------------------------
 
--- Every check that applies to a trade, in a fixed order. It may be traded if no line is a reject, and
+-- Every check that applies to an order, in a fixed order. It may be booked if no line is a reject, and
 -- without a reason if none is a confirm. A check appears also when it passes (info), with its numbers.
 --
 -- An order that only reduces what is held meets no limit, margin, loss or risk check at all.
+CREATE OR REPLACE FUNCTION desk.assess(o desk.order_draft) RETURNS SETOF desk.check_result
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    -- Nothing can be valued before there is a side, a size and a price.
+    complete boolean := o.direction IS NOT NULL AND o.size > 0 AND o.price > 0;
+BEGIN
+    RETURN QUERY SELECT * FROM desk.check_person(o);
+    IF o.account_id IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT * FROM desk.check_standing(o);
+    RETURN QUERY SELECT * FROM desk.check_instrument(o);
+    IF o.instrument IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT * FROM desk.check_shape(o);
+    RETURN QUERY SELECT * FROM desk.check_market(o);
+    IF complete THEN
+        RETURN QUERY SELECT * FROM desk.check_duplicate(o);
+    END IF;
+    RETURN QUERY SELECT * FROM desk.check_conversion(o);
+    IF complete AND o.opening > 0 THEN
+        RETURN QUERY SELECT * FROM desk.check_trade_risk(o);
+        RETURN QUERY SELECT * FROM desk.check_limits(o);
+        RETURN QUERY SELECT * FROM desk.check_margin(o);
+        RETURN QUERY SELECT * FROM desk.check_loss(o);
+    END IF;
+    RETURN QUERY SELECT * FROM desk.check_signal(o);
+END $$;
+
+-- What desk.place_trade would say to this order now. Anything that is not typed yet is NULL.
 CREATE OR REPLACE FUNCTION desk.assess_trade(p_account uuid, p_instrument text, p_side text, p_size numeric,
     p_price numeric, p_stop numeric, p_target numeric, p_signal uuid)
 RETURNS TABLE (ordinal integer, code text, severity text, before numeric, measured numeric, allowed numeric,
@@ -659,24 +699,8 @@ RETURNS TABLE (ordinal integer, code text, severity text, before numeric, measur
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     o desk.order_draft := desk.draft_order(p_account, p_instrument, p_side, p_size, p_price, p_stop, p_target, p_signal);
-    known boolean := o.account_id IS NOT NULL AND o.instrument IS NOT NULL;
-    -- Nothing can be valued before there is a side, a size and a price.
-    complete boolean := known AND o.direction IS NOT NULL AND o.size > 0 AND o.price > 0;
-    adds_risk boolean := complete AND o.opening > 0;
 BEGIN
     RETURN QUERY
-    SELECT row_number() OVER (ORDER BY c.grp, c.nth)::integer, c.code, c.severity, c.before, c.measured,
-           c.allowed, c.unit, c.room, c.limit_id, c.message
-      FROM (SELECT 1 AS grp, * FROM desk.check_person(o) WITH ORDINALITY AS x (code, severity, before, measured, allowed, unit, room, limit_id, message, nth)
-            UNION ALL SELECT 2, * FROM desk.check_standing(o) WITH ORDINALITY WHERE o.account_id IS NOT NULL
-            UNION ALL SELECT 3, * FROM desk.check_instrument(o) WITH ORDINALITY WHERE o.account_id IS NOT NULL
-            UNION ALL SELECT 4, * FROM desk.check_shape(o) WITH ORDINALITY WHERE known
-            UNION ALL SELECT 5, * FROM desk.check_market(o) WITH ORDINALITY WHERE known
-            UNION ALL SELECT 6, * FROM desk.check_duplicate(o) WITH ORDINALITY WHERE complete
-            UNION ALL SELECT 7, * FROM desk.check_conversion(o) WITH ORDINALITY WHERE known
-            UNION ALL SELECT 8, * FROM desk.check_trade_risk(o) WITH ORDINALITY WHERE adds_risk
-            UNION ALL SELECT 9, * FROM desk.check_limits(o) WITH ORDINALITY WHERE adds_risk
-            UNION ALL SELECT 10, * FROM desk.check_margin(o) WITH ORDINALITY WHERE adds_risk
-            UNION ALL SELECT 11, * FROM desk.check_loss(o) WITH ORDINALITY WHERE adds_risk
-            UNION ALL SELECT 12, * FROM desk.check_signal(o) WITH ORDINALITY WHERE known) AS c;
+    SELECT a.ordinality::integer, a.code, a.severity, a.before, a.measured, a.allowed, a.unit, a.room, a.limit_id, a.message
+      FROM desk.assess(o) WITH ORDINALITY AS a;
 END $$;

@@ -4,29 +4,22 @@
 -- signals, and the audit head last.
 SET LOCAL ROLE tmt_owner;
 
--- ---- words for people -------------------------------------------------------------------------
-
-CREATE OR REPLACE FUNCTION desk.size_text(p_size numeric) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
-    SELECT to_char(p_size, CASE WHEN p_size = trunc(p_size) THEN 'FM999,999,999,990' ELSE 'FM999,999,999,990.00' END)
-$$;
-
-CREATE OR REPLACE FUNCTION desk.signed_amount(p_value numeric) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$ SELECT CASE WHEN p_value > 0 THEN '+' ELSE '' END || desk.amount(p_value) $$;
-
 -- The session of the world's desks in which a trade began, by the hour of UTC.
 CREATE OR REPLACE FUNCTION desk.session_of(p_at timestamptz) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN h >= 21 OR h < 7 THEN 'asia' WHEN h < 13 THEN 'london' ELSE 'new_york' END
-      FROM extract(hour FROM p_at AT TIME ZONE 'UTC') AS h
-$$;
+LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    hour integer := extract(hour FROM p_at AT TIME ZONE 'UTC');
+BEGIN
+    RETURN CASE WHEN hour >= 21 OR hour < 7 THEN 'asia' WHEN hour < 13 THEN 'london' ELSE 'new_york' END;
+END $$;
 
 -- ---- the account ------------------------------------------------------------------------------
 
 -- Writes down how the trading day of some accounts began, if nobody has yet. Estimated where that is
 -- noticed late: the first look of the day stands in for the boundary.
 CREATE OR REPLACE FUNCTION desk.roll_day(p_accounts uuid[]) RETURNS void
-LANGUAGE sql AS $$
+LANGUAGE plpgsql AS $$
+BEGIN
     INSERT INTO performance_metrics (account_id, period_type, period_start, period_end, start_balance, start_equity,
                                      peak_equity, peak_eod_balance, min_equity, is_estimated)
     SELECT a.account_id, 'daily', d.starts, d.ends, a.current_balance, a.equity, a.equity,
@@ -38,14 +31,16 @@ LANGUAGE sql AS $$
      WHERE a.account_id = ANY (p_accounts) AND a.status <> 'closed'
        AND NOT EXISTS (SELECT FROM performance_metrics m WHERE m.account_id = a.account_id
                           AND m.period_type = 'daily' AND m.period_start = d.starts)
-    ON CONFLICT (account_id, period_type, period_start) DO NOTHING
-$$;
+    ON CONFLICT (account_id, period_type, period_start) DO NOTHING;
+END $$;
 
 -- Unrealized P&L and margin of the live positions of some accounts. What cannot be valued keeps the last
 -- known figure: it was true once, and zero never was.
 CREATE OR REPLACE FUNCTION desk.book_value(p_accounts uuid[])
 RETURNS TABLE (account_id uuid, unrealized numeric, margin numeric)
-LANGUAGE sql STABLE AS $$
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY
     SELECT a.account_id, coalesce(sum(p.unrealized_pnl), 0),
            coalesce(round(sum(p.total_size * i.contract_size * coalesce(p.current_price, p.average_entry_price)
                               * i.margin_rate * desk.convert(i.quote_currency, a.base_currency)), 2), 0)
@@ -53,8 +48,8 @@ LANGUAGE sql STABLE AS $$
       LEFT JOIN positions p ON p.account_id = a.account_id AND p.status IN ('open', 'closing')
       LEFT JOIN instruments i ON i.instrument = p.instrument
      WHERE a.account_id = ANY (p_accounts)
-     GROUP BY a.account_id
-$$;
+     GROUP BY a.account_id;
+END $$;
 
 -- Books cash on an account and brings equity, margin and free balance in line with its positions.
 --
@@ -180,10 +175,13 @@ BEGIN
     IF o.signal_id IS NOT NULL THEN
         SELECT * INTO signal FROM signals g WHERE g.signal_id = o.signal_id;
     END IF;
+    -- Adding moves the average; the other side of the position cannot be met here, it was closed first.
     INSERT INTO positions AS p (account_id, instrument, position_type, total_size, average_entry_price, cost, current_price,
-                                stop_loss, take_profit, opened_at, last_updated_at)
+                                stop_loss, take_profit, unrealized_pnl, daily_pnl, opened_at, last_updated_at, day_started_at)
     VALUES (o.account_id, o.instrument, CASE o.direction WHEN 1 THEN 'LONG' ELSE 'SHORT' END, o.opening, o.price,
-            o.price * o.opening, mark, o.stop, o.target, p_at, p_at)
+            o.price * o.opening, mark, o.stop, o.target,
+            round(o.direction * (mark - o.price) * o.opening * o.contract_size * o.fx, 2),
+            round(o.direction * (mark - o.price) * o.opening * o.contract_size * o.fx, 2), p_at, p_at, o.day_start)
     ON CONFLICT (account_id, instrument, netting_key) WHERE status IN ('open', 'closing') DO UPDATE
         SET total_size = p.total_size + EXCLUDED.total_size,
             cost = coalesce(p.cost, p.average_entry_price * p.total_size) + EXCLUDED.cost,
@@ -192,14 +190,13 @@ BEGIN
             current_price = EXCLUDED.current_price,
             stop_loss = coalesce(EXCLUDED.stop_loss, p.stop_loss),
             take_profit = coalesce(EXCLUDED.take_profit, p.take_profit),
+            unrealized_pnl = round(o.direction * (mark * (p.total_size + EXCLUDED.total_size)
+                - coalesce(p.cost, p.average_entry_price * p.total_size) - EXCLUDED.cost) * o.contract_size * o.fx, 2),
+            daily_pnl = round(o.direction * (mark * (p.total_size + EXCLUDED.total_size)
+                - coalesce(p.cost, p.average_entry_price * p.total_size) - EXCLUDED.cost) * o.contract_size * o.fx, 2)
+                + coalesce(p.realized_pnl, 0) - p.day_base,
             last_updated_at = p_at
     RETURNING * INTO the_position;
-    UPDATE positions p
-       SET unrealized_pnl = round(o.direction * (mark * p.total_size - p.cost) * o.contract_size * o.fx, 2),
-           daily_pnl = round(o.direction * (mark * p.total_size - p.cost) * o.contract_size * o.fx, 2)
-                       + coalesce(p.realized_pnl, 0) - p.day_base,
-           day_started_at = coalesce(p.day_started_at, o.day_start)
-     WHERE p.position_id = the_position.position_id;
 
     INSERT INTO trades (trade_id, account_id, signal_id, instrument, trade_type, position_size, entry_price, stop_loss,
                         take_profit, risk_amount, risk_percentage, slippage, signal_time, entry_time, trade_session,
@@ -270,7 +267,7 @@ CREATE OR REPLACE FUNCTION desk.place_trade(p_key uuid, p_fingerprint bytea, p_v
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     answer   desk.verdict;
-    checked  record;
+    checked  desk.check_result;
     rejected desk.check_result;
     notable  jsonb := '[]';
     confirms text[] := '{}';
@@ -289,12 +286,10 @@ BEGIN
     END IF;
     PERFORM desk.lock_risk(p_account);
     PERFORM FROM signals g WHERE g.signal_id = p_signal FOR NO KEY UPDATE;
-    PERFORM desk.roll_day(ARRAY[p_account]);
-
-    FOR checked IN SELECT * FROM desk.assess_trade(p_account, p_instrument, p_side, p_size, p_price, p_stop, p_target, p_signal) LOOP
+    o := desk.draft_order(p_account, p_instrument, p_side, p_size, p_price, p_stop, p_target, p_signal);
+    FOR checked IN SELECT * FROM desk.assess(o) LOOP
         IF checked.severity = 'reject' AND rejected.code IS NULL THEN
-            rejected := ROW(checked.code, checked.severity, checked.before, checked.measured, checked.allowed, checked.unit, checked.room,
-                            checked.limit_id, checked.message);
+            rejected := checked;
         ELSIF checked.severity = 'confirm' THEN
             confirms := confirms || checked.code;
         END IF;
@@ -319,7 +314,9 @@ BEGIN
     END IF;
 
     booked_at := clock_timestamp();
-    o := desk.draft_order(p_account, p_instrument, p_side, p_size, p_price, p_stop, p_target, p_signal);
+    IF NOT coalesce(o.day_base_known, false) THEN
+        PERFORM desk.roll_day(ARRAY[p_account]);
+    END IF;
     IF o.opening > 0 THEN
         -- The id is claimed before anything is booked: if a foreign trade has it, nothing has happened.
         INSERT INTO trade_registry (trade_id, entry_time, account_id) VALUES (p_key, booked_at, p_account)
@@ -340,7 +337,7 @@ BEGIN
     answer := desk.accepted(
         CASE WHEN o.opening > 0 THEN p_key ELSE o.position_id END,
         format('%s %s %s at %s%s.', CASE o.side WHEN 'BUY' THEN 'Bought' ELSE 'Sold' END, desk.size_text(o.size), o.instrument,
-            desk.plain(o.price), CASE WHEN o.closing > 0 THEN format(', realized %s %s',
+            desk.price_text(o.price, o.tick_size), CASE WHEN o.closing > 0 THEN format(', realized %s %s',
                 desk.signed_amount((booked ->> 'gross_pnl')::numeric), o.currency) ELSE '' END),
         CASE WHEN o.closing > 0 AND o.opening > 0 THEN 'FLIPPED' WHEN o.closing > 0 THEN 'REDUCED' END,
         booked || CASE WHEN notable = '[]' THEN '{}' ELSE jsonb_build_object('checks', notable) END);
@@ -439,7 +436,8 @@ BEGIN
     IF reason IS NULL AND age <= desk.setting('price_max_age_seconds')::numeric
        AND abs(price / quote.mid - 1) * 100 > desk.setting('price_collar_percent')::numeric THEN
         RETURN desk.settle(p_key, 'close_position', desk.refused('CONFIRM_REQUIRED', format('%s is %s %% away from the market at %s. '
-            'Give a reason to close there all the same.', desk.plain(price), round(abs(price / quote.mid - 1) * 100, 2), desk.plain(quote.mid)),
+            'Give a reason to close there all the same.', desk.price_text(price, tick), round(abs(price / quote.mid - 1) * 100, 2),
+            desk.price_text(quote.mid, tick)),
             abs(price / quote.mid - 1) * 100, desk.setting('price_collar_percent')::numeric, 'percentage', p_position,
             '{"confirm": ["PRICE_COLLAR"]}'), payload);
     END IF;
@@ -451,7 +449,7 @@ BEGIN
 
     PERFORM desk.roll_day(ARRAY[held.account_id]);
     booked := desk.book_close(p_key, held, size, price, rate.rate, coalesce(reason, 'manual'), clock_timestamp());
-    answer := desk.accepted(p_position, format('Closed %s %s at %s: %s %s%s.', desk.size_text(size), held.instrument, desk.plain(price),
+    answer := desk.accepted(p_position, format('Closed %s %s at %s: %s %s%s.', desk.size_text(size), held.instrument, desk.price_text(price, tick),
             desk.signed_amount((booked ->> 'gross_pnl')::numeric), btrim(account.base_currency),
             CASE WHEN size < held.total_size THEN format(', %s left', desk.size_text(held.total_size - size)) ELSE '' END),
         CASE WHEN rate.source <> 'current' THEN 'RATE_NOT_CURRENT' END,

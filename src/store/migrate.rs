@@ -257,7 +257,7 @@ async fn apply(client: &Client, migration: &Migration) -> Result<(), MigrateErro
     let batch = format!(
         "BEGIN;
          SET LOCAL search_path = public; SET LOCAL timezone = 'UTC';
-         SET LOCAL client_min_messages = warning; SET LOCAL statement_timeout = 0;
+         SET LOCAL client_min_messages = error; SET LOCAL statement_timeout = 0;
          SET LOCAL lock_timeout = '60s'; SET LOCAL default_table_access_method = heap;
          {sql}
          ;
