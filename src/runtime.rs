@@ -4,6 +4,7 @@
 //! time, draws, and performs what [`crate::app::update`] returns. Nothing else holds the model, and
 //! the loop waits for nothing but its own queues.
 
+mod cadence;
 pub mod clock;
 mod console;
 mod effects;
@@ -53,7 +54,7 @@ pub struct Options {
     pub app: app::Options,
     /// How it is drawn.
     pub theme: Theme,
-    /// Shortest time between two frames.
+    /// Time of one frame: no second has more of them than fit into it.
     pub frame_every: Duration,
     /// How often the database is asked what changed.
     pub poll_every: Duration,

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::cadence::Cadence;
 use super::clock::Clock;
 use super::effects::{Hands, report};
 use super::input::translate;
@@ -88,7 +89,7 @@ pub struct Console<D> {
     clock: Clock,
     display: D,
     hands: Hands,
-    frame_every: Duration,
+    cadence: Cadence,
     /// The screen does not show the model.
     is_dirty: bool,
     /// A frame is on its way, with what it shows.
@@ -107,8 +108,9 @@ impl<D: Display> Console<D> {
         frame_every: Duration,
     ) -> Self {
         let model = Model::new(options, clock.now());
+        let cadence = Cadence::new(frame_every);
         let (is_dirty, showing, exit, frames) = (true, None, None, 0);
-        Self { model, clock, display, hands, frame_every, is_dirty, showing, exit, frames }
+        Self { model, clock, display, hands, cadence, is_dirty, showing, exit, frames }
     }
 
     /// Returns what the console knows.
@@ -141,7 +143,6 @@ impl<D: Display> Console<D> {
     {
         let mut second = interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut next_frame = Instant::now();
         let size = crossterm::terminal::size().unwrap_or(self.model.size);
         self.apply(Msg::Resized(size.0, size.1));
         loop {
@@ -163,12 +164,10 @@ impl<D: Display> Console<D> {
                     result?;
                     self.frame_written();
                 }
-                () = sleep_until(next_frame), if self.is_dirty && !is_busy => {
+                () = sleep_until(self.cadence.next()), if self.is_dirty && !is_busy => {
                     let began = Instant::now();
                     self.draw(&queues.board)?;
-                    // Drawing gets at most half of the time, however slow it is.
-                    let spent = began.elapsed();
-                    next_frame = Instant::now() + self.frame_every.max(spent);
+                    self.cadence.drawn(began, Instant::now());
                 }
                 Some(msg) = queues.replies.recv() => self.apply(msg),
                 Some(said) = queues.reports.recv() => self.take_report(said, &queues.doorbell),
@@ -181,6 +180,7 @@ impl<D: Display> Console<D> {
         match event {
             Some(Ok(event)) => {
                 if let Some(msg) = translate(event) {
+                    self.cadence.hurry(Instant::now());
                     self.tell_time();
                     self.apply(msg);
                 }
