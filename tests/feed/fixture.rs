@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use redis::{FromRedisValue, RedisResult};
+use redis::{AsyncConnectionConfig, FromRedisValue, RedisResult};
 use rust_decimal::{Decimal, dec};
 use tmt::domain::ids::InstrumentId;
 use tmt::domain::quote::Quote;
@@ -39,7 +39,9 @@ pub(crate) async fn try_command<T: FromRedisValue>(
     words: &[&str],
 ) -> RedisResult<T> {
     let client = redis::Client::open(server.socket_url())?;
-    let mut connection = client.get_multiplexed_async_connection().await?;
+    // Some commands here take longer than the half second that the library allows.
+    let config = AsyncConnectionConfig::new().set_response_timeout(None);
+    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
     let (name, rest) = words.split_first().unwrap();
     redis::cmd(name).arg(rest).query_async(&mut connection).await
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use redis::Value;
 use tmt::feed::publish::Publisher;
 use tmt::feed::supervise::{Cause, FeedReport};
-
+use tmt::local::{self, Redis};
 use tokio::time::Instant;
 
-use crate::fixture::{Feed, at, command, options, publisher, quote, server, until};
+use crate::fixture::{Feed, at, command, options, publish, publisher, quote, server, until};
 
 #[tokio::test]
 async fn a_killed_server_is_noticed_at_once_and_its_return_too() {
@@ -72,7 +72,7 @@ async fn a_connection_that_is_cut_again_and_again_makes_no_storm() {
     assert!(made <= 5 + 6, "{made} connections");
 }
 
-async fn connections(server: &tmt::local::Redis) -> u64 {
+async fn connections(server: &Redis) -> u64 {
     let text: String = command(server, &["INFO", "stats"]).await;
     let line = text.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
     line.unwrap().trim().parse().unwrap()
@@ -88,6 +88,59 @@ async fn a_feed_starts_without_a_server_and_waits_for_it() {
     server.start_again().await.unwrap();
 
     assert_eq!(feed.next_up().await, None, "nothing was missed that had been heard");
+}
+
+#[tokio::test]
+async fn a_server_that_loads_its_data_says_so_until_it_is_done() {
+    let options = local::Options::ephemeral().redis_setting("enable-debug-command", "yes");
+    let server = Redis::start(options).await.unwrap();
+    let mut feed = Feed::up(&server).await;
+    for setting in ["key-load-delay 100", "loading-process-events-interval-bytes 1024"] {
+        let words = ["CONFIG", "SET"].into_iter().chain(setting.split(' '));
+        let _: Value = command(&server, &words.collect::<Vec<_>>()).await;
+    }
+    let _: Value = command(&server, &["DEBUG", "POPULATE", "20000"]).await;
+    let reload = async {
+        // Answers when the two seconds of loading are over.
+        let _: Value = command(&server, &["DEBUG", "RELOAD"]).await;
+    };
+    let watch = async {
+        // The subscription stays; that it is worth nothing shows at the next ping.
+        assert_eq!(feed.next_down().await.cause, Cause::Loading);
+        assert!(feed.next_up().await.is_some());
+    };
+
+    tokio::join!(reload, watch);
+}
+
+#[tokio::test]
+async fn a_replica_that_lost_its_master_is_not_ready() {
+    let server = server().await;
+    let _: Value = command(&server, &["CONFIG", "SET", "replica-serve-stale-data", "no"]).await;
+    let _: Value = command(&server, &["REPLICAOF", "127.0.0.1", "1"]).await;
+    let mut feed = Feed::start(options(&server));
+
+    let down = feed.next_down().await;
+    assert_eq!(down.cause, Cause::NotReady);
+    assert!(down.to_string().contains("MASTERDOWN"), "{down}");
+    let _: Value = command(&server, &["REPLICAOF", "NO", "ONE"]).await;
+
+    assert_eq!(feed.next_up().await, None);
+}
+
+#[tokio::test]
+async fn a_subscriber_that_the_server_throws_out_sees_a_gap_and_goes_on() {
+    let limit = "pubsub 1mb 256kb 5";
+    let options = local::Options::ephemeral().redis_setting("client-output-buffer-limit", limit);
+    let server = Redis::start(options).await.unwrap();
+    let mut feed = Feed::up(&server).await;
+
+    publish(&server, "ticks:EUR_USD", &vec![b'7'; 8 << 20]).await;
+
+    assert_eq!(feed.next_down().await.cause, Cause::Lost);
+    assert!(feed.next_up().await.is_some());
+    publisher(&server).quotes(&[quote("EUR_USD", 1, 1)]).await.unwrap();
+    feed.received(1).await;
 }
 
 #[tokio::test]

@@ -33,8 +33,12 @@ async fn the_documented_rights_are_enough_and_publishing_is_not_among_them() {
     publisher(&server).quotes(&[quote("EUR_USD", 1, 1)]).await.unwrap();
     feed.received(1).await;
 
-    let refused = Publisher::new(options).heartbeat(at(0)).await.unwrap_err();
-    assert_eq!(refused.0.cause, Cause::NoPermission, "{refused}");
+    let mut without_database = options.clone();
+    without_database.url = format!("redis://feed:secret@127.0.0.1:{}", server.port()).into();
+    for options in [options, without_database] {
+        let refused = Publisher::new(options).heartbeat(at(0)).await.unwrap_err();
+        assert_eq!(refused.0.cause, Cause::NoPermission, "{refused}");
+    }
 }
 
 #[tokio::test]

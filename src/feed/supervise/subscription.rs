@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use redis::Msg;
 use redis::aio::{PubSub, PubSubSink, PubSubStream};
+use redis::{Msg, Value};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::Down;
@@ -51,6 +51,9 @@ pub(super) async fn subscribe(options: &Options) -> Result<Subscription, Down> {
         let settings = address.settings.set_db(0);
         let mut subscription = PubSub::new(&settings, gate).await?;
         subscription.psubscribe(&options.channels.patterns()).await?;
+        // A server that loads its data, or a replica without its master, takes subscriptions that
+        // nothing will ever arrive on. To a ping it says so.
+        subscription.ping::<Value>().await?.extract_error()?;
         let (sink, queue) = subscription.split();
         Ok(Subscription { messages: Messages { queue, keeper }, sink })
     };
@@ -94,9 +97,11 @@ pub(super) async fn pulse(
     loop {
         timer.tick().await;
         let asked = Instant::now();
-        match timeout(within, sink.ping::<redis::Value>()).await {
-            Ok(Ok(_)) => heard.at(Instant::now()),
-            Ok(Err(error)) => return error.into(),
+        match timeout(within, sink.ping::<Value>()).await {
+            Ok(answer) => match answer.and_then(Value::extract_error) {
+                Ok(_) => heard.at(Instant::now()),
+                Err(error) => return error.into(),
+            },
             // Messages came, only the answer did not: behind a flood, not behind a dead server.
             Err(_) if heard.last() > asked => {}
             Err(_) => return Down::no_answer(within),
