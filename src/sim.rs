@@ -1,10 +1,97 @@
 //! The simulated desk: a random market, TMT's agents, and recorded quotes.
 
+mod agents;
 mod bars;
+mod bus;
+mod desk;
 mod dice;
+mod history;
 mod instruments;
+mod ledger;
 mod market;
+mod rates;
 pub mod replay;
+mod run;
 mod sessions;
+mod signals;
+mod tape;
 
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use thiserror::Error;
+
+use crate::domain::ids::InstrumentId;
+use crate::store::{Store, StoreError};
+
+pub use desk::{AGENTS, LOGINS};
 pub use market::{Market, Tick};
+pub use run::{Options, Tally, run};
+
+/// How a demonstration desk is founded.
+#[derive(Debug, Clone)]
+pub struct Founding {
+    /// The same seed and moment give the same desk.
+    pub seed: u64,
+    /// The moment up to which its history reaches.
+    pub now: DateTime<Utc>,
+    /// Middle prices around which instruments stood in the last hours; one that is not named
+    /// stands where it stood in autumn 2025.
+    pub prices: Vec<(InstrumentId, Decimal)>,
+}
+
+/// What [`found`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Founded {
+    /// The desk was written.
+    New,
+    /// It stood already; nothing of it was changed.
+    Already,
+}
+
+/// Why the simulation does not begin, or ended.
+#[derive(Debug, Error)]
+pub enum SimError {
+    /// The database holds accounts that are not the simulation's. Random prices would move them.
+    #[error(
+        "this database holds {0} accounts that are not simulated; random prices and trades belong \
+         into a database of their own (`tmt demo` brings one)"
+    )]
+    RealAccounts(i64),
+    /// A recording cannot be replayed.
+    #[error(transparent)]
+    Replay(#[from] replay::ReplayError),
+    /// The database did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Writes a demonstration desk into a database that has the console's schema and no account:
+/// instruments, accounts, limits, agents, and three hours of trades, signals, events and bars.
+///
+/// One transaction; where such a desk stands already, only what is missing of instruments and
+/// agents is added. Labels the database as a demonstration. Cancel safe: all or nothing.
+///
+/// # Errors
+///
+/// [`SimError::RealAccounts`] if there are accounts of another kind; [`SimError::Store`] if the
+/// database cannot be reached, or the store's login may not write its tables (a superuser or
+/// `tmt_owner`'s member may).
+pub async fn found(store: &Store, founding: &Founding) -> Result<Founded, SimError> {
+    let foundation = history::foundation(founding.seed, founding.now, &founding.prices);
+    let standing = store.found(&foundation).await?;
+    match (standing.simulated, standing.others) {
+        (0, 0) => Ok(Founded::New),
+        (_, 0) => Ok(Founded::Already),
+        (_, others) => Err(SimError::RealAccounts(others)),
+    }
+}
+
+/// Creates the demonstration's [`LOGINS`], without passwords: only a server that trusts its socket
+/// lets them in. Those that are there stay as they are.
+///
+/// # Errors
+///
+/// [`StoreError`], also if the store's login may not create roles.
+pub async fn create_logins(store: &Store) -> Result<(), StoreError> {
+    store.create_logins(&LOGINS).await
+}

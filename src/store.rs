@@ -20,6 +20,7 @@ mod proof;
 mod rows;
 mod secret;
 pub mod session;
+pub(crate) mod simulate;
 mod tls;
 mod words;
 

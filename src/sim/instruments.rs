@@ -284,7 +284,7 @@ mod tests {
             let other = &SPECS[second];
             match spec.motion {
                 Motion::Quotient(..) => assert_eq!(other.base, spec.quote),
-                _ => assert_eq!(other.quote, spec.quote),
+                Motion::Product(..) | Motion::Walk(_) => assert_eq!(other.quote, spec.quote),
             }
         }
     }

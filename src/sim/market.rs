@@ -122,11 +122,21 @@ impl Market {
         }
     }
 
-    /// Takes the price of an instrument that another publisher moves, so that crosses over it stay
-    /// in line.
+    /// Takes an instrument back from another publisher, from the price that it was followed to,
+    /// and goes on counting after `last_seq`.
+    pub fn take_over(&mut self, instrument: &InstrumentId, last_seq: u64) {
+        if let Some(line) = self.lines.iter_mut().find(|line| line.id == *instrument) {
+            line.source = Source::Simulated;
+            line.seq = line.seq.max(last_seq);
+        }
+    }
+
+    /// Takes the price of an instrument that was left to another publisher, so that crosses over
+    /// it stay in line. Does nothing to the others.
     pub fn follow(&mut self, instrument: &InstrumentId, mid: Decimal) {
         let known = self.lines.iter_mut().zip(&SPECS).find(|(line, _)| line.id == *instrument);
         if let Some((line, spec)) = known
+            && line.source == Source::Elsewhere
             && let Some(ticks) = spec.ticks(mid)
         {
             line.mid = ticks.max(1).saturating_mul(TICK);
@@ -159,11 +169,14 @@ impl Market {
     }
 
     /// Leaves out the quotes up to `now`: after a machine has slept, nobody wants to see the night
-    /// in one second. Prices then move by what the pause allows, at the next quote.
-    pub fn skip(&mut self, now: DateTime<Utc>) {
+    /// in one second. Prices then move by what the pause allows, at the next quote. Returns how many
+    /// were left out.
+    pub fn skip(&mut self, now: DateTime<Utc>) -> usize {
+        let before = self.count;
         let elapsed = now.timestamp_micros().saturating_sub(self.started).max(0);
         let count = i128::from(elapsed).saturating_mul(i128::from(self.rate)) / i128::from(SECOND);
         self.count = self.count.max(u64::try_from(count).unwrap_or(u64::MAX));
+        usize::try_from(self.count.saturating_sub(before)).unwrap_or(usize::MAX)
     }
 
     /// Returns how far behind `now` the next quote is.
@@ -355,11 +368,11 @@ mod tests {
     }
 
     #[test]
-    fn a_day_of_quotes_is_plausible() {
+    fn half_a_day_of_quotes_is_plausible() {
         let mut market = Market::new(9, monday(), 1, &[]);
         let mut widest = 0;
         let mut seen = std::collections::BTreeMap::new();
-        while let Some(Tick { quote, spread_tenths }) = market.next(after(86_400)) {
+        while let Some(Tick { quote, spread_tenths }) = market.next(after(43_200)) {
             let first = seen.entry(quote.instrument.clone()).or_insert((quote.bid, quote.seq));
             let moved = (quote.bid / first.0 - Decimal::ONE).abs();
             assert!(moved < dec!(0.04), "{} moved by {moved}", quote.instrument);
@@ -415,7 +428,7 @@ mod tests {
         let morning = after(8 * 3600);
         assert!(market.lag(morning) > std::time::Duration::from_secs(28_000));
 
-        market.skip(morning);
+        assert_eq!(market.skip(morning), 30 * 28_790 - 1);
 
         assert_eq!(market.lag(morning), std::time::Duration::ZERO);
         assert_eq!(quotes(&mut market, morning).len(), 1);

@@ -65,10 +65,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     11 "0011" "changes" Once,
     12 "0012" "grants" Once,
     13 "0013" "timeseries" EveryRun,
+    14 "0014" "clear_event" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 13;
+pub const LATEST: i32 = 14;
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,86 @@
+//! The agents that make signals.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::super::bus::event;
+use super::super::dice::Dice;
+use super::super::instruments::SPECS;
+use super::super::run::{Context, Trouble, add};
+use super::super::signals::compose;
+use crate::domain::ids::InstrumentId;
+use crate::domain::trade::Side;
+use crate::store::simulate::SignalRow;
+
+/// Makes a signal now and then, withdraws a few, and ends those whose time ran out.
+pub(super) async fn work(context: Context) {
+    let mut dice = super::dice(&context, super::ANALYST);
+    let mut trouble = Trouble::of("making signals");
+    let mut last: Option<SignalRow> = None;
+    // The first comes soon: a demonstration is looked at from its first second.
+    let mut pause = context.agents(Duration::from_secs(2));
+    while super::wait(&context, pause).await.is_some() {
+        pause = super::pause(&context, &mut dice, 9, 26);
+        if let Some(expired) = trouble.take(context.store.expire_signals().await) {
+            for signal in expired {
+                let id = format!("signal_expired_{signal}");
+                let data = json!({"signal_id": signal, "status": "expired"});
+                context.bus.tell(event(id, "signal.processed", SOURCE, context.now(), data));
+            }
+        }
+        if dice.percent(6)
+            && let Some(withdrawn) = last.take()
+        {
+            withdraw(&context, &mut trouble, &withdrawn).await;
+        }
+        if let Some(signal) = make(&context, &mut dice)
+            && trouble
+                .take(context.store.add_signals(std::slice::from_ref(&signal)).await)
+                .is_some()
+        {
+            add(&context.counters.signals, 1);
+            announce(&context, &signal);
+            last = Some(signal);
+        }
+    }
+}
+
+/// The name under which the analysis as a whole announces.
+const SOURCE: &str = "market-analysis";
+
+fn make(context: &Context, dice: &mut Dice) -> Option<SignalRow> {
+    let index = usize::try_from(dice.below(u32::try_from(SPECS.len()).ok()?)).ok()?;
+    let spec = SPECS.get(index)?;
+    let quote = context.prices.get(&InstrumentId::new(spec.name))?;
+    let side = if dice.percent(50) { Side::Buy } else { Side::Sell };
+    compose(dice, index, side, spec.ticks(quote.mid()?)?, context.now())
+}
+
+async fn withdraw(context: &Context, trouble: &mut Trouble, signal: &SignalRow) {
+    let id = signal.signal_id;
+    if trouble.take(context.store.withdraw_signal(id).await) == Some(true) {
+        let data = json!({"signal_id": id, "status": "cancelled"});
+        let event_id = format!("signal_cancelled_{id}");
+        context.bus.tell(event(event_id, "signal.processed", signal.agent_id, context.now(), data));
+    }
+}
+
+fn announce(context: &Context, signal: &SignalRow) {
+    let data = json!({
+        "signal_id": signal.signal_id,
+        "agent_id": signal.agent_id,
+        "signal_data": {
+            "instrument": signal.instrument,
+            "signal_type": signal.signal_type,
+            "confidence": signal.confidence,
+            "entry_price": signal.entry_price,
+            "stop_loss": signal.stop_loss,
+            "take_profit": signal.take_profit,
+            "timeframe": signal.timeframe,
+            "wyckoff_phase": signal.wyckoff_phase,
+        },
+    });
+    let id = format!("signal_{}", signal.signal_id);
+    context.bus.tell(event(id, "signal_generated", signal.agent_id, signal.generated_at, data));
+}

@@ -1,0 +1,142 @@
+//! Signs of life of all agents: their counters rise, and now and then one fails and recovers.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rust_decimal::Decimal;
+use serde_json::json;
+
+use super::super::bus::event;
+use super::super::desk::{self, AGENT_LIST};
+use super::super::dice::Dice;
+use super::super::run::{Context, Trouble, rhythm};
+use crate::store::StoreError;
+use crate::store::simulate::{Alarm, Beat};
+
+/// How often agents give a sign of life. Not shortened by hurry: it is a fact of TMT.
+const BEAT: Duration = Duration::from_secs(3);
+
+/// Who never fails here: without execution and risk there would be nothing to see.
+const STEADY: [&str; 3] = ["execution-engine", "risk-monitor", "data-collection"];
+
+/// An agent that has failed.
+struct Failed {
+    agent: &'static str,
+    until: DateTime<Utc>,
+}
+
+/// Beats until the simulation stops, then says that the agents have stopped.
+pub(super) async fn work(context: Context) {
+    let mut dice = super::dice(&context, super::LIFECYCLE);
+    let mut trouble = Trouble::of("writing signs of life");
+    let mut failed: Option<Failed> = None;
+    let mut next_failure = context.now() + seconds(super::pause(&context, &mut dice, 45, 90));
+    let mut rhythm = rhythm(context.agents(BEAT).max(Duration::from_millis(500)));
+    // Agents that an adopted database does not have.
+    let mut are_there = false;
+    while context.next(&mut rhythm).await.is_some() {
+        if !are_there {
+            let added = context.store.add_agents(&desk::agents(context.now())).await;
+            are_there = trouble.take(added).is_some();
+        }
+        let now = context.now();
+        if let Some(over) = failed.take_if(|failed| failed.until <= now) {
+            trouble.take(recover(&context, &mut dice, over.agent).await);
+            next_failure = now + seconds(super::pause(&context, &mut dice, 120, 300));
+        } else if failed.is_none() && next_failure <= now {
+            let agent = pick(&mut dice);
+            let until = now + seconds(super::pause(&context, &mut dice, 12, 25));
+            failed = Some(Failed { agent, until });
+            trouble.take(fail(&context, &mut dice, agent).await);
+        }
+        let beats = beats(&mut dice, now, failed.as_ref().map(|failed| failed.agent));
+        trouble.take(context.store.beat(&beats).await);
+    }
+    let now = context.now();
+    let stopped: Vec<Beat> = AGENT_LIST
+        .iter()
+        .map(|(agent, .., usual)| Beat {
+            agent_id: agent,
+            status: "stopped",
+            last_heartbeat: Some(now),
+            at: now,
+            requests: 0,
+            errors: 0,
+            average_response_time_ms: Decimal::new(*usual, 1),
+        })
+        .collect();
+    trouble.take(context.store.beat(&stopped).await);
+}
+
+fn seconds(pause: Duration) -> TimeDelta {
+    TimeDelta::from_std(pause).unwrap_or_default()
+}
+
+fn pick(dice: &mut Dice) -> &'static str {
+    let fallible: Vec<&'static str> =
+        AGENT_LIST.iter().map(|agent| agent.0).filter(|agent| !STEADY.contains(agent)).collect();
+    dice.pick(&fallible).copied().unwrap_or(AGENT_LIST[0].0)
+}
+
+fn beats(dice: &mut Dice, now: DateTime<Utc>, failed: Option<&str>) -> Vec<Beat> {
+    let beat = |(agent, _, _, _, usual): &(&'static str, _, _, _, i64)| {
+        let is_down = failed == Some(*agent);
+        Beat {
+            agent_id: agent,
+            status: if is_down { "error" } else { "running" },
+            last_heartbeat: (!is_down).then_some(now),
+            at: now,
+            requests: if is_down { 0 } else { dice.between(3, 60) },
+            errors: if is_down { dice.between(1, 4) } else { i64::from(dice.percent(3)) },
+            average_response_time_ms: Decimal::new(
+                usual.saturating_mul(dice.between(80, 130)) / 100,
+                1,
+            ),
+        }
+    };
+    AGENT_LIST.iter().map(beat).collect()
+}
+
+async fn fail(context: &Context, dice: &mut Dice, agent: &'static str) -> Result<(), StoreError> {
+    changed(context, dice, agent, ("running", "error"), "error").await?;
+    context.store.raise(&silent(agent)).await.map(drop)
+}
+
+async fn recover(
+    context: &Context,
+    dice: &mut Dice,
+    agent: &'static str,
+) -> Result<(), StoreError> {
+    changed(context, dice, agent, ("error", "running"), "info").await?;
+    context.store.clear(&silent(agent).dedup).await.map(drop)
+}
+
+fn silent(agent: &'static str) -> Alarm {
+    Alarm {
+        account: None,
+        event_type: "agent_heartbeat",
+        severity: "warning",
+        source: "risk-monitor",
+        current: None,
+        limit: None,
+        dedup: format!("agent_heartbeat:{agent}"),
+        data: json!({"message": format!("{agent} is silent"), "simulated": true}),
+    }
+}
+
+async fn changed(
+    context: &Context,
+    dice: &mut Dice,
+    agent: &'static str,
+    (old, new): (&str, &str),
+    severity: &'static str,
+) -> Result<(), StoreError> {
+    let now = context.now();
+    let data = json!({"agent_id": agent, "old_status": old, "new_status": new});
+    let id = format!("agent_status_{agent}_{}", now.timestamp_millis());
+    context.bus.tell(event(id, "agent_status_changed", agent, now, data));
+    let kind = ("agent_status_changed", "lifecycle");
+    let message = format!("{old} → {new}");
+    let noted = super::system_event(context, dice, kind, severity, agent, message);
+    context.store.note(&[noted]).await
+}

@@ -1,0 +1,328 @@
+//! The agent that raises risk events: one of each severity in the first minutes, then by chance,
+//! and what it really sees in the market.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::{Decimal, dec};
+use serde_json::json;
+
+use super::super::bus::event;
+use super::super::desk::ACCOUNTS;
+use super::super::dice::Dice;
+use super::super::instruments::SPECS;
+use super::super::run::{Context, Trouble, add};
+use crate::domain::ids::InstrumentId;
+use crate::store::simulate::Alarm;
+
+/// The agent's name.
+const AGENT: &str = "risk-monitor";
+
+/// How often it looks.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// What is raised first, and after how many seconds.
+const OPENING: [(i64, &str); 5] =
+    [(4, "info"), (11, "warning"), (30, "critical"), (75, "warning"), (150, "emergency")];
+
+/// How many times its usual width a spread is when it is worth an event, and when it is over.
+const WIDE: i64 = 6;
+const USUAL: i64 = 4;
+
+/// Whom an event is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum About {
+    Account,
+    Instrument,
+}
+
+/// Something that can happen: type, severity, unit, limit, most above it in percent, sentence
+/// (`{}` is the account or the instrument), whom it is about.
+type Incident = (&'static str, &'static str, &'static str, Decimal, i64, &'static str, About);
+
+const INCIDENTS: [Incident; 12] = [
+    (
+        "order_refused",
+        "info",
+        "percentage",
+        dec!(1),
+        40,
+        "{}: a price off the market was refused",
+        About::Account,
+    ),
+    (
+        "news_window",
+        "info",
+        "seconds",
+        dec!(120),
+        0,
+        "{}: a scheduled release in two minutes",
+        About::Instrument,
+    ),
+    ("partial_fill", "info", "percentage", dec!(100), 0, "{}: filled in two parts", About::Account),
+    (
+        "slippage",
+        "warning",
+        "pips",
+        dec!(1.5),
+        60,
+        "{}: filled further from its signal than usual",
+        About::Account,
+    ),
+    (
+        "correlated_exposure",
+        "warning",
+        "percentage",
+        dec!(60),
+        15,
+        "{}: one currency carries most of the exposure",
+        About::Account,
+    ),
+    (
+        "model_drift",
+        "warning",
+        "ratio",
+        dec!(0.30),
+        30,
+        "{}: signals win less often than in their test",
+        About::Instrument,
+    ),
+    (
+        "volatility",
+        "warning",
+        "ratio",
+        dec!(3),
+        50,
+        "{}: moves three times as far as usual",
+        About::Instrument,
+    ),
+    (
+        "quote_gap",
+        "critical",
+        "seconds",
+        dec!(5),
+        180,
+        "{}: no quote for too long",
+        About::Instrument,
+    ),
+    (
+        "fill_latency",
+        "critical",
+        "seconds",
+        dec!(2),
+        120,
+        "{}: fills are confirmed late",
+        About::Account,
+    ),
+    (
+        "reject_rate",
+        "critical",
+        "percentage",
+        dec!(20),
+        60,
+        "{}: the broker rejects too many orders",
+        About::Account,
+    ),
+    (
+        "loss_velocity",
+        "emergency",
+        "percentage",
+        dec!(1.5),
+        40,
+        "{}: equity falls faster than any stop explains",
+        About::Account,
+    ),
+    (
+        "feed_divergence",
+        "emergency",
+        "pips",
+        dec!(5),
+        150,
+        "{}: two price sources disagree",
+        About::Instrument,
+    ),
+];
+
+/// An event that is to end by itself.
+struct Pending {
+    dedup: String,
+    at: DateTime<Utc>,
+}
+
+struct Monitor {
+    context: Context,
+    dice: Dice,
+    trouble: Trouble,
+    pending: Vec<Pending>,
+    /// Instruments whose spread is wide.
+    wide: Vec<InstrumentId>,
+}
+
+/// Watches until the simulation stops.
+pub(super) async fn work(context: Context) {
+    let dice = super::dice(&context, super::MONITOR);
+    let trouble = Trouble::of("raising risk events");
+    let mut opening = OPENING.into_iter().peekable();
+    let started = context.now();
+    let mut monitor = Monitor { context, dice, trouble, pending: Vec::new(), wide: Vec::new() };
+    let mut next = monitor.later(started, 0);
+    while super::wait(&monitor.context, monitor.context.agents(BEAT)).await.is_some() {
+        let now = monitor.context.now();
+        if let Some((_, severity)) =
+            opening.next_if(|(seconds, _)| monitor.later(started, *seconds) <= now)
+        {
+            monitor.happen(severity, now).await;
+            let pause = monitor.dice.between(20, 60);
+            next = monitor.later(now, pause);
+        } else if opening.peek().is_none() && next <= now {
+            let severity = match monitor.dice.below(100) {
+                0..45 => "info",
+                45..84 => "warning",
+                84..97 => "critical",
+                _ => "emergency",
+            };
+            monitor.happen(severity, now).await;
+            let pause = monitor.dice.between(20, 60);
+            next = monitor.later(now, pause);
+        }
+        monitor.watch_spreads().await;
+        monitor.clear_what_is_over(now).await;
+    }
+}
+
+impl Monitor {
+    /// A moment so many seconds after another, at the agents' hurry.
+    fn later(&self, from: DateTime<Utc>, seconds: i64) -> DateTime<Utc> {
+        let pause = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        from + chrono::TimeDelta::from_std(self.context.agents(pause)).unwrap_or_default()
+    }
+
+    /// Lets something of a severity happen.
+    async fn happen(&mut self, severity: &str, now: DateTime<Utc>) {
+        let fitting: Vec<&Incident> =
+            INCIDENTS.iter().filter(|incident| incident.1 == severity).collect();
+        let Some(incident) = self.dice.pick(&fitting) else { return };
+        let (event_type, severity, unit, limit, most, sentence, about) = **incident;
+        let (account, name) = self.subject(about);
+        let percent = Decimal::new(self.dice.between(100, most.saturating_add(100)), 2);
+        let current = limit.checked_mul(percent).map(|value| value.round_dp(2));
+        let message = sentence.replace("{}", name);
+        let alarm = Alarm {
+            account,
+            event_type,
+            severity,
+            source: AGENT,
+            current,
+            limit: Some(limit),
+            dedup: format!("{event_type}:{name}"),
+            data: json!({"message": message, "unit": unit, "simulated": true}),
+        };
+        // What is critical mostly waits for a person; an emergency always does.
+        let clears = match severity {
+            "info" => 100,
+            "warning" => 65,
+            "critical" => 40,
+            _ => 0,
+        };
+        if self.raise(alarm.clone()).await && self.dice.percent(clears) {
+            let seconds = self.dice.between(25, 110);
+            self.pending.push(Pending { dedup: alarm.dedup, at: self.later(now, seconds) });
+        }
+    }
+
+    fn subject(&mut self, about: About) -> (Option<uuid::Uuid>, &'static str) {
+        match about {
+            About::Account => {
+                let account = self.dice.pick(&ACCOUNTS);
+                (account.map(|plan| plan.id), account.map_or("the desk", |plan| plan.name))
+            }
+            About::Instrument => {
+                (None, self.dice.pick(&SPECS).map_or("the feed", |spec| spec.name))
+            }
+        }
+    }
+
+    /// Raises an event for a spread that is really wide, and ends it when it is not any more.
+    async fn watch_spreads(&mut self) {
+        for quote in self.context.prices.all() {
+            let known = SPECS.iter().find(|spec| spec.name == quote.instrument.as_str());
+            let Some(spec) = known else { continue };
+            let spread = quote.ask.checked_sub(quote.bid);
+            let Some(ticks) = spread.and_then(|spread| spec.ticks(spread)) else { continue };
+            let dedup = format!("max_spread:{}", spec.name);
+            let was_wide = self.wide.contains(&quote.instrument);
+            if !was_wide && ticks >= spec.spread.saturating_mul(WIDE) {
+                let pips =
+                    |ticks: i64| Decimal::from(ticks).checked_div(Decimal::from(spec.pip_ticks));
+                let message = format!("{}: spread far wider than usual", spec.name);
+                let alarm = Alarm {
+                    account: None,
+                    event_type: "max_spread",
+                    severity: "warning",
+                    source: AGENT,
+                    current: pips(ticks),
+                    limit: pips(spec.spread.saturating_mul(WIDE)),
+                    dedup,
+                    data: json!({"message": message, "unit": "pips", "simulated": true}),
+                };
+                if self.raise(alarm).await {
+                    self.wide.push(quote.instrument);
+                }
+            } else if was_wide
+                && ticks <= spec.spread.saturating_mul(USUAL)
+                && self.clear(&dedup).await
+            {
+                self.wide.retain(|wide| *wide != quote.instrument);
+            }
+        }
+    }
+
+    async fn clear_what_is_over(&mut self, now: DateTime<Utc>) {
+        while let Some(at) = self.pending.iter().position(|pending| pending.at <= now) {
+            let over = self.pending.swap_remove(at);
+            if !self.clear(&over.dedup).await {
+                self.pending.push(over);
+                return;
+            }
+        }
+    }
+
+    /// Raises an event and announces it; tells whether the database took it.
+    async fn raise(&mut self, alarm: Alarm) -> bool {
+        let raised = self.context.store.raise(&alarm).await;
+        let Some(id) = self.trouble.take(raised).flatten() else { return false };
+        add(&self.context.counters.raised, 1);
+        let message = alarm.data.get("message");
+        let (kind, data) = match alarm.severity {
+            "info" => ("risk_event.raised", json!({"event_ids": [id], "reason": message})),
+            "warning" => (
+                "performance_alert",
+                json!({"metric": alarm.event_type, "value": alarm.current, "threshold": alarm.limit,
+                       "account_id": alarm.account, "event_ids": [id]}),
+            ),
+            _ => (
+                "circuit_breaker_triggered",
+                json!({"breaker_type": alarm.event_type, "account_id": alarm.account,
+                       "reason": message, "event_ids": [id]}),
+            ),
+        };
+        // A repeat of an open event is told again, under another name.
+        let now = self.context.now();
+        let name = format!("risk_{id}_{}", now.timestamp_millis());
+        self.context.bus.tell(event(name, kind, AGENT, now, data));
+        true
+    }
+
+    /// Ends an event and announces it; tells whether the database took it.
+    async fn clear(&mut self, dedup: &str) -> bool {
+        let cleared = self.context.store.clear(dedup).await;
+        let Some(cleared) = self.trouble.take(cleared) else { return false };
+        if let Some(id) = cleared {
+            let data = json!({"event_ids": [id], "by": AGENT});
+            let now = self.context.now();
+            let name = format!("risk_resolved_{id}");
+            self.context.bus.tell(event(name, "risk_event.resolved", AGENT, now, data));
+        }
+        true
+    }
+}

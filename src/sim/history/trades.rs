@@ -1,0 +1,427 @@
+//! Trades of the last hours: closed ones, and those that are still open.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rust_decimal::Decimal;
+use serde_json::json;
+
+use super::super::desk::{ACCOUNTS, AGENTS, HALTED};
+use super::super::dice::Dice;
+use super::super::instruments::{SPECS, Spec};
+use super::super::sessions;
+use super::super::signals::{compose, fill, key, levels, money};
+use super::Past;
+use crate::domain::ids::InstrumentId;
+use crate::domain::instrument::Instrument;
+use crate::domain::marking::Book;
+use crate::domain::money::{Size, round};
+use crate::domain::quote::Quote;
+use crate::domain::sizing;
+use crate::domain::trade::Side;
+use crate::store::simulate::{FillRow, PositionRow, SignalRow, TradeRow};
+
+/// Stream of chance of the history.
+const STREAM: u64 = 2_000;
+
+/// How many closed trades are tried; some find their account already in that instrument.
+const CLOSED: usize = 46;
+
+/// What is open when the demonstration begins: account and instrument.
+const OPEN: [(usize, usize); 9] =
+    [(0, 0), (0, 10), (1, 1), (2, 7), (2, 2), (3, 5), (4, 11), (4, 9), (5, 8)];
+
+/// Losses that the halted account took, in its currency.
+const LOSSES: [i64; 3] = [412, 385, 361];
+
+/// Trades with everything that belongs to them.
+#[derive(Default)]
+pub(super) struct Blotter {
+    pub(super) signals: Vec<SignalRow>,
+    pub(super) positions: Vec<PositionRow>,
+    pub(super) trades: Vec<TradeRow>,
+    pub(super) fills: Vec<FillRow>,
+    /// Of each account, after its closed trades.
+    pub(super) balances: Vec<Decimal>,
+    /// Account, instrument, first and last minute: an account holds one position of an instrument.
+    held: Vec<(usize, usize, i64, i64)>,
+}
+
+/// A trade to be written.
+struct Deal {
+    account: usize,
+    index: usize,
+    side: Side,
+    size: Decimal,
+    entered: i64,
+    /// Ticks.
+    entry: i64,
+    stop: i64,
+    target: i64,
+    exit: Option<Exit>,
+}
+
+struct Exit {
+    minute: i64,
+    /// Ticks.
+    price: i64,
+    reason: &'static str,
+}
+
+impl Blotter {
+    /// Lays trades over the past.
+    pub(super) fn write(seed: u64, past: &Past) -> Self {
+        let mut dice = Dice::new(seed, STREAM);
+        let mut blotter = Self {
+            balances: ACCOUNTS.iter().map(|plan| plan.balance).collect(),
+            ..Self::default()
+        };
+        for (account, index) in OPEN {
+            if let Some(deal) = open(&mut dice, past, account, index) {
+                blotter.book(&mut dice, past, &deal);
+            }
+        }
+        for loss in LOSSES {
+            for _ in 0..20 {
+                if let Some(deal) = Self::lost(&mut dice, past, loss)
+                    && blotter.is_free(&deal)
+                {
+                    blotter.book(&mut dice, past, &deal);
+                    break;
+                }
+            }
+        }
+        for _ in 0..CLOSED {
+            if let Some(deal) = closed(&mut dice, past)
+                && blotter.is_free(&deal)
+            {
+                blotter.book(&mut dice, past, &deal);
+            }
+        }
+        blotter.untaken(&mut dice, past);
+        blotter
+    }
+
+    fn is_free(&self, deal: &Deal) -> bool {
+        let until = deal.exit.as_ref().map_or(i64::MAX, |exit| exit.minute);
+        !self.held.iter().any(|(account, index, from, to)| {
+            (*account, *index) == (deal.account, deal.index)
+                && *from <= until
+                && deal.entered <= *to
+        })
+    }
+
+    /// A trade of the halted account that was stopped out with about this loss.
+    fn lost(dice: &mut Dice, past: &Past, loss: i64) -> Option<Deal> {
+        let mut deal = closed(dice, past)?;
+        let (plan, spec) = (ACCOUNTS.get(HALTED)?, SPECS.get(deal.index)?);
+        let exit = deal.exit.as_ref().filter(|exit| exit.reason == "stop_loss")?;
+        let distance = spec.price(exit.price.saturating_sub(deal.entry).saturating_abs());
+        let row = spec.row();
+        let rate = book(past, exit.minute).rate(&row.quote_currency, plan.currency)?;
+        let wanted = Decimal::from(loss).checked_div(distance.checked_mul(rate)?)?;
+        deal.size = Size::computed(wanted, &row)?.get().normalize();
+        deal.account = HALTED;
+        Some(deal)
+    }
+
+    /// Signals that nobody took: run out, withdrawn, and some that still wait.
+    fn untaken(&mut self, dice: &mut Dice, past: &Past) {
+        let minutes = past.minutes();
+        for number in 0..15_i64 {
+            let index = usize::try_from(dice.below(12)).unwrap_or(0);
+            let is_fresh = number < 4;
+            let age = if is_fresh { dice.between(0, 3) } else { dice.between(20, minutes - 5) };
+            let side = if dice.percent(50) { Side::Buy } else { Side::Sell };
+            let Some(mid) = past.mid(index, minutes.saturating_sub(age)) else { continue };
+            let made = past.now - TimeDelta::minutes(age) - TimeDelta::seconds(dice.between(5, 50));
+            let Some(mut signal) = compose(dice, index, side, mid, made) else { continue };
+            if is_fresh {
+                signal.valid_until = past.now + TimeDelta::minutes(dice.between(6, 40));
+            } else {
+                signal.valid_until = signal.valid_until.min(past.now - TimeDelta::minutes(1));
+                signal.status = if dice.percent(25) { "cancelled" } else { "expired" };
+            }
+            self.signals.push(signal);
+        }
+    }
+
+    /// Writes a deal down in every table.
+    fn book(&mut self, dice: &mut Dice, past: &Past, deal: &Deal) -> Option<()> {
+        let (plan, spec) = (ACCOUNTS.get(deal.account)?, SPECS.get(deal.index)?);
+        let row = spec.row();
+        let entered = past.time(deal.entered) + TimeDelta::seconds(dice.between(1, 50));
+        let exited = deal.exit.as_ref().map(|exit| past.time(exit.minute));
+        let exited =
+            exited.map(|time| (time + TimeDelta::seconds(dice.between(51, 59))).min(past.now));
+        let entry_rate = book(past, deal.entered).rate(&row.quote_currency, plan.currency)?;
+        let entry = spec.price(deal.entry);
+        let gross =
+            deal.exit.as_ref().and_then(|exit| gross(deal, exit, past, &row, plan.currency));
+        let gross = gross.map(|(amount, _)| amount);
+        let signal = taken(dice, deal, spec, entered)?;
+        let ids = Ids { trade: key(dice, entered), position: key(dice, entered) };
+
+        self.positions.push(position(deal, &ids, plan.id, spec, entered, exited, gross));
+        let risk = sizing::risk_amount(
+            deal.side,
+            entry,
+            spec.price(deal.stop),
+            deal.size,
+            &row,
+            entry_rate,
+        )?;
+        self.trades.push(TradeRow {
+            trade_id: ids.trade,
+            account_id: plan.id,
+            signal_id: signal.signal_id,
+            position_id: ids.position,
+            instrument: spec.name.to_owned(),
+            trade_type: deal.side.as_str(),
+            position_size: deal.size,
+            closed_size: if exited.is_some() { deal.size } else { Decimal::ZERO },
+            entry_price: entry,
+            exit_price: deal.exit.as_ref().map(|exit| spec.price(exit.price)),
+            stop_loss: spec.price(deal.stop),
+            take_profit: spec.price(deal.target),
+            risk_amount: money(risk),
+            risk_percentage: round(risk.checked_div(plan.balance)?, 4),
+            gross_pnl: gross,
+            net_pnl: gross,
+            signal_time: signal.generated_at,
+            entry_time: entered,
+            exit_time: exited,
+            duration_seconds: exited.map(|exited| (exited - entered).num_seconds()),
+            status: if exited.is_some() { "closed" } else { "open" },
+            close_reason: deal.exit.as_ref().map(|exit| exit.reason),
+            trade_session: sessions::name(entered),
+            execution_venue: "simulated",
+        });
+        self.fill(dice, &ids, plan.id, deal, past, plan.currency, (entered, exited));
+        if let (Some(amount), Some(balance)) = (gross, self.balances.get_mut(deal.account)) {
+            *balance = balance.checked_add(amount)?;
+        }
+        let last = deal.exit.as_ref().map_or(i64::MAX, |exit| exit.minute);
+        self.held.push((deal.account, deal.index, deal.entered, last));
+        self.signals.push(signal);
+        Some(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the columns of two fills, used in one place")]
+    fn fill(
+        &mut self,
+        dice: &mut Dice,
+        ids: &Ids,
+        account: uuid::Uuid,
+        deal: &Deal,
+        past: &Past,
+        currency: &str,
+        (entered, exited): (DateTime<Utc>, Option<DateTime<Utc>>),
+    ) -> Option<()> {
+        let spec = SPECS.get(deal.index)?;
+        let row = spec.row();
+        let other = if deal.side == Side::Buy { Side::Sell } else { Side::Buy };
+        let opened = FillRow {
+            fill_id: key(dice, entered),
+            account_id: account,
+            trade_id: ids.trade,
+            position_id: ids.position,
+            instrument: spec.name.to_owned(),
+            side: deal.side.as_str(),
+            effect: "open",
+            size: deal.size,
+            price: spec.price(deal.entry),
+            fx_rate: book(past, deal.entered).rate(&row.quote_currency, currency)?,
+            gross_pnl: None,
+            allocation: json!([]),
+            client_key: ids.trade.to_string(),
+            actor: AGENTS,
+            filled_at: entered,
+        };
+        if let (Some(exit), Some(exited)) = (&deal.exit, exited) {
+            let (gross, rate) = gross(deal, exit, past, &row, currency)?;
+            let fill_id = key(dice, exited);
+            self.fills.push(FillRow {
+                fill_id,
+                side: other.as_str(),
+                effect: "close",
+                price: spec.price(exit.price),
+                fx_rate: rate,
+                gross_pnl: Some(gross),
+                allocation: json!([{"trade_id": ids.trade, "size": deal.size}]),
+                client_key: fill_id.to_string(),
+                filled_at: exited,
+                instrument: spec.name.to_owned(),
+                ..opened
+            });
+        }
+        self.fills.push(opened);
+        Some(())
+    }
+}
+
+struct Ids {
+    trade: uuid::Uuid,
+    position: uuid::Uuid,
+}
+
+/// The signal that a deal followed, made shortly before it.
+fn taken(dice: &mut Dice, deal: &Deal, spec: &Spec, entered: DateTime<Utc>) -> Option<SignalRow> {
+    let made = entered - TimeDelta::seconds(dice.between(15, 80));
+    let mut signal = compose(dice, deal.index, deal.side, deal.entry, made)?;
+    let reward = deal.target.saturating_sub(deal.entry).saturating_abs();
+    let risk = deal.stop.saturating_sub(deal.entry).saturating_abs();
+    let ratio = Decimal::from(reward).checked_div(Decimal::from(risk))?;
+    signal.stop_loss = spec.price(deal.stop);
+    signal.take_profit = spec.price(deal.target);
+    signal.risk_reward_ratio = ratio.trunc_with_scale(2).max(Decimal::ONE);
+    signal.status = "executed";
+    signal.execution_count = 1;
+    signal.total_executed_size = deal.size;
+    Some(signal)
+}
+
+fn position(
+    deal: &Deal,
+    ids: &Ids,
+    account: uuid::Uuid,
+    spec: &Spec,
+    entered: DateTime<Utc>,
+    exited: Option<DateTime<Utc>>,
+    gross: Option<Decimal>,
+) -> PositionRow {
+    let entry = spec.price(deal.entry);
+    PositionRow {
+        position_id: ids.position,
+        account_id: account,
+        instrument: spec.name.to_owned(),
+        position_type: deal.side.direction().as_str(),
+        total_size: deal.size,
+        average_entry_price: entry,
+        cost: entry.saturating_mul(deal.size),
+        stop_loss: spec.price(deal.stop),
+        take_profit: spec.price(deal.target),
+        realized_pnl: gross.unwrap_or_default(),
+        opened_at: entered,
+        closed_at: exited,
+        status: if exited.is_some() { "closed" } else { "open" },
+    }
+}
+
+/// What a closed deal earned in the account's currency, and the rate it was converted at.
+fn gross(
+    deal: &Deal,
+    exit: &Exit,
+    past: &Past,
+    row: &Instrument,
+    currency: &str,
+) -> Option<(Decimal, Decimal)> {
+    let rate = book(past, exit.minute).rate(&row.quote_currency, currency)?;
+    let spec = SPECS.get(deal.index)?;
+    let moved = spec.price(exit.price.saturating_sub(deal.entry));
+    let amount = moved.checked_mul(deal.side.sign())?.checked_mul(deal.size)?;
+    Some((money(amount.checked_mul(rate)?), rate))
+}
+
+/// Draws a closed trade of any account but the halted one.
+fn closed(dice: &mut Dice, past: &Past) -> Option<Deal> {
+    let account = usize::try_from(dice.below(5)).ok()?;
+    let index = usize::try_from(dice.below(12)).ok()?;
+    let entered = dice.between(2, past.minutes() - 14);
+    let until = entered.saturating_add(dice.between(6, 45)).min(past.minutes() - 2);
+    let spec = SPECS.get(index)?;
+    // Somewhat more often right than wrong: a desk that always loses would long be closed.
+    let (first, last) = (past.mid(index, entered)?, past.mid(index, until)?);
+    let is_right = dice.percent(61);
+    let side = if (last > first) == is_right { Side::Buy } else { Side::Sell };
+    let entry = fill(spec, side, first);
+    let stop_distance = spec.spread.saturating_mul(dice.between(12, 24));
+    let reward = dice.between(110, 260);
+    let (stop, target) =
+        levels(side, entry, stop_distance, stop_distance.saturating_mul(reward) / 100);
+    let exit = leave(past, index, side, (entered, until), stop, target)?;
+    let size = size(dice, past, account, index, entered)?;
+    Some(Deal { account, index, side, size, entered, entry, stop, target, exit: Some(exit) })
+}
+
+/// Draws a trade that is still open: neither its stop nor its target was reached.
+fn open(dice: &mut Dice, past: &Past, account: usize, index: usize) -> Option<Deal> {
+    let spec = SPECS.get(index)?;
+    let now = past.minutes();
+    let entered = now.saturating_sub(dice.between(6, 95));
+    let (first, last) = (past.mid(index, entered)?, past.mid(index, now)?);
+    let is_right = dice.percent(60);
+    let side = if (last > first) == is_right { Side::Buy } else { Side::Sell };
+    let entry = fill(spec, side, first);
+    let (low, high) = past.range(index, entered, now)?;
+    let (against, along) = match side {
+        Side::Buy => (entry.saturating_sub(low), high.saturating_sub(entry)),
+        Side::Sell => (high.saturating_sub(entry), entry.saturating_sub(low)),
+    };
+    let room = spec.spread.saturating_mul(dice.between(8, 14));
+    let stop_distance = against.max(0).saturating_add(room).max(spec.spread.saturating_mul(18));
+    let target_distance =
+        along.max(0).saturating_add(room).max(stop_distance.saturating_mul(3) / 2);
+    let (stop, target) = levels(side, entry, stop_distance, target_distance);
+    let size = size(dice, past, account, index, entered)?;
+    Some(Deal { account, index, side, size, entered, entry, stop, target, exit: None })
+}
+
+/// Follows a trade through the bars to its stop, its target, or the end of its time.
+fn leave(
+    past: &Past,
+    index: usize,
+    side: Side,
+    (entered, until): (i64, i64),
+    stop: i64,
+    target: i64,
+) -> Option<Exit> {
+    let spec = SPECS.get(index)?;
+    for minute in entered.saturating_add(1)..=until {
+        let Some((low, high)) = past.range(index, minute.saturating_sub(1), minute) else {
+            continue;
+        };
+        let (is_stopped, is_won) = match side {
+            Side::Buy => (low <= stop, high >= target),
+            Side::Sell => (high >= stop, low <= target),
+        };
+        // Both within one minute: the worse is assumed.
+        if is_stopped {
+            return Some(Exit { minute, price: stop, reason: "stop_loss" });
+        }
+        if is_won {
+            return Some(Exit { minute, price: target, reason: "take_profit" });
+        }
+    }
+    let other = if side == Side::Buy { Side::Sell } else { Side::Buy };
+    let price = fill(spec, other, past.mid(index, until)?);
+    Some(Exit { minute: until, price, reason: "time_exit" })
+}
+
+/// A size whose notional is a part of the account's equity.
+fn size(
+    dice: &mut Dice,
+    past: &Past,
+    account: usize,
+    index: usize,
+    minute: i64,
+) -> Option<Decimal> {
+    let (plan, row) = (ACCOUNTS.get(account)?, SPECS.get(index)?.row());
+    let percent = plan.appetite.saturating_mul(dice.between(45, 100)) / 100;
+    let notional = plan.balance.checked_mul(Decimal::new(percent, 2))?;
+    let price = book(past, minute).rate(&row.base_currency, plan.currency)?;
+    Some(Size::computed(notional.checked_div(price)?, &row)?.get().normalize())
+}
+
+/// The prices at the end of a minute, to convert with.
+fn book(past: &Past, minute: i64) -> Book {
+    let mut book = Book::default();
+    book.set_instruments(SPECS.iter().map(Spec::row));
+    for (index, spec) in SPECS.iter().enumerate() {
+        if let Some(mid) = past.mid(index, minute).map(|ticks| spec.price(ticks))
+            && let Ok(quote) =
+                Quote::new(InstrumentId::new(spec.name), mid, mid, past.time(minute), None)
+        {
+            book.take(quote);
+        }
+    }
+    book
+}

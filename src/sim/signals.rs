@@ -1,0 +1,165 @@
+//! How the analysing agents word a signal.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rust_decimal::Decimal;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::dice::Dice;
+use super::instruments::{SPECS, Spec};
+use crate::domain::money::round;
+use crate::domain::trade::Side;
+use crate::store::simulate::SignalRow;
+
+/// Phases of the Wyckoff cycle in which one buys, and in which one sells.
+const RISING: [&str; 6] = [
+    "Accumulation C (Spring)",
+    "Accumulation D (SOS)",
+    "Accumulation D (LPS)",
+    "Re-accumulation C",
+    "Markup",
+    "Markup (BU)",
+];
+const FALLING: [&str; 6] = [
+    "Distribution C (UTAD)",
+    "Distribution D (SOW)",
+    "Distribution D (LPSY)",
+    "Re-distribution C",
+    "Markdown",
+    "Markdown (UT)",
+];
+
+/// Who makes signals, with the version of its model.
+const MAKERS: [(&str, &str); 3] = [
+    ("market-analysis", "wyckoff-2.4"),
+    ("pattern-detection", "vsa-1.9"),
+    ("strategy-analysis", "blend-0.8"),
+];
+
+/// From and to, both included.
+type Range = (i64, i64);
+
+/// Time frames, how long a signal on each can be taken (minutes), and how far away its stop is, in
+/// usual spreads. Short ones are the more frequent.
+const FRAMES: [(&str, Range, Range); 7] = [
+    ("M5", (2, 5), (9, 14)),
+    ("M5", (2, 5), (9, 14)),
+    ("M5", (3, 6), (10, 15)),
+    ("M15", (5, 10), (13, 20)),
+    ("M15", (5, 10), (13, 20)),
+    ("H1", (10, 20), (20, 30)),
+    ("H4", (20, 40), (30, 45)),
+];
+
+/// Makes a signal on the instrument at `index`, whose middle price is `mid` ticks. `None` if there
+/// is no such instrument or the price has no room for a stop.
+pub(super) fn compose(
+    dice: &mut Dice,
+    index: usize,
+    side: Side,
+    mid: i64,
+    now: DateTime<Utc>,
+) -> Option<SignalRow> {
+    let spec = SPECS.get(index)?;
+    let (timeframe, valid, distance) = *dice.pick(&FRAMES)?;
+    let (maker, model) = *dice.pick(&MAKERS)?;
+    let phases = if side == Side::Buy { &RISING } else { &FALLING };
+    let stop_distance = spec.spread.saturating_mul(dice.between(distance.0, distance.1));
+    // Hundredths. The database refuses a signal below one.
+    let reward = dice.between(110, 320);
+    let target_distance = stop_distance.saturating_mul(reward) / 100;
+    let (stop, target) = levels(side, mid, stop_distance, target_distance);
+    if stop <= 0 || target <= 0 {
+        return None;
+    }
+    let confirmed = dice.percent(60);
+    let broken = dice.percent(40);
+    let bonus = i64::from(confirmed).saturating_add(i64::from(broken)).saturating_mul(60);
+    let confidence = dice.between(520, 830).saturating_add(bonus);
+    let ratio = Decimal::from(target_distance).checked_div(Decimal::from(stop_distance))?;
+    Some(SignalRow {
+        signal_id: key(dice, now),
+        instrument: spec.name.to_owned(),
+        signal_type: side.as_str(),
+        confidence: Decimal::new(confidence, 3),
+        entry_price: spec.price(mid),
+        stop_loss: spec.price(stop),
+        take_profit: spec.price(target),
+        // Cut, not rounded: 0.996 must not read as 1.00.
+        risk_reward_ratio: ratio.trunc_with_scale(2).max(Decimal::ONE),
+        timeframe,
+        wyckoff_phase: dice.pick(phases)?,
+        volume_confirmation: confirmed,
+        market_structure_break: broken,
+        agent_id: maker,
+        model_version: model,
+        analysis_data: json!({
+            "simulated": true,
+            "range_low": spec.price(stop.min(target)),
+            "range_high": spec.price(stop.max(target)),
+            "effort_vs_result": dice.between(40, 180),
+        }),
+        generated_at: now,
+        valid_until: now + TimeDelta::minutes(dice.between(valid.0, valid.1)),
+        status: "pending",
+        execution_count: 0,
+        total_executed_size: Decimal::ZERO,
+    })
+}
+
+/// Returns stop and target, in ticks.
+pub(super) fn levels(side: Side, entry: i64, stop: i64, target: i64) -> (i64, i64) {
+    match side {
+        Side::Buy => (entry.saturating_sub(stop), entry.saturating_add(target)),
+        Side::Sell => (entry.saturating_add(stop), entry.saturating_sub(target)),
+    }
+}
+
+/// Returns what a buyer pays or a seller gets when the middle price is `mid` ticks and the spread
+/// is the usual one.
+pub(super) fn fill(spec: &Spec, side: Side, mid: i64) -> i64 {
+    let half = spec.spread / 2;
+    match side {
+        Side::Buy => mid.saturating_add(half),
+        Side::Sell => mid.saturating_sub(half),
+    }
+}
+
+/// Makes a key that sorts by time.
+pub(super) fn key(dice: &mut Dice, time: DateTime<Utc>) -> Uuid {
+    let mut chance = [0; 10];
+    for byte in &mut chance {
+        *byte = u8::try_from(dice.below(256)).unwrap_or(0);
+    }
+    let millis = u64::try_from(time.timestamp_millis()).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(millis, &chance).into_uuid()
+}
+
+/// Rounds an amount of money as the database stores it.
+pub(super) fn money(amount: Decimal) -> Decimal {
+    round(amount, 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_signal_has_a_stop_and_a_target_on_the_right_sides_and_pays_at_least_its_risk() {
+        let mut dice = Dice::new(11, 0);
+        let now = "2026-01-05T13:00:00Z".parse().expect("a time");
+        for round in 0..2_000 {
+            let side = if dice.percent(50) { Side::Buy } else { Side::Sell };
+            let index = round % SPECS.len();
+            let mid = SPECS[index].first_price;
+            let made = compose(&mut dice, index, side, mid, now).expect("a signal");
+            let sign = side.sign();
+            assert!((made.entry_price - made.stop_loss) * sign > Decimal::ZERO, "{made:?}");
+            assert!((made.take_profit - made.entry_price) * sign > Decimal::ZERO, "{made:?}");
+            assert!(made.risk_reward_ratio >= Decimal::ONE, "{made:?}");
+            assert!(made.confidence <= Decimal::ONE, "{made:?}");
+            assert!(made.wyckoff_phase.len() <= 50);
+            assert!(made.valid_until > now);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The stream of prices: random ones, recorded ones, and the bars of both.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rust_decimal::Decimal;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::bars::Bars;
+use super::history::{SOURCE, bar_row};
+use super::market::Market;
+use super::replay::{self, Recording};
+use super::run::{Context, Trouble, add, rhythm};
+use crate::domain::ids::InstrumentId;
+use crate::domain::quote::Quote;
+use crate::feed::publish::Publisher;
+use crate::store::simulate::BarRow;
+
+/// How often the market is asked. At 100,000 quotes a second that makes batches of a thousand, one
+/// round trip each.
+const STEP: Duration = Duration::from_millis(10);
+
+/// Most quotes taken at once.
+const BATCH: usize = 1_000;
+
+/// Further behind than this, quotes are left out rather than sent late.
+const LATE: Duration = Duration::from_secs(2);
+
+/// How often the random market looks at prices that a recording moves, and at the end of minutes.
+const LOOK: TimeDelta = TimeDelta::milliseconds(250);
+
+/// Plays the market, and the recordings in place of some of its instruments, until the simulation
+/// stops.
+pub(super) async fn play(
+    context: Context,
+    known: Vec<(InstrumentId, Decimal)>,
+    recordings: Vec<Recording>,
+    bars: mpsc::Sender<BarRow>,
+) {
+    let options = &context.options;
+    let mut market = Market::new(options.seed, context.now(), options.rate, &known);
+    let mut replays = JoinSet::new();
+    for recording in recordings {
+        market.leave(&recording.instrument);
+        let replay = options.replay.clone().unwrap_or_default();
+        replays.spawn(replay::accompany(context.clone(), replay, recording, bars.clone()));
+    }
+    let mut tape = Tape {
+        publisher: Publisher::new(context.feed.clone()),
+        redis: Trouble::of("publishing quotes"),
+        folded: Bars::default(),
+        looked_at: context.now(),
+        beaten_at: DateTime::<Utc>::MIN_UTC,
+        context,
+        bars,
+        market,
+    };
+    let opening = tape.market.snapshot(tape.context.now());
+    tape.send(opening.into_iter().map(|tick| tick.quote).collect()).await;
+    let mut rhythm = rhythm(STEP);
+    while tape.context.next(&mut rhythm).await.is_some() {
+        tape.step().await;
+        while let Some(ended) = replays.try_join_next() {
+            if let Ok((instrument, last_seq)) = ended {
+                tape.market.take_over(&instrument, last_seq);
+            }
+        }
+    }
+    // Recordings hear of the stop themselves, and finish their sentence.
+    while replays.join_next().await.is_some() {}
+}
+
+struct Tape {
+    context: Context,
+    market: Market,
+    publisher: Publisher,
+    redis: Trouble,
+    folded: Bars,
+    bars: mpsc::Sender<BarRow>,
+    looked_at: DateTime<Utc>,
+    beaten_at: DateTime<Utc>,
+}
+
+impl Tape {
+    /// Sends what is due.
+    async fn step(&mut self) {
+        let now = self.context.now();
+        if now < self.looked_at || now - self.looked_at >= LOOK {
+            self.looked_at = now;
+            self.look(now);
+        }
+        let behind = self.market.lag(now);
+        if behind > LATE {
+            let lost = self.market.skip(now);
+            add(&self.context.counters.quotes_lost, lost);
+            tracing::debug!(lost, ?behind, "simulation: quotes left out");
+        }
+        loop {
+            let due = std::iter::from_fn(|| self.market.next(now));
+            let due: Vec<Quote> = due.take(BATCH).map(|tick| tick.quote).collect();
+            let is_last = due.len() < BATCH;
+            self.send(due).await;
+            if is_last || self.context.stop.is_cancelled() {
+                break;
+            }
+        }
+        if now < self.beaten_at || now - self.beaten_at >= TimeDelta::seconds(1) {
+            self.beaten_at = now;
+            let beat = self.publisher.heartbeat(now).await;
+            self.redis.take(beat);
+        }
+    }
+
+    async fn send(&mut self, quotes: Vec<Quote>) {
+        if quotes.is_empty() {
+            return;
+        }
+        // First what does not wait: the database's prices move on while Redis is away.
+        self.context.prices.keep(&quotes);
+        for quote in &quotes {
+            if let Some(mid) = quote.mid()
+                && let Some(bar) = self.folded.take(&quote.instrument, quote.time, mid)
+            {
+                self.write(&quote.instrument, &bar);
+            }
+        }
+        let sent = self.publisher.quotes(&quotes).await;
+        let counters = &self.context.counters;
+        let counter = if sent.is_ok() { &counters.quotes } else { &counters.quotes_lost };
+        add(counter, quotes.len());
+        self.redis.take(sent);
+    }
+
+    fn look(&mut self, now: DateTime<Utc>) {
+        for quote in self.context.prices.all() {
+            if let Some(mid) = quote.mid() {
+                self.market.follow(&quote.instrument, mid);
+            }
+        }
+        for (instrument, bar) in self.folded.complete(now) {
+            self.write(&instrument, &bar);
+        }
+    }
+
+    fn write(&self, instrument: &InstrumentId, bar: &crate::domain::bar::Bar) {
+        let row = bar_row(instrument.as_str(), bar, SOURCE);
+        if let Err(error) = self.bars.try_send(row) {
+            tracing::debug!(%error, "simulation: a bar was left out");
+        }
+    }
+}

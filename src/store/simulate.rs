@@ -1,0 +1,233 @@
+//! What the simulated agents of TMT read and write.
+//!
+//! Business writes (trades, closes) are not here: the agents call the same `desk.*` functions as a
+//! person does, by [`Store::perform`]. Here is what only TMT's own programs write: rates, bars,
+//! signals, heartbeats, system events; and the founding of a demonstration desk.
+
+mod found;
+mod read;
+mod rows;
+
+use serde::Serialize;
+use serde_json::Value;
+use tokio_postgres::Row;
+use tokio_postgres::types::{Json, ToSql};
+use uuid::Uuid;
+
+pub(crate) use read::{HeldPosition, WaitingSignal};
+pub(crate) use rows::*;
+
+use super::{Purpose, Store, StoreError};
+
+const RATES: &str = "INSERT INTO fx_rates (from_currency, to_currency, rate, bid, ask, as_of)
+    SELECT from_currency, to_currency, rate, bid, ask, as_of
+      FROM jsonb_populate_recordset(NULL::fx_rates, $1)
+     ORDER BY from_currency, to_currency
+    ON CONFLICT (from_currency, to_currency) DO UPDATE
+       SET rate = EXCLUDED.rate, bid = EXCLUDED.bid, ask = EXCLUDED.ask, as_of = EXCLUDED.as_of";
+
+/// The same bar again replaces the first: a replay that is repeated ends with the same rows.
+const BARS: &str = "INSERT INTO market_data (time, instrument, open, high, low, close, volume,
+           tick_count, timeframe, data_source)
+    SELECT time, instrument, open, high, low, close, volume, tick_count, timeframe, data_source
+      FROM jsonb_populate_recordset(NULL::market_data, $1)
+     ORDER BY instrument, time
+    ON CONFLICT (instrument, timeframe, data_source, time) DO UPDATE
+       SET open = EXCLUDED.open, high = EXCLUDED.high, low = EXCLUDED.low,
+           close = EXCLUDED.close, volume = EXCLUDED.volume, tick_count = EXCLUDED.tick_count,
+           price_change = EXCLUDED.price_change, price_change_pct = EXCLUDED.price_change_pct,
+           quality_score = EXCLUDED.quality_score";
+
+const AGENTS: &str = "INSERT INTO agents (agent_id, agent_name, agent_type, config_version, status,
+           version, last_heartbeat, started_at, uptime_seconds, total_requests, error_count,
+           average_response_time_ms)
+    SELECT agent_id, agent_name, agent_type, config_version, status, version, last_heartbeat,
+           started_at, uptime_seconds, total_requests, error_count, average_response_time_ms
+      FROM jsonb_populate_recordset(NULL::agents, $1)
+    ON CONFLICT (agent_id) DO NOTHING";
+
+/// A beat that carries no sign of life (an agent in error) leaves the last one standing.
+const BEATS: &str = "UPDATE agents a
+       SET status = b.status,
+           last_heartbeat = coalesce(b.last_heartbeat, a.last_heartbeat),
+           uptime_seconds = extract(epoch FROM b.at - a.started_at)::bigint,
+           total_requests = coalesce(a.total_requests, 0) + b.requests,
+           error_count = coalesce(a.error_count, 0) + b.errors,
+           average_response_time_ms = b.average_response_time_ms
+      FROM jsonb_to_recordset($1) AS b (agent_id text, status text, last_heartbeat timestamptz,
+               at timestamptz, requests bigint, errors bigint, average_response_time_ms numeric)
+     WHERE a.agent_id = b.agent_id";
+
+const SIGNALS: &str = "INSERT INTO signals (signal_id, instrument, signal_type, confidence,
+           entry_price, stop_loss, take_profit, risk_reward_ratio, timeframe, wyckoff_phase,
+           volume_confirmation, market_structure_break, agent_id, model_version, analysis_data,
+           generated_at, valid_until, status, execution_count, total_executed_size)
+    SELECT signal_id, instrument, signal_type, confidence, entry_price, stop_loss, take_profit,
+           risk_reward_ratio, timeframe, wyckoff_phase, volume_confirmation,
+           market_structure_break, agent_id, model_version, analysis_data, generated_at,
+           valid_until, status, execution_count, total_executed_size
+      FROM jsonb_populate_recordset(NULL::signals, $1)
+    ON CONFLICT (signal_id) DO NOTHING";
+
+/// Only what a simulated agent made: another agent's signals are its own to end.
+const EXPIRE: &str = "UPDATE signals
+       SET status = CASE WHEN coalesce(execution_count, 0) > 0 THEN 'executed' ELSE 'expired' END
+     WHERE status = 'pending' AND valid_until < now() AND analysis_data ->> 'simulated' = 'true'
+    RETURNING signal_id";
+
+const WITHDRAW: &str = "UPDATE signals SET status = 'cancelled'
+     WHERE signal_id = $1 AND status = 'pending' AND coalesce(execution_count, 0) = 0
+    RETURNING signal_id";
+
+const SYSTEM_EVENTS: &str = "INSERT INTO system_events (event_id, event_type, event_category,
+           severity, source_agent, event_message, occurred_at, received_at)
+    SELECT event_id, event_type, event_category, severity, source_agent, event_message,
+           occurred_at, occurred_at
+      FROM jsonb_populate_recordset(NULL::system_events, $1)
+    ON CONFLICT DO NOTHING";
+
+const RAISE: &str =
+    "SELECT desk.raise_event($1, $2, $3, $4, $5, $6, $7, $8, NULL, NULL, NULL, $9) AS event_id";
+
+const CLEAR: &str = "SELECT desk.clear_event($1) AS event_id";
+
+const MARK: &str = "SELECT desk.mark_to_market()";
+
+/// A sign of life of an agent.
+#[derive(Debug, Serialize)]
+pub(crate) struct Beat {
+    pub(crate) agent_id: &'static str,
+    pub(crate) status: &'static str,
+    pub(crate) last_heartbeat: Option<chrono::DateTime<chrono::Utc>>,
+    pub(crate) at: chrono::DateTime<chrono::Utc>,
+    /// Since the last beat.
+    pub(crate) requests: i64,
+    /// Of them failed.
+    pub(crate) errors: i64,
+    pub(crate) average_response_time_ms: rust_decimal::Decimal,
+}
+
+/// A risk event to be raised by `desk.raise_event`.
+#[derive(Debug, Clone)]
+pub(crate) struct Alarm {
+    pub(crate) account: Option<Uuid>,
+    pub(crate) event_type: &'static str,
+    pub(crate) severity: &'static str,
+    pub(crate) source: &'static str,
+    pub(crate) current: Option<rust_decimal::Decimal>,
+    pub(crate) limit: Option<rust_decimal::Decimal>,
+    /// A repeat under the same key is counted, and the event is cleared by it.
+    pub(crate) dedup: String,
+    pub(crate) data: Value,
+}
+
+impl Store {
+    /// Keeps the last quotes as rates. Cancel safe: a dropped call may or may not have written.
+    pub(crate) async fn keep_rates(&self, rates: &[RateRow]) -> Result<(), StoreError> {
+        self.put("keeping the rates", RATES, rates).await
+    }
+
+    /// Writes bars; the same bar again replaces the first. Cancel safe, as [`Store::keep_rates`].
+    pub(crate) async fn keep_bars(&self, bars: &[BarRow]) -> Result<(), StoreError> {
+        self.put("keeping bars", BARS, bars).await
+    }
+
+    /// Adds agents that are not there. Cancel safe.
+    pub(crate) async fn add_agents(&self, agents: &[AgentRow]) -> Result<(), StoreError> {
+        self.put("adding agents", AGENTS, agents).await
+    }
+
+    /// Writes signs of life. Counters rise, so a call whose answer was lost must not be repeated.
+    pub(crate) async fn beat(&self, beats: &[Beat]) -> Result<(), StoreError> {
+        self.put("writing heartbeats", BEATS, beats).await
+    }
+
+    /// Adds signals; one that is there stays. Cancel safe.
+    pub(crate) async fn add_signals(&self, signals: &[SignalRow]) -> Result<(), StoreError> {
+        self.put("adding signals", SIGNALS, signals).await
+    }
+
+    /// Ends the simulated signals whose time ran out; returns which. Cancel safe.
+    pub(crate) async fn expire_signals(&self) -> Result<Vec<Uuid>, StoreError> {
+        let rows = self.write("expiring signals", EXPIRE, &[]).await?;
+        Ok(rows.iter().filter_map(|row| row.try_get("signal_id").ok()).collect())
+    }
+
+    /// Takes back a signal that nobody followed yet; tells whether that was so. Cancel safe.
+    pub(crate) async fn withdraw_signal(&self, signal: Uuid) -> Result<bool, StoreError> {
+        let rows = self.write("withdrawing a signal", WITHDRAW, &[&signal]).await?;
+        Ok(!rows.is_empty())
+    }
+
+    /// Adds system events; one that is there stays. Cancel safe.
+    pub(crate) async fn note(&self, events: &[SystemEventRow]) -> Result<(), StoreError> {
+        self.put("noting system events", SYSTEM_EVENTS, events).await
+    }
+
+    /// Raises a risk event, or counts a repeat of one that is open under the same key; returns its
+    /// key. Not to be repeated when its answer was lost: it would count twice.
+    pub(crate) async fn raise(&self, alarm: &Alarm) -> Result<Option<Uuid>, StoreError> {
+        let parameters: &[&(dyn ToSql + Sync)] = &[
+            &alarm.account,
+            &alarm.event_type,
+            &alarm.severity,
+            &alarm.source,
+            &alarm.event_type,
+            &alarm.current,
+            &alarm.limit,
+            &alarm.dedup,
+            &alarm.data,
+        ];
+        let rows = self.write("raising an event", RAISE, parameters).await?;
+        Ok(rows.first().and_then(|row| row.try_get("event_id").ok()))
+    }
+
+    /// Ends the open event under a key, as one whose condition is over; returns its key if there
+    /// was one. Cancel safe.
+    pub(crate) async fn clear(&self, dedup: &str) -> Result<Option<Uuid>, StoreError> {
+        let rows = self.write("clearing an event", CLEAR, &[&dedup]).await?;
+        Ok(rows.first().and_then(|row| row.try_get("event_id").ok()).flatten())
+    }
+
+    /// Revalues positions and accounts at the last rates. Cancel safe.
+    pub(crate) async fn mark_to_market(&self) -> Result<(), StoreError> {
+        self.write("marking to market", MARK, &[]).await.map(drop)
+    }
+
+    async fn put<T: Serialize + Sync + std::fmt::Debug>(
+        &self,
+        what: &'static str,
+        sql: &'static str,
+        rows: &[T],
+    ) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.write(what, sql, &[&Json(rows)]).await.map(drop)
+    }
+
+    /// Runs one writing statement under the deadline of a write.
+    async fn write(
+        &self,
+        what: &'static str,
+        sql: &'static str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StoreError> {
+        let after = self.deadlines().write;
+        let lease = self.borrow(Purpose::Write).await?;
+        match tokio::time::timeout(after, lease.rows(sql, parameters)).await {
+            Ok(Ok(rows)) => {
+                lease.keep();
+                Ok(rows)
+            }
+            Ok(Err(error)) => {
+                // A server that answered has ended the statement; the connection is good.
+                if error.as_db_error().is_some() {
+                    lease.keep();
+                }
+                Err(StoreError::of_statement(what, after, &error))
+            }
+            Err(_) => Err(StoreError::Timeout { what, after }),
+        }
+    }
+}

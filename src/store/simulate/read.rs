@@ -1,0 +1,119 @@
+//! What the simulated agents look at before they act.
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use tokio_postgres::Row;
+
+use crate::domain::ids::{AccountId, InstrumentId, PositionId, SignalId};
+use crate::domain::position::Direction;
+use crate::domain::trade::Side;
+use crate::store::{Store, StoreError};
+
+/// Middle prices of the instruments as they were last kept.
+const LAST_PRICES: &str = "SELECT i.instrument, r.rate
+      FROM instruments i
+      JOIN fx_rates r ON r.from_currency = i.base_currency AND r.to_currency = i.quote_currency";
+
+/// Positions of the demonstration's accounts, and whether every fill that opened one was an agent's
+/// own: what a person holds is a person's to close.
+const HELD: &str = "SELECT p.position_id, p.account_id, p.instrument, p.position_type,
+           p.total_size, p.stop_loss, p.take_profit, p.opened_at,
+           coalesce((SELECT bool_and(f.actor = session_user) FROM trade_fills f
+                      WHERE f.position_id = p.position_id AND f.effect = 'open'), false) AS is_own
+      FROM positions p
+      JOIN accounts a USING (account_id)
+     WHERE p.status = 'open' AND a.metadata ->> 'simulated' = 'true'
+     ORDER BY p.opened_at
+     LIMIT 2000";
+
+/// Signals that can be taken, the newest first, with the accounts that took them.
+const WAITING: &str = "SELECT s.signal_id, s.instrument, s.signal_type, s.stop_loss,
+           s.take_profit, s.generated_at,
+           ARRAY(SELECT e.account_id FROM signal_executions e
+                  WHERE e.signal_id = s.signal_id) AS taken_by
+      FROM signals s
+     WHERE s.status = 'pending' AND s.valid_until > now()
+       AND s.analysis_data ->> 'simulated' = 'true'
+     ORDER BY s.generated_at DESC
+     LIMIT 100";
+
+/// A live position of the demonstration.
+#[derive(Debug, Clone)]
+pub(crate) struct HeldPosition {
+    pub(crate) id: PositionId,
+    pub(crate) account: AccountId,
+    pub(crate) instrument: InstrumentId,
+    pub(crate) direction: Direction,
+    pub(crate) size: Decimal,
+    pub(crate) stop: Option<Decimal>,
+    pub(crate) target: Option<Decimal>,
+    pub(crate) opened_at: DateTime<Utc>,
+    /// Opened by the agents alone.
+    pub(crate) is_own: bool,
+}
+
+/// A signal that can be taken.
+#[derive(Debug, Clone)]
+pub(crate) struct WaitingSignal {
+    pub(crate) id: SignalId,
+    pub(crate) instrument: InstrumentId,
+    pub(crate) side: Side,
+    pub(crate) stop: Decimal,
+    pub(crate) target: Decimal,
+    pub(crate) generated_at: DateTime<Utc>,
+    pub(crate) taken_by: Vec<AccountId>,
+}
+
+impl Store {
+    /// Reads the middle prices that were kept last. Cancel safe.
+    pub(crate) async fn last_prices(&self) -> Result<Vec<(InstrumentId, Decimal)>, StoreError> {
+        let rows = self.fetch("the last prices", LAST_PRICES, &[]).await?;
+        Ok(rows.iter().filter_map(price).collect())
+    }
+
+    /// Reads the live positions of the demonstration. Cancel safe.
+    pub(crate) async fn held_positions(&self) -> Result<Vec<HeldPosition>, StoreError> {
+        let rows = self.fetch("the live positions", HELD, &[]).await?;
+        Ok(rows.iter().filter_map(held).collect())
+    }
+
+    /// Reads the signals of the demonstration that can be taken. Cancel safe.
+    pub(crate) async fn waiting_signals(&self) -> Result<Vec<WaitingSignal>, StoreError> {
+        let rows = self.fetch("the waiting signals", WAITING, &[]).await?;
+        Ok(rows.iter().filter_map(waiting).collect())
+    }
+}
+
+// A row that cannot be read is left alone: an agent that is not sure does nothing.
+
+fn price(row: &Row) -> Option<(InstrumentId, Decimal)> {
+    let instrument = InstrumentId::new(row.try_get("instrument").ok()?);
+    Some((instrument, row.try_get("rate").ok()?))
+}
+
+fn held(row: &Row) -> Option<HeldPosition> {
+    Some(HeldPosition {
+        id: PositionId(row.try_get("position_id").ok()?),
+        account: AccountId(row.try_get("account_id").ok()?),
+        instrument: InstrumentId::new(row.try_get("instrument").ok()?),
+        direction: Direction::from_word(row.try_get("position_type").ok()?)?,
+        size: row.try_get("total_size").ok()?,
+        stop: row.try_get("stop_loss").ok()?,
+        target: row.try_get("take_profit").ok()?,
+        opened_at: row.try_get("opened_at").ok()?,
+        is_own: row.try_get("is_own").ok()?,
+    })
+}
+
+fn waiting(row: &Row) -> Option<WaitingSignal> {
+    let taken_by: Vec<uuid::Uuid> = row.try_get("taken_by").ok()?;
+    Some(WaitingSignal {
+        id: SignalId(row.try_get("signal_id").ok()?),
+        instrument: InstrumentId::new(row.try_get("instrument").ok()?),
+        side: Side::from_word(row.try_get("signal_type").ok()?)?,
+        stop: row.try_get("stop_loss").ok()?,
+        target: row.try_get("take_profit").ok()?,
+        generated_at: row.try_get("generated_at").ok()?,
+        taken_by: taken_by.into_iter().map(AccountId).collect(),
+    })
+}
