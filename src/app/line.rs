@@ -64,8 +64,10 @@ pub(super) fn line_pressed(model: &mut Model, chord: Chord, fresh: ClientKey) ->
 pub(super) fn pasted(model: &mut Model, text: &str) -> Vec<Effect> {
     /// Longest text that is taken from a paste.
     const LONGEST: usize = 64;
-    let line = text.lines().next().unwrap_or_default();
-    let is_whole = text.lines().count() <= 1;
+    // Terminals paste a line break as a carriage return.
+    let mut lines = text.split(['\r', '\n']);
+    let line = lines.next().unwrap_or_default();
+    let is_whole = lines.all(str::is_empty);
     let refused = if line.chars().count() > LONGEST {
         Some(format!("a paste of more than {LONGEST} characters is not taken"))
     } else if line.chars().any(char::is_control) {

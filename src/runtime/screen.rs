@@ -57,8 +57,7 @@ impl Screen {
     /// If the terminal's size cannot be read.
     pub fn new(theme: Theme) -> io::Result<Self> {
         let sheet = Sheet::default();
-        let mut terminal = Terminal::new(CrosstermBackend::new(sheet.clone()))?;
-        terminal.clear()?;
+        let terminal = Terminal::new(CrosstermBackend::new(sheet.clone()))?;
         let (frames, mut to_write) = mpsc::channel::<Vec<u8>>(1);
         let (done, written) = mpsc::channel(1);
         thread::Builder::new().name("screen".to_owned()).spawn(move || {
@@ -70,7 +69,9 @@ impl Screen {
                 }
             }
         })?;
-        Ok(Self { terminal, sheet, theme, frames, written, is_writing: false })
+        let mut screen = Self { terminal, sheet, theme, frames, written, is_writing: false };
+        screen.clear()?;
+        Ok(screen)
     }
 
     fn hand_over(&mut self) -> io::Result<()> {
@@ -105,7 +106,10 @@ impl Display for Screen {
     }
 
     fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        // Not `Terminal::clear`: it asks the terminal where the cursor is, and one that does not
+        // answer would hold the console up for two seconds.
+        let size = self.terminal.size()?;
+        self.terminal.resize(size.into())
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
