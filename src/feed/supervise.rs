@@ -21,18 +21,20 @@ use self::seen::Seen;
 use self::subscription::{Heard, Messages, Subscription, pulse, subscribe};
 use super::Options;
 use super::board::{Board, Put};
-use super::wire::{Arrival, BusEvent, Decoder, Dropped};
+use super::wire::{Arrival, Decoder, Dropped};
 use crate::domain::text::clean;
 
 mod backoff;
 mod down;
 mod gate;
 mod outbox;
+mod report;
 mod samples;
 mod seen;
 mod subscription;
 
 pub use down::{Cause, Down};
+pub use report::FeedReport;
 pub(super) use seen::Sighting;
 
 /// Most messages handled before the timers are looked at again.
@@ -41,58 +43,6 @@ const BATCH: usize = 1024;
 /// Jumps in the numbers are told at most so often: a publisher that counts wrongly would otherwise
 /// make the console read everything again for every quote.
 const TELL_JUMPS_EVERY: Duration = Duration::from_secs(1);
-
-/// What the caller is told. Quotes are not among it: they are on the [`Board`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FeedReport {
-    /// The subscription is up. Everything is to be read again: nobody knows what was missed.
-    Up {
-        /// Since when nothing had been heard; `None` the first time.
-        gap: Option<Duration>,
-    },
-    /// The subscription is lost, or still cannot be made. It is tried again for ever.
-    Down(Down),
-    /// The connection answers, but the publisher of prices has missed its heartbeats: no price is
-    /// to be believed. Never told of a publisher that sends none.
-    Stale {
-        /// How long nothing was heard.
-        silent: Duration,
-    },
-    /// Prices come again after [`FeedReport::Stale`].
-    Fresh {
-        /// How long nothing was heard.
-        silent: Duration,
-    },
-    /// The numbers of the quotes jumped, or began again. Everything is to be read again.
-    Jumped {
-        /// Quotes that did not arrive since this was last told.
-        missed: u64,
-        /// Publishers that began to count again since this was last told.
-        restarts: u64,
-    },
-    /// Something happened.
-    Event(Box<BusEvent>),
-    /// The caller was too slow for the events: these were not delivered one by one. Everything is
-    /// to be read again.
-    Collapsed {
-        /// How many.
-        events: u64,
-        /// Those of them that are alarms, or of which a person is to be told: the newest few.
-        notices: Vec<BusEvent>,
-    },
-}
-
-impl FeedReport {
-    /// Tells whether something may have been missed, so that everything is to be read again.
-    pub fn wants_resync(&self) -> bool {
-        match self {
-            Self::Up { .. } | Self::Fresh { .. } | Self::Jumped { .. } | Self::Collapsed { .. } => {
-                true
-            }
-            Self::Down(_) | Self::Stale { .. } | Self::Event(_) => false,
-        }
-    }
-}
 
 /// Runs the feed until `stop` is cancelled or nobody reads `reports` any more.
 ///

@@ -16,13 +16,17 @@ use crate::domain::quote::Quote;
 mod decimal;
 mod encode;
 mod event;
+mod event_types;
 mod json;
+#[cfg(test)]
+mod random_tests;
 #[cfg(test)]
 mod tests;
 mod tick;
 
 pub use encode::{Outgoing, encode_event, encode_heartbeat, encode_quote};
-pub use event::{BusEvent, EVENTS, EventType, Ring};
+pub use event::{BusEvent, Ring};
+pub use event_types::{EVENTS, EventType};
 
 /// Longest payload that is parsed, in bytes. Redis cuts a subscriber off at 32 MiB of backlog; one
 /// event of TMT has a few hundred bytes.

@@ -141,3 +141,32 @@ fn cause(error: &RedisError) -> Cause {
         _ => Cause::Other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use redis::Value;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("-WRONGPASS invalid username-password pair\r\n", Cause::NotAuthenticated)]
+    #[case("-NOAUTH Authentication required.\r\n", Cause::NotAuthenticated)]
+    #[case("-NOPERM this user has no permissions to run 'psubscribe'\r\n", Cause::NoPermission)]
+    #[case("-LOADING Redis is loading the dataset in memory\r\n", Cause::Loading)]
+    #[case("-MASTERDOWN Link with MASTER is down\r\n", Cause::NotReady)]
+    #[case("-CLUSTERDOWN The cluster is down\r\n", Cause::NotReady)]
+    #[case("-READONLY You can't write against a read only replica.\r\n", Cause::NotReady)]
+    #[case("-ERR \u{1b}[2J\r\n", Cause::Other)]
+    fn what_the_server_says_has_a_cause_and_is_shown_clean(
+        #[case] answer: &str,
+        #[case] cause: Cause,
+    ) {
+        let value: Value = redis::parse_redis_value(answer.as_bytes()).unwrap();
+        let down = Down::from_error(&value.extract_error().unwrap_err());
+        assert_eq!(down.cause, cause, "{down}");
+        let said = answer.trim_start_matches('-').trim_end();
+        assert!(down.to_string().contains(&clean(said)), "{down}");
+        assert!(!down.to_string().contains('\u{1b}'));
+    }
+}

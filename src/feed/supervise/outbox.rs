@@ -116,3 +116,98 @@ impl Outbox {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::supervise::Down;
+    use crate::feed::wire::Ring;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn event(id: usize, alarm: bool) -> Box<BusEvent> {
+        Box::new(BusEvent {
+            id: id.to_string(),
+            event_type: "test".to_owned(),
+            source: String::new(),
+            time: None,
+            copy: Ring::First,
+            kinds: &[],
+            rows: Vec::new(),
+            notice: Some((crate::domain::event::Severity::Warning, "test".to_owned())),
+            alarm,
+            listed: false,
+        })
+    }
+
+    /// An outbox whose queue of one is full, so that everything has to wait.
+    fn full() -> (Outbox, mpsc::Receiver<FeedReport>) {
+        let (sender, receiver) = mpsc::channel(1);
+        let mut outbox = Outbox::new(sender);
+        outbox.link(FeedReport::Down(Down::lost()));
+        (outbox, receiver)
+    }
+
+    /// Reads everything that the caller gets to see after the report that filled the queue.
+    async fn delivered(
+        mut outbox: Outbox,
+        mut receiver: mpsc::Receiver<FeedReport>,
+    ) -> Vec<FeedReport> {
+        let mut reports = Vec::new();
+        receiver.recv().await.unwrap();
+        while outbox.is_waiting() {
+            outbox.deliver().await;
+            reports.push(receiver.recv().await.unwrap());
+        }
+        reports
+    }
+
+    #[tokio::test]
+    async fn of_many_changes_the_newest_state_remains_with_the_sum_of_the_gaps() {
+        let (mut outbox, receiver) = full();
+        outbox.link(FeedReport::Up { gap: Some(SECOND) });
+        outbox.link(FeedReport::Down(Down::lost()));
+        outbox.prices(FeedReport::Stale { silent: SECOND });
+        outbox.link(FeedReport::Up { gap: Some(2 * SECOND) });
+        outbox.prices(FeedReport::Fresh { silent: 4 * SECOND });
+        outbox.jumped((3, 0));
+        outbox.jumped((4, 1));
+
+        let expected = [
+            FeedReport::Up { gap: Some(3 * SECOND) },
+            FeedReport::Fresh { silent: 4 * SECOND },
+            FeedReport::Jumped { missed: 7, restarts: 1 },
+        ];
+        assert_eq!(delivered(outbox, receiver).await, expected);
+    }
+
+    #[tokio::test]
+    async fn an_alarm_is_kept_whatever_follows_it() {
+        let (mut outbox, receiver) = full();
+        outbox.event(event(0, true));
+        (1..=1000).for_each(|id| outbox.event(event(id, false)));
+
+        let reports = delivered(outbox, receiver).await;
+        let [FeedReport::Collapsed { events, notices }] = reports.as_slice() else {
+            panic!("{reports:?}");
+        };
+        assert_eq!((*events, notices.len()), (1001, MOST_NOTICES));
+        assert_eq!(notices.first().map(|kept| kept.id.as_str()), Some("0"));
+        assert_eq!(notices.last().map(|kept| kept.id.as_str()), Some("1000"));
+    }
+
+    #[tokio::test]
+    async fn the_newest_alarms_are_kept_when_there_are_too_many() {
+        let (mut outbox, receiver) = full();
+        (0..100).for_each(|id| outbox.event(event(id, true)));
+        outbox.event(event(100, false));
+
+        let reports = delivered(outbox, receiver).await;
+        let [FeedReport::Collapsed { events: 101, notices }] = reports.as_slice() else {
+            panic!("{reports:?}");
+        };
+        let kept: Vec<String> = notices.iter().map(|kept| kept.id.clone()).collect();
+        let newest: Vec<String> = (100 - MOST_NOTICES..100).map(|id| id.to_string()).collect();
+        assert_eq!(kept, newest);
+    }
+}

@@ -70,9 +70,9 @@ mod tests {
     }
 
     #[test]
-    fn memory_stays_the_same_after_a_million_events() {
+    fn memory_stays_the_same_after_many_events() {
         let mut seen = Seen::default();
-        for number in 0..1_000_000_u32 {
+        for number in 0..50_000_u32 {
             seen.judge(&number.to_string(), Ring::First);
         }
         assert_eq!((seen.order.len(), seen.channels.len()), (REMEMBERED, REMEMBERED));

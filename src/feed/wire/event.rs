@@ -1,8 +1,7 @@
-//! Events: which rows each type makes the console read again.
+//! Events: what an envelope makes the console read again, and say.
 //!
-//! One table, [`EVENTS`], holds everything that differs between the types. The body of an event is
-//! never taken as the state of anything: identifiers say where to look, and a few words are quoted
-//! in a notice.
+//! The body of an event is never taken as the state of anything: identifiers say where to look, and
+//! a few words are quoted in a notice.
 
 use std::borrow::Cow;
 
@@ -11,6 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::event_types::{EventType, of};
 use super::{Dropped, json};
 use crate::domain::change::Kind;
 use crate::domain::event::Severity;
@@ -52,106 +52,6 @@ pub struct BusEvent {
     /// Stands in the system-event pane, with type and source: also every type nobody knows.
     pub listed: bool,
 }
-
-/// What the console does about some types of event.
-#[derive(Debug)]
-pub struct EventType {
-    /// Their names. A point and an underscore are the same: both spellings are in use.
-    pub names: &'static [&'static str],
-    /// What to read again.
-    pub kinds: &'static [Kind],
-    /// How loudly the person is told, if at all.
-    pub notice: Option<Severity>,
-    /// The fields of the body that the notice quotes, in this order.
-    pub quotes: &'static [&'static str],
-    /// Whether it is an alarm.
-    pub alarm: bool,
-    /// Whether it stands in the system-event pane.
-    pub listed: bool,
-}
-
-/// A type that only rings the bell. Every row of the table is this one with differences.
-const SILENT: EventType =
-    EventType { names: &[], kinds: &[], notice: None, quotes: &[], alarm: false, listed: false };
-
-/// Every type of event that the console knows (`spec/wire.md`, "Events").
-pub const EVENTS: [EventType; 9] = [
-    EventType {
-        names: &["signal_generated", "signal.received", "signal.processed", "signal.error"],
-        kinds: &[Kind::Signals],
-        ..SILENT
-    },
-    EventType {
-        names: &["trade_executed", "trade.trade_opened", "trade.trade_closed", "position.amended"],
-        kinds: &[Kind::Trades, Kind::Positions, Kind::Accounts],
-        ..SILENT
-    },
-    EventType { names: &["agent_status_changed"], kinds: &[Kind::Agents], ..SILENT },
-    EventType {
-        names: &["circuit_breaker_triggered", "circuit_breaker.reset"],
-        kinds: &[Kind::Events, Kind::Halts],
-        notice: Some(Severity::Critical),
-        quotes: &["breaker_type", "account_id", "reason"],
-        ..SILENT
-    },
-    EventType {
-        names: &["performance_alert"],
-        kinds: &[Kind::Events],
-        notice: Some(Severity::Warning),
-        quotes: &["metric", "value", "threshold", "account_id"],
-        ..SILENT
-    },
-    EventType {
-        names: &[
-            "emergency.stop",
-            "emergency_rollback",
-            "trading.stop_requested",
-            "trading.stopped",
-            "trading.disabled",
-        ],
-        kinds: &Kind::ALL,
-        notice: Some(Severity::Emergency),
-        quotes: &["scope", "scope_identifier", "mode", "reason", "by"],
-        alarm: true,
-        ..SILENT
-    },
-    EventType {
-        names: &[
-            "trading.started",
-            "trading.enabled",
-            "account.enabled",
-            "account.disabled",
-            "system.started",
-            "system.stopped",
-            "system_status_changed",
-        ],
-        kinds: &[Kind::Accounts, Kind::Halts],
-        ..SILENT
-    },
-    EventType {
-        names: &[
-            "risk_event.acknowledged",
-            "risk_event.unacknowledged",
-            "risk_event.resolved",
-            "risk_event.raised",
-        ],
-        kinds: &[Kind::Events],
-        ..SILENT
-    },
-    EventType {
-        names: &[
-            "risk_limit.proposed",
-            "risk_limit.approved",
-            "risk_limit.rejected",
-            "risk_limit.tightened",
-        ],
-        kinds: &[Kind::Limits],
-        ..SILENT
-    },
-];
-
-/// Everything else, known or not: shown with type and source, and the pane is read again.
-const LISTED: EventType = EventType { kinds: &[Kind::SystemEvents], listed: true, ..SILENT };
 
 /// The envelope. Identifier and type must be there; without the other fields a bell still rings,
 /// and dropping a stop because its clock is missing would be the worse mistake.
@@ -255,7 +155,7 @@ pub(super) fn read(text: &str, copy: Ring) -> Result<BusEvent, Dropped> {
     let event_type = word(envelope.event_type, "event_type")?;
     let body = envelope.data.map(RawValue::get).filter(|data| data.starts_with('{'));
     let body: Body<'_> = body.and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
-    let does = kind_of(&event_type);
+    let does = of(&event_type);
     let time = envelope.timestamp.and_then(json::text).and_then(|text| super::time(&text));
     Ok(BusEvent {
         id: clean(&id),
@@ -276,19 +176,6 @@ fn word<'a>(value: Option<&'a RawValue>, name: &'static str) -> Result<Cow<'a, s
     text.filter(|text| !text.trim().is_empty()).ok_or(Dropped::Unreadable(name))
 }
 
-/// Returns the row of the table for a type in either spelling.
-fn kind_of(event_type: &str) -> &'static EventType {
-    static TABLE: [EventType; EVENTS.len()] = EVENTS;
-    static OTHER: EventType = LISTED;
-    let is_same = |name: &&&str| {
-        name.len() == event_type.len()
-            && name.bytes().zip(event_type.bytes()).all(|(ours, theirs)| {
-                ours == theirs || (b"._".contains(&ours) && b"._".contains(&theirs))
-            })
-    };
-    TABLE.iter().find(|row| row.names.iter().any(|name| is_same(&name))).unwrap_or(&OTHER)
-}
-
 /// Says in words what happened: `circuit breaker triggered: daily_loss, account …, reason …`.
 fn sentence(event_type: &str, does: &EventType, body: &Body<'_>) -> String {
     let mut sentence = event_type.replace(['_', '.'], " ");
@@ -307,19 +194,8 @@ fn sentence(event_type: &str, does: &EventType, body: &Body<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::EVENTS;
     use super::*;
-
-    #[test]
-    fn no_type_stands_in_the_table_twice() {
-        let mut names: Vec<String> = EVENTS
-            .iter()
-            .flat_map(|row| row.names.iter().map(|name| name.replace('.', "_")))
-            .collect();
-        let all = names.len();
-        names.sort();
-        names.dedup();
-        assert_eq!(names.len(), all);
-    }
 
     #[test]
     fn every_quoted_field_is_one_that_a_body_has() {
