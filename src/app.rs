@@ -149,6 +149,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.say(Tone::Warning, text);
             vec![]
         }
+        Msg::Resumed => resumed(model),
         Msg::StopRequested => vec![Effect::Quit],
     }
 }
@@ -222,6 +223,17 @@ fn mark_gap(model: &mut Model) {
     for pane in Pane::ALL {
         model.pane_mut(pane).has_gap = true;
     }
+}
+
+/// What was on the screen may be hours old: a ticket that was not sent is void.
+fn resumed(model: &mut Model) -> Vec<Effect> {
+    let is_sent = |ticket: &ticket::Ticket| matches!(ticket.stage, Stage::Sending | Stage::Unknown);
+    if model.ticket().is_some_and(|ticket| !is_sent(ticket)) {
+        model.overlay = Overlay::None;
+        model.say(Tone::Warning, "the ticket is void: the console was stopped meanwhile");
+    }
+    mark_gap(model);
+    vec![Effect::ReadAll, Effect::Redraw]
 }
 
 fn bus_spoke(model: &mut Model, severity: Severity, text: String, is_alarm: bool) -> Vec<Effect> {

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use crossterm::event::EventStream;
 use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -102,7 +103,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<Exit, RunE
     );
     let polls = tokio::spawn(poller.run(tasks.clone()));
     let hands = Hands::new(options.store, announcer, clock.clone(), reply, doorbell.clone());
-    let queues = Queues { replies, reports, board, doorbell, stop };
+    let suspend = signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?;
+    let queues = Queues { replies, reports, board, doorbell, suspend: Some(suspend), stop };
     let mut console = Console::new(options.app, clock, screen, hands, options.frame_every);
     let exit = console.run(EventStream::new(), queues).await;
     tasks.cancel();

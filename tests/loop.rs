@@ -66,6 +66,10 @@ impl Display for Screen {
         Ok(())
     }
 
+    fn suspend(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn send(&mut self, _bytes: &[u8]) -> io::Result<()> {
         Ok(())
     }
@@ -103,8 +107,14 @@ fn bench(accepts_after: Option<Duration>) -> Bench {
     let hands = Hands::new(store, announcer, clock.clone(), reply.clone(), doorbell.clone());
     let board = Arc::new(Board::new());
     let stop = CancellationToken::new();
-    let queues =
-        Queues { replies, reports, board: Arc::clone(&board), doorbell, stop: stop.clone() };
+    let queues = Queues {
+        replies,
+        reports,
+        board: Arc::clone(&board),
+        doorbell,
+        suspend: None,
+        stop: stop.clone(),
+    };
     let console = Console::new(app::Options::default(), clock, screen, hands, FRAME);
     let (keys, input) = mpsc::channel(1024);
     Bench {

@@ -34,6 +34,8 @@ pub enum Effect {
     Bell,
     /// Draw every cell again.
     Redraw,
+    /// Give the terminal back and stop, until the shell says go on.
+    Suspend,
     /// Leave.
     Quit,
 }

@@ -155,6 +155,8 @@ pub enum Msg {
         /// Why.
         reason: String,
     },
+    /// The program was stopped by job control, and goes on: nobody knows for how long.
+    Resumed,
     /// The program must end: a signal, or the terminal is gone.
     StopRequested,
 }

@@ -34,6 +34,10 @@ pub(super) fn pressed(model: &mut Model, chord: Chord, fresh: ClientKey) -> Vec<
     if chord == (Chord { key: Key::Char('c'), ctrl: true }) {
         return interrupt(model);
     }
+    // Job control, as in every program of a shell.
+    if chord == (Chord { key: Key::Char('z'), ctrl: true }) {
+        return vec![Effect::Suspend];
+    }
     match &model.overlay {
         Overlay::Command(_) | Overlay::Filter(..) => {
             return line::line_pressed(model, chord, fresh);

@@ -87,10 +87,9 @@ impl Desk {
     fn writes(&self) -> Vec<&crate::domain::request::Request> {
         self.effects
             .iter()
-            .filter_map(|effect| match effect {
-                Effect::Write(request) => Some(request),
-                _ => None,
-            })
+            .filter_map(
+                |effect| if let Effect::Write(request) = effect { Some(request) } else { None },
+            )
             .collect()
     }
 }

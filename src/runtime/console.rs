@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use crossterm::event::Event;
 use futures_util::{Stream, StreamExt};
+use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -50,6 +51,13 @@ pub trait Display {
     /// If the terminal is gone.
     fn clear(&mut self) -> io::Result<()>;
 
+    /// Gives the terminal back, stops the process, and takes the terminal again when it goes on.
+    ///
+    /// # Errors
+    ///
+    /// If the terminal is gone.
+    fn suspend(&mut self) -> io::Result<()>;
+
     /// Sends bytes that are no frame: the bell, the clipboard.
     ///
     /// # Errors
@@ -78,8 +86,19 @@ pub struct Queues {
     pub board: Arc<Board>,
     /// Rings the poller.
     pub doorbell: Doorbell,
+    /// The shell asks the program to stop for a while; `None` where nobody can.
+    pub suspend: Option<Signal>,
     /// Ends the loop.
     pub stop: CancellationToken,
+}
+
+async fn asked(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
 }
 
 /// The loop and what it owns.
@@ -156,6 +175,7 @@ impl<D: Display> Console<D> {
                     self.exit = Some(Exit::Stopped);
                 }
                 event = input.next() => self.take_input(event),
+                () = asked(&mut queues.suspend) => self.suspend(),
                 _ = second.tick() => {
                     self.tell_time();
                     self.is_dirty = true;
@@ -222,6 +242,7 @@ impl<D: Display> Console<D> {
             match effect {
                 Effect::Quit => self.exit = Some(Exit::Left),
                 Effect::Redraw => self.try_display(Display::clear),
+                Effect::Suspend => self.suspend(),
                 Effect::Bell => self.try_display(|display| display.send(b"\x07")),
                 Effect::Copy(text) => {
                     let bytes = osc52(&text);
@@ -239,6 +260,12 @@ impl<D: Display> Console<D> {
                 }
             }
         }
+    }
+
+    fn suspend(&mut self) {
+        self.try_display(Display::suspend);
+        self.tell_time();
+        self.apply(Msg::Resumed);
     }
 
     fn try_display(&mut self, act: impl FnOnce(&mut D) -> io::Result<()>) {

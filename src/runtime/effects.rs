@@ -62,7 +62,7 @@ impl Hands {
             Effect::Resolve(request) => self.resolve(request),
             Effect::ReadBars { instrument, timeframe } => self.read_bars(instrument, timeframe),
             // The loop performs these itself: they need the screen.
-            Effect::Copy(_) | Effect::Bell | Effect::Redraw | Effect::Quit => {}
+            Effect::Copy(_) | Effect::Bell | Effect::Redraw | Effect::Suspend | Effect::Quit => {}
         }
         None
     }

@@ -14,6 +14,7 @@ use ratatui::backend::CrosstermBackend;
 use tokio::sync::mpsc;
 
 use super::console::Display;
+use super::terminal;
 use crate::app::Model;
 use crate::ui::{self, Shown, Theme};
 
@@ -110,6 +111,11 @@ impl Display for Screen {
         // answer would hold the console up for two seconds.
         let size = self.terminal.size()?;
         self.terminal.resize(size.into())
+    }
+
+    fn suspend(&mut self) -> io::Result<()> {
+        terminal::stop_and_go()?;
+        self.clear()
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -13,6 +13,8 @@ use crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode,
 };
 
+use rustix::process::{Signal, getpid, kill_process};
+
 use super::RunError;
 
 /// Exit code after a panic.
@@ -46,18 +48,36 @@ impl Terminal {
             }
             before(crash);
         }));
-        enable_raw_mode()?;
-        IS_TAKEN.store(true, Ordering::SeqCst);
-        let terminal = Self(());
-        execute!(
-            io::stdout(),
-            EnterAlternateScreen,
-            EnableBracketedPaste,
-            EnableFocusChange,
-            SetTitle("tmt")
-        )?;
-        Ok(terminal)
+        take()?;
+        Ok(Self(()))
     }
+}
+
+fn take() -> io::Result<()> {
+    enable_raw_mode()?;
+    IS_TAKEN.store(true, Ordering::SeqCst);
+    let taken = execute!(
+        io::stdout(),
+        EnterAlternateScreen,
+        EnableBracketedPaste,
+        EnableFocusChange,
+        SetTitle("tmt")
+    );
+    if taken.is_err() {
+        restore();
+    }
+    taken
+}
+
+/// Gives the terminal back and stops this process; takes the terminal again when it goes on.
+///
+/// # Errors
+///
+/// If the terminal is gone.
+pub fn stop_and_go() -> io::Result<()> {
+    restore();
+    kill_process(getpid(), Signal::STOP)?;
+    take()
 }
 
 impl Drop for Terminal {

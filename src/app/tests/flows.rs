@@ -32,9 +32,9 @@ fn check(code: &str, finding: Finding) -> Check {
 impl Desk {
     /// The rulebook answers the newest question.
     fn judge(&mut self, checks: Vec<Check>) {
-        let asked = self.effects.iter().rev().find_map(|effect| match effect {
-            Effect::Assess { key, trade } => Some((*key, trade.clone())),
-            _ => None,
+        let asked = self.effects.iter().rev().find_map(|effect| {
+            let Effect::Assess { key, trade } = effect else { return None };
+            Some((*key, trade.clone()))
         });
         let (key, trade) = asked.expect("the rulebook was asked");
         self.tell(Msg::Assessed { key, trade, checks: Ok(checks) });

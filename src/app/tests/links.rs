@@ -101,9 +101,20 @@ fn an_alarm_stays_until_somebody_acknowledges_it() {
     let mut desk = Desk::of(Role::Viewer);
     let severity = crate::domain::event::Severity::Emergency;
     desk.tell(Msg::BusSpoke { severity, text: "stop".to_owned(), is_alarm: true });
-    desk.wait(Duration::from_secs(3600));
+    desk.wait(Duration::from_hours(1));
     assert!(desk.model.alarm.is_some());
     assert!(desk.effects.contains(&Effect::Bell));
     desk.press("! a");
     assert!(desk.model.alarm.is_none());
+}
+
+#[test]
+fn a_ticket_is_void_after_the_console_was_stopped() {
+    let mut desk = Desk::of(Role::Trader);
+    desk.select(Pane::Positions, RowId::Position(HELD));
+    desk.press("x Ctrl-z");
+    assert!(desk.effects.contains(&Effect::Suspend));
+    desk.tell(Msg::Resumed);
+    assert!(desk.model.ticket().is_none());
+    assert!(desk.effects.contains(&Effect::ReadAll));
 }

@@ -1,0 +1,85 @@
+//! The figures of `make bench`: one line of JSON each, beside its floor or peer of the same run.
+//!
+//! Absolute figures belong to the machine and to what else runs on it; the ratio to the floor is
+//! what can be compared. `cargo bench -- feed` runs only what has `feed` in its name.
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    clippy::float_arithmetic,
+    reason = "measures, and prints what it measured"
+)]
+
+#[path = "../tests/support/database.rs"]
+mod database;
+#[path = "../tests/support/desk.rs"]
+mod desk;
+#[path = "figures/draw.rs"]
+mod draw;
+#[path = "figures/feed.rs"]
+mod feed;
+#[path = "figures/program.rs"]
+mod program;
+#[path = "../tests/support/pty.rs"]
+mod pty;
+#[path = "figures/write.rs"]
+mod write;
+
+use std::time::Duration;
+
+/// Prints one figure.
+fn figure(name: &str, unit: &str, value: f64, floor: &str, floor_value: f64) {
+    let line = serde_json::json!({
+        "figure": name,
+        "unit": unit,
+        "value": rounded(value),
+        "floor": floor,
+        "floor_value": rounded(floor_value),
+        "ratio": rounded(value / floor_value),
+    });
+    println!("{line}");
+}
+
+/// Prints a count that must be exact, or a bound that must hold.
+fn fact(name: &str, facts: &serde_json::Value) {
+    println!("{}", serde_json::json!({ "figure": name, "facts": facts }));
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
+
+/// Returns the value below which `share` of the samples are, in milliseconds.
+fn quantile(samples: &mut [Duration], share: f64) -> f64 {
+    samples.sort_unstable();
+    let last = samples.len().saturating_sub(1);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0..=last")]
+    let at = (last as f64 * share).round() as usize;
+    samples.get(at).map_or(f64::NAN, |sample| sample.as_secs_f64() * 1000.0)
+}
+
+fn main() {
+    // cargo passes `--bench`; what is left are names.
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word));
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    if is_wanted("draw") {
+        draw::measure();
+    }
+    runtime.block_on(async {
+        if is_wanted("feed") {
+            feed::measure().await;
+        }
+        if is_wanted("write") {
+            write::measure().await;
+        }
+        if is_wanted("program") {
+            program::measure().await;
+        }
+    });
+}
