@@ -10,7 +10,7 @@ mod desk;
 use rust_decimal::dec;
 use tmt::domain::change::Kind;
 use tmt::domain::halt::{HaltMode, Scope};
-use tmt::domain::ids::{HaltId, LimitId};
+use tmt::domain::ids::{HaltId, InstrumentId, LimitId};
 use tmt::domain::limit::LimitState;
 use tmt::domain::outcome::{Finding, Outcome};
 use tmt::domain::request::{Request, Verb};
@@ -362,7 +362,7 @@ async fn a_writer_that_stays_open_is_seen_when_it_commits() {
     let third = store.changes(Some(&second.cursor)).await.unwrap();
     let fourth = store.changes(Some(&third.cursor)).await.unwrap();
 
-    let accounts = |id: &str| vec![(Kind::Accounts, Some(vec![format!("{}{id}", "0".repeat(0))]))];
+    let accounts = |id: &str| vec![(Kind::Accounts, Some(vec![id.to_owned()]))];
     assert_eq!(first.changed, accounts("00000000-0000-0000-0000-0000000000a2"));
     assert_eq!(second.changed, []);
     assert_eq!(third.changed, accounts("00000000-0000-0000-0000-0000000000a1"));
@@ -509,22 +509,12 @@ async fn bars_come_oldest_first_and_from_the_best_source() {
         .await
         .unwrap();
 
-    let bars = store.bars(&"EUR_USD".into_id(), "M1", 10).await.unwrap();
+    let bars = store.bars(&InstrumentId::new("EUR_USD"), "M1", 10).await.unwrap();
 
     assert_eq!(bars.len(), 10);
     assert!(bars.is_sorted_by_key(|bar| bar.time));
     assert_eq!(bars.last().unwrap().close, dec!(1.083));
-    assert_eq!(store.bars(&"EUR_USD".into_id(), "H1", 10).await.unwrap(), []);
-}
-
-trait IntoId {
-    fn into_id(self) -> tmt::domain::ids::InstrumentId;
-}
-
-impl IntoId for &str {
-    fn into_id(self) -> tmt::domain::ids::InstrumentId {
-        tmt::domain::ids::InstrumentId::new(self)
-    }
+    assert_eq!(store.bars(&InstrumentId::new("EUR_USD"), "H1", 10).await.unwrap(), []);
 }
 
 // ---- who and what ---------------------------------------------------------------------------
@@ -535,6 +525,7 @@ async fn the_session_says_who_is_connected_to_what() {
     let store = desk.officer("ann").await;
 
     let probe = store.probe().await.unwrap();
+    store.check_writing().await.unwrap();
 
     assert!(probe.session.operator.ends_with("_ann"));
     assert_eq!(probe.session.role, Role::RiskOfficer);

@@ -522,6 +522,8 @@ async fn a_server_that_takes_no_writes_is_read_and_never_written() {
 
     store.read(Kind::Accounts, None).await.unwrap();
     store.changes(None).await.unwrap();
+    let error = store.check_writing().await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(Unreachable::ReadOnly { .. })), "{error:?}");
     let refusal = refused(store.perform(&trade()).await);
     assert_eq!(refusal.code, "NOT_SENT");
     assert!(refusal.message.contains("takes no writes"), "{}", refusal.message);

@@ -48,9 +48,17 @@ impl Purpose {
             Self::Resolve => (waits.resolve, waits.resolve),
             Self::Upkeep => (Duration::ZERO, Duration::from_secs(10)),
         };
+        // Every statement is short and bounded: a compiler or a second worker costs more than it
+        // saves, and a server has hundreds of consoles to share its workers between.
+        let small = match self {
+            Self::Read | Self::Write | Self::Resolve => {
+                " -c jit=off -c max_parallel_workers_per_gather=0"
+            }
+            Self::Upkeep => "",
+        };
         format!(
             "-c statement_timeout={} -c lock_timeout={} \
-             -c idle_in_transaction_session_timeout={} -c TimeZone=UTC",
+             -c idle_in_transaction_session_timeout={} -c TimeZone=UTC{small}",
             statement.as_millis(),
             lock.as_millis(),
             waits.idle_in_transaction.as_millis(),

@@ -496,3 +496,102 @@ impl fmt::Display for Server {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    fn environment(list: &'static [(&str, &str)]) -> impl Fn(&str) -> Option<String> {
+        |name| list.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    }
+
+    #[test]
+    fn the_address_counts_more_than_the_environment() {
+        let variables = environment(&[
+            ("PGHOST", "elsewhere"),
+            ("PGUSER", "ann"),
+            ("PGPASSWORD", "from the environment"),
+            ("PGDATABASE", ""),
+            ("HOME", "/home/ann"),
+        ]);
+        let options = Options::read(Some("postgres://joe@db1/desk"), variables).unwrap();
+        assert_eq!(
+            options.servers.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["db1:5432"]
+        );
+        assert_eq!(options.user.as_deref(), Some("joe"));
+        assert_eq!(options.database.as_deref(), Some("desk"));
+        assert_eq!(options.password.value.unwrap().expose_secret(), "from the environment");
+        assert_eq!(options.password.file, Some(PathBuf::from("/home/ann/.pgpass")));
+    }
+
+    #[test]
+    fn nothing_named_is_this_machine() {
+        let options = Options::read(None, |_| None).unwrap();
+        let servers: Vec<String> = options.servers.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            servers,
+            ["/var/run/postgresql/.s.PGSQL.5432", "/tmp/.s.PGSQL.5432", "localhost:5432"]
+        );
+        assert!(options.servers.iter().all(|server| options.protection(server) == Tls::Off));
+    }
+
+    #[rstest]
+    #[case("postgres://db1/desk", Tls::Verified)]
+    #[case("postgres://db1/desk?sslmode=require", Tls::Verified)]
+    #[case("postgres://db1/desk?sslmode=verify-ca", Tls::Verified)]
+    #[case("postgres://db1/desk?sslmode=prefer", Tls::IfOffered)]
+    #[case("postgres://db1/desk?sslmode=disable", Tls::Off)]
+    #[case("postgres://192.0.2.1/desk", Tls::Verified)]
+    #[case("postgres://localhost/desk", Tls::Off)]
+    #[case("postgres://127.0.0.1/desk", Tls::Off)]
+    #[case("postgres://[::1]/desk", Tls::Off)]
+    #[case("postgres://localhost/desk?sslmode=require", Tls::Verified)]
+    #[case("host=db1 hostaddr=127.0.0.1 dbname=desk", Tls::Off)]
+    #[case("host=/run/pg dbname=desk sslmode=require", Tls::Off)]
+    fn encryption_is_required_unless_nobody_stands_between(#[case] text: &str, #[case] tls: Tls) {
+        let options = Options::parse(text).unwrap();
+        assert_eq!(options.protection(options.servers.first().unwrap()), tls);
+    }
+
+    #[test]
+    fn lists_of_servers_share_one_port_or_have_their_own() {
+        let ports = |text| {
+            let options = Options::parse(text).unwrap();
+            options.servers.iter().map(|server| server.port).collect::<Vec<_>>()
+        };
+        assert_eq!(ports("host=a,b,c port=6000"), [6000, 6000, 6000]);
+        assert_eq!(ports("host=a,b,c port=6000,,6002"), [6000, 5432, 6002]);
+        assert_eq!(ports("postgres://a:6000,b/desk"), [6000, 5432]);
+    }
+
+    #[rstest]
+    #[case("host=a,b port=1,2,3", "2 hosts but 3 in port")]
+    #[case("host=a hostaddr=1.2.3.4,5.6.7.8", "hostaddr")]
+    #[case("host=a port=0", "from 1 to 65535")]
+    #[case("host=a port=x", "from 1 to 65535")]
+    #[case("host=, port=5432", "host")]
+    #[case("host=a sslmode=maybe", "verify-full")]
+    #[case("host=a target_session_attrs=x", "read-write")]
+    #[case("host=a connect_timeout=soon", "above zero")]
+    #[case("host=a sslcert=me.pem", "password")]
+    #[case("service=desk", "DATABASE_URL")]
+    #[case("host=a colour=red", "\"colour\"")]
+    fn a_word_that_makes_no_sense_is_named_with_what_it_must_be(
+        #[case] text: &str,
+        #[case] says: &str,
+    ) {
+        let refused = Options::parse(text).unwrap_err().to_string();
+        assert!(refused.contains(says), "{refused}");
+    }
+
+    #[test]
+    fn milliseconds_are_not_seconds() {
+        let options = Options::parse("host=a tcp_user_timeout=10000 connect_timeout=3").unwrap();
+        assert_eq!(options.deadlines.tcp_user, Duration::from_secs(10));
+        assert_eq!(options.deadlines.handshake, Duration::from_secs(3));
+    }
+}

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::error::StoreError;
 use super::lease::Store;
-use super::rows::{self, Bad, Cells, Keys};
+use super::rows::{self, Bad, Cells, Keys, Source};
 use crate::domain::bar::Bar;
 use crate::domain::change::Kind;
 use crate::domain::ids::InstrumentId;
@@ -20,12 +20,17 @@ use crate::domain::rows::Rows;
 
 const CHANGES: &str = "SELECT cursor, server_time, kind, ids FROM desk.changes_since($1)";
 
-/// The newest bars. A bar that several sources have is taken from the best of them.
+/// The newest bars. A bar that several sources have is taken from the best of them. The newest
+/// rows come from the index first, enough for four sources; sorted as one, all of an instrument's
+/// history would be.
 const BARS: &str = "
-    SELECT DISTINCT ON (time) time, open, high, low, close, COALESCE(volume, 0) AS volume
-      FROM market_data
-     WHERE instrument = $1 AND timeframe = $2
-     ORDER BY time DESC, quality_score DESC NULLS LAST, data_source
+    SELECT DISTINCT ON (m.time) m.time, m.open, m.high, m.low, m.close, m.volume
+      FROM (SELECT time, open, high, low, close, COALESCE(volume, 0) AS volume, quality_score,
+                   data_source
+              FROM market_data
+             WHERE instrument = $1 AND timeframe = $2
+             ORDER BY time DESC LIMIT 4 * $3::bigint) m
+     ORDER BY m.time DESC, m.quality_score DESC NULLS LAST, m.data_source
      LIMIT $3";
 
 /// Most keys that one read by key takes; more are not worth a list.
@@ -96,25 +101,37 @@ impl Store {
     /// [`StoreError`]. A row that cannot be read is no error: see [`Read::unreadable`].
     pub async fn read(&self, kind: Kind, ids: Option<&[String]>) -> Result<Read, StoreError> {
         let source = rows::source(kind);
-        let what = kind.table();
         let fetched = match ids.filter(|ids| ids.len() <= MOST_KEYS) {
-            None => self.fetch(what, source.all, &[]).await?,
-            Some(ids) => {
-                let uuids: Vec<Uuid>;
-                let keys: &(dyn ToSql + Sync) = match source.keys {
-                    Keys::Text => &ids,
-                    Keys::Uuid => {
-                        uuids = ids.iter().filter_map(|id| id.parse().ok()).collect();
-                        &uuids
-                    }
-                };
-                self.fetch(what, source.by_id, &[keys]).await?
-            }
+            None => self.fetch(kind.table(), source.all, &[]).await?,
+            Some(ids) => self.by_id(kind.table(), source, ids).await?,
         };
         let mut unreadable = Vec::new();
         let is_cut = ids.is_none() && fetched.len() >= source.most;
         let rows = rows::read(kind, &fetched, &mut unreadable);
         Ok(Read { rows, unreadable, is_cut })
+    }
+
+    async fn by_id(
+        &self,
+        what: &'static str,
+        source: &Source,
+        ids: &[String],
+    ) -> Result<Vec<Row>, StoreError> {
+        let uuids: Vec<Uuid> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+        match source.keys {
+            Keys::Text => self.fetch(what, source.by_id, &[&ids]).await,
+            Keys::Uuid => self.fetch(what, source.by_id, &[&uuids]).await,
+            Keys::UuidWithin(span) => {
+                let found = self.fetch(what, span, &[&uuids]).await?;
+                let time = |column| Cells(found.first()?).time_if_any(column).ok().flatten();
+                match (time("first"), time("last")) {
+                    (Some(first), Some(last)) => {
+                        self.fetch(what, source.by_id, &[&uuids, &first, &last]).await
+                    }
+                    _ => Ok(Vec::new()),
+                }
+            }
+        }
     }
 
     /// Reads the newest `most` bars of an instrument (at most 2,000), the oldest first. `timeframe`

@@ -27,7 +27,7 @@ use crate::domain::rows::Rows;
 pub(super) struct Source {
     /// The whole pane, newest first, bounded. No parameters.
     pub(super) all: &'static str,
-    /// Rows by their keys: one parameter, an array. Bounded by it.
+    /// Rows by their keys: the first parameter, an array. Bounded by it.
     pub(super) by_id: &'static str,
     /// What the keys are.
     pub(super) keys: Keys,
@@ -40,6 +40,8 @@ pub(super) struct Source {
 pub(super) enum Keys {
     /// `uuid[]`
     Uuid,
+    /// `uuid[]`, then the first and the last time of the rows; this statement finds them.
+    UuidWithin(&'static str),
     /// `text[]`
     Text,
 }

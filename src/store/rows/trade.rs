@@ -1,8 +1,9 @@
 //! Rows of `trades`: the newest, and every one that is still live.
 //!
-//! `trades` may have one partition a month. By key, the registry tells the month first, so that
-//! one partition is opened per trade and not all of them; `LIMIT 1` keeps the planner from turning
-//! that into a join over whole partitions.
+//! `trades` may have one partition a month, and planning a statement over five years of them costs
+//! more than running it. So by key the registry is asked first in which span of time the trades
+//! lie; with that span as parameters, all other months are left out before the planning. `LIMIT 1`
+//! keeps the planner from joining whole partitions.
 
 use super::cells::{Bad, Cells};
 use super::{Keys, Source};
@@ -10,33 +11,41 @@ use crate::domain::ids::{AccountId, InstrumentId, SignalId, TradeId};
 use crate::domain::trade::{Side, Trade, TradeStatus};
 
 macro_rules! select {
-    ($keys:literal) => {
+    ($from:literal) => {
         concat!(
             "SELECT t.trade_id, t.account_id, t.signal_id, t.instrument, t.trade_type,
                     t.position_size, t.closed_size, t.entry_price, t.exit_price, t.stop_loss,
                     t.take_profit, t.risk_amount, t.risk_percentage, t.net_pnl, t.entry_time,
-                    t.exit_time, t.status, t.close_reason
-               FROM (",
-            $keys,
-            ") k
-              CROSS JOIN LATERAL (
-                    SELECT * FROM trades
-                     WHERE trade_id = k.trade_id AND entry_time = k.entry_time LIMIT 1) t
-              ORDER BY t.entry_time DESC, t.trade_id DESC"
+                    t.exit_time, t.status, t.close_reason ",
+            $from,
+            " ORDER BY t.entry_time DESC, t.trade_id DESC"
         )
     };
 }
 
 pub(super) const SOURCE: Source = Source {
     all: select!(
-        "(SELECT trade_id, entry_time FROM trades
-           ORDER BY entry_time DESC, trade_id DESC LIMIT 500)
-         UNION
-         (SELECT trade_id, entry_time FROM trades WHERE status IN ('open', 'partial')
-           ORDER BY entry_time DESC LIMIT 2000)"
+        "FROM ((SELECT trade_id, entry_time FROM trades
+                 ORDER BY entry_time DESC, trade_id DESC LIMIT 500)
+               UNION
+               (SELECT trade_id, entry_time FROM trades WHERE status IN ('open', 'partial')
+                 ORDER BY entry_time DESC LIMIT 2000)) k
+         CROSS JOIN LATERAL (
+               SELECT * FROM trades
+                WHERE trade_id = k.trade_id AND entry_time = k.entry_time LIMIT 1) t"
     ),
-    by_id: select!("SELECT trade_id, entry_time FROM trade_registry WHERE trade_id = ANY ($1)"),
-    keys: Keys::Uuid,
+    by_id: select!(
+        "FROM trade_registry k
+         CROSS JOIN LATERAL (
+               SELECT * FROM trades
+                WHERE trade_id = k.trade_id AND entry_time = k.entry_time
+                  AND entry_time BETWEEN $2 AND $3 LIMIT 1) t
+         WHERE k.trade_id = ANY ($1)"
+    ),
+    keys: Keys::UuidWithin(
+        "SELECT min(entry_time) AS first, max(entry_time) AS last
+           FROM trade_registry WHERE trade_id = ANY ($1)",
+    ),
     most: 500,
 };
 
