@@ -190,7 +190,7 @@ BEGIN
             RAISE EXCEPTION 'exposure of % cannot be valued in %', coalesce(exposed.missing, 'the accounts'), currency
                 USING ERRCODE = 'TR003', HINT = 'Store its instrument in instruments and its rate in fx_rates.';
         END IF;
-        IF exposed.measured > allowed THEN
+        IF round(exposed.measured, 8) > round(allowed, 8) THEN
             RAISE EXCEPTION 'Trade would exceed maximum exposure limit' USING ERRCODE = 'TR005',
                 DETAIL = json_build_object('limit_id', checked.limit_id, 'scope', checked.limit_scope,
                     'measured', round(exposed.measured, 2), 'allowed', round(allowed, 2), 'currency', currency)::text;

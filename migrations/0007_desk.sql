@@ -287,7 +287,7 @@ $$;
 
 -- A number as the columns of risk_events can hold it; nothing rather than an error if they cannot.
 CREATE OR REPLACE FUNCTION desk.storable(p_value numeric) RETURNS numeric
-LANGUAGE sql IMMUTABLE AS $$ SELECT CASE WHEN abs(round(p_value, 4)) < 10 ^ 11 THEN round(p_value, 4) END $$;
+LANGUAGE sql IMMUTABLE AS $$ SELECT CASE WHEN abs(round(p_value, 4)) < 100000000000 THEN round(p_value, 4) END $$;
 
 -- Raises a risk event, or counts a repeat of one that is still open under the same key.
 --

@@ -323,7 +323,7 @@ BEGIN
 
     IF o.size % o.size_step <> 0 OR o.size <> round(o.size, o.size_scale) THEN
         RETURN NEXT desk.line('SIZE_NOT_A_STEP', 'reject', format('The size %s is not a multiple of the step %s.',
-            desk.plain(o.size), desk.plain(greatest(o.size_step, 10 ^ -o.size_scale))), NULL, o.size, o.size_step, 'units');
+            desk.plain(o.size), desk.plain(greatest(o.size_step, 10::numeric ^ (-o.size_scale)))), NULL, o.size, o.size_step, 'units');
     END IF;
     -- What is left after a close may be as small as it likes; only new risk has a minimum.
     IF o.size <= 0 OR (o.opening > 0 AND o.opening < o.min_size) THEN
@@ -558,6 +558,9 @@ BEGIN
                 NULL, NULL, m.allowed, m.unit, checked.limit_id);
             CONTINUE;
         END IF;
+        -- Unrounded but for the dust that dividing by a rate leaves: 1.1 × (1 / 1.1) is not quite 1.
+        m.after := round(m.after, 8);
+        m.allowed := round(m.allowed, 8);
         breach := CASE WHEN kind.inclusive THEN m.after >= m.allowed ELSE m.after > m.allowed END;
         warned := m.allowed * coalesce(checked.warning_threshold / checked.limit_value, 0.8);
         RETURN NEXT desk.line(code, CASE WHEN breach THEN 'reject' ELSE 'info' END,

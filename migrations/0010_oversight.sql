@@ -202,7 +202,7 @@ BEGIN
         WHEN old.updated_at IS DISTINCT FROM p_base_version OR desk.limit_state(old) IN ('ended', 'inactive', 'pending') THEN
             desk.refused('LIMIT_CHANGED', format('The limit was changed since you saw it: it is %s %s now.', desk.plain(old.limit_value), old.limit_unit),
                 value, old.limit_value, old.limit_unit, p_limit, jsonb_build_object('version', desk.stamp(old.updated_at), 'state', desk.limit_state(old)))
-        WHEN value <= 0 OR value >= 10 ^ 11 THEN
+        WHEN value <= 0 OR value >= 100000000000 THEN
             desk.refused('LIMIT_VALUE_INVALID', 'A limit is more than zero. To stop trading altogether, halt it.', value, NULL, old.limit_unit, p_limit)
         WHEN warning > value OR warning <= 0 THEN
             desk.refused('WARNING_INVALID', 'The warning lies between zero and the limit.', warning, value, old.limit_unit, p_limit)

@@ -1,0 +1,23 @@
+//! The rulebook: every `desk` function and trigger on real PostgreSQL, called as SQL.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a fixture that fails, fails its test")]
+
+#[path = "support/database.rs"]
+mod database;
+
+#[path = "rulebook/assessing.rs"]
+mod assessing;
+#[path = "rulebook/backstop.rs"]
+mod backstop;
+#[path = "rulebook/book.rs"]
+mod book;
+#[path = "rulebook/booking.rs"]
+mod booking;
+#[path = "rulebook/changes.rs"]
+mod changes;
+#[path = "rulebook/golden.rs"]
+mod golden;
+#[path = "rulebook/oversight.rs"]
+mod oversight;
+#[path = "rulebook/requests.rs"]
+mod requests;

@@ -1,0 +1,247 @@
+//! The triggers that bind every writer who does not go through the desk.
+
+use futures_util::future::join_all;
+use rust_decimal::dec;
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+
+use crate::book::{ALPHA, BRAVO, Book, buy, close, place, sqlstate, text};
+
+fn trade(account: &str, side: &str, size: u32, status: &str) -> String {
+    instrument_trade("EUR_USD", account, side, size, status)
+}
+
+fn instrument_trade(
+    instrument: &str,
+    account: &str,
+    side: &str,
+    size: u32,
+    status: &str,
+) -> String {
+    format!(
+        "INSERT INTO trades (account_id, instrument, trade_type, position_size, entry_price, risk_amount, risk_percentage, entry_time, status)
+         VALUES ('{account}', '{instrument}', '{side}', {size}, 1.1, 5, 0.001, now(), '{status}')"
+    )
+}
+
+async fn exposure_limit(
+    book: &Book,
+    account: &str,
+    scope: &str,
+    identifier: &str,
+    value: &str,
+    unit: &str,
+) {
+    book.limit(
+        "account_id, limit_type, limit_scope, scope_identifier, limit_value, limit_unit",
+        &format!("{account}, 'max_exposure', '{scope}', {identifier}, {value}, '{unit}'"),
+    )
+    .await;
+}
+
+/// A program of TMT that writes trades itself.
+async fn writer(book: &Book) -> Client {
+    let login = book.database.login("writer", "tmt_viewer").await;
+    book.run(&format!("GRANT INSERT, UPDATE ON trades, positions TO {login}")).await;
+    book.database.client_as(&login).await
+}
+
+#[tokio::test]
+async fn the_first_trade_counts_and_so_does_every_row_of_a_statement() {
+    let book = Book::open().await;
+    let writer = writer(&book).await;
+    exposure_limit(&book, &format!("'{ALPHA}'"), "account", "NULL", "110000", "USD").await;
+
+    // S14: 110,011 USD and no position yet.
+    let error = writer.batch_execute(&trade(ALPHA, "BUY", 100_010, "open")).await.unwrap_err();
+    let error = error.as_db_error().unwrap();
+    assert_eq!(
+        (error.code().code(), error.message()),
+        ("TR005", "Trade would exceed maximum exposure limit")
+    );
+    let detail: serde_json::Value = serde_json::from_str(error.detail().unwrap()).unwrap();
+    assert_eq!(detail.get("measured").unwrap(), 110_011.0);
+    // S22: row by row, ten of them.
+    let ten = trade(ALPHA, "BUY", 11_000, "open")
+        .replace("VALUES (", "SELECT ")
+        .replace("'open')", "'open' FROM generate_series(1, 10)");
+    assert_eq!(sqlstate(&writer, &ten).await.code(), "TR005");
+
+    writer.batch_execute(&trade(ALPHA, "BUY", 100_000, "open")).await.unwrap();
+    assert_eq!(sqlstate(&writer, &trade(ALPHA, "BUY", 1, "open")).await.code(), "TR005");
+    assert_eq!(sqlstate(&writer, "UPDATE trades SET position_size = 100001").await.code(), "TR005");
+    // S20, S23: a close by any name, and history, are always taken.
+    writer.batch_execute(&trade(ALPHA, "SELL", 40_000, "open")).await.unwrap();
+    writer.batch_execute(&trade(ALPHA, "BUY", 9_000_000, "closed")).await.unwrap();
+    writer.batch_execute("UPDATE trades SET status = 'closed', exit_price = 1.2").await.unwrap();
+    assert_eq!(
+        text(
+            &book.admin,
+            "SELECT last_trade_at IS NOT NULL FROM accounts WHERE account_name = 'alpha'"
+        )
+        .await,
+        "true"
+    );
+}
+
+#[tokio::test]
+async fn limits_of_every_scope_bind_and_those_out_of_force_do_not() {
+    let book = Book::open().await;
+    let writer = writer(&book).await;
+    for (account, scope, identifier) in [
+        ("NULL", "system", "NULL"),
+        ("NULL", "portfolio", "'majors'"),
+        ("NULL", "instrument", "'EURUSD'"),
+        ("NULL", "account", "NULL"),
+    ] {
+        exposure_limit(&book, account, scope, identifier, "1000", "USD").await;
+        assert_eq!(
+            sqlstate(&writer, &trade(ALPHA, "BUY", 1000, "open")).await.code(),
+            "TR005",
+            "{scope}"
+        );
+        book.run("DELETE FROM risk_limits").await;
+    }
+    exposure_limit(&book, "NULL", "system", "NULL", "1000", "furlongs").await;
+    assert_eq!(sqlstate(&writer, &trade(ALPHA, "BUY", 1000, "open")).await.code(), "TR004");
+    book.run("UPDATE risk_limits SET limit_unit = 'USD', effective_from = now() - interval '2 days', effective_until = now() - interval '1 day'").await;
+    writer.batch_execute(&trade(ALPHA, "BUY", 1000, "open")).await.unwrap();
+    // S24: 15.5 million yen are 100,000 dollars.
+    book.run("DELETE FROM risk_limits; UPDATE trades SET status = 'cancelled'").await;
+    exposure_limit(&book, &format!("'{ALPHA}'"), "account", "NULL", "100000", "USD").await;
+    writer
+        .batch_execute(&instrument_trade("USD_JPY", ALPHA, "BUY", 100_000, "open"))
+        .await
+        .unwrap();
+    assert_eq!(
+        sqlstate(&writer, &instrument_trade("USD_JPY", ALPHA, "BUY", 1, "open")).await.code(),
+        "TR005"
+    );
+    // S19: 50 per cent of 100,000 EUR.
+    book.run("DELETE FROM risk_limits").await;
+    exposure_limit(&book, &format!("'{BRAVO}'"), "account", "NULL", "50", "percentage").await;
+    writer.batch_execute(&trade(BRAVO, "BUY", 50_000, "open")).await.unwrap();
+    assert_eq!(sqlstate(&writer, &trade(BRAVO, "BUY", 1, "open")).await.code(), "TR005");
+}
+
+#[tokio::test]
+async fn what_cannot_be_valued_is_refused_only_where_a_limit_asks() {
+    let book = Book::open().await;
+    let writer = writer(&book).await;
+    writer.batch_execute(&instrument_trade("EUR_TRY", ALPHA, "BUY", 1000, "open")).await.unwrap();
+    exposure_limit(&book, &format!("'{ALPHA}'"), "account", "NULL", "1000000", "USD").await;
+
+    assert_eq!(sqlstate(&writer, &trade(ALPHA, "BUY", 1, "open")).await.code(), "TR003");
+    writer.batch_execute("UPDATE trades SET status = 'closed'").await.unwrap();
+    writer.batch_execute(&trade(ALPHA, "BUY", 1, "open")).await.unwrap();
+}
+
+#[tokio::test]
+async fn statuses_and_halts_stop_other_writers_too() {
+    let book = Book::open().await;
+    let writer = writer(&book).await;
+    writer.batch_execute(&trade(ALPHA, "BUY", 1000, "open")).await.unwrap();
+    for status in ["risk_halt", "suspended", "closed"] {
+        book.run(&format!("UPDATE accounts SET status = '{status}'")).await;
+        assert_eq!(
+            sqlstate(&writer, &trade(ALPHA, "BUY", 1, "open")).await.code(),
+            "TR001",
+            "{status}"
+        );
+        writer.batch_execute(&trade(ALPHA, "SELL", 10, "open")).await.unwrap();
+    }
+    book.run("UPDATE accounts SET status = 'active'").await;
+    for halt in [
+        format!("('account', '{ALPHA}', NULL"),
+        "('instrument', NULL, 'EUR_USD'".to_owned(),
+        "('portfolio', NULL, 'majors'".to_owned(),
+        "('system', NULL, NULL".to_owned(),
+    ] {
+        book.run(&format!("INSERT INTO trading_halts (scope, account_id, scope_identifier, mode, reason, set_by) VALUES {halt}, 'reduce_only', 'x', 'x')")).await;
+        assert_eq!(
+            sqlstate(&writer, &trade(ALPHA, "BUY", 1, "open")).await.code(),
+            "TR002",
+            "{halt}"
+        );
+        writer.batch_execute(&trade(ALPHA, "SELL", 10, "open")).await.unwrap();
+        book.run("UPDATE trading_halts SET cleared_at = now()").await;
+    }
+    writer.batch_execute(&trade(ALPHA, "BUY", 1, "open")).await.unwrap();
+}
+
+#[tokio::test]
+async fn sessions_at_once_do_not_pass_a_limit_together() {
+    let book = Book::open().await;
+    writer(&book).await;
+    let login = format!("{}_writer", book.database.name());
+    exposure_limit(&book, "NULL", "system", "NULL", "110000", "USD").await;
+    exposure_limit(&book, &format!("'{ALPHA}'"), "account", "NULL", "55000", "USD").await;
+    let clients = join_all((0..16).map(|_| book.database.client_as(&login))).await;
+    let inserts: Vec<String> = (0..16)
+        .map(|i| trade(if i % 2 == 0 { ALPHA } else { BRAVO }, "BUY", 10_000, "open"))
+        .collect();
+
+    join_all(clients.iter().zip(&inserts).map(|(client, sql)| client.batch_execute(sql))).await;
+
+    assert_eq!(text(&book.admin, "SELECT sum(position_size) FROM trades").await, "100000.00");
+    let alpha =
+        format!("SELECT sum(position_size) <= 50000 FROM trades WHERE account_id = '{ALPHA}'");
+    assert_eq!(text(&book.admin, &alpha).await, "true");
+    // S26: in REPEATABLE READ the picture is from before the wait.
+    let stale = format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; {}; COMMIT",
+        trade(ALPHA, "BUY", 1, "open")
+    );
+    assert_eq!(sqlstate(clients.first().unwrap(), &stale).await.code(), "TR006");
+}
+
+#[tokio::test]
+async fn a_position_whose_pnl_contradicts_its_row_is_refused() {
+    let book = Book::open().await;
+    let writer = writer(&book).await;
+    let insert = |size: &str, price: &str, pnl: &str| {
+        format!(
+            "INSERT INTO positions (account_id, instrument, position_type, total_size, average_entry_price, current_price, unrealized_pnl)
+             VALUES ('{ALPHA}', 'EUR_USD', 'LONG', {size}, 1.1, {price}, {pnl})"
+        )
+    };
+    assert_eq!(sqlstate(&writer, &insert("100000", "1.11", "998.98")).await.code(), "TR010");
+    assert_eq!(sqlstate(&writer, &insert("100000", "1.11", "NULL")).await.code(), "TR010");
+    writer.batch_execute(&insert("100000", "1.11", "1000.99")).await.unwrap();
+    let set = |change: &str| format!("UPDATE positions SET {change}");
+    assert_eq!(sqlstate(&writer, &set("current_price = 1.12")).await.code(), "TR010");
+    writer.batch_execute(&set("current_price = 1.12, unrealized_pnl = 2000")).await.unwrap();
+    // Its stop can be moved whatever the P&L says, and a wrong row can be repaired.
+    book.run("SET session_replication_role = replica; UPDATE positions SET unrealized_pnl = 5; SET session_replication_role = DEFAULT").await;
+    writer.batch_execute(&set("stop_loss = 1.09")).await.unwrap();
+    writer.batch_execute(&set("unrealized_pnl = 2000")).await.unwrap();
+    assert_eq!(
+        text(&book.admin, "SELECT calculate_unrealized_pnl(position_id) FROM positions").await,
+        "2000.00"
+    );
+    // S28: a second closed one is history, a second live one is not possible.
+    assert_eq!(sqlstate(&writer, &insert("1", "NULL", "0")).await, SqlState::UNIQUE_VIOLATION);
+    writer.batch_execute(&set("status = 'closed'")).await.unwrap();
+    writer.batch_execute(&insert("1", "NULL", "0")).await.unwrap();
+    writer.batch_execute(&set("status = 'closed'")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_position_that_another_writer_changed_is_closed_at_what_it_says() {
+    let book = Book::open().await;
+    let (writer, trader) = (writer(&book).await, book.trader().await);
+    place(&trader, &buy(dec!(10000))).await.accepted();
+    writer
+        .batch_execute("UPDATE positions SET total_size = 20000, average_entry_price = 1.09, current_price = 1.1, unrealized_pnl = 200")
+        .await
+        .unwrap();
+
+    let closed = close(&trader, book.position().await, None, Some(dec!(1.1))).await.accepted();
+
+    assert_eq!(closed.detail.get("gross_pnl").unwrap(), "200.00");
+    // The desk knew of one trade of 10,000; the rest was never a trade of ours.
+    assert_eq!(
+        text(&book.admin, "SELECT status || ' ' || closed_size FROM trades").await,
+        "closed 10000.00"
+    );
+}

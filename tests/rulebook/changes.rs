@@ -1,0 +1,205 @@
+//! `desk.changes_since`: exact under long writers, quiet when nothing happened.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rust_decimal::dec;
+use tokio_postgres::Client;
+
+use crate::book::{ALPHA, Book, buy, place};
+
+/// The new cursor, and the ids that changed by kind; `None` is the whole pane.
+async fn since(
+    client: &Client,
+    cursor: Option<&str>,
+) -> (String, BTreeMap<String, Option<Vec<String>>>) {
+    let rows = client
+        .query("SELECT cursor, kind, ids, server_time FROM desk.changes_since($1)", &[&cursor])
+        .await
+        .unwrap();
+    let (first, rest) = rows.split_first().unwrap();
+    assert_eq!(first.try_get::<_, Option<String>>("kind").unwrap(), None);
+    let kinds = rest.iter().map(|row| (row.try_get("kind").unwrap(), row.try_get("ids").unwrap()));
+    (first.try_get("cursor").unwrap(), kinds.collect())
+}
+
+const KINDS: [&str; 10] = [
+    "accounts",
+    "agents",
+    "instruments",
+    "positions",
+    "risk_events",
+    "risk_limits",
+    "signals",
+    "system_events",
+    "trades",
+    "trading_halts",
+];
+
+#[tokio::test]
+async fn a_cursor_brings_what_changed_since_and_then_nothing() {
+    let book = Book::open().await;
+    let (viewer, trader) = (book.member("viewer", "tmt_viewer").await, book.trader().await);
+    let (cursor, all) = since(&viewer, None).await;
+    assert_eq!(all.keys().collect::<Vec<_>>(), KINDS);
+    assert!(all.values().all(Option::is_none));
+    let (cursor, quiet) = since(&viewer, Some(&cursor)).await;
+    assert!(quiet.is_empty());
+
+    let order = buy(dec!(1000));
+    place(&trader, &order).await.accepted();
+
+    let (cursor, changed) = since(&viewer, Some(&cursor)).await;
+    assert_eq!(changed.keys().collect::<Vec<_>>(), ["accounts", "positions", "trades"]);
+    assert_eq!(changed.get("trades").unwrap(), &Some(vec![order.key.to_string()]));
+    assert_eq!(changed.get("accounts").unwrap(), &Some(vec![ALPHA.to_owned()]));
+    assert!(since(&viewer, Some(&cursor)).await.1.is_empty());
+}
+
+#[tokio::test]
+async fn every_kind_is_noticed_inserted_updated_and_deleted() {
+    let book = Book::open().await;
+    let (mut cursor, _) = since(&book.admin, None).await;
+    for (sql, kinds) in [
+        (
+            "INSERT INTO agents (agent_id, agent_name, agent_type, config_version, version) VALUES ('x', 'x', 'x', '1', '1')",
+            vec!["agents"],
+        ),
+        ("UPDATE agents SET last_heartbeat = now() WHERE agent_id = 'x'", vec!["agents"]),
+        (
+            "INSERT INTO system_events (event_type, event_category, severity, event_message) VALUES ('a', 'b', 'info', 'c')",
+            vec!["system_events"],
+        ),
+        ("UPDATE system_events SET processed = true", vec!["system_events"]),
+        (
+            "INSERT INTO risk_limits (limit_type, limit_scope, limit_value, limit_unit, created_by) VALUES ('x', 'system', 1, 'USD', 'x')",
+            vec!["risk_limits"],
+        ),
+        ("DELETE FROM risk_limits", vec!["risk_limits"]),
+        ("UPDATE instruments SET is_tradable = false", vec!["instruments"]),
+        (
+            "INSERT INTO trading_halts (scope, mode, reason, set_by) VALUES ('system', 'reduce_only', 'x', 'x')",
+            vec!["trading_halts"],
+        ),
+        (
+            "INSERT INTO risk_events (event_type, severity, event_source) VALUES ('x', 'info', 'x')",
+            vec!["risk_events"],
+        ),
+        // A lock is not a change, a quote is none of any pane.
+        ("UPDATE accounts SET last_trade_at = last_trade_at", vec![]),
+        ("UPDATE fx_rates SET as_of = now()", vec![]),
+        ("UPDATE trades SET status = 'closed'", vec![]),
+    ] {
+        book.run(sql).await;
+        let (next, changed) = since(&book.admin, Some(&cursor)).await;
+        assert_eq!(changed.keys().collect::<Vec<_>>(), kinds, "{sql}");
+        assert!(changed.values().all(Option::is_some), "{sql}");
+        cursor = next;
+    }
+}
+
+#[tokio::test]
+async fn a_long_writer_hides_nothing() {
+    let book = Book::open().await;
+    let (slow, mut cursor) = (book.database.client().await, since(&book.admin, None).await.0);
+    slow.batch_execute(
+        "BEGIN; UPDATE accounts SET risk_profile = 'aggressive' WHERE account_name = 'alpha'",
+    )
+    .await
+    .unwrap();
+
+    // Others come and go, and the console asks in between, many times.
+    for _ in 0..20 {
+        book.run("UPDATE accounts SET equity = equity + 1 WHERE account_name = 'bravo'").await;
+        let (next, changed) = since(&book.admin, Some(&cursor)).await;
+        assert_eq!(changed.get("accounts").unwrap().as_ref().unwrap().len(), 1);
+        cursor = next;
+    }
+    slow.batch_execute("COMMIT").await.unwrap();
+
+    let (next, changed) = since(&book.admin, Some(&cursor)).await;
+    assert_eq!(changed.get("accounts").unwrap(), &Some(vec![ALPHA.to_owned()]));
+    assert!(since(&book.admin, Some(&next)).await.1.is_empty());
+}
+
+#[tokio::test]
+async fn a_change_that_was_rolled_back_is_none() {
+    let book = Book::open().await;
+    let (other, cursor) = (book.database.client().await, since(&book.admin, None).await.0);
+    other.batch_execute("BEGIN; UPDATE accounts SET equity = 1; ROLLBACK").await.unwrap();
+
+    assert!(since(&book.admin, Some(&cursor)).await.1.is_empty());
+}
+
+#[tokio::test]
+async fn too_many_to_name_means_the_whole_pane() {
+    let book = Book::open().await;
+    let (cursor, _) = since(&book.admin, None).await;
+    let many = |n: i32| {
+        format!(
+            "INSERT INTO agents (agent_id, agent_name, agent_type, config_version, version)
+             SELECT gen_random_uuid()::text, 'x', 'x', '1', '1' FROM generate_series(1, {n})"
+        )
+    };
+    book.run(&many(500)).await;
+    let (next, changed) = since(&book.admin, Some(&cursor)).await;
+    assert_eq!(changed.get("agents").unwrap().as_ref().unwrap().len(), 500);
+    book.run(&many(501)).await;
+    assert_eq!(since(&book.admin, Some(&next)).await.1.get("agents").unwrap(), &None);
+    assert_eq!(since(&book.admin, Some(&cursor)).await.1.get("agents").unwrap(), &None);
+}
+
+#[tokio::test]
+async fn a_cursor_that_is_not_ours_or_too_old_reads_everything() {
+    let book = Book::open().await;
+    let (old, _) = since(&book.admin, None).await;
+    for strange in [
+        "",
+        "1",
+        "x:y:",
+        "10:1:",
+        "0:0:",
+        "99999999999999999999:1:",
+        "18446744073709551615:18446744073709551615:",
+        "5:9:12",
+    ] {
+        let (cursor, all) = since(&book.admin, Some(strange)).await;
+        assert_eq!(all.len(), KINDS.len(), "{strange}");
+        assert!(since(&book.admin, Some(&cursor)).await.1.is_empty());
+    }
+
+    book.run("UPDATE accounts SET equity = 1").await;
+    let (fresh, _) = since(&book.admin, None).await;
+    book.run("UPDATE desk.change_log SET at = at - interval '11 minutes'").await;
+    until_empty(&book, || book.run("SELECT desk.prune()")).await;
+
+    assert_eq!(since(&book.admin, Some(&old)).await.1.len(), KINDS.len());
+    assert!(since(&book.admin, Some(&fresh)).await.1.is_empty());
+}
+
+#[tokio::test]
+async fn asking_prunes_now_and_then_but_not_in_a_read_only_session() {
+    let book = Book::open().await;
+    book.run("UPDATE desk.change_log SET at = at - interval '11 minutes'; UPDATE desk.change_horizon SET pruned_at = '-infinity'").await;
+    let viewer = book.member("viewer", "tmt_viewer").await;
+    viewer.batch_execute("SET default_transaction_read_only = on").await.unwrap();
+    since(&viewer, None).await;
+    assert_ne!(book.text("SELECT count(*) FROM desk.change_log").await, "0");
+
+    viewer.batch_execute("SET default_transaction_read_only = off").await.unwrap();
+    until_empty(&book, async || {
+        book.run("UPDATE desk.change_horizon SET pruned_at = '-infinity'").await;
+        since(&viewer, None).await;
+    })
+    .await;
+}
+
+/// Repeats `prune` until the log is empty: as long as anybody on the server, in whatever database,
+/// has an older transaction open, its rows have to stay.
+async fn until_empty(book: &Book, prune: impl AsyncFn()) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    while book.text("SELECT count(*) FROM desk.change_log").await != "0" {
+        assert!(tokio::time::Instant::now() < deadline, "nothing was pruned");
+        prune().await;
+    }
+}
