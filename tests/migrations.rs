@@ -247,7 +247,8 @@ async fn preflight_names_the_rows_that_new_keys_refuse_and_changes_nothing() {
     let error = migrate(&client, Mode::Adopt).await.unwrap_err();
 
     let MigrateError::Obstacles { obstacles } = error else { panic!("{error}") };
-    let told: String = obstacles.iter().map(|o| format!("{o}\n")).collect();
+    let told: Vec<String> = obstacles.iter().map(ToString::to_string).collect();
+    let told = told.join("\n");
     for row in [
         "b0000000-0000-4000-8000-000000000001 (open)",
         "b0000000-0000-4000-8000-000000000009 (closing)",

@@ -269,17 +269,22 @@ async fn exposure_limits_hold_in_every_scope_and_unit() {
         );
         book.run(&format!("DELETE FROM risk_limits WHERE limit_id = '{id}'")).await;
     }
+}
+
+#[tokio::test]
+async fn percentages_and_fractions_are_of_the_equity() {
+    let book = Book::open().await;
+    let trader = book.trader().await;
     // EXP-05 to 07, LIM-07: percent of the equity, fraction of it, and a percentage that looks like one.
-    book.run("UPDATE accounts SET equity = 100000 WHERE account_name = 'bravo'").await;
     for (value, unit, allowed) in [
         (dec!(300), "percentage", dec!(300000)),
         (dec!(0.05), "fraction", dec!(5000)),
         (dec!(0.05), "percentage", dec!(50)),
     ] {
         let id = book
-            .limit(LIMIT, &format!("'{BRAVO}', 'max_exposure', 'account', NULL, {value}, '{unit}'"))
+            .limit(LIMIT, &format!("'{ALPHA}', 'max_exposure', 'account', NULL, {value}, '{unit}'"))
             .await;
-        let lines = assess(&trader, &bravo(dec!(1000))).await;
+        let lines = assess(&trader, &buy(dec!(1000))).await;
         assert_eq!(find(&lines, "MAX_EXPOSURE").allowed, Some(allowed));
         assert_eq!(
             lines.iter().any(|l| l.code == "PERCENTAGE_LOOKS_LIKE_FRACTION"),

@@ -79,7 +79,7 @@ pub(crate) struct Order {
     pub(crate) reason: Option<&'static str>,
 }
 
-/// Buys EUR_USD on alpha, 50 pips of risk.
+/// Buys `EUR_USD` on alpha, 50 pips of risk.
 pub(crate) fn buy(size: Decimal) -> Order {
     Order {
         key: Uuid::new_v4(),
@@ -96,7 +96,7 @@ pub(crate) fn buy(size: Decimal) -> Order {
     }
 }
 
-/// Sells EUR_USD on alpha, 50 pips of risk.
+/// Sells `EUR_USD` on alpha, 50 pips of risk.
 pub(crate) fn sell(size: Decimal) -> Order {
     Order { side: "SELL", stop: Some(dec!(1.105)), target: Some(dec!(1.09)), ..buy(size) }
 }
@@ -139,7 +139,7 @@ impl Book {
         book
     }
 
-    /// Gives EUR_USD and USD_JPY a price of now.
+    /// Gives `EUR_USD` and `USD_JPY` a price of now.
     pub(crate) async fn quote(&self) {
         self.admin.batch_execute(QUOTES).await.unwrap();
     }
@@ -193,7 +193,7 @@ impl Book {
         text(&self.admin, sql).await
     }
 
-    /// The id of the one live position of alpha in EUR_USD.
+    /// The id of the one live position.
     pub(crate) async fn position(&self) -> Uuid {
         let sql = "SELECT position_id FROM positions WHERE status IN ('open', 'closing')";
         self.admin.query_one(sql, &[]).await.unwrap().try_get(0).unwrap()
