@@ -4,13 +4,20 @@
 //! model and never changes it; what the model must know of a frame, how many rows fitted, goes back
 //! as [`Shown`]. Only `format` makes text of numbers, only `theme` names colours.
 
+mod agents;
 mod dashboard;
+mod detail;
 mod format;
+mod help;
 mod line;
+mod log;
+mod market;
 mod pane;
+mod popup;
 mod status;
 mod table;
 mod theme;
+mod ticket;
 mod totals;
 
 use ratatui::Frame;
@@ -18,6 +25,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 pub use theme::Theme;
 
+use crate::app::model::Overlay;
 use crate::app::{Model, SMALLEST, is_too_small};
 
 /// What a frame showed.
@@ -45,6 +53,7 @@ pub fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) -> Shown {
         status::draw_alarm(text, theme, frame, parts.alarm);
     }
     let shown = dashboard::view(model, theme, frame, parts.panes);
+    overlay(model, theme, frame, parts.panes);
     match parts.prompt {
         Some(prompt) => {
             line::toast(model, theme, frame, parts.toast);
@@ -56,6 +65,17 @@ pub fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) -> Shown {
     }
     line::footer(model, theme, frame, parts.footer);
     shown
+}
+
+/// Draws what stands before the panes.
+fn overlay(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+    match &model.overlay {
+        Overlay::Ticket(shown) => ticket::view(model, shown, theme, frame, area),
+        Overlay::Help(line) => help::view(model, *line, theme, frame, area),
+        Overlay::Log(line) => log::view(model, *line, theme, frame, area),
+        Overlay::Detail(pane, id) => detail::view(model, *pane, id, theme, frame, area),
+        Overlay::None | Overlay::Command(_) | Overlay::Filter(..) => {}
+    }
 }
 
 /// Where everything stands.

@@ -12,6 +12,8 @@ use rust_decimal::Decimal;
 pub enum Cell {
     /// Not known, or there is none: `—`, never zero.
     Absent,
+    /// None yet; the word says why: the result of an open trade is `open`.
+    Awaited(&'static str),
     /// A word or a sentence.
     Text(String),
     /// An amount of money, two decimals.
@@ -54,7 +56,7 @@ impl Cell {
     /// Returns its number, if it is one.
     pub fn number(&self) -> Option<Decimal> {
         match self {
-            Self::Absent | Self::Text(_) | Self::Time(_) => None,
+            Self::Absent | Self::Awaited(_) | Self::Text(_) | Self::Time(_) => None,
             Self::Money(value)
             | Self::Gain(value)
             | Self::Signed(value, _)
@@ -69,12 +71,17 @@ impl Cell {
         }
     }
 
+    /// Tells whether there is no value.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent | Self::Awaited(_))
+    }
+
     /// Orders two cells of one column; what is absent comes last.
     pub fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
-            (Self::Absent, Self::Absent) => Ordering::Equal,
-            (Self::Absent, _) => Ordering::Greater,
-            (_, Self::Absent) => Ordering::Less,
+            (one, two) if one.is_absent() || two.is_absent() => {
+                one.is_absent().cmp(&two.is_absent())
+            }
             (Self::Text(one), Self::Text(two)) => one.cmp(two),
             (Self::Time(one), Self::Time(two)) => one.cmp(two),
             (one, two) => one.number().cmp(&two.number()),

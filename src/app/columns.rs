@@ -128,7 +128,7 @@ fn visible_of<T: Listed>(model: &Model) -> Vec<RowId> {
             shown.into_iter().map(|row| ((column.cell)(model, row), row)).collect();
         keyed.sort_by(|(one, _), (two, _)| match (one, two) {
             // Absent stays last in both directions.
-            (Cell::Absent, _) | (_, Cell::Absent) => one.order(two),
+            _ if one.is_absent() || two.is_absent() => one.order(two),
             _ if is_downward => two.order(one),
             _ => one.order(two),
         });

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use super::theme::{Ink, Theme};
-use super::{Shown, pane, totals};
+use super::{Shown, agents, market, pane, totals};
 use crate::app::model::Model;
 use crate::app::pane::Pane;
 
@@ -75,7 +75,16 @@ fn alone(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) -> Show
     let [tabs, below] = pane::split_top(area, 1);
     draw_tabs(model, theme, frame, tabs);
     let mut shown = Shown::default();
-    let height = pane::view(model, model.focus, theme, frame, below);
+    let height = match model.focus {
+        Pane::Market => market::view(model, theme, frame, below),
+        Pane::Agents => agents::view(model, theme, frame, below),
+        Pane::Accounts
+        | Pane::Positions
+        | Pane::Trades
+        | Pane::Signals
+        | Pane::Events
+        | Pane::Limits => pane::view(model, model.focus, theme, frame, below),
+    };
     note(&mut shown, model.focus, height);
     shown
 }

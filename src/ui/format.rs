@@ -134,10 +134,51 @@ pub(super) fn skew(offset: chrono::TimeDelta) -> String {
     format!("{sign}{}", age(length))
 }
 
+/// Tells whether a unit of the database is a currency: capitals only, as `desk.unit_currency` has it.
+fn is_currency(unit: &str) -> bool {
+    (3..=8).contains(&unit.len()) && unit.chars().all(|c| c.is_ascii_uppercase())
+}
+
+/// Returns a figure in one of the database's units, as it stands in a column.
+pub(super) fn measured(value: Decimal, unit: &str) -> String {
+    match unit {
+        "percentage" => format!("{}%", number(value, 2)),
+        "fraction" => percent(value, 1),
+        "count" => number(value, 0),
+        "seconds" => format!("{} s", number(value, 1)),
+        "pips" => number(value, 1),
+        "ratio" => number(value, 2),
+        unit if is_currency(unit) => money(value),
+        _ => exact(value),
+    }
+}
+
+/// Returns a figure in one of the database's units that is at most `width` columns wide: without its
+/// decimals where it must be, or not at all. It never loses digits that count.
+pub(super) fn measured_in(value: Decimal, unit: &str, width: usize) -> String {
+    let text = measured(value, unit);
+    if text.width() <= width {
+        return text;
+    }
+    let shorter = number(value, 0);
+    let is_whole = unit != "percentage" && unit != "fraction";
+    if is_whole && shorter.width() <= width { shorter } else { "#".repeat(width) }
+}
+
+/// Returns what stands behind a figure in a sentence: a currency or a word; nothing where the figure
+/// carries its unit or has none.
+pub(super) fn unit_name(unit: &str) -> &str {
+    match unit {
+        "percentage" | "fraction" | "count" | "seconds" | "ratio" => "",
+        unit => unit,
+    }
+}
+
 /// Returns the text of a cell, as wide as it wants to be.
 pub(super) fn cell(cell: &Cell, now: DateTime<Utc>) -> String {
     match cell {
         Cell::Absent => ABSENT.to_owned(),
+        Cell::Awaited(word) => (*word).to_owned(),
         Cell::Text(text) => text.clone(),
         Cell::Money(value) => money(*value),
         Cell::Gain(value) => gain(*value),
@@ -161,13 +202,15 @@ pub(super) fn cell(cell: &Cell, now: DateTime<Utc>) -> String {
 /// arrow, then its decimals, and where even that is too wide, `#` stands for it.
 pub(super) fn cell_in(value: &Cell, width: usize, align: Align, now: DateTime<Utc>) -> String {
     let text = cell(value, now);
-    if text.width() <= width || matches!(value, Cell::Text(_)) {
+    if text.width() <= width || matches!(value, Cell::Text(_) | Cell::Awaited(_)) {
         return pad(&text, width, align);
     }
-    let shorter = match value {
-        Cell::Gain(amount) => vec![signed(*amount, 2), signed(*amount, 0)],
-        Cell::Money(amount) | Cell::Number(amount, _) => vec![number(*amount, 0)],
-        _ => vec![],
+    let shorter = if let Cell::Gain(amount) = value {
+        vec![signed(*amount, 2), signed(*amount, 0)]
+    } else if let Cell::Money(amount) | Cell::Number(amount, _) = value {
+        vec![number(*amount, 0)]
+    } else {
+        vec![]
     };
     let fitting = shorter.into_iter().find(|text| text.width() <= width);
     pad(&fitting.unwrap_or_else(|| "#".repeat(width)), width, align)

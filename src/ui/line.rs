@@ -7,12 +7,12 @@ use ratatui::text::{Line, Span};
 use tui_input::Input;
 use unicode_width::UnicodeWidthStr;
 
-use super::format;
 use super::theme::{Ink, Theme};
+use super::{format, popup};
 use crate::app::chord;
-use crate::app::keymap::{Action, Binding, Context, Look as KeyLook};
+use crate::app::keymap::{Action, Binding, Look as KeyLook, Step};
 use crate::app::model::{Model, Overlay};
-use crate::app::ticket::Stage;
+use crate::app::ticket::{FieldName, Form, Stage};
 
 /// Draws the newest notice.
 pub(super) fn toast(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
@@ -43,8 +43,22 @@ pub(super) fn prompt(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: R
     match &model.overlay {
         Overlay::Command(input) => typed(":", input, theme, frame, area),
         Overlay::Filter(input, _) => typed("/", input, theme, frame, area),
-        _ if !model.pressed.is_empty() => continuations(model, theme, frame, area),
-        _ => frame.render_widget(Span::styled(":", theme.style(Ink::Quiet)), area),
+        Overlay::None
+        | Overlay::Help(_)
+        | Overlay::Log(_)
+        | Overlay::Detail(..)
+        | Overlay::Ticket(_)
+            if !model.pressed.is_empty() =>
+        {
+            continuations(model, theme, frame, area);
+        }
+        Overlay::None
+        | Overlay::Help(_)
+        | Overlay::Log(_)
+        | Overlay::Detail(..)
+        | Overlay::Ticket(_) => {
+            frame.render_widget(Span::styled(":", theme.style(Ink::Quiet)), area);
+        }
     }
 }
 
@@ -103,12 +117,17 @@ fn continuations(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect)
             spans.extend(hint(model, binding, &longer.join(" "), theme));
         }
     }
-    frame.render_widget(Line::from(spans), area);
+    popup::line(Line::from(spans), frame, area);
 }
 
 /// Returns a key and what it does; grey where it cannot be done now.
 fn hint(model: &Model, binding: &Binding, keys: &str, theme: Theme) -> [Span<'static>; 2] {
-    let is_off = model.obstacle(binding.action).is_some();
+    let obstacle = if binding.action == Action::Ticket(Step::Send) {
+        model.send_obstacle()
+    } else {
+        model.obstacle(binding.action)
+    };
+    let is_off = obstacle.is_some();
     let (key, label) = if is_off { (Ink::Quiet, Ink::Quiet) } else { (Ink::Key, Ink::Plain) };
     [
         Span::styled(keys.to_owned(), theme.style(key)),
@@ -127,7 +146,7 @@ pub(super) fn footer(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: R
     let mut bound: Vec<(usize, &Binding, String)> = Vec::new();
     for (at, context) in contexts.into_iter().enumerate() {
         for (binding, keys) in model.options.keymap.of(context) {
-            if binding.footer.is_some() {
+            if binding.footer.is_some() && has_meaning(model, binding.action) {
                 let first = keys.split(' ').next().unwrap_or_default().to_owned();
                 bound.push((at, binding, first));
             }
@@ -166,6 +185,21 @@ pub(super) fn footer(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: R
     frame.render_widget(Line::from(spans), area);
 }
 
+/// Tells whether a key of the ticket means anything for the form that is open.
+fn has_meaning(model: &Model, action: Action) -> bool {
+    let Some(ticket) = model.ticket() else { return true };
+    let Action::Ticket(step) = action else { return true };
+    match step {
+        Step::RiskSize => matches!(ticket.form, Form::Open { .. }),
+        Step::Reprice | Step::TickUp | Step::TickDown => ticket.field(FieldName::Price).is_some(),
+        Step::GiveReason => ticket.field(FieldName::Reason).is_some(),
+        Step::WidenScope => matches!(ticket.form, Form::Halt { .. }),
+        Step::NextField | Step::PreviousField | Step::ToReview | Step::Send | Step::BackToEdit => {
+            true
+        }
+    }
+}
+
 /// Says what to do where the key table has no say.
 fn without_keys(model: &Model) -> &'static str {
     match &model.overlay {
@@ -181,9 +215,4 @@ fn without_keys(model: &Model) -> &'static str {
         Overlay::Ticket(_) => "Esc leaves: it is settled in the background, nothing is sent again",
         Overlay::None | Overlay::Help(_) | Overlay::Log(_) | Overlay::Detail(..) => "",
     }
-}
-
-/// Returns the heading of the context that keys go to first.
-pub(super) fn nearest(model: &Model) -> Option<Context> {
-    model.contexts().first().copied()
 }

@@ -6,7 +6,7 @@ use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, BorderType, Padding, Paragraph, Wrap};
+use ratatui::widgets::{Block, BorderType, Paragraph, Wrap};
 use unicode_width::UnicodeWidthStr;
 
 use super::format;
@@ -43,23 +43,23 @@ pub(super) fn body(
     inner: Rect,
 ) -> usize {
     let [head, below] = split_top(inner, 1);
-    let layout = Layout::choose(model, pane, ids, usize::from(inner.width));
-    let headings = layout.headings(model.pane(pane).sort, theme.style(Ink::Header));
-    frame.render_widget(headings, head);
     let has_totals = totals::has(pane) && below.height >= ROOM_FOR_TOTALS;
     let kept = u16::from(has_totals);
-    let (rows, foot) = {
-        let [rows, foot] = split_top(below, below.height.saturating_sub(kept));
-        (rows, foot)
-    };
+    let [rows, _] = split_top(below, below.height.saturating_sub(kept));
     if ids.is_empty() {
         empty(model, pane, theme, frame, below);
         return usize::from(rows.height);
     }
+    let layout = Layout::choose(model, pane, ids, usize::from(inner.width));
+    let headings = layout.headings(model.pane(pane).sort, theme.style(Ink::Header));
+    frame.render_widget(headings, head);
     let is_stale = is_stale(model.badge(pane));
     let look = Look { layout: &layout, theme, is_stale };
     table::draw(model, pane, ids, look, frame, rows);
     if has_totals {
+        // Below the last row, as on paper.
+        let filled = u16::try_from(ids.len()).unwrap_or(u16::MAX).min(rows.height);
+        let foot = split_top(split_top(below, filled)[1], 1)[0];
         totals::draw(model, pane, ids, look, frame, foot);
     }
     usize::from(rows.height)
@@ -100,7 +100,6 @@ pub(super) fn enclose(
     let mut block = Block::bordered()
         .border_type(kind)
         .border_style(border)
-        .padding(Padding::horizontal(u16::from(area.width > 4)))
         .title(Line::styled(
             name,
             if is_focused { border.patch(theme.style(Ink::Strong)) } else { Style::new() },
@@ -223,8 +222,9 @@ fn more(model: &Model, pane: Pane, total: usize, theme: Theme, frame: &mut Frame
         width: 1,
         height: u16::try_from(length).unwrap_or(1),
     };
+    let (sign, ink) = if model.focus == pane { ("█", Ink::Focus) } else { ("┃", Ink::Quiet) };
     for row in thumb.intersection(frame.area()).rows() {
-        frame.render_widget(Span::styled("█", theme.style(Ink::Quiet)), row);
+        frame.render_widget(Span::styled(sign, theme.style(ink)), row);
     }
 }
 
@@ -246,7 +246,7 @@ fn empty(model: &Model, pane: Pane, theme: Theme, frame: &mut Frame<'_>, area: R
     };
     // One blank line above the words where there is room for it.
     let [_, below] = split_top(area, u16::from(area.height > 2));
-    let words = Paragraph::new(Span::styled(text, theme.style(Ink::Quiet)))
+    let words = Paragraph::new(Line::styled(text, theme.style(Ink::Quiet)))
         .alignment(Alignment::Center)
         .wrap(Wrap { trim: true });
     frame.render_widget(words, below);

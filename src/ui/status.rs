@@ -11,6 +11,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::format;
 use super::theme::{Ink, Theme};
+use crate::app::cell::Align;
 use crate::app::model::{Link, Model};
 use crate::domain::event::Severity;
 use crate::domain::halt::{Halt, HaltMode, Scope};
@@ -21,6 +22,9 @@ type Piece = (String, Style);
 
 /// A clock error from which it is worth a look: ages of prices are only as good as the clocks.
 const SKEWED: Duration = Duration::from_secs(1);
+
+/// Columns from which severities are written out.
+const WIDE: u16 = 110;
 
 /// Draws the status line.
 pub(super) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
@@ -140,19 +144,21 @@ fn skew(model: &Model, theme: Theme) -> Piece {
     (format!("skew {}", format::skew(offset)), style)
 }
 
-/// What the feed replaced and dropped, where there is room for it.
+/// What the feed took, replaced and dropped, where there is room for it.
 fn counts(model: &Model, theme: Theme) -> Piece {
-    let counts = model.counts;
+    let count = |count: u64| format::number(count.into(), 0);
     let text = format!(
         "quotes {} conflated {} dropped {}",
-        counts.received, counts.replaced, counts.dropped
+        count(model.counts.received),
+        count(model.counts.replaced),
+        count(model.counts.dropped),
     );
     (text, theme.style(Ink::Quiet))
 }
 
 /// Draws the line of halts and of what nobody owns.
 pub(super) fn banner(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
-    let right = unowned(model, theme);
+    let right = unowned(model, theme, area.width < WIDE);
     let width: usize = right.iter().map(|(text, _)| text.width()).sum();
     let room = usize::from(area.width).saturating_sub(width).saturating_sub(2);
     across(halts(model, theme, room), right, frame, area);
@@ -220,8 +226,19 @@ pub(super) fn covered(model: &Model, halt: &Halt) -> String {
     }
 }
 
+fn word(severity: Severity, is_narrow: bool) -> &'static str {
+    match severity {
+        Severity::Warning if is_narrow => "warn",
+        Severity::Critical if is_narrow => "crit",
+        Severity::Emergency if is_narrow => "emerg",
+        Severity::Info | Severity::Warning | Severity::Critical | Severity::Emergency => {
+            severity.as_str()
+        }
+    }
+}
+
 /// Returns how much nobody owns, and what waits for a second person.
-fn unowned(model: &Model, theme: Theme) -> Vec<Piece> {
+fn unowned(model: &Model, theme: Theme, is_narrow: bool) -> Vec<Piece> {
     let quiet = theme.style(Ink::Quiet);
     let counts = model.unacknowledged();
     let mut pieces = Vec::new();
@@ -238,7 +255,7 @@ fn unowned(model: &Model, theme: Theme) -> Vec<Piece> {
                 Severity::Warning => Ink::Warning,
                 Severity::Critical | Severity::Emergency => Ink::Critical,
             };
-            pieces.push((format!(" {count} {}", severity.as_str()), theme.style(ink)));
+            pieces.push((format!(" {count} {}", word(severity, is_narrow)), theme.style(ink)));
         }
     }
     let waiting = model.desk.limits.values().filter(|row| row.state == LimitState::Pending).count();
@@ -254,11 +271,19 @@ fn unowned(model: &Model, theme: Theme) -> Vec<Piece> {
     pieces
 }
 
+/// What stands across the screen, and the keys that take it away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Alarm {
+    text: String,
+    hint: &'static str,
+}
+
 /// Returns what stands across the screen until somebody owns it.
-pub(super) fn alarm(model: &Model) -> Option<String> {
+pub(super) fn alarm(model: &Model) -> Option<Alarm> {
     if let Some(alarm) = &model.alarm {
         let at = format::time(alarm.at, model.now);
-        return Some(format!("ALARM {at}  {}   (!a acknowledges)", alarm.text));
+        let text = format!("ALARM {at}  {}", alarm.text);
+        return Some(Alarm { text, hint: "!a acknowledges" });
     }
     let mut open = model
         .desk
@@ -271,12 +296,14 @@ pub(super) fn alarm(model: &Model) -> Option<String> {
     let account = newest.account.map_or("system".to_owned(), |id| model.desk.account_name(id));
     let at = format::time(newest.occurred_at, model.now);
     let what = newest.message.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
-    Some(format!("EMERGENCY {at}  {account} {}{what}   (5, then a)", newest.event_type))
+    let text = format!("EMERGENCY {at}  {account} {}{what}", newest.event_type);
+    Some(Alarm { text, hint: "5, then a" })
 }
 
 /// Draws the alarm.
-pub(super) fn draw_alarm(text: &str, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
-    let width = usize::from(area.width);
-    let text = format::pad(&format!(" {text}"), width, crate::app::cell::Align::Left);
-    frame.render_widget(Span::styled(text, theme.style(Ink::Alarm)), area);
+pub(super) fn draw_alarm(alarm: &Alarm, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+    let hint = format!("  {} ", alarm.hint);
+    let room = usize::from(area.width).saturating_sub(hint.width());
+    let text = format::pad(&format!(" {}", alarm.text), room, Align::Left);
+    frame.render_widget(Span::styled(format!("{text}{hint}"), theme.style(Ink::Alarm)), area);
 }

@@ -84,11 +84,15 @@ impl Layout {
             .collect();
         let room = room.saturating_sub(LEAD);
         // A blank more between columns is easier to read, but not worth a column that matters.
-        let loose = fitting(&wanted, room, GAP);
+        // The last column does not lean on the frame either, unless the room is needed.
+        let loose = fitting(&wanted, room.saturating_sub(1), GAP);
         let tight = fitting(&wanted, room, 1);
         let matters = |chosen: &[Placed]| chosen.iter().filter(|one| one.head.keep < 8).count();
-        let (mut columns, gap) =
-            if matters(&tight) > matters(&loose) { (tight, 1) } else { (loose, GAP) };
+        let (mut columns, gap, room) = if matters(&tight) > matters(&loose) {
+            (tight, 1, room)
+        } else {
+            (loose, GAP, room.saturating_sub(1))
+        };
         let used = total(&columns, gap);
         widen(&mut columns, room.saturating_sub(used), &measured);
         Self { columns, gap }
@@ -190,14 +194,18 @@ impl Row {
             let cell = self.cells.get(column.index).unwrap_or(&Cell::Absent);
             spans.extend(self.spans(cell, *column, look.theme, now));
         }
-        let base = if look.is_stale || self.tone == Tone::Quiet { Ink::Quiet } else { Ink::Plain };
-        if base == Ink::Quiet {
+        if look.is_stale {
             // Old rows speak with one quiet voice: a bright gain among them would look live.
             for span in &mut spans {
                 span.style = look.theme.style(Ink::Quiet);
             }
         }
         Line::from(spans)
+    }
+
+    /// Tells whether its age is that of a price.
+    fn is_priced(&self) -> bool {
+        matches!(self.id, RowId::Position(_) | RowId::Instrument(_))
     }
 
     fn spans(
@@ -220,7 +228,12 @@ impl Row {
             ];
         }
         let style = match cell {
-            Cell::Absent | Cell::Booked(..) => theme.style(Ink::Quiet),
+            Cell::Absent | Cell::Awaited(_) | Cell::Booked(..) => theme.style(Ink::Quiet),
+            // The price that this row was valued at is too old: only its age may speak up.
+            Cell::Age(_) if self.tone == Tone::Quiet && self.is_priced() => {
+                theme.style(Ink::Critical)
+            }
+            _ if self.tone == Tone::Quiet => theme.style(Ink::Quiet),
             Cell::Gain(value) => gain_style(*value, theme),
             Cell::Text(_) | Cell::Age(_) => tone,
             Cell::Money(_)
@@ -253,15 +266,24 @@ pub(super) fn gain_style(value: rust_decimal::Decimal, theme: Theme) -> Style {
 fn width<'a>(head: Head, cells: impl Iterator<Item = &'a Cell>, now: DateTime<Utc>) -> usize {
     let declared = usize::from(head.width);
     let title = head.title.width();
-    let need = |cell: &Cell| match cell {
-        Cell::Text(text) => text.width().min(declared.max(title)),
-        Cell::Used(_) => declared,
-        Cell::Gain(_) => format::cell(cell, now).width().max(10),
-        Cell::Signed(..) => format::cell(cell, now).width().max(5),
-        Cell::Age(_) => format::cell(cell, now).width().max(4),
-        Cell::Left(_) => format::cell(cell, now).width().max(5),
-        Cell::Time(_) => 8,
-        other => format::cell(other, now).width(),
+    let need = |cell: &Cell| {
+        let text = || format::cell(cell, now).width();
+        match cell {
+            Cell::Text(words) => words.width().min(declared.max(title)),
+            Cell::Used(_) => declared,
+            Cell::Gain(_) => text().max(9),
+            Cell::Signed(..) | Cell::Left(_) => text().max(5),
+            Cell::Age(_) => text().max(4),
+            Cell::Time(_) => 8,
+            Cell::Absent
+            | Cell::Awaited(_)
+            | Cell::Money(_)
+            | Cell::Price(..)
+            | Cell::Booked(..)
+            | Cell::Size(_)
+            | Cell::Number(..)
+            | Cell::Percent(_) => text(),
+        }
     };
     cells.map(need).fold(title, usize::max)
 }
@@ -292,10 +314,8 @@ fn widen(columns: &mut [Placed], mut spare: usize, measured: &[Row]) {
     for column in columns {
         let longest = measured
             .iter()
-            .filter_map(|row| match row.cells.get(column.index) {
-                Some(Cell::Text(text)) => Some(text.width()),
-                _ => None,
-            })
+            .filter_map(|row| row.cells.get(column.index))
+            .map(|cell| if let Cell::Text(words) = cell { words.width() } else { 0 })
             .max();
         let more = longest.unwrap_or(0).saturating_sub(column.width).min(spare);
         column.width = column.width.saturating_add(more);

@@ -55,10 +55,12 @@ fn groups(model: &Model, pane: Pane, ids: &[RowId]) -> BTreeMap<Group, Sums> {
     let heads = columns::heads(pane);
     let mut groups: BTreeMap<Group, Sums> = BTreeMap::new();
     for id in ids {
-        let account = match id {
-            RowId::Account(id) => Some(*id),
-            RowId::Position(id) => model.desk.positions.get(id).map(|row| row.account),
-            _ => None,
+        let account = if let RowId::Account(id) = id {
+            Some(*id)
+        } else if let RowId::Position(id) = id {
+            model.desk.positions.get(id).map(|row| row.account)
+        } else {
+            None
         };
         let Some(account) = account.and_then(|id| model.desk.accounts.get(&id)) else { continue };
         let Some((_, cells)) = columns::cells(model, pane, id) else { continue };
@@ -80,7 +82,12 @@ fn summed(pane: Pane) -> &'static [&'static str] {
     match pane {
         Pane::Accounts => &["DAY P&L", "OPEN P&L", "EQUITY", "BALANCE", "MARGIN", "EXPOSURE"],
         Pane::Positions => &["UPNL", "BOOKED PNL", "REALIZED"],
-        _ => &[],
+        Pane::Trades
+        | Pane::Signals
+        | Pane::Events
+        | Pane::Limits
+        | Pane::Market
+        | Pane::Agents => &[],
     }
 }
 
@@ -93,10 +100,12 @@ fn figure(title: &str, sum: Option<Decimal>) -> Cell {
 }
 
 fn figure_style(cell: &Cell, look: Look<'_>) -> Style {
-    match cell {
-        Cell::Gain(value) => gain_style(*value, look.theme),
-        Cell::Absent => look.theme.style(Ink::Quiet),
-        _ => Style::new(),
+    if let Cell::Gain(value) = cell {
+        gain_style(*value, look.theme)
+    } else if cell.is_absent() {
+        look.theme.style(Ink::Quiet)
+    } else {
+        Style::new()
     }
 }
 

@@ -22,8 +22,10 @@ impl Listed for Trade {
         right("EXIT", 10, 5, |model, row| {
             Cell::maybe(row.exit_price, |n| Cell::Price(n, model.price_places(&row.instrument)))
         }),
-        left("STATE", 9, 2, |_, row| Cell::Text(row.status.as_str().to_owned())),
-        right("NET", 11, 0, |_, row| Cell::maybe(row.net_pnl, Cell::Gain)),
+        left("STATE", 9, 4, |_, row| Cell::Text(row.status.as_str().to_owned())),
+        right("NET", 11, 0, |_, row| {
+            row.net_pnl.map_or(Cell::Awaited(row.status.as_str()), Cell::Gain)
+        }),
         right("RISK", 9, 6, |_, row| Cell::Money(row.risk_amount)),
         right("RISK %", 6, 7, |_, row| Cell::Percent(row.risk_percentage)),
         right("STOP", 10, 8, |model, row| {

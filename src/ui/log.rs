@@ -1,0 +1,60 @@
+//! The action log: everything that was said, done and answered, the newest first.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::theme::{Ink, Theme};
+use super::{format, popup};
+use crate::app::model::Model;
+
+/// Columns of the time and the blanks behind it.
+const TIME: usize = 10;
+
+/// Draws the log, scrolled down by `line`.
+pub(super) fn view(model: &Model, line: usize, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+    let title =
+        Line::styled(" Action log ", theme.style(Ink::Focus).patch(theme.style(Ink::Strong)));
+    let count = model.notices.len();
+    let entries = if count == 1 { "entry" } else { "entries" };
+    let corner = format!("{count} {entries} │ j k scroll │ Esc back");
+    let inner = popup::open(title, &corner, theme, frame, area);
+    if model.notices.is_empty() {
+        let text = Line::styled("nothing was done yet", theme.style(Ink::Quiet));
+        frame.render_widget(text, inner);
+        return;
+    }
+    let width = usize::from(inner.width).saturating_sub(TIME);
+    let mut lines = Vec::new();
+    for write in &model.writes {
+        let state = match &write.unknown {
+            Some(why) => format!("UNKNOWN, being settled: {why}"),
+            None => "under way".to_owned(),
+        };
+        let text = format!("{}  {}  key {}", write.summary, state, write.request.key);
+        lines.extend(entry("waiting", &text, width, theme, theme.style(Ink::Warning)));
+    }
+    for notice in model.notices.iter().rev() {
+        let at = format::time(notice.at, model.now);
+        lines.extend(entry(&at, &notice.text, width, theme, theme.tone(notice.tone)));
+    }
+    popup::lines(lines, line, frame, inner);
+}
+
+fn entry(
+    at: &str,
+    text: &str,
+    width: usize,
+    theme: Theme,
+    style: ratatui::style::Style,
+) -> Vec<Line<'static>> {
+    popup::wrap(text, width)
+        .into_iter()
+        .enumerate()
+        .map(|(row, part)| {
+            let at = if row == 0 { at } else { "" };
+            let at = format::pad(at, TIME, crate::app::cell::Align::Left);
+            Line::from(vec![Span::styled(at, theme.style(Ink::Quiet)), Span::styled(part, style)])
+        })
+        .collect()
+}

@@ -1,0 +1,77 @@
+//! Pane 7: the watch list, and bars of the instrument that is selected in it.
+
+mod candles;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Padding};
+
+use super::theme::{Ink, Theme};
+use super::{format, pane};
+use crate::app::lists::TIMEFRAMES;
+use crate::app::model::Model;
+use crate::app::pane::Pane;
+
+/// Draws list and chart side by side, and returns how many instruments fit.
+pub(super) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) -> usize {
+    let width = (area.width / 5 * 2).clamp(38, 72).min(area.width);
+    let list = Rect { width, ..area };
+    let chart =
+        Rect { x: area.x.saturating_add(width), width: area.width.saturating_sub(width), ..area };
+    let height = pane::view(model, Pane::Market, theme, frame, list);
+    draw_chart(model, theme, frame, chart);
+    height
+}
+
+fn draw_chart(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+    let chart = &model.chart;
+    let quiet = theme.style(Ink::Quiet);
+    let name = chart.instrument.as_ref().map_or("chart".to_owned(), ToString::to_string);
+    let mut frames = vec![Span::raw(" ")];
+    for timeframe in TIMEFRAMES {
+        let is_shown = timeframe == chart.timeframe;
+        let text = if is_shown { format!("[{timeframe}]") } else { format!(" {timeframe} ") };
+        frames
+            .push(Span::styled(text, theme.style(if is_shown { Ink::Strong } else { Ink::Quiet })));
+    }
+    frames.push(Span::raw(" "));
+    let block = Block::bordered()
+        .border_style(quiet)
+        .padding(Padding::horizontal(1))
+        .title(Line::styled(format!(" {name} "), theme.style(Ink::Strong)))
+        .title(Line::from(frames).right_aligned());
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let (Some(instrument), false) = (&chart.instrument, chart.bars.is_empty()) else {
+        let text = match &chart.instrument {
+            Some(_) => "no bars of this length yet: , and . change it",
+            None => "select an instrument: j and k",
+        };
+        let [_, below] = pane::split_top(inner, inner.height / 2);
+        frame.render_widget(Line::styled(text, quiet).centered(), below);
+        return;
+    };
+    let [head, below] = pane::split_top(inner, 1);
+    frame.render_widget(quote(model, theme), head);
+    let places = model.price_places(instrument);
+    candles::draw(&chart.bars, places, model.now, theme, frame, below);
+}
+
+/// Returns the price of now and its age.
+fn quote(model: &Model, theme: Theme) -> Line<'static> {
+    let Some(instrument) = &model.chart.instrument else { return Line::raw("") };
+    let places = model.price_places(instrument);
+    let Some(quote) = model.book.quote(instrument) else {
+        return Line::styled("no price yet", theme.style(Ink::Quiet));
+    };
+    let age = model.price_age(instrument).unwrap_or_default();
+    Line::from(vec![
+        Span::styled("bid ", theme.style(Ink::Quiet)),
+        Span::styled(format::price(quote.bid, places), theme.style(Ink::Strong)),
+        Span::styled("  ask ", theme.style(Ink::Quiet)),
+        Span::styled(format::price(quote.ask, places), theme.style(Ink::Strong)),
+        Span::styled("  age ", theme.style(Ink::Quiet)),
+        Span::styled(format::age(age), pane::by_age(model, age, Ink::Plain, theme)),
+    ])
+}

@@ -1,0 +1,138 @@
+//! What stands before the panes: a frame in the middle of their place, never over the first lines.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, BorderType, Clear, Padding};
+use unicode_width::UnicodeWidthStr;
+
+use super::format;
+use super::theme::{Ink, Theme};
+
+/// Slivers of the panes beside a popup that are narrower than this are noise: it takes them too.
+const SLIVER: u16 = 5;
+
+/// Returns a rectangle of about `width` by at most `height` in the middle of `area`.
+pub(super) fn middle(area: Rect, width: u16, height: u16) -> Rect {
+    let is_sliver = area.width.saturating_sub(width) < SLIVER * 2;
+    let width = if is_sliver { area.width } else { width };
+    let height = height.min(area.height);
+    Rect {
+        x: area.x.saturating_add(area.width.saturating_sub(width) / 2),
+        y: area.y.saturating_add(area.height.saturating_sub(height) / 2),
+        width,
+        height,
+    }
+}
+
+/// Clears `area`, draws a frame around it with a title at each end, and returns what is inside.
+pub(super) fn open(
+    title: Line<'static>,
+    corner: &str,
+    theme: Theme,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) -> Rect {
+    let room = usize::from(area.width).saturating_sub(title.width()).saturating_sub(6);
+    let corner = format::fit(corner, room);
+    let mut block = Block::bordered()
+        .border_type(BorderType::Thick)
+        .border_style(theme.style(Ink::Focus))
+        .padding(Padding::horizontal(1))
+        .title(title);
+    if !corner.is_empty() {
+        let text = Line::styled(format!(" {corner} "), theme.style(Ink::Quiet));
+        block = block.title(text.right_aligned());
+    }
+    let inner = block.inner(area);
+    frame.render_widget(Clear, area);
+    frame.render_widget(block, area);
+    inner
+}
+
+/// Draws a line across a popup, joined to its frame on both sides.
+pub(super) fn rule(theme: Theme, frame: &mut Frame<'_>, area: Rect, y: u16) {
+    let line = Rect { y, height: 1, ..area }.intersection(area);
+    let dashes = "─".repeat(usize::from(line.width).saturating_sub(2));
+    frame.render_widget(Line::styled(format!("┠{dashes}┨"), theme.style(Ink::Focus)), line);
+}
+
+/// Returns `text` in lines of at most `width` columns, broken at blanks where there are any.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(1);
+    let mut lines: Vec<String> = Vec::new();
+    let mut line = String::new();
+    for word in text.split_inclusive(' ') {
+        let mut word = word;
+        if !line.is_empty() && line.width().saturating_add(word.trim_end().width()) > width {
+            lines.push(std::mem::take(&mut line).trim_end().to_owned());
+        }
+        // A word that is wider than the line is broken where it must be.
+        while word.trim_end().width() > width {
+            let mut used = 0;
+            let at = word
+                .char_indices()
+                .find(|(_, c)| {
+                    used += unicode_width::UnicodeWidthChar::width(*c).unwrap_or(0);
+                    used > width
+                })
+                .map_or(word.len(), |(at, _)| at.max(1));
+            let Some((head, tail)) = word.split_at_checked(at) else { break };
+            lines.push(head.to_owned());
+            word = tail;
+        }
+        line.push_str(word);
+    }
+    if !line.trim_end().is_empty() || lines.is_empty() {
+        lines.push(line.trim_end().to_owned());
+    }
+    lines
+}
+
+/// Returns `text` wrapped into styled lines.
+pub(super) fn paragraph(text: &str, width: usize, style: Style) -> Vec<Line<'static>> {
+    wrap(text, width).into_iter().map(|line| Line::styled(line, style)).collect()
+}
+
+/// Draws lines one below the other, from the `skip`-th on.
+/// Returns the first line that was drawn: scrolling ends where the last line is on the screen.
+pub(super) fn lines(
+    lines: Vec<Line<'static>>,
+    skip: usize,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) -> usize {
+    let most = lines.len().saturating_sub(usize::from(area.height));
+    let skip = skip.min(most);
+    for (text, row) in lines.into_iter().skip(skip).zip(area.rows()) {
+        line(text, frame, row);
+    }
+    skip
+}
+
+/// Draws one line, with `…` at its end where it is wider than `area`: a figure whose last digits
+/// were silently missing would read as another one.
+pub(super) fn line(text: Line<'static>, frame: &mut Frame<'_>, area: Rect) {
+    let is_cut = text.width() > usize::from(area.width);
+    let style = text.spans.last().map_or(text.style, |span| text.style.patch(span.style));
+    frame.render_widget(text, area);
+    if is_cut {
+        let last = Rect { x: area.right().saturating_sub(1), width: 1, ..area };
+        frame.render_widget(Span::styled("…", style), last.intersection(area));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_broken_at_blanks_and_words_only_where_they_must_be() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
+        assert_eq!(wrap("日本語", 4), ["日本", "語"]);
+        assert_eq!(wrap("日本語", 1), ["日", "本", "語"]);
+        assert_eq!(wrap("", 5), [""]);
+    }
+}

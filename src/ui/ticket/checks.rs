@@ -1,0 +1,186 @@
+//! What the rulebook says of a trade, as a table: the same rules that decide when it is sent.
+
+use ratatui::text::{Line, Span};
+use rust_decimal::Decimal;
+use unicode_width::UnicodeWidthStr;
+
+use crate::app::cell::Align;
+use crate::app::ticket::{Ticket, Verdict};
+use crate::domain::outcome::{Check, Finding};
+use crate::ui::format;
+use crate::ui::popup;
+use crate::ui::theme::{Ink, Theme};
+
+/// Columns of the word in front: `ok`, `SOFT`, `HARD`.
+const WORD: usize = 5;
+/// Columns of a share: `99.7%`.
+const USED: usize = 6;
+
+/// Widths of the columns that depend on the room there is.
+#[derive(Debug, Clone, Copy)]
+struct Widths {
+    code: usize,
+    /// `now -> after`, or only `after` where it is narrow.
+    values: usize,
+    has_before: bool,
+    allowed: usize,
+}
+
+impl Widths {
+    fn of(width: usize) -> Self {
+        if width >= 60 {
+            let values = 23;
+            let allowed = 11;
+            let code = width.saturating_sub(WORD + values + allowed + USED + 3).min(22);
+            Self { code, values, has_before: true, allowed }
+        } else {
+            let code = width.saturating_sub(WORD + 11 + USED + 2).clamp(8, 20);
+            Self { code, values: 11, has_before: false, allowed: 0 }
+        }
+    }
+}
+
+/// Returns the table with its heading, and below it the rule that binds first.
+pub(super) fn lines(ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'static>> {
+    let widths = Widths::of(width);
+    let mut lines = vec![heading(widths, theme)];
+    match &ticket.verdict {
+        Verdict::None => {
+            let text = "what the rulebook says stands here as soon as the fields are a trade";
+            lines.extend(popup::paragraph(text, width, theme.style(Ink::Quiet)));
+            return lines;
+        }
+        Verdict::Asked(_) => {
+            lines.push(Line::styled("asking the database…", theme.style(Ink::Quiet)));
+            return lines;
+        }
+        Verdict::Failed(why) => {
+            let text = format!("the rulebook cannot be asked: {why}");
+            lines.extend(popup::paragraph(&text, width, theme.style(Ink::Critical)));
+            return lines;
+        }
+        Verdict::Known { .. } => {}
+    }
+    let checks = ticket.verdict.checks();
+    // What stands against the trade comes first: the end of the list may not fit.
+    for finding in [Finding::Reject, Finding::Confirm, Finding::Passes] {
+        for check in checks.iter().filter(|check| check.finding == finding) {
+            lines.push(row(check, widths, width, theme));
+        }
+    }
+    lines.push(Line::raw(""));
+    lines.extend(binding(checks, width, theme));
+    lines.push(count(checks, theme));
+    lines
+}
+
+fn heading(widths: Widths, theme: Theme) -> Line<'static> {
+    let values = if widths.has_before { "NOW → AFTER" } else { "AFTER" };
+    let mut parts = vec![
+        format::pad("CHECK", widths.code, Align::Left),
+        format::pad(values, widths.values, Align::Right),
+    ];
+    if widths.allowed > 0 {
+        parts.push(format::pad("LIMIT", widths.allowed, Align::Right));
+    }
+    parts.push(format::pad("USED", USED, Align::Right));
+    let text = format!("{}{}", " ".repeat(WORD), parts.join(" "));
+    Line::styled(text, theme.style(Ink::Header))
+}
+
+fn word(finding: Finding) -> (&'static str, Ink) {
+    match finding {
+        Finding::Passes => ("ok", Ink::Good),
+        Finding::Confirm => ("SOFT", Ink::Warning),
+        Finding::Reject => ("HARD", Ink::Critical),
+    }
+}
+
+fn row(check: &Check, widths: Widths, width: usize, theme: Theme) -> Line<'static> {
+    let (word, ink) = word(check.finding);
+    let unit = check.unit.as_deref().unwrap_or_default();
+    let figure =
+        |value: Option<Decimal>, room| value.map(|value| format::measured_in(value, unit, room));
+    // What passes is said quietly and shortly; what does not, by the word that the log has too.
+    let code = match check.finding {
+        Finding::Passes => {
+            let code = check.code.to_lowercase();
+            code.strip_prefix("max_").map_or(code.clone(), str::to_owned)
+        }
+        Finding::Confirm | Finding::Reject => check.code.clone(),
+    };
+    let mut spans = vec![
+        Span::styled(format::pad(word, WORD, Align::Left), theme.style(ink)),
+        Span::raw(format::pad(&code.replace('_', " "), widths.code, Align::Left)),
+        Span::raw(" "),
+    ];
+    let Some(after) = figure(check.measured, widths.values) else {
+        // Without a figure the sentence says it.
+        let room = width.saturating_sub(WORD + widths.code + 1);
+        let text = check.message.clone().unwrap_or_default();
+        spans.push(Span::styled(format::fit(&text, room), theme.style(Ink::Quiet)));
+        return Line::from(spans);
+    };
+    let values = match figure(check.before, widths.values).filter(|_| widths.has_before) {
+        Some(before) => {
+            let both = format!("{before} → {after}");
+            if both.width() <= widths.values { both } else { after }
+        }
+        None => after,
+    };
+    spans.push(Span::raw(format::pad(&values, widths.values, Align::Right)));
+    if widths.allowed > 0 {
+        let allowed = figure(check.allowed, widths.allowed).unwrap_or_default();
+        spans.push(Span::raw(format!(" {}", format::pad(&allowed, widths.allowed, Align::Right))));
+    }
+    let used = used(check).map(|share| format::percent(share, 1)).unwrap_or_default();
+    let style = theme.style(if check.finding == Finding::Passes { Ink::Plain } else { ink });
+    spans.push(Span::styled(format!(" {}", format::pad(&used, USED, Align::Right)), style));
+    Line::from(spans)
+}
+
+/// Returns the share of a limit that would be used; `None` where there is no ceiling to share.
+fn used(check: &Check) -> Option<Decimal> {
+    // A floor is not used up by rising.
+    if check.code.starts_with("MIN_") {
+        return None;
+    }
+    let (measured, allowed) = check.measured.zip(check.allowed)?;
+    (allowed > Decimal::ZERO).then(|| measured.checked_div(allowed))?
+}
+
+/// Says which rule binds first, and how much room it leaves.
+fn binding(checks: &[Check], width: usize, theme: Theme) -> Vec<Line<'static>> {
+    let worst = checks
+        .iter()
+        .filter_map(|check| Some((check.finding, used(check)?, check)))
+        .max_by(|one, two| (one.0, one.1).cmp(&(two.0, two.1)));
+    let Some((finding, share, check)) = worst else { return vec![] };
+    let unit = check.unit.as_deref().unwrap_or_default();
+    let room = check.room.map(|room| {
+        let word = if room < Decimal::ZERO { "over by" } else { "room" };
+        format!(", {word} {} {}", format::measured(room.abs(), unit), format::unit_name(unit))
+    });
+    let text = format!(
+        "Binds first: {} at {}{}",
+        check.code,
+        format::percent(share, 1),
+        room.unwrap_or_default().trim_end(),
+    );
+    let ink = if finding == Finding::Passes { Ink::Quiet } else { word(finding).1 };
+    popup::paragraph(&text, width, theme.style(ink))
+}
+
+fn count(checks: &[Check], theme: Theme) -> Line<'static> {
+    let count = |finding| checks.iter().filter(|check| check.finding == finding).count();
+    let (soft, hard) = (count(Finding::Confirm), count(Finding::Reject));
+    let ink = if hard > 0 {
+        Ink::Critical
+    } else if soft > 0 {
+        Ink::Warning
+    } else {
+        Ink::Good
+    };
+    let text = format!("{soft} soft, {hard} hard, {} passed", count(Finding::Passes));
+    Line::styled(text, theme.style(ink))
+}

@@ -1,0 +1,98 @@
+//! The end of a position: what is held, and what the part that goes would bring.
+
+use ratatui::text::Line;
+use rust_decimal::Decimal;
+
+use super::sheet::{Item, Sheet, fact_line, right_width, split, words};
+use crate::app::draft::draft;
+use crate::app::model::{Freshness, Model};
+use crate::app::ticket::{FieldName, Ticket};
+use crate::domain::ids::PositionId;
+use crate::domain::money::exact;
+use crate::domain::position::Position;
+use crate::domain::request::Verb;
+use crate::ui::table::gain_style;
+use crate::ui::theme::{Ink, Theme};
+use crate::ui::{format, popup};
+
+/// Returns the sheet of a close.
+pub(super) fn sheet(
+    model: &Model,
+    ticket: &Ticket,
+    position: PositionId,
+    theme: Theme,
+    width: usize,
+) -> Sheet {
+    let held = model.desk.positions.get(&position);
+    let now = held.and_then(|held| {
+        let price = model.marks.positions.get(&held.id)?.price;
+        Some(format!("= {}", format::price(price, model.price_places(&held.instrument))))
+    });
+    let left = vec![
+        Item::Field(FieldName::Size, "50% or a size".to_owned()),
+        Item::Field(FieldName::Price, now.unwrap_or_default()),
+        Item::Field(FieldName::Reason, String::new()),
+    ];
+    let right = held.map_or_else(
+        || vec![Line::styled("the position is no longer open", theme.style(Ink::Warning))],
+        |held| facts(model, ticket, held, theme, right_width(width)),
+    );
+    Sheet { left, right, split: split(width) }
+}
+
+fn facts(
+    model: &Model,
+    ticket: &Ticket,
+    held: &Position,
+    theme: Theme,
+    width: usize,
+) -> Vec<Line<'static>> {
+    let account = model.desk.accounts.get(&held.account);
+    let currency = account.map_or("", |row| row.base_currency.as_str());
+    let places = model.price_places(&held.instrument);
+    let name = format!(
+        "{} {}  {}",
+        held.direction,
+        exact(held.size),
+        model.desk.account_name(held.account)
+    );
+    let mut lines = words("Position", &name, width, theme);
+    let entry = format::price(held.average_entry, places);
+    lines.push(fact_line("Entry", &entry, "average", ratatui::style::Style::new(), theme));
+    let mark = model.marks.positions.get(&held.id);
+    let price = mark.map_or(format::ABSENT.to_owned(), |mark| format::price(mark.price, places));
+    let age = model.price_age(&held.instrument);
+    let age =
+        age.map_or_else(|| "no price yet".to_owned(), |age| format!("{} old", format::age(age)));
+    lines.push(fact_line("Mark", &price, &age, ratatui::style::Style::new(), theme));
+    let gain = |label: &str, value: Option<Decimal>, note: &str| {
+        let text = value.map_or_else(|| format::ABSENT.to_owned(), format::gain);
+        let style = value.map_or_else(|| theme.style(Ink::Quiet), |value| gain_style(value, theme));
+        fact_line(label, &text, note, style, theme)
+    };
+    lines.push(gain("P&L now", mark.and_then(|mark| mark.pnl), currency));
+    if let Ok(Verb::Close { size, price, .. }) = draft(model, ticket) {
+        let part = size.unwrap_or(held.size);
+        let going = Position { size: part, ..held.clone() };
+        let pnl = model.book.open_pnl(&going, price, currency);
+        lines.push(gain("Of this", pnl, currency));
+        let rest = held.size.checked_sub(part).unwrap_or_default();
+        let rest = if rest.is_zero() {
+            "nothing stays open".to_owned()
+        } else {
+            format!("{} {} stay open", held.direction, exact(rest))
+        };
+        lines.extend(words("After", &rest, width, theme));
+    }
+    let warning = match model.price_freshness(&held.instrument) {
+        Freshness::Fresh => None,
+        Freshness::Old | Freshness::TooOld => {
+            Some("The price is old. A close passes all the same.")
+        }
+        Freshness::Never => Some("No price arrived yet. A close passes all the same."),
+    };
+    if let Some(text) = warning {
+        lines.extend(popup::paragraph(text, width, theme.style(Ink::Warning)));
+    }
+    lines
+}

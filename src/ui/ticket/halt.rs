@@ -1,0 +1,122 @@
+//! Halts: what would stop, what still passes, and what is in breach when trading is to go on.
+
+use ratatui::text::Line;
+
+use super::sheet::{Item, Sheet, right_width, split, words};
+use crate::app::model::Model;
+use crate::app::ticket::{FieldName, HaltScope, Ticket};
+use crate::domain::halt::HaltMode;
+use crate::domain::ids::{AccountId, HaltId};
+use crate::domain::limit::{LimitState, Standing};
+use crate::ui::theme::{Ink, Theme};
+use crate::ui::{format, popup, status};
+
+/// Most limits in breach that are listed.
+const LISTED: usize = 6;
+
+/// Returns the sheet of a halt.
+pub(super) fn sheet(
+    model: &Model,
+    _ticket: &Ticket,
+    (mode, scope, account): (HaltMode, &HaltScope, Option<AccountId>),
+    theme: Theme,
+    width: usize,
+) -> Sheet {
+    let left = vec![Item::Field(FieldName::Reason, String::new())];
+    let room = right_width(width);
+    let covers = match scope {
+        HaltScope::Account(id) => format!("account {}", model.desk.account_name(*id)),
+        HaltScope::Instrument(name) => format!("{name} in every account"),
+        HaltScope::Portfolio(name) => format!("portfolio {name}"),
+        HaltScope::System => "everything: every account, every client".to_owned(),
+    };
+    let mut right = words("Stops", &covers, room, theme);
+    let other = match (scope, account) {
+        (HaltScope::System, Some(id)) => {
+            format!("Tab narrows it to {}", model.desk.account_name(id))
+        }
+        (HaltScope::System, None) => "select a row first to halt one account".to_owned(),
+        _ => "Tab widens it to everything".to_owned(),
+    };
+    right.extend(
+        words("", &other, room, theme).into_iter().map(|line| line.style(theme.style(Ink::Quiet))),
+    );
+    let effect = match mode {
+        HaltMode::ReduceOnly => "Only trades that reduce a position pass.",
+        HaltMode::NoNewOrders => "No trade opens anything.",
+        HaltMode::Flatten => "Only reducing passes, and positions are being closed.",
+    };
+    right.extend(words("Effect", effect, room, theme));
+    let held = model
+        .desk
+        .positions
+        .values()
+        .filter(|held| match scope {
+            HaltScope::Account(id) => held.account == *id,
+            HaltScope::Instrument(name) => held.instrument == *name,
+            HaltScope::Portfolio(name) => {
+                let row = model.desk.accounts.get(&held.account);
+                row.and_then(|row| row.portfolio.as_deref()) == Some(name.as_str())
+            }
+            HaltScope::System => true,
+        })
+        .count();
+    let text = format!("{held} open position(s) stay open. Closing them passes.");
+    right.extend(words("", &text, room, theme));
+    let text = "It binds every client and stays after a restart, until somebody resumes.";
+    right.extend(words("", text, room, theme));
+    Sheet { left, right, split: split(width) }
+}
+
+/// Returns the sheet of a resumption.
+pub(super) fn resume(
+    model: &Model,
+    _ticket: &Ticket,
+    halt: HaltId,
+    theme: Theme,
+    width: usize,
+) -> Sheet {
+    let left = vec![Item::Field(FieldName::Reason, String::new())];
+    let room = right_width(width);
+    let Some(row) = model.desk.halts.get(&halt) else {
+        let text = "the halt is no longer in force";
+        let right = popup::paragraph(text, room, theme.style(Ink::Warning));
+        return Sheet { left, right, split: split(width) };
+    };
+    let mut right = words("Halt", &status::covered(model, row), room, theme);
+    right.extend(words("Set by", &row.set_by, room, theme));
+    right.extend(words("Since", &format::time(row.set_at, model.now), room, theme));
+    right.extend(words("Because", &row.reason, room, theme));
+    right.push(Line::raw(""));
+    let breached: Vec<String> = model
+        .desk
+        .limits
+        .values()
+        .filter(|limit| limit.state == LimitState::Active)
+        .filter(|limit| {
+            row.account.is_none() || limit.account.is_none_or(|id| row.account == Some(id))
+        })
+        .filter_map(|limit| {
+            let now = model.measure(limit)?;
+            (limit.standing(now) == Standing::Breach).then(|| {
+                format!(
+                    "{} {} of {}",
+                    limit.limit_type,
+                    format::measured(now, &limit.unit),
+                    format::measured(limit.value, &limit.unit)
+                )
+            })
+        })
+        .collect();
+    if breached.is_empty() {
+        let text = "No limit that this console measures is in breach.";
+        right.extend(popup::paragraph(text, room, theme.style(Ink::Good)));
+    } else {
+        let text = format!("{} limit(s) still in breach:", breached.len());
+        right.extend(popup::paragraph(&text, room, theme.style(Ink::Critical)));
+        for line in breached.iter().take(LISTED) {
+            right.extend(popup::paragraph(line, room, theme.style(Ink::Critical)));
+        }
+    }
+    Sheet { left, right, split: split(width) }
+}

@@ -1,0 +1,183 @@
+//! The lower part of a ticket: the sentence that would be sent, what stands against it, and what the
+//! keys do right now.
+
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use crate::app::draft::{draft, sentence};
+use crate::app::model::Model;
+use crate::app::ticket::{FieldName, Form, Stage, Ticket};
+use crate::domain::outcome::{Check, Finding};
+use crate::domain::request::Verb;
+use crate::ui::popup;
+use crate::ui::theme::{Ink, Theme};
+
+/// Returns the lines below the sheet.
+pub(super) fn lines(
+    model: &Model,
+    ticket: &Ticket,
+    theme: Theme,
+    width: usize,
+) -> Vec<Line<'static>> {
+    match &ticket.stage {
+        Stage::Editing => editing(model, ticket, theme, width),
+        Stage::Review { .. } => review(model, ticket, theme, width),
+        Stage::Sending => {
+            let mut lines = said(model, ticket, "SENDING…", Ink::Strong, theme, width);
+            lines.push(quiet("sent once; no key counts until the database has answered", theme));
+            lines
+        }
+        Stage::Unknown => unknown(model, ticket, theme, width),
+    }
+}
+
+fn quiet(text: &str, theme: Theme) -> Line<'static> {
+    Line::styled(text.to_owned(), theme.style(Ink::Quiet))
+}
+
+/// Returns the sentence of the ticket with a word before it.
+fn said(
+    model: &Model,
+    ticket: &Ticket,
+    word: &str,
+    ink: Ink,
+    theme: Theme,
+    width: usize,
+) -> Vec<Line<'static>> {
+    let text = match draft(model, ticket) {
+        Ok(verb) => with_environment(model, &verb),
+        Err(problem) => problem.text,
+    };
+    popup::wrap(&format!("{word}  {text}"), width)
+        .into_iter()
+        .map(|line| Line::styled(line, theme.style(ink)))
+        .collect()
+}
+
+/// Returns a sentence with the environment behind it, where it names an account.
+fn with_environment(model: &Model, verb: &Verb) -> String {
+    let account = match verb {
+        Verb::Place(trade) => Some(trade.account),
+        Verb::Close { position, .. } => model.desk.positions.get(position).map(|row| row.account),
+        Verb::Acknowledge { .. }
+        | Verb::Unacknowledge { .. }
+        | Verb::ProposeLimit { .. }
+        | Verb::ApproveLimit { .. }
+        | Verb::RejectLimit { .. }
+        | Verb::Halt { .. }
+        | Verb::Resume { .. } => None,
+    };
+    let text = sentence(model, verb);
+    match account.and_then(|id| model.desk.accounts.get(&id)) {
+        Some(row) => format!("{text}  {}", row.environment.as_str().to_uppercase()),
+        None => text,
+    }
+}
+
+fn editing(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    match (&ticket.problem, draft(model, ticket)) {
+        (Some(problem), _) => {
+            lines.extend(popup::paragraph(problem, width, theme.style(Ink::Warning)));
+        }
+        (None, Ok(verb)) => {
+            let text = with_environment(model, &verb);
+            lines.extend(popup::paragraph(&text, width, Style::new()));
+        }
+        (None, Err(problem)) => {
+            lines.extend(popup::paragraph(&problem.text, width, theme.style(Ink::Quiet)));
+        }
+    }
+    if let Some(line) = against(ticket, theme) {
+        lines.push(line);
+    }
+    let does = if ticket.is_reversible() { "Enter sends it" } else { "Enter reviews it" };
+    lines.push(keys(
+        &[
+            ("Enter", does.strip_prefix("Enter ").unwrap_or(does), true),
+            ("Tab", "next field", true),
+            ("Esc", "leaves", true),
+        ],
+        theme,
+    ));
+    lines
+}
+
+fn review(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'static>> {
+    let mut lines = said(model, ticket, "REVIEW", Ink::Strong, theme, width);
+    if let Some(problem) = &ticket.problem {
+        lines.extend(popup::paragraph(problem, width, theme.style(Ink::Warning)));
+    }
+    let obstacle = model.send_obstacle();
+    match (&obstacle, against(ticket, theme)) {
+        (_, Some(line)) => lines.push(line),
+        (None, None) => lines.push(quiet("Read it. Enter and Space do nothing here.", theme)),
+        (Some(_), None) => {}
+    }
+    if let Some(why) = &obstacle {
+        let text = format!("y is off: {why}");
+        lines.extend(popup::paragraph(&text, width, theme.style(Ink::Warning)));
+    }
+    let has_reason = ticket.field(FieldName::Reason).is_some();
+    let widens = matches!(ticket.form, Form::Halt { .. });
+    let mut offered = vec![("y", "sends", obstacle.is_none())];
+    if has_reason {
+        offered.push(("Y", "reason", true));
+    }
+    if widens {
+        offered.push(("Tab", "scope", true));
+    }
+    offered.push(("n or Esc", "back to edit", true));
+    lines.push(keys(&offered, theme));
+    lines
+}
+
+/// Returns what the rulebook has against it, in one line.
+fn against(ticket: &Ticket, theme: Theme) -> Option<Line<'static>> {
+    let worst = ticket.verdict.worst()?;
+    let is_worst = |check: &&Check| check.finding == worst;
+    let first = ticket.verdict.checks().iter().find(is_worst)?;
+    let count = ticket.verdict.checks().iter().filter(is_worst).count().saturating_sub(1);
+    let more = if count > 0 { format!(" (+{count} more)") } else { String::new() };
+    let message = first.message.clone().unwrap_or_default();
+    let (word, ink) = match worst {
+        Finding::Passes => return None,
+        Finding::Confirm => ("SOFT", Ink::Warning),
+        Finding::Reject => ("HARD", Ink::Critical),
+    };
+    let text = format!("{word} {}{more}: {message}", first.code);
+    Some(Line::styled(text, theme.style(ink)))
+}
+
+/// Returns which keys count, and which do not.
+fn keys(offered: &[(&str, &str, bool)], theme: Theme) -> Line<'static> {
+    let mut spans = Vec::new();
+    for (key, does, counts) in offered {
+        let (ink, text) = if *counts { (Ink::Key, Ink::Plain) } else { (Ink::Quiet, Ink::Quiet) };
+        let off = if *counts { "" } else { " (off)" };
+        spans.push(Span::styled((*key).to_owned(), theme.style(ink)));
+        spans.push(Span::styled(format!(" {does}{off}   "), theme.style(text)));
+    }
+    Line::from(spans)
+}
+
+fn unknown(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'static>> {
+    let mut lines = said(model, ticket, "UNKNOWN", Ink::Unknown, theme, width);
+    let why = model
+        .writes
+        .iter()
+        .find(|write| write.request.key == ticket.key)
+        .and_then(|write| write.unknown.clone())
+        .unwrap_or_default();
+    let text = format!(
+        "The answer was lost ({why}). It may or may not stand. The database is being asked by the \
+         ticket's key; nothing is sent again."
+    );
+    lines.extend(popup::paragraph(&text, width, theme.style(Ink::Warning)));
+    if let Form::Open { .. } = ticket.form {
+        let text = "Until then nothing more opens in this account and instrument.";
+        lines.extend(popup::paragraph(text, width, theme.style(Ink::Warning)));
+    }
+    lines.push(keys(&[("Esc", "leaves; it is settled in the background", true)], theme));
+    lines
+}

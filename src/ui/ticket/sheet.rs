@@ -1,0 +1,198 @@
+//! The upper part of a ticket: fields and facts on the left, what is known about them on the right.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
+
+use crate::app::cell::Align;
+use crate::app::ticket::{Field, FieldKind, FieldName, Stage, Ticket};
+use crate::ui::theme::{Ink, Theme};
+use crate::ui::{format, line, popup};
+
+/// Columns of a label.
+const LABEL: usize = 12;
+
+/// One line on the left.
+#[derive(Debug, Clone)]
+pub(super) enum Item {
+    /// A field, with a hint behind it.
+    Field(FieldName, String),
+    /// A fact.
+    Fact(Line<'static>),
+    /// Nothing; left out where the screen is low.
+    Blank,
+}
+
+/// What a ticket shows above its sentence.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sheet {
+    /// Fields and facts.
+    pub(super) left: Vec<Item>,
+    /// What is known about them.
+    pub(super) right: Vec<Line<'static>>,
+    /// Columns of the left side; all of them where there is nothing on the right.
+    pub(super) split: usize,
+}
+
+/// Returns how many columns the left side takes of a ticket that has two sides.
+pub(super) fn split(width: usize) -> usize {
+    if width >= 96 { 40 } else { 35 }
+}
+
+/// Returns how many columns the right side has then.
+pub(super) fn right_width(width: usize) -> usize {
+    // A rule with a blank on each side stands between them.
+    width.saturating_sub(split(width)).saturating_sub(3)
+}
+
+impl Sheet {
+    /// Returns how many lines it wants.
+    pub(super) fn height(&self) -> usize {
+        self.left.len().max(self.right.len())
+    }
+
+    /// Draws both sides.
+    pub(super) fn draw(self, ticket: &Ticket, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+        let height = usize::from(area.height);
+        let is_split = !self.right.is_empty();
+        let width = if is_split {
+            u16::try_from(self.split).unwrap_or(area.width).min(area.width)
+        } else {
+            area.width
+        };
+        let is_low = self.left.len() > height;
+        let left = self.left.into_iter().filter(|item| !(is_low && matches!(item, Item::Blank)));
+        let place = Rect { width, ..area };
+        for (item, row) in left.zip(place.rows()) {
+            match item {
+                Item::Field(name, hint) => field(ticket, name, &hint, theme, frame, row),
+                Item::Fact(fact) => popup::line(fact, frame, row),
+                Item::Blank => {}
+            }
+        }
+        if !is_split {
+            return;
+        }
+        let x = area.x.saturating_add(width).saturating_add(1);
+        let bar = Rect { x, width: 1, ..area }.intersection(area);
+        for row in bar.rows() {
+            frame.render_widget(Span::styled("│", theme.style(Ink::Quiet)), row);
+        }
+        let x = x.saturating_add(2);
+        let width = area.right().saturating_sub(x);
+        popup::lines(self.right, 0, frame, Rect { x, width, ..area }.intersection(area));
+    }
+}
+
+/// Draws a field: its label, what is typed, and a hint where there is room.
+fn field(
+    ticket: &Ticket,
+    name: FieldName,
+    hint: &str,
+    theme: Theme,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) {
+    let Some(field) = ticket.field(name) else { return };
+    let is_editing = ticket.stage == Stage::Editing;
+    let is_focused = is_editing && ticket.focused().is_some_and(|focused| focused.name == name);
+    let label = format::pad(name.label(), LABEL.saturating_sub(1), Align::Left);
+    let ink = if is_focused { Ink::Key } else { Ink::Quiet };
+    let mark = if is_focused { ">" } else { " " };
+    let label = Line::from(vec![
+        Span::styled(mark, theme.style(Ink::Key)),
+        Span::styled(label, theme.style(ink)),
+    ]);
+    frame.render_widget(label, area);
+    let shift = u16::try_from(LABEL).unwrap_or(0);
+    let rest =
+        Rect { x: area.x.saturating_add(shift), width: area.width.saturating_sub(shift), ..area };
+    let is_text = field.kind == FieldKind::Text;
+    let room = usize::from(rest.width);
+    let hint = if is_text { "" } else { hint };
+    let wide =
+        if is_text { room } else { room.saturating_sub(hint.width().saturating_add(1)).min(16) };
+    let place = Rect { width: u16::try_from(wide).unwrap_or(0).min(rest.width), ..rest };
+    content(field, is_focused, theme, frame, place);
+    if hint.is_empty() {
+        return;
+    }
+    let shift = place.width.saturating_add(1);
+    let last =
+        Rect { x: rest.x.saturating_add(shift), width: rest.width.saturating_sub(shift), ..rest };
+    let text = format::pad(hint, usize::from(last.width), Align::Right);
+    frame.render_widget(Span::styled(text, theme.style(Ink::Quiet)), last);
+}
+
+fn content(field: &Field, is_focused: bool, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+    let width = usize::from(area.width);
+    match (field.kind, is_focused) {
+        (FieldKind::Choice, true) => {
+            let chosen = if field.text().is_empty() { "choose" } else { field.text() };
+            let text = format::fit(&format!("◂ {chosen} ▸"), width);
+            frame.render_widget(Span::styled(text, theme.style(Ink::Strong)), area);
+        }
+        (_, true) => line::edit(&field.input, theme.style(Ink::Field), frame, area),
+        (_, false) if field.text().is_empty() => {
+            frame.render_widget(Span::styled(format::ABSENT, theme.style(Ink::Quiet)), area);
+        }
+        (_, false) => {
+            frame.render_widget(Span::raw(format::fit(field.input.value(), width)), area);
+        }
+    }
+}
+
+/// Returns a fact: its label and a figure that ends where the figures above and below it do.
+pub(super) fn fact(label: &str, figure: &str, note: &str, theme: Theme) -> Item {
+    Item::Fact(fact_line(label, figure, note, Style::new(), theme))
+}
+
+/// Returns a fact with its own style.
+pub(super) fn fact_line(
+    label: &str,
+    figure: &str,
+    note: &str,
+    style: Style,
+    theme: Theme,
+) -> Line<'static> {
+    /// Columns of a figure: `100,000.00` with a blank before it.
+    const FIGURE: usize = 11;
+    Line::from(vec![
+        labelled(label, theme),
+        Span::styled(format!("{figure:>FIGURE$}"), style),
+        Span::styled(format!(" {note}"), theme.style(Ink::Quiet)),
+    ])
+}
+
+/// Returns the label of a fact, in the column of the labels of the fields.
+pub(super) fn labelled(label: &str, theme: Theme) -> Span<'static> {
+    let label = format::pad(label, LABEL.saturating_sub(1), Align::Left);
+    Span::styled(format!(" {label}"), theme.style(Ink::Quiet))
+}
+
+/// Returns a fact in as many of its words as fit: the first of `texts` that does, else the last.
+pub(super) fn first_that_fits(
+    label: &str,
+    texts: &[String],
+    width: usize,
+    theme: Theme,
+) -> Line<'static> {
+    let room = width.saturating_sub(LABEL);
+    let text = texts.iter().find(|text| text.width() <= room).or(texts.last());
+    let text = format::fit(text.map_or("", String::as_str), room);
+    Line::from(vec![labelled(label, theme), Span::raw(text)])
+}
+
+/// Returns a fact in words.
+pub(super) fn words(label: &str, text: &str, width: usize, theme: Theme) -> Vec<Line<'static>> {
+    popup::wrap(text, width.saturating_sub(LABEL))
+        .into_iter()
+        .enumerate()
+        .map(|(at, part)| {
+            let label = if at == 0 { label } else { "" };
+            Line::from(vec![labelled(label, theme), Span::raw(part)])
+        })
+        .collect()
+}
