@@ -5,6 +5,10 @@
 
 #[path = "support/database.rs"]
 mod database;
+#[path = "support/listener.rs"]
+mod listener;
+#[path = "sim/living.rs"]
+mod living;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -48,6 +52,17 @@ async fn content(client: &Client, table: &str) -> String {
         "SELECT md5(coalesce(string_agg(t::text, ';' ORDER BY t::text), '')) FROM {table} t"
     );
     client.query_one(&sql, &[]).await.unwrap().try_get(0).unwrap()
+}
+
+async fn add_a_real_account(client: &Client) {
+    client
+        .batch_execute(
+            "INSERT INTO accounts (account_name, broker, platform, account_type, initial_balance,
+                 current_balance, available_balance, equity, max_daily_loss, max_total_drawdown)
+             VALUES ('real', 'b', 'p', 'live', 1000, 1000, 1000, 1000, 0.05, 0.1)",
+        )
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -168,14 +183,7 @@ async fn founding_a_desk_again_changes_nothing() {
 async fn a_database_with_accounts_of_its_own_is_left_alone() {
     let database = database().await;
     let client = database.client().await;
-    client
-        .batch_execute(
-            "INSERT INTO accounts (account_name, broker, platform, account_type, initial_balance,
-                 current_balance, available_balance, equity, max_daily_loss, max_total_drawdown)
-             VALUES ('real', 'b', 'p', 'live', 1000, 1000, 1000, 1000, 0.05, 0.1)",
-        )
-        .await
-        .unwrap();
+    add_a_real_account(&client).await;
 
     let refused = sim::found(&store(&database.url()), &founding()).await;
 

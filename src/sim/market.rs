@@ -124,10 +124,13 @@ impl Market {
 
     /// Takes an instrument back from another publisher, from the price that it was followed to,
     /// and goes on counting after `last_seq`.
-    pub fn take_over(&mut self, instrument: &InstrumentId, last_seq: u64) {
+    pub fn take_over(&mut self, instrument: &InstrumentId, last_seq: u64, now: DateTime<Utc>) {
         if let Some(line) = self.lines.iter_mut().find(|line| line.id == *instrument) {
             line.source = Source::Simulated;
             line.seq = line.seq.max(last_seq);
+            // It has been moved all the while, only not by chance.
+            line.moved_at = now.timestamp_micros();
+            line.pulled_at = line.moved_at;
         }
     }
 

@@ -63,7 +63,9 @@ pub(super) async fn play(
         tape.step().await;
         while let Some(ended) = replays.try_join_next() {
             if let Ok((instrument, last_seq)) = ended {
-                tape.market.take_over(&instrument, last_seq);
+                let now = tape.context.now();
+                tape.look(now);
+                tape.market.take_over(&instrument, last_seq, now);
             }
         }
     }

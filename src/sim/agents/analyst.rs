@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use serde_json::json;
 
 use super::super::bus::event;
@@ -54,7 +55,11 @@ fn make(context: &Context, dice: &mut Dice) -> Option<SignalRow> {
     let spec = SPECS.get(index)?;
     let quote = context.prices.get(&InstrumentId::new(spec.name))?;
     let side = if dice.percent(50) { Side::Buy } else { Side::Sell };
-    compose(dice, index, side, spec.ticks(quote.mid()?)?, context.now())
+    let now = context.now();
+    let mut signal = compose(dice, index, side, spec.ticks(quote.mid()?)?, now)?;
+    let valid = context.agents((signal.valid_until - now).to_std().ok()?);
+    signal.valid_until = now + TimeDelta::from_std(valid).ok()?;
+    Some(signal)
 }
 
 async fn withdraw(context: &Context, trouble: &mut Trouble, signal: &SignalRow) {
