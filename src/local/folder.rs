@@ -10,6 +10,8 @@ use std::io::{self, Read, Write as _};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Access, StatVfs, access, statvfs};
+
 use super::account::Account;
 use super::guard::{Afterwards, Guard};
 use super::running::Running;
@@ -256,8 +258,9 @@ pub(super) fn bases() -> Vec<PathBuf> {
 
 /// The folders that are fit for data in memory, and the others after them.
 fn memory() -> Vec<PathBuf> {
-    let room = |free: rustix::fs::StatVfs| free.f_bavail.saturating_mul(free.f_frsize);
-    let memory = rustix::fs::statvfs(MEMORY).is_ok_and(|found| room(found) >= ENOUGH);
+    let room = |free: StatVfs| free.f_bavail.saturating_mul(free.f_frsize);
+    let is_open = access(MEMORY, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+    let memory = is_open && statvfs(MEMORY).is_ok_and(|found| room(found) >= ENOUGH);
     memory.then(|| PathBuf::from(MEMORY)).into_iter().chain(disk()).collect()
 }
 
