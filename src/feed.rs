@@ -18,6 +18,7 @@ use secrecy::SecretString;
 
 pub mod board;
 mod connect;
+pub mod health;
 pub mod publish;
 pub mod supervise;
 pub mod wire;

@@ -7,7 +7,7 @@
 mod agents;
 mod dashboard;
 mod detail;
-mod format;
+pub mod format;
 mod help;
 mod line;
 mod log;

@@ -175,7 +175,7 @@ pub(super) fn unit_name(unit: &str) -> &str {
 }
 
 /// Returns the text of a cell, as wide as it wants to be.
-pub(super) fn cell(cell: &Cell, now: DateTime<Utc>) -> String {
+pub fn cell(cell: &Cell, now: DateTime<Utc>) -> String {
     match cell {
         Cell::Absent => ABSENT.to_owned(),
         Cell::Awaited(word) => (*word).to_owned(),
@@ -260,7 +260,7 @@ pub(super) fn gauge(share: Decimal, width: usize) -> Gauge {
 }
 
 /// Returns `text` in exactly `width` columns: cut with `…`, or filled with blanks.
-pub(super) fn pad(text: &str, width: usize, align: Align) -> String {
+pub fn pad(text: &str, width: usize, align: Align) -> String {
     let cut = fit(text, width);
     let blanks = " ".repeat(width.saturating_sub(cut.width()));
     match align {

@@ -1,0 +1,183 @@
+//! The command line: what can be typed, and what each command does.
+//!
+//! [`args`] is the definition, [`run`] performs. Nothing here prints an error: it returns a
+//! [`Trouble`], and `main` says it and chooses the exit code.
+
+pub mod args;
+mod demo;
+mod desk;
+mod doctor;
+pub mod exit;
+mod io;
+pub mod keys;
+mod log;
+mod panes;
+mod prices;
+mod report;
+mod servers;
+mod simulate;
+pub mod table;
+mod verbs;
+mod write_args;
+
+use std::io::IsTerminal as _;
+
+use clap::CommandFactory as _;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{self, Colour, Config, Sources};
+use crate::feed;
+use crate::runtime;
+use crate::store::Store;
+use crate::ui::Theme;
+use args::{Cli, Command, Global};
+
+pub use exit::{Exit, Trouble};
+pub use io::Io;
+pub use write_args::{How, Write};
+
+/// Performs a command line.
+///
+/// `sources` is where the configuration comes from, apart from the flags; `stop` ends whatever
+/// goes on until somebody ends it.
+///
+/// # Errors
+///
+/// [`Trouble`] says why the command did not do what it was asked for.
+pub async fn run(
+    cli: Cli,
+    sources: Sources,
+    io: &mut Io<'_>,
+    stop: CancellationToken,
+) -> Result<Exit, Trouble> {
+    if let Some(Command::Completions { shell }) = cli.command {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "tmt", &mut script);
+        io.out.write_all(&script)?;
+        return Ok(Exit::Done);
+    }
+    let config = config::load(&with_flags(sources, &cli.global))?;
+    log::start(&config.log)?;
+    let Some(command) = cli.command else {
+        return console(&config, stop).await;
+    };
+    perform(&config, command, io, &stop).await
+}
+
+/// Adds what flags say to the other sources.
+fn with_flags(mut sources: Sources, global: &Global) -> Sources {
+    sources.file = global.config.clone().or(sources.file);
+    sources.settings.extend(global.set.iter().cloned());
+    let addresses = [("database.url", &global.database), ("feed.url", &global.redis)];
+    for (key, address) in addresses {
+        sources.settings.extend(address.iter().map(|text| (key.to_owned(), text.clone())));
+    }
+    sources
+}
+
+async fn perform(
+    config: &Config,
+    command: Command,
+    io: &mut Io<'_>,
+    stop: &CancellationToken,
+) -> Result<Exit, Trouble> {
+    if let Some((pane, table)) = command.pane() {
+        return panes::print(config, pane, table, io, stop).await;
+    }
+    match command {
+        Command::Local(local) => servers::local(config, &local, io).await,
+        Command::Migrate(migrate) => servers::migrate(config, migrate, io).await,
+        Command::Demo(demo) => demo::run(config, &demo, io, stop.clone()).await,
+        Command::Simulate(simulate) => {
+            simulate::simulate(config, &simulate, io, stop.clone()).await
+        }
+        Command::Replay(replay) => simulate::replay(config, &replay, io, stop.clone()).await,
+        Command::Write(write) => verbs::write(config, &write, io, stop).await,
+        Command::Keys(keys) => print_keys(config, keys, io),
+        Command::Config(shown) => print_config(config, shown, io),
+        // Printed before the configuration was read, or above.
+        Command::Completions { .. }
+        | Command::Accounts(_)
+        | Command::Positions(_)
+        | Command::Trades(_)
+        | Command::Signals(_)
+        | Command::Events(_)
+        | Command::Limits(_)
+        | Command::Agents(_) => Ok(Exit::Done),
+        Command::Doctor(doctor) => doctor::run(config, doctor, io).await,
+        Command::Maintain => servers::maintain(config, io).await,
+    }
+}
+
+/// Runs the console on the configured servers.
+async fn console(config: &Config, stop: CancellationToken) -> Result<Exit, Trouble> {
+    let store = Store::connect(config.store.clone());
+    show_console(config, store, config.feed.clone(), stop).await
+}
+
+/// Tells whether there is a terminal to draw on and to type at.
+fn has_screen() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
+/// Runs the console on a database and a bus.
+async fn show_console(
+    config: &Config,
+    store: Store,
+    feed: feed::Options,
+    stop: CancellationToken,
+) -> Result<Exit, Trouble> {
+    let options = runtime::Options {
+        store,
+        feed,
+        app: config.app.clone(),
+        theme: theme(config.screen.colour),
+        frame_every: config.screen.frame_every,
+        poll_every: config.polls.every,
+        reconcile_every: config.polls.reconcile_every,
+    };
+    runtime::run(options, stop).await?;
+    Ok(Exit::Done)
+}
+
+/// Returns the colours to draw with (<https://no-color.org>: any value but an empty one).
+fn theme(colour: Colour) -> Theme {
+    let refuses = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    match colour {
+        Colour::Never => Theme::Plain,
+        Colour::Auto if refuses() => Theme::Plain,
+        Colour::Always | Colour::Auto => Theme::Colour,
+    }
+}
+
+fn print_keys(config: &Config, keys: args::Keys, io: &mut Io<'_>) -> Result<Exit, Trouble> {
+    let keymap = &config.app.keymap;
+    if keys.markdown {
+        keys::write_markdown(keymap, io.out)?;
+    } else if keys.json {
+        keys::write_json(keymap, io.out)?;
+    } else {
+        keys::write_text(keymap, io.out)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn print_config(config: &Config, shown: args::Shown, io: &mut Io<'_>) -> Result<Exit, Trouble> {
+    if shown.json {
+        let settings = config.settings.iter().map(|setting| {
+            let (key, value) = (&setting.key, &setting.text);
+            json!({ "key": key, "value": value, "origin": setting.origin.to_string() })
+        });
+        let document: Vec<_> = settings.collect();
+        serde_json::to_writer_pretty(&mut *io.out, &document).map_err(std::io::Error::from)?;
+        writeln!(io.out)?;
+    } else {
+        match &config.file {
+            Some(file) => writeln!(io.out, "# read from {}", file.display())?,
+            None => writeln!(io.out, "# no file was read; ~/.config/tmt/console.toml would be")?,
+        }
+        write!(io.out, "{}", config.to_toml())?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,203 @@
+//! What is said about a write, to a person or to another program.
+
+use std::io::{self, Write};
+
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+
+use super::exit::Exit;
+use crate::domain::ids::ClientKey;
+use crate::domain::money::exact;
+use crate::domain::outcome::{Accepted, Check, Finding, Outcome, Refusal};
+
+/// A write, before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Report {
+    /// Its key.
+    pub(super) key: ClientKey,
+    /// It in words.
+    pub(super) sentence: String,
+    /// What the rulebook said.
+    pub(super) checks: Vec<Check>,
+    /// Whether the bus took the announcement; `None` if there was nothing to announce.
+    pub(super) is_announced: Option<bool>,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Said {
+    /// The database decided, or would have.
+    Outcome(Outcome),
+    /// Only the checks were wanted; with what would keep it from being sent.
+    Checked(Option<Refusal>),
+    /// The person said no.
+    Declined,
+}
+
+impl Said {
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Outcome(Outcome::Accepted(_)) | Self::Checked(None) => Exit::Done,
+            Self::Outcome(Outcome::Refused(_)) | Self::Checked(Some(_)) | Self::Declined => {
+                Exit::Refused
+            }
+            Self::Outcome(Outcome::Unknown(_)) => Exit::Unknown,
+        }
+    }
+}
+
+impl Said {
+    /// Returns what was accepted, what was refused, and why nobody knows: at most one of them.
+    fn parts(&self) -> (Option<&Accepted>, Option<&Refusal>, Option<&str>) {
+        match self {
+            Self::Outcome(Outcome::Accepted(accepted)) => (Some(accepted), None, None),
+            Self::Outcome(Outcome::Refused(refusal)) | Self::Checked(Some(refusal)) => {
+                (None, Some(refusal), None)
+            }
+            Self::Outcome(Outcome::Unknown(reason)) => (None, None, Some(reason)),
+            Self::Checked(None) | Self::Declined => (None, None, None),
+        }
+    }
+}
+
+/// Returns the word of a finding as a person reads it.
+fn word(finding: Finding) -> &'static str {
+    match finding {
+        Finding::Passes => "ok",
+        Finding::Confirm => "SOFT",
+        Finding::Reject => "HARD",
+    }
+}
+
+impl Report {
+    pub(super) fn new(key: ClientKey, sentence: String, checks: Vec<Check>) -> Self {
+        Self { key, sentence, checks, is_announced: None }
+    }
+
+    /// Writes the sentence and the checks, before anything is sent.
+    pub(super) fn write_checks(&self, environment: &str, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "{}  [{}]", self.sentence, environment.to_uppercase())?;
+        let widest = self.checks.iter().map(|check| check.code.chars().count()).max();
+        let wide = widest.unwrap_or_default();
+        for check in &self.checks {
+            let Check { code, finding, .. } = check;
+            let said = check.message.clone().unwrap_or_else(|| figures(check));
+            let line = format!("  {:<4}  {code:<wide$}  {said}", word(*finding));
+            writeln!(out, "{}", line.trim_end())?;
+        }
+        out.flush()
+    }
+
+    /// Writes how it ended, for a person.
+    pub(super) fn write_text(&self, said: &Said, out: &mut dyn Write) -> io::Result<()> {
+        let key = self.key;
+        match said {
+            Said::Outcome(Outcome::Accepted(accepted)) => {
+                let code = accepted.code.as_deref().map(|code| format!("{code}  "));
+                writeln!(
+                    out,
+                    "accepted  {}{}  id {key}",
+                    code.unwrap_or_default(),
+                    accepted.message
+                )?;
+                for (id, by) in &accepted.taken {
+                    writeln!(out, "          {id} was taken by {by} before")?;
+                }
+            }
+            Said::Outcome(Outcome::Refused(refusal)) => {
+                writeln!(out, "refused   {}: {}{}", refusal.code, refusal.message, of(refusal))?;
+            }
+            Said::Outcome(Outcome::Unknown(reason)) => {
+                writeln!(out, "UNKNOWN   it may or may not stand ({reason})")?;
+                writeln!(
+                    out,
+                    "          the same command with --id {key} settles it, and enters nothing twice"
+                )?;
+            }
+            Said::Checked(None) => writeln!(out, "would be sent; nothing was")?,
+            Said::Checked(Some(refusal)) => {
+                writeln!(out, "would not be sent  {}: {}", refusal.code, refusal.message)?;
+            }
+            Said::Declined => writeln!(out, "not sent")?,
+        }
+        out.flush()
+    }
+
+    /// Writes how it ended, for another program. Numbers keep their digits, in quotes.
+    pub(super) fn write_json(&self, said: &Said, out: &mut dyn Write) -> io::Result<()> {
+        let outcome = match said {
+            Said::Outcome(Outcome::Accepted(_)) => "accepted",
+            Said::Outcome(Outcome::Refused(_)) => "refused",
+            Said::Outcome(Outcome::Unknown(_)) => "unknown",
+            Said::Checked(_) => "checked",
+            Said::Declined => "declined",
+        };
+        let (accepted, refusal, unknown) = said.parts();
+        let sentence = accepted.map(|a| a.message.as_str()).or(refusal.map(|r| r.message.as_str()));
+        let message = sentence.or(unknown);
+        let code = accepted.and_then(|a| a.code.as_deref()).or(refusal.map(|r| r.code.as_str()));
+        let taken = accepted.map(|a| a.taken.as_slice()).unwrap_or_default();
+        let document = json!({
+            "outcome": outcome,
+            "id": self.key.to_string(),
+            "sentence": self.sentence,
+            "code": code,
+            "message": message,
+            "subject": accepted.and_then(|a| a.subject).map(|id| id.to_string()),
+            "measured": refusal.and_then(|r| digits(r.measured)),
+            "allowed": refusal.and_then(|r| digits(r.allowed)),
+            "unit": refusal.and_then(|r| r.unit.as_deref()),
+            "done": accepted.map(|a| a.done.iter().map(ToString::to_string).collect::<Vec<_>>()),
+            "taken": taken.iter().map(|(id, by)| json!({"id": id.to_string(), "by": by}))
+                .collect::<Vec<_>>(),
+            "checks": self.checks.iter().map(check).collect::<Vec<_>>(),
+            "announced": self.is_announced,
+        });
+        serde_json::to_writer_pretty(&mut *out, &document)?;
+        writeln!(out)?;
+        out.flush()
+    }
+}
+
+fn digits(number: Option<Decimal>) -> Option<String> {
+    number.map(|number| number.normalize().to_string())
+}
+
+fn check(check: &Check) -> Value {
+    json!({
+        "code": check.code,
+        "finding": match check.finding {
+            Finding::Passes => "passes",
+            Finding::Confirm => "confirm",
+            Finding::Reject => "reject",
+        },
+        "before": digits(check.before),
+        "measured": digits(check.measured),
+        "allowed": digits(check.allowed),
+        "room": digits(check.room),
+        "unit": check.unit,
+        "message": check.message,
+    })
+}
+
+/// Returns the numbers of a check: `146,797 -> 179,393.5 of 180,000 USD`.
+fn figures(check: &Check) -> String {
+    let before = check.before.map(|before| format!("{} -> ", exact(before)));
+    let measured = check.measured.map(exact);
+    let allowed = check.allowed.map(|allowed| format!(" of {}", exact(allowed)));
+    let unit = check.unit.as_deref().map(|unit| format!(" {unit}"));
+    let Some(measured) = measured else { return String::new() };
+    let (before, allowed) = (before.unwrap_or_default(), allowed.unwrap_or_default());
+    format!("{before}{measured}{allowed}{}", unit.unwrap_or_default())
+}
+
+/// Returns the numbers of a refusal, where its sentence may not have them.
+fn of(refusal: &Refusal) -> String {
+    let unit = refusal.unit.as_deref().map(|unit| format!(" {unit}")).unwrap_or_default();
+    match (refusal.measured, refusal.allowed) {
+        (Some(measured), Some(allowed)) => {
+            format!(" ({} of {}{unit})", exact(measured), exact(allowed))
+        }
+        (Some(_) | None, _) => String::new(),
+    }
+}

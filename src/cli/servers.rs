@@ -1,0 +1,151 @@
+//! `tmt local`, `tmt migrate`, `tmt maintain`.
+
+use super::args::{Local, Migrate};
+use super::exit::{Exit, Trouble};
+use super::io::Io;
+use crate::config::{Config, masked};
+use crate::local::{Running, service};
+use crate::store::Store;
+use crate::store::migrate::{self, Mode, Standing};
+
+/// Starts, stops, lists private servers.
+///
+/// # Errors
+///
+/// [`Trouble::Local`] says which program is missing, or who uses the folder.
+pub(super) async fn local(
+    config: &Config,
+    command: &Local,
+    io: &mut Io<'_>,
+) -> Result<Exit, Trouble> {
+    let folder = &config.local_folder;
+    match command {
+        Local::Start => {
+            let running = service::start(folder).await?;
+            writeln!(io.out, "PostgreSQL and Redis run in {}", folder.display())?;
+            writeln!(io.out, "for this shell:  eval \"$(tmt local env)\"")?;
+            writeln!(io.out, "then:            tmt migrate")?;
+            tracing::info!(pids = ?running.pids(), "private servers started");
+        }
+        Local::Stop => match service::stop(folder).await? {
+            Some(_) => writeln!(io.out, "stopped; the data stays in {}", folder.display())?,
+            None => writeln!(io.out, "nothing runs in {}", folder.display())?,
+        },
+        Local::Status => return status(config, io),
+        Local::Env => {
+            let Some(running) = service::list(folder).into_iter().find(Running::is_whole) else {
+                let text = "no private servers run: `tmt local start` or `tmt demo` starts some";
+                return Err(Trouble::Other(text.to_owned()));
+            };
+            // Single quotes: nothing in an address is expanded by the shell.
+            let quoted = |text: &str| text.replace('\'', "'\\''");
+            writeln!(io.out, "export DATABASE_URL='{}'", quoted(&running.database_url))?;
+            writeln!(io.out, "export REDIS_URL='{}'", quoted(&running.redis_url))?;
+        }
+        Local::Reset { yes } => {
+            let question = format!("delete all data in {}?", folder.display());
+            if !yes && !io.has_person {
+                let text = "nobody can be asked here: add --yes to delete the data";
+                return Err(Trouble::Usage(text.to_owned()));
+            }
+            if !yes && !io.ask(&question).await {
+                writeln!(io.out, "nothing was deleted")?;
+                return Ok(Exit::Refused);
+            }
+            service::reset(folder).await?;
+            writeln!(io.out, "deleted {}", folder.display())?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn status(config: &Config, io: &mut Io<'_>) -> Result<Exit, Trouble> {
+    let running = service::list(&config.local_folder);
+    if running.is_empty() {
+        writeln!(io.out, "no private servers run")?;
+        writeln!(io.out, "`tmt local start` would use {}", config.local_folder.display())?;
+        return Ok(Exit::Done);
+    }
+    for servers in running {
+        let (postgres, redis) = servers.pids();
+        let health = if servers.is_whole() { "both run" } else { "one of them is gone" };
+        let owner = match service::owner(&servers) {
+            Some(pid) => format!("belong to process {pid}"),
+            None => "left running by `tmt local start`".to_owned(),
+        };
+        writeln!(io.out, "{}  {health}, {owner}", servers.folder.display())?;
+        writeln!(io.out, "  PostgreSQL  process {postgres}  {}", masked(&servers.database_url))?;
+        writeln!(io.out, "  Redis       process {redis}  {}", masked(&servers.redis_url))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Brings the database to the console's schema, or says what would be done.
+///
+/// # Errors
+///
+/// [`Trouble::Migrate`] says what stands in the way; [`Trouble::Store`] why there is no connection.
+pub(super) async fn migrate(
+    config: &Config,
+    arguments: Migrate,
+    io: &mut Io<'_>,
+) -> Result<Exit, Trouble> {
+    let store = Store::connect(config.store.clone());
+    let mut upkeep = store.upkeep().await?;
+    let client = upkeep.client();
+    if arguments.check {
+        return check(client, io).await;
+    }
+    let mode = if arguments.adopt { Mode::Adopt } else { Mode::Fresh };
+    let report = migrate::migrate(client, mode).await?;
+    for migration in &report.applied {
+        writeln!(io.out, "applied  {:04}_{}", migration.version, migration.name)?;
+    }
+    let verb = match (report.from == report.to, report.adopted) {
+        (true, _) => "was there already",
+        (false, true) => "adopted",
+        (false, false) => "done",
+    };
+    writeln!(io.out, "schema {}: {verb}", report.to)?;
+    Ok(Exit::Done)
+}
+
+async fn check(client: &tokio_postgres::Client, io: &mut Io<'_>) -> Result<Exit, Trouble> {
+    match migrate::standing(client).await? {
+        Standing::Empty => writeln!(io.out, "the database is empty")?,
+        Standing::Unmanaged { tables } => {
+            writeln!(io.out, "the database holds tables of TMT: {}", tables.join(", "))?;
+            writeln!(io.out, "`tmt migrate --adopt` keeps them and their rows")?;
+        }
+        Standing::Managed { version } => writeln!(io.out, "the database has schema {version}")?,
+    }
+    let findings = migrate::check(client).await?;
+    for finding in &findings {
+        writeln!(io.out, "{finding}")?;
+    }
+    let obstacles = findings.iter().filter(|finding| finding.is_obstacle()).count();
+    if obstacles > 0 {
+        writeln!(io.out, "{obstacles} in the way; nothing was changed")?;
+        return Ok(Exit::Refused);
+    }
+    if findings.is_empty() {
+        writeln!(io.out, "nothing to do")?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Makes partitions ahead of time, and forgets what nobody reads any more.
+///
+/// # Errors
+///
+/// [`Trouble::Store`] if the login is no administrator, or the database is away.
+pub(super) async fn maintain(config: &Config, io: &mut Io<'_>) -> Result<Exit, Trouble> {
+    let store = Store::connect(config.store.clone());
+    store.upkeep().await?.maintain().await?;
+    let health = store.health().await?;
+    if health.is_monthly {
+        writeln!(io.out, "trades have their partition for {} more months", health.months_ahead)?;
+    }
+    writeln!(io.out, "changes that no console can ask for any more are forgotten")?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,141 @@
+//! `tmt simulate` and `tmt replay`: the simulated desk, and recorded quotes, against the configured
+//! servers.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::args::{Replay, Simulate};
+use super::exit::{Exit, Trouble};
+use super::io::Io;
+use crate::config::Config;
+use crate::domain::ids::InstrumentId;
+use crate::domain::money::exact;
+use crate::runtime::clock;
+use crate::sim::replay::{self, Progress, Summary};
+use crate::sim::{self, Tally};
+use crate::store::Store;
+
+/// How often a long replay says how far it is: on a terminal, where one line is written over, and
+/// into a log.
+const SAY_EVERY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
+
+/// Runs the simulated agents and prices until `stop`.
+///
+/// # Errors
+///
+/// [`Trouble::Sim`] if the database holds a real desk.
+pub(super) async fn simulate(
+    config: &Config,
+    arguments: &Simulate,
+    io: &mut Io<'_>,
+    stop: CancellationToken,
+) -> Result<Exit, Trouble> {
+    let store = Store::connect(config.store.clone());
+    // Before anything moves: is it the right database, and may this login?
+    let session = store.session().await?;
+    io.note(&format!("simulating on {} as {}, until Ctrl-C", session.database, session.operator));
+    let options = sim::Options {
+        rate: arguments.rate,
+        hurry: arguments.hurry,
+        ..sim::Options::new(arguments.seed, clock::wall)
+    };
+    let tally = sim::run(options, store, config.feed.clone(), stop).await?;
+    say_tally(&tally, io)?;
+    Ok(Exit::Done)
+}
+
+fn say_tally(tally: &Tally, io: &mut Io<'_>) -> Result<(), Trouble> {
+    let Tally { quotes, quotes_lost, signals, opened, closed, refused, raised, bars } = tally;
+    writeln!(io.out, "quotes    {} sent, {} lost", count(*quotes), count(*quotes_lost))?;
+    writeln!(io.out, "signals   {}", count(*signals))?;
+    writeln!(
+        io.out,
+        "trades    {} opened, {} closed, {} refused",
+        count(*opened),
+        count(*closed),
+        count(*refused)
+    )?;
+    writeln!(io.out, "events    {} raised", count(*raised))?;
+    writeln!(io.out, "bars      {} written", count(*bars))?;
+    Ok(())
+}
+
+/// Returns a number with its thousands apart.
+fn count(number: u64) -> String {
+    exact(number.into())
+}
+
+/// Publishes recorded quotes, and writes their bars.
+///
+/// # Errors
+///
+/// [`Trouble::Sim`] before anything is published, if a file is not what it must be.
+pub(super) async fn replay(
+    config: &Config,
+    arguments: &Replay,
+    io: &mut Io<'_>,
+    stop: CancellationToken,
+) -> Result<Exit, Trouble> {
+    let speed = arguments.speed.parse().map_err(|error| Trouble::Usage(format!("{error}")))?;
+    let options = replay::Options {
+        files: arguments.files.clone(),
+        instrument: arguments.instrument.as_deref().map(InstrumentId::new),
+        speed,
+    };
+    let store = Store::connect(config.store.clone());
+    let (progress, seen) = watch::channel(Progress::default());
+    let running = replay::run(&options, &store, &config.feed, clock::wall, progress, stop);
+    tokio::pin!(running);
+    let [on_terminal, in_log] = SAY_EVERY;
+    let mut rhythm = interval(if io.is_terminal { on_terminal } else { in_log });
+    rhythm.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    rhythm.reset();
+    let summary = loop {
+        tokio::select! {
+            biased;
+            summary = &mut running => break summary?,
+            _ = rhythm.tick() => say_progress(&seen.borrow(), io),
+        }
+    };
+    io.end_progress();
+    say_summary(&summary, io)
+}
+
+fn say_progress(progress: &Progress, io: &mut Io<'_>) {
+    let share = progress.bytes_read.saturating_mul(100).checked_div(progress.bytes_total);
+    let at = progress.at.map(|at| at.format("  at %Y-%m-%d %H:%M:%S").to_string());
+    io.progress(&format!(
+        "{:>3} %  {} quotes{}",
+        share.unwrap_or_default().min(100),
+        count(progress.quotes),
+        at.unwrap_or_default()
+    ));
+}
+
+fn say_summary(summary: &Summary, io: &mut Io<'_>) -> Result<Exit, Trouble> {
+    let mut exit = Exit::Done;
+    for file in &summary.files {
+        let path = file.path.display();
+        for bad in &file.named {
+            io.note(&format!("{path}:{}: {}", bad.number, bad.reason));
+        }
+        let unnamed = file.bad_lines.saturating_sub(u64::try_from(file.named.len()).unwrap_or(0));
+        if unnamed > 0 {
+            io.note(&format!("{path}: and {} more lines that are no quotes", count(unnamed)));
+        }
+        let span = file.span.map(|(from, to)| {
+            format!("  {} to {}", from.format("%Y-%m-%d %H:%M:%S"), to.format("%Y-%m-%d %H:%M:%S"))
+        });
+        let (instrument, quotes) = (&file.instrument, count(file.quotes));
+        writeln!(io.out, "{instrument}  {quotes} quotes{}  {path}", span.unwrap_or_default())?;
+        if let Some(why) = &file.broken {
+            io.note(&format!("{path}: broken off: {why}"));
+            exit = Exit::Trouble;
+        }
+    }
+    writeln!(io.out, "{} bars written", count(summary.bars))?;
+    Ok(exit)
+}

@@ -1,0 +1,248 @@
+//! A pane as a table: for a person, for a spreadsheet, for another program.
+//!
+//! The columns are those of the screen. A person sees values as the screen writes them; programs
+//! get every digit, and nothing where the screen shows `—`.
+
+use std::io::{self, Write};
+
+use serde::{Serialize, Serializer};
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::app::Model;
+use crate::app::cell::{Align, Cell, plain};
+use crate::app::columns::{self, Head};
+use crate::app::pane::{Pane, RowId};
+use crate::ui::format;
+
+/// How a table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Aligned columns; those that do not fit into so many columns of a terminal are left out.
+    /// `None` is no terminal: all of them.
+    Human(Option<u16>),
+    /// RFC 4180, with a heading.
+    Csv,
+    /// An array of objects.
+    Json,
+    /// The same on one line.
+    JsonLine,
+}
+
+/// The heading under which the row's key stands.
+const KEY: &str = "id";
+
+/// Writes all rows of a pane.
+///
+/// # Errors
+///
+/// If the output cannot be written.
+pub fn write(out: &mut dyn Write, model: &Model, pane: Pane, form: Form) -> io::Result<()> {
+    let mut heads = columns::heads(pane);
+    let mut rows: Vec<(RowId, Vec<Cell>)> = model
+        .visible(pane)
+        .into_iter()
+        .filter_map(|id| columns::cells(model, pane, &id).map(|(_, cells)| (id, cells)))
+        .collect();
+    // A pane's own column of keys has their ends only; here the whole key stands in its place.
+    if let Some(at) = heads.iter().position(|head| head.title.eq_ignore_ascii_case(KEY)) {
+        heads.remove(at);
+        for (_, cells) in &mut rows {
+            if at < cells.len() {
+                cells.remove(at);
+            }
+        }
+    }
+    match form {
+        Form::Human(width) => human(out, model, &heads, &rows, width),
+        Form::Csv => csv(out, &heads, &rows),
+        Form::Json => {
+            serde_json::to_writer_pretty(&mut *out, &objects(&heads, &rows))?;
+            writeln!(out)
+        }
+        Form::JsonLine => {
+            serde_json::to_writer(&mut *out, &objects(&heads, &rows))?;
+            writeln!(out)
+        }
+    }
+}
+
+/// Returns a row's key: whole, as programs and commands take it.
+fn key(id: &RowId) -> String {
+    match id {
+        RowId::Account(id) => id.to_string(),
+        RowId::Position(id) => id.to_string(),
+        RowId::Trade(id) => id.to_string(),
+        RowId::Signal(id) => id.to_string(),
+        RowId::Event(id) => id.to_string(),
+        RowId::Limit(id) => id.to_string(),
+        RowId::Instrument(id) => id.to_string(),
+        RowId::Agent(id) => id.clone(),
+        RowId::SystemEvent(id) => id.to_string(),
+    }
+}
+
+/// Returns what a person types of a key: its end. Agents have their name in a column.
+fn short(id: &RowId) -> Option<String> {
+    match id {
+        RowId::Account(id) => Some(id.short()),
+        RowId::Position(id) => Some(id.short()),
+        RowId::Trade(id) => Some(id.short()),
+        RowId::Signal(id) => Some(id.short()),
+        RowId::Event(id) => Some(id.short()),
+        RowId::Limit(id) => Some(id.short()),
+        RowId::Instrument(_) | RowId::Agent(_) | RowId::SystemEvent(_) => None,
+    }
+}
+
+/// A row as an object, its keys in the order of the columns.
+struct Object<'a> {
+    key: String,
+    heads: &'a [Head],
+    cells: &'a [Cell],
+}
+
+impl Serialize for Object<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let values = self.heads.iter().zip(self.cells).map(|(head, cell)| {
+            let value = if *cell == Cell::Absent { None } else { Some(plain(cell)) };
+            (head.title.to_lowercase(), value)
+        });
+        serializer
+            .collect_map(std::iter::once((KEY.to_owned(), Some(self.key.clone()))).chain(values))
+    }
+}
+
+fn objects<'a>(heads: &'a [Head], rows: &'a [(RowId, Vec<Cell>)]) -> Vec<Object<'a>> {
+    rows.iter().map(|(id, cells)| Object { key: key(id), heads, cells }).collect()
+}
+
+fn csv(out: &mut dyn Write, heads: &[Head], rows: &[(RowId, Vec<Cell>)]) -> io::Result<()> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
+    let titles = heads.iter().map(|head| head.title.to_lowercase());
+    writer.write_record(std::iter::once(KEY.to_owned()).chain(titles))?;
+    for (id, cells) in rows {
+        let cells = cells
+            .iter()
+            .map(|cell| if let Cell::Text(text) = cell { inert(text) } else { plain(cell) });
+        writer.write_record(std::iter::once(inert(&key(id))).chain(cells))?;
+    }
+    writer.flush()
+}
+
+/// Returns a text that no spreadsheet takes for a formula. Numbers are written as they are: a
+/// leading minus belongs to them.
+fn inert(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Blanks between two columns.
+const GAP: usize = 2;
+
+/// A column as a person sees it.
+struct Printed {
+    title: String,
+    align: Align,
+    keep: u8,
+    cells: Vec<String>,
+}
+
+impl Printed {
+    fn width(&self) -> usize {
+        let cells = self.cells.iter().map(|cell| cell.width()).max().unwrap_or_default();
+        cells.max(self.title.width())
+    }
+}
+
+fn human(
+    out: &mut dyn Write,
+    model: &Model,
+    heads: &[Head],
+    rows: &[(RowId, Vec<Cell>)],
+    width: Option<u16>,
+) -> io::Result<()> {
+    let mut printed: Vec<Printed> = heads
+        .iter()
+        .enumerate()
+        .map(|(at, head)| Printed {
+            title: head.title.to_owned(),
+            align: head.align,
+            keep: head.keep,
+            cells: rows
+                .iter()
+                .map(|(_, cells)| {
+                    cells.get(at).map_or_else(String::new, |c| format::cell(c, model.now))
+                })
+                .collect(),
+        })
+        .collect();
+    let keys: Vec<String> = rows.iter().filter_map(|(id, _)| short(id)).collect();
+    if keys.len() == rows.len() && !rows.is_empty() {
+        printed.push(Printed { title: "ID".to_owned(), align: Align::Left, keep: 0, cells: keys });
+    }
+    if let Some(width) = width {
+        fit(&mut printed, usize::from(width));
+    }
+    write_line(out, printed.iter().map(|column| (column, column.title.as_str())))?;
+    for at in 0..rows.len() {
+        let cells =
+            printed.iter().map(|column| (column, column.cells.get(at).map_or("", String::as_str)));
+        write_line(out, cells)?;
+    }
+    Ok(())
+}
+
+fn write_line<'a>(
+    out: &mut dyn Write,
+    cells: impl Iterator<Item = (&'a Printed, &'a str)>,
+) -> io::Result<()> {
+    let line: Vec<String> =
+        cells.map(|(column, text)| format::pad(text, column.width(), column.align)).collect();
+    writeln!(out, "{}", line.join(&" ".repeat(GAP)).trim_end())
+}
+
+/// Leaves out the columns that matter least until the rest fits.
+fn fit(columns: &mut Vec<Printed>, width: usize) {
+    loop {
+        let gaps = columns.len().saturating_sub(1).saturating_mul(GAP);
+        let used = columns.iter().map(Printed::width).sum::<usize>().saturating_add(gaps);
+        let least = columns.iter().enumerate().filter(|(_, column)| column.keep > 0);
+        let least = least.max_by_key(|(at, column)| (column.keep, *at)).map(|(at, _)| at);
+        match least {
+            Some(at) if used > width => drop(columns.remove(at)),
+            Some(_) | None => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_begins_a_formula() {
+        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"] {
+            assert_eq!(inert(formula), format!("'{formula}"));
+        }
+        assert_eq!(inert("alpha"), "alpha");
+    }
+
+    #[test]
+    fn the_columns_that_matter_least_go_first() {
+        let column = |title: &str, keep| Printed {
+            title: title.to_owned(),
+            align: Align::Left,
+            keep,
+            cells: vec!["12345678".to_owned()],
+        };
+        let mut columns = vec![column("A", 0), column("B", 5), column("C", 2), column("D", 0)];
+        fit(&mut columns, 28);
+        let titles: Vec<&str> = columns.iter().map(|column| column.title.as_str()).collect();
+        assert_eq!(titles, ["A", "C", "D"]);
+        fit(&mut columns, 3);
+        assert_eq!(columns.len(), 2, "what always stays, stays");
+    }
+}
