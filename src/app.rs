@@ -72,7 +72,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             disarm(model);
             vec![]
         }
-        Msg::FrameShown { elapsed, heights } => frame_shown(model, elapsed, heights),
+        Msg::FrameShown { elapsed, heights, scrolled } => {
+            settle_scrolling(model, scrolled);
+            frame_shown(model, elapsed, heights)
+        }
         Msg::QuotesArrived(quotes) => {
             for quote in quotes {
                 model.marks.note(&quote, model.now, model.elapsed);
@@ -280,6 +283,15 @@ fn disarm(model: &mut Model) {
         && let Stage::Review { armed_at } = &mut ticket.stage
     {
         *armed_at = None;
+    }
+}
+
+/// Takes over where the help or the log really begins: a person who scrolled beyond the end is at
+/// the end, and the next press up moves.
+fn settle_scrolling(model: &mut Model, scrolled: Option<usize>) {
+    if let (Overlay::Help(line) | Overlay::Log(line), Some(first)) = (&mut model.overlay, scrolled)
+    {
+        *line = first;
     }
 }
 

@@ -33,6 +33,8 @@ use crate::app::{Model, SMALLEST, is_too_small};
 pub struct Shown {
     /// Rows that fit into each pane, by the pane's number; 0 where it was not on the screen.
     pub heights: [usize; 8],
+    /// First line of the help or the log that is on the screen, if one of them is open.
+    pub scrolled: Option<usize>,
 }
 
 /// Draws the console.
@@ -52,8 +54,8 @@ pub fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) -> Shown {
     if let Some(text) = &alarm {
         status::draw_alarm(text, theme, frame, parts.alarm);
     }
-    let shown = dashboard::view(model, theme, frame, parts.panes);
-    overlay(model, theme, frame, parts.panes);
+    let mut shown = dashboard::view(model, theme, frame, parts.panes);
+    shown.scrolled = overlay(model, theme, frame, parts.panes);
     match parts.prompt {
         Some(prompt) => {
             line::toast(model, theme, frame, parts.toast);
@@ -67,15 +69,16 @@ pub fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) -> Shown {
     shown
 }
 
-/// Draws what stands before the panes.
-fn overlay(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+/// Draws what stands before the panes, and returns the first line of what can be scrolled.
+fn overlay(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) -> Option<usize> {
     match &model.overlay {
         Overlay::Ticket(shown) => ticket::view(model, shown, theme, frame, area),
-        Overlay::Help(line) => help::view(model, *line, theme, frame, area),
-        Overlay::Log(line) => log::view(model, *line, theme, frame, area),
+        Overlay::Help(line) => return Some(help::view(model, *line, theme, frame, area)),
+        Overlay::Log(line) => return Some(log::view(model, *line, theme, frame, area)),
         Overlay::Detail(pane, id) => detail::view(model, *pane, id, theme, frame, area),
         Overlay::None | Overlay::Command(_) | Overlay::Filter(..) => {}
     }
+    None
 }
 
 /// Where everything stands.

@@ -47,6 +47,8 @@ pub enum Msg {
         elapsed: Duration,
         /// Rows that fit, by pane.
         heights: [usize; 8],
+        /// First line of the help or the log that is on the screen, if one of them is open.
+        scrolled: Option<usize>,
     },
     /// The newest quote of each instrument that moved.
     QuotesArrived(Vec<Quote>),

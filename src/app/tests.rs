@@ -70,7 +70,7 @@ impl Desk {
     /// A frame is shown, and half a second goes by.
     fn rest(&mut self) {
         let elapsed = self.model.elapsed;
-        self.tell(Msg::FrameShown { elapsed, heights: [10; 8] });
+        self.tell(Msg::FrameShown { elapsed, heights: [10; 8], scrolled: None });
         self.wait(Duration::from_millis(500));
     }
 

@@ -303,7 +303,7 @@ impl<D: Display> Console<D> {
         let Some(shown) = self.showing.take() else { return };
         let elapsed = self.clock.elapsed();
         let is_dirty = self.is_dirty;
-        self.apply(Msg::FrameShown { elapsed, heights: shown.heights });
+        self.apply(Msg::FrameShown { elapsed, heights: shown.heights, scrolled: shown.scrolled });
         // That a frame was shown is no reason for another one, except to show when `y` counts.
         self.is_dirty = is_dirty || self.is_arming(elapsed);
     }

@@ -21,8 +21,14 @@ const NEEDS: usize = 13;
 /// Narrowest width of one column of help.
 const COLUMN: u16 = 56;
 
-/// Draws the help, scrolled down by `line`.
-pub(super) fn view(model: &Model, line: usize, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+/// Draws the help, scrolled down by `line`, and returns by how many lines it really is.
+pub(super) fn view(
+    model: &Model,
+    line: usize,
+    theme: Theme,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) -> usize {
     let title = Line::styled(" Keys ", theme.style(Ink::Focus).patch(theme.style(Ink::Strong)));
     let inner = popup::open(title, "j k scroll │ Esc back", theme, frame, area);
     let count = (inner.width / COLUMN).clamp(1, 3);
@@ -39,6 +45,7 @@ pub(super) fn view(model: &Model, line: usize, theme: Theme, frame: &mut Frame<'
         let place = Rect { x, width, ..inner }.intersection(inner);
         popup::lines(rest.by_ref().take(height).collect(), 0, frame, place);
     }
+    skip
 }
 
 /// Returns the contexts, that of the pane first: it is what a person looks for.

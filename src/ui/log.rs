@@ -11,8 +11,14 @@ use crate::app::model::Model;
 /// Columns of the time and the blanks behind it.
 const TIME: usize = 10;
 
-/// Draws the log, scrolled down by `line`.
-pub(super) fn view(model: &Model, line: usize, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+/// Draws the log, scrolled down by `line`, and returns by how many lines it really is.
+pub(super) fn view(
+    model: &Model,
+    line: usize,
+    theme: Theme,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) -> usize {
     let title =
         Line::styled(" Action log ", theme.style(Ink::Focus).patch(theme.style(Ink::Strong)));
     let count = model.notices.len();
@@ -22,7 +28,7 @@ pub(super) fn view(model: &Model, line: usize, theme: Theme, frame: &mut Frame<'
     if model.notices.is_empty() {
         let text = Line::styled("nothing was done yet", theme.style(Ink::Quiet));
         frame.render_widget(text, inner);
-        return;
+        return 0;
     }
     let width = usize::from(inner.width).saturating_sub(TIME);
     let mut lines = Vec::new();
@@ -38,7 +44,7 @@ pub(super) fn view(model: &Model, line: usize, theme: Theme, frame: &mut Frame<'
         let at = format::time(notice.at, model.now);
         lines.extend(entry(&at, &notice.text, width, theme, theme.tone(notice.tone)));
     }
-    popup::lines(lines, line, frame, inner);
+    popup::lines(lines, line, frame, inner)
 }
 
 fn entry(

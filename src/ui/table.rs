@@ -22,6 +22,12 @@ pub(super) const LEAD: usize = 2;
 /// while it scrolls.
 const MEASURED: usize = 100;
 
+/// Rank of [`Head::keep`] from which columns are worth no crowding.
+const NICE: u32 = 8;
+
+/// Rank from which columns are not worth a shorter bar.
+const NEEDED: u32 = 2;
+
 /// Widest gap between two columns.
 const GAP: usize = 2;
 
@@ -34,6 +40,8 @@ pub(super) struct Placed {
     pub(super) head: Head,
     /// How wide.
     pub(super) width: usize,
+    /// It shows a share of a limit as a bar.
+    is_gauge: bool,
 }
 
 /// The columns that fit.
@@ -62,6 +70,22 @@ pub(super) fn rows(model: &Model, pane: Pane, ids: &[RowId]) -> Vec<Row> {
         .collect()
 }
 
+impl Placed {
+    /// How much a column is worth: more than all that are to go before it together, and nothing from
+    /// the rank `until` on.
+    fn worth(&self, until: u32) -> u32 {
+        until.checked_sub(u32::from(self.head.keep)).map_or(0, |rank| 4_u32.saturating_pow(rank))
+    }
+
+    /// Returns the column as narrow as it can be: a gauge has a shorter bar.
+    fn shortened(&self) -> Self {
+        /// Brackets, three cells, the figure, the warning.
+        const LEAST: usize = 12;
+        let width = if self.is_gauge { self.width.min(LEAST) } else { self.width };
+        Self { width, ..*self }
+    }
+}
+
 impl Layout {
     /// Chooses the columns of `pane` that fit into `room` columns of the terminal, and how wide
     /// they are there.
@@ -78,8 +102,9 @@ impl Layout {
             .into_iter()
             .enumerate()
             .map(|(index, head)| {
-                let cells = measured.iter().filter_map(|row| row.cells.get(index));
-                Placed { index, head, width: width(head, cells, model.now) }
+                let cells = || measured.iter().filter_map(|row| row.cells.get(index));
+                let is_gauge = cells().any(|cell| matches!(cell, Cell::Used(_)));
+                Placed { index, head, width: width(head, cells(), model.now), is_gauge }
             })
             .collect();
         let room = room.saturating_sub(LEAD);
@@ -87,8 +112,13 @@ impl Layout {
         // The last column does not lean on the frame either, unless the room is needed.
         let loose = fitting(&wanted, room.saturating_sub(1), GAP);
         let tight = fitting(&wanted, room, 1);
-        let matters = |chosen: &[Placed]| chosen.iter().filter(|one| one.head.keep < 8).count();
-        let (mut columns, gap, room) = if matters(&tight) > matters(&loose) {
+        let short: Vec<Placed> = wanted.iter().map(Placed::shortened).collect();
+        let short = fitting(&short, room, 1);
+        let worth = |chosen: &[Placed], until| -> u32 {
+            chosen.iter().map(|column| column.worth(until)).sum()
+        };
+        let tight = if worth(&short, NEEDED) > worth(&tight, NEEDED) { short } else { tight };
+        let (mut columns, gap, room) = if worth(&tight, NICE) > worth(&loose, NICE) {
             (tight, 1, room)
         } else {
             (loose, GAP, room.saturating_sub(1))

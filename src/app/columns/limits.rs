@@ -31,19 +31,19 @@ impl Listed for Limit {
     const PANE: Pane = Pane::Limits;
     const COLUMNS: &'static [Column<Self>] = &[
         left("LIMIT", 20, 0, |_, row| Cell::Text(row.limit_type.clone())),
-        left("SCOPE", 10, 2, |_, row| Cell::Text(row.scope.as_str().to_owned())),
+        left("SCOPE", 10, 3, |_, row| Cell::Text(row.scope.as_str().to_owned())),
         left("APPLIES TO", 16, 0, |model, row| Cell::Text(scope(model, row))),
         right("VALUE", 14, 0, |_, row| Cell::Number(row.value, 2)),
         left("UNIT", 10, 0, |_, row| Cell::Text(row.unit.clone())),
-        right("WARNING", 14, 3, |_, row| Cell::maybe(row.warning_level(), |n| Cell::Number(n, 2))),
-        right("NOW", 14, 1, |model, row| Cell::maybe(model.measure(row), |n| Cell::Number(n, 2))),
+        right("WARNING", 14, 4, |_, row| Cell::maybe(row.warning_level(), |n| Cell::Number(n, 2))),
+        right("NOW", 14, 2, |model, row| Cell::maybe(model.measure(row), |n| Cell::Number(n, 2))),
         left("USED", 15, 1, |model, row| {
             let share = model.measure(row).and_then(|now| now.checked_div(row.value));
             Cell::maybe(share, Cell::Used)
         }),
         left("STATE", 12, 0, |_, row| Cell::Text(state(row).to_owned())),
-        left("SET BY", 10, 4, |_, row| Cell::Text(row.created_by.clone())),
-        left("APPROVED", 10, 5, |_, row| Cell::text(row.approved_by.as_deref())),
+        left("SET BY", 10, 5, |_, row| Cell::Text(row.created_by.clone())),
+        left("APPROVED", 10, 6, |_, row| Cell::text(row.approved_by.as_deref())),
         left("SINCE", 8, 6, |_, row| row.effective_from.map_or(Cell::Absent, Cell::Time)),
         left("UNTIL", 8, 7, |_, row| row.effective_until.map_or(Cell::Absent, Cell::Time)),
         left("REASON", 24, 8, |_, row| Cell::text(row.change_reason.as_deref())),
