@@ -4,7 +4,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::indexing_slicing,
+    clippy::panic,
     reason = "a fixture that cannot be set up fails its test"
 )]
 
@@ -58,8 +58,12 @@ impl Frame {
     }
 
     fn text(&self) -> String {
-        let lines = (0..self.buffer.area.height).map(|y| self.line(y));
-        lines.map(|line| format!("{}\n", line.trim_end())).collect()
+        let mut text = String::new();
+        for y in 0..self.buffer.area.height {
+            text.push_str(self.line(y).trim_end());
+            text.push('\n');
+        }
+        text
     }
 
     /// Returns the colours of the first place where `text` stands.
@@ -166,7 +170,7 @@ fn hostile() -> Desk {
         let mut row = rows::account(number, &clean(name), dec!(123456789012345.67), dec!(1));
         row.status = tmt::domain::account::AccountStatus::Active;
         if number % 2 == 0 {
-            row.base_currency = "EUR".to_owned();
+            "EUR".clone_into(&mut row.base_currency);
             row.environment = Environment::Paper;
         }
         row

@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 
 use super::model::Model;
 use super::ticket::{FieldName, Form, Ticket};
+use crate::domain::event::RiskEvent;
 use crate::domain::halt::{HaltMode, Scope};
 use crate::domain::ids::AccountId;
 use crate::domain::instrument::Instrument;
@@ -236,21 +237,22 @@ pub fn sentence(model: &Model, verb: &Verb) -> String {
         },
         Verb::Acknowledge { events, .. } => match events.as_slice() {
             [only] => match model.desk.events.get(only) {
-                Some(row) => format!("ACK {} {}", row.severity.as_str(), row.event_type),
+                Some(row) => format!("ACK {}", event_words(model, row)),
                 None => format!("ACK {}", only.short()),
             },
             several => format!("ACK {} events", several.len()),
         },
         Verb::Unacknowledge { event, .. } => match model.desk.events.get(event) {
-            Some(row) => format!("UN-ACK {} {}", row.severity.as_str(), row.event_type),
+            Some(row) => format!("UN-ACK {}", event_words(model, row)),
             None => format!("UN-ACK {}", event.short()),
         },
         Verb::ProposeLimit { limit, value, .. } => match model.desk.limits.get(limit) {
             Some(row) => {
                 let way = if row.is_tightened_by(*value) { "tighten" } else { "loosen" };
                 format!(
-                    "LIMIT {} {way} {} -> {} {}",
+                    "LIMIT {} of {}: {way} {} -> {} {}",
                     row.limit_type,
+                    model.limit_subject(row),
                     exact(row.value),
                     exact(*value),
                     row.unit
@@ -264,10 +266,20 @@ pub fn sentence(model: &Model, verb: &Verb) -> String {
             halt_words(model, *scope, identifier.as_deref(), *mode)
         }
         Verb::Resume { halt, .. } => match model.desk.halts.get(halt) {
-            Some(row) => format!("RESUME {} halt: {}", row.scope.as_str(), row.reason),
+            Some(row) => {
+                let who = row.account.map(|id| model.desk.account_name(id));
+                let who = who.or_else(|| row.identifier.clone());
+                let who = who.unwrap_or_else(|| "everything".to_owned());
+                format!("RESUME {} {who}, halted for: {}", row.scope.as_str(), row.reason)
+            }
             None => format!("RESUME halt {}", halt.short()),
         },
     }
+}
+
+fn event_words(model: &Model, row: &RiskEvent) -> String {
+    let account = row.account.map_or("system".to_owned(), |id| model.desk.account_name(id));
+    format!("{} {} of {account}", row.severity.as_str(), row.event_type)
 }
 
 fn trade_words(model: &Model, trade: &NewTrade) -> String {
@@ -301,7 +313,10 @@ fn halt_words(model: &Model, scope: Scope, identifier: Option<&str>, mode: HaltM
 fn limit_words(model: &Model, limit: crate::domain::ids::LimitId) -> String {
     model.desk.limits.get(&limit).map_or_else(
         || format!("limit {}", limit.short()),
-        |row| format!("{} {} {}", row.limit_type, exact(row.value), row.unit),
+        |row| {
+            let subject = model.limit_subject(row);
+            format!("{} of {subject}: {} {}", row.limit_type, exact(row.value), row.unit)
+        },
     )
 }
 

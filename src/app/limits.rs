@@ -12,6 +12,18 @@ use crate::domain::limit::{Limit, LimitState};
 const HUNDRED: Decimal = Decimal::ONE_HUNDRED;
 
 impl Model {
+    /// Returns what a limit covers, as people call it.
+    pub fn limit_subject(&self, limit: &Limit) -> String {
+        let account = limit.account.map(|id| self.desk.account_name(id));
+        match (limit.scope, account, limit.identifier.as_deref()) {
+            (Scope::System, _, _) => "everything".to_owned(),
+            (_, Some(account), Some(identifier)) => format!("{account} {identifier}"),
+            (_, Some(account), None) => account,
+            (_, None, Some(identifier)) => identifier.to_owned(),
+            (_, None, None) => "—".to_owned(),
+        }
+    }
+
     /// Returns the accounts that a limit covers.
     fn covered<'a>(&'a self, limit: &'a Limit) -> impl Iterator<Item = &'a Account> {
         self.desk.accounts.values().filter(move |row| match limit.scope {

@@ -77,7 +77,9 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
                     used += unicode_width::UnicodeWidthChar::width(*c).unwrap_or(0);
                     used > width
                 })
-                .map_or(word.len(), |(at, _)| at.max(1));
+                .map_or(word.len(), |(at, _)| at);
+            // A character wider than the line stands alone: nothing would ever get shorter.
+            let at = at.max(word.chars().next().map_or(1, char::len_utf8));
             let Some((head, tail)) = word.split_at_checked(at) else { break };
             lines.push(head.to_owned());
             word = tail;

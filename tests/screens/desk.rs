@@ -28,7 +28,7 @@ pub(crate) fn at(time: &str) -> DateTime<Utc> {
 }
 
 /// Monotonic time of every screen: the console has run for 20 minutes.
-pub(crate) const ELAPSED: Duration = Duration::from_secs(1_200);
+pub(crate) const ELAPSED: Duration = Duration::from_mins(20);
 
 /// Makes a key that is the same in every run.
 pub(crate) fn id(table: u8, number: u32) -> Uuid {
@@ -135,7 +135,7 @@ impl Desk {
 
     /// The database confirmed everything, 0.3 s ago.
     pub(crate) fn confirm(&mut self) {
-        let asked_at = self.model.elapsed - Duration::from_millis(300);
+        let asked_at = self.model.elapsed.saturating_sub(Duration::from_millis(300));
         self.tell(Msg::Confirmed {
             kinds: Kind::ALL.to_vec(),
             asked_at,

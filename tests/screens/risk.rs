@@ -117,7 +117,6 @@ pub(crate) fn limits() -> Vec<Limit> {
     let mut pending = limit(8, "max_exposure", Some(2), dec!(220000), "USD");
     pending.state = LimitState::Pending;
     pending.approved_by = None;
-    pending.created_by = "risk1".to_owned();
     pending.change_reason = Some("client asked for a larger hedge".to_owned());
     pending.supersedes = Some(LimitId(id(6, 2)));
     pending.effective_from = None;

@@ -87,7 +87,7 @@ fn gap() -> Desk {
     desk
 }
 
-/// The buy of the specification: 30,000 EUR_USD for bravo.
+/// The buy of the specification: 30,000 `EUR_USD` for bravo.
 fn ticket() -> Desk {
     let mut desk = Desk::normal();
     desk.press("g g j j b");

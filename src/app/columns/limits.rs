@@ -4,19 +4,7 @@ use super::{Column, Listed, left, right};
 use crate::app::cell::{Cell, Tone};
 use crate::app::model::Model;
 use crate::app::pane::{Pane, RowId};
-use crate::domain::halt::Scope;
 use crate::domain::limit::{Limit, LimitState, Standing};
-
-fn scope(model: &Model, row: &Limit) -> String {
-    let account = row.account.map(|id| model.desk.account_name(id));
-    match (row.scope, account, row.identifier.as_deref()) {
-        (Scope::System, _, _) => "everything".to_owned(),
-        (_, Some(account), Some(identifier)) => format!("{account} {identifier}"),
-        (_, Some(account), None) => account,
-        (_, None, Some(identifier)) => identifier.to_owned(),
-        (_, None, None) => "—".to_owned(),
-    }
-}
 
 fn state(row: &Limit) -> &'static str {
     match (row.state, row.is_enforced) {
@@ -32,7 +20,7 @@ impl Listed for Limit {
     const COLUMNS: &'static [Column<Self>] = &[
         left("LIMIT", 20, 0, |_, row| Cell::Text(row.limit_type.clone())),
         left("SCOPE", 10, 3, |_, row| Cell::Text(row.scope.as_str().to_owned())),
-        left("APPLIES TO", 16, 0, |model, row| Cell::Text(scope(model, row))),
+        left("APPLIES TO", 16, 0, |model, row| Cell::Text(model.limit_subject(row))),
         right("VALUE", 14, 0, |_, row| Cell::Number(row.value, 2)),
         left("UNIT", 10, 0, |_, row| Cell::Text(row.unit.clone())),
         right("WARNING", 14, 4, |_, row| Cell::maybe(row.warning_level(), |n| Cell::Number(n, 2))),
@@ -70,7 +58,7 @@ impl Listed for Limit {
             model.desk.limits.values().filter(|row| row.state != LimitState::Ended).collect();
         rows.sort_by_cached_key(|row| {
             let waits = row.state == LimitState::Pending;
-            (!waits, row.limit_type.clone(), row.scope.as_str(), scope(model, row), row.id)
+            (!waits, row.limit_type.clone(), row.scope.as_str(), model.limit_subject(row), row.id)
         });
         rows
     }

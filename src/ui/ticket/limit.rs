@@ -86,12 +86,7 @@ fn amount(row: &Limit, value: Decimal) -> String {
 
 /// Returns which limit it is, and how much of it is used.
 fn about(model: &Model, row: &Limit, theme: Theme, width: usize) -> Vec<Line<'static>> {
-    let covers = match (row.account, row.identifier.as_deref()) {
-        (Some(account), Some(name)) => format!("{} {name}", model.desk.account_name(account)),
-        (Some(account), None) => model.desk.account_name(account),
-        (None, Some(name)) => name.to_owned(),
-        (None, None) => "everything".to_owned(),
-    };
+    let covers = model.limit_subject(row);
     let enforced = if row.is_enforced { "" } else { "  NOT ENFORCED" };
     let mut lines =
         words("Limit", &format!("{} · {covers}{enforced}", row.limit_type), width, theme);
