@@ -7,13 +7,13 @@
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::num::NonZero;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 
 /// How long a test waits for what must come. It is not an expectation: those are benchmarks.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the reader of the terminal shares with the test.
 struct Seen {
@@ -72,7 +72,8 @@ impl Pty {
             let mut buffer = [0; 65_536];
             loop {
                 let count = output.read(&mut buffer).unwrap_or(0);
-                let mut seen = shared.0.lock().unwrap();
+                // A test that failed while it waited has poisoned the lock; the screen is still good.
+                let mut seen = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
                 if count == 0 {
                     seen.is_closed = true;
                 } else {
