@@ -9,8 +9,10 @@ use tmt::domain::ids::InstrumentId;
 use tmt::domain::quote::Quote;
 use tmt::feed;
 use tmt::feed::publish::Publisher;
-use tmt::local::{Options, Redis};
+use tmt::local::{Options, Postgres, Redis, SUPERUSER, Shutdown};
+use tmt::store::migrate::{Mode, migrate};
 use tokio::task::JoinHandle;
+use tokio_postgres::NoTls;
 
 #[path = "support/database.rs"]
 mod database;
@@ -199,6 +201,33 @@ async fn redis_goes_away_and_comes_back() {
     });
     floor.redis.start_again().await.unwrap();
     console.wait_for("live panes again", |screen| screen.contains("feed gap") && is_live(screen));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_database_goes_away_and_comes_back() {
+    // A server of its own: the others' must not be killed.
+    let mut postgres = Postgres::start(Options::in_memory()).await.unwrap();
+    let redis = Redis::start(Options::in_memory()).await.unwrap();
+    let url = postgres.url("postgres", SUPERUSER);
+    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    migrate(&client, Mode::Fresh).await.unwrap();
+    client.batch_execute(desk::SEED).await.unwrap();
+    client.batch_execute("CREATE ROLE ann LOGIN IN ROLE tmt_trader").await.unwrap();
+    let (database, bus) = (postgres.url("postgres", "ann"), redis.url());
+    let environment = [("DATABASE_URL", database.as_str()), ("REDIS_URL", bus.as_str())];
+    let mut console = Pty::start::<&str>(env!("CARGO_BIN_EXE_tmt"), &[], &environment, (160, 45));
+    console.wait_for("live panes", is_live);
+
+    postgres.halt(Shutdown::Kill).await.unwrap();
+    console.wait_for("stale panes with their rows", |screen| {
+        screen.contains("STALE") && screen.contains("alpha")
+    });
+    console.send_then("2b", |screen| screen.contains("nothing can be written"));
+    postgres.start_again().await.unwrap();
+    console.wait_for("live panes again", |screen| {
+        screen.contains("the database is back") && is_live(screen)
+    });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -37,7 +37,7 @@ pub(crate) const CRITICAL: EventId = EventId(Uuid::from_u128(0xc2));
 /// A signal to buy that is still good.
 pub(crate) const SIGNAL: SignalId = SignalId(Uuid::from_u128(0xd1));
 
-const SEED: &str = "
+pub(crate) const SEED: &str = "
     UPDATE desk.settings SET value = 'paper' WHERE key = 'environment';
     INSERT INTO instruments (instrument, base_currency, quote_currency, size_step, min_size,
                              max_size, tick_size, pip_size, margin_rate, aliases)
