@@ -10,11 +10,15 @@ use crate::feed::Options;
 const USUAL: &str = "redis://127.0.0.1:6379";
 
 /// Schemes that the feed can dial.
-const SCHEMES: [&str; 4] = ["redis://", "redis+unix://", "unix://", "valkey://"];
+const SCHEMES: [&str; 6] =
+    ["redis://", "rediss://", "redis+unix://", "unix://", "valkey://", "valkeys://"];
 
 /// Reads the section.
 pub(super) fn read(reader: &mut Reader<'_>) -> Options {
     let mut options = Options::new(url(reader));
+    let must = "a path in quotes";
+    let authority = reader.checked("feed.authority", String::new(), must, |_| true);
+    options.authority = (!authority.is_empty()).then(|| authority.into());
     let channels = &mut options.channels;
     for (name, text) in [
         ("events", &mut channels.events),
@@ -51,11 +55,9 @@ fn url(reader: &mut Reader<'_>) -> SecretString {
     let Some((text, origin)) = reader.address("feed.url", USUAL, "REDIS_URL") else {
         return SecretString::from(USUAL);
     };
-    if text.starts_with("rediss://") {
-        let text = "TLS to Redis is not built in: use a tunnel, or a socket (redis+unix://)";
-        reader.fault(origin, "feed.url", text.to_owned());
-    } else if !SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
-        let text = "must begin with redis:// or redis+unix://, like redis://127.0.0.1:6379";
+    if !SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
+        let text = "must begin with redis://, rediss:// (TLS) or redis+unix://, \
+                    like redis://127.0.0.1:6379";
         reader.fault(origin, "feed.url", text.to_owned());
     }
     SecretString::from(text)
