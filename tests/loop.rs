@@ -102,7 +102,7 @@ fn bench(accepts_after: Option<Duration>) -> Bench {
     let announcer = Announcer::new(tmt::feed::Options::new("redis://127.0.0.1:1"));
     let (reply, replies) = mpsc::channel(256);
     let (report, reports) = mpsc::channel(64);
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     let (_poller, doorbell) = Poller::new(store.clone(), clock.clone(), reply.clone(), hour, hour);
     let hands = Hands::new(store, announcer, clock.clone(), reply.clone(), doorbell.clone());
     let board = Arc::new(Board::new());
@@ -147,8 +147,8 @@ impl Bench {
     }
 }
 
-fn key(code: KeyCode) -> io::Result<Event> {
-    Ok(Event::Key(KeyEvent::new(code, KeyModifiers::NONE)))
+fn key(code: KeyCode) -> Event {
+    Event::Key(KeyEvent::new(code, KeyModifiers::NONE))
 }
 
 fn quote(number: i64) -> Quote {
@@ -218,7 +218,7 @@ async fn a_key_is_drawn_at_once_though_the_market_floods_the_screen() {
         for _ in 0..10 {
             tokio::time::sleep(Duration::from_millis(137)).await;
             noted.lock().unwrap().push(tokio::time::Instant::now());
-            keys.send(key(KeyCode::Char('j'))).await.unwrap();
+            keys.send(Ok(key(KeyCode::Char('j')))).await.unwrap();
         }
     });
     bench.run_for(Duration::from_secs(2)).await;
@@ -235,7 +235,7 @@ async fn a_held_key_draws_no_more_than_thirty_frames_a_second() {
     let keys = bench.keys.clone();
     tokio::spawn(async move {
         loop {
-            keys.send(key(KeyCode::Char('j'))).await.unwrap();
+            keys.send(Ok(key(KeyCode::Char('j')))).await.unwrap();
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     });
@@ -256,7 +256,7 @@ async fn a_key_is_taken_before_a_full_queue_of_answers() {
         let kind = tmt::domain::change::Kind::Trades;
         bench.replies.try_send(Msg::ReadFailed { kind, reason }).unwrap();
     }
-    bench.keys.try_send(key(KeyCode::Char('?'))).unwrap();
+    bench.keys.try_send(Ok(key(KeyCode::Char('?')))).unwrap();
     bench.run_for(Duration::from_millis(1)).await;
     let model = bench.console.model();
     assert!(matches!(model.overlay, app::model::Overlay::Help(_)));
@@ -277,7 +277,7 @@ async fn answers_without_end_hold_no_key_and_no_frame_back() {
     let keys = bench.keys.clone();
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(900)).await;
-        keys.send(key(KeyCode::Char('?'))).await.unwrap();
+        keys.send(Ok(key(KeyCode::Char('?')))).await.unwrap();
     });
     bench.run_for(Duration::from_secs(1)).await;
     assert!(bench.frames() >= 14, "{} frames", bench.frames());
@@ -286,11 +286,11 @@ async fn answers_without_end_hold_no_key_and_no_frame_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_terminal_that_does_not_read_holds_no_key_back() {
-    let mut bench = bench(Some(Duration::from_secs(60)));
+    let mut bench = bench(Some(Duration::from_mins(1)));
     let keys = bench.keys.clone();
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_secs(2)).await;
-        keys.send(key(KeyCode::Char('?'))).await.unwrap();
+        keys.send(Ok(key(KeyCode::Char('?')))).await.unwrap();
     });
     bench.run_for(Duration::from_secs(5)).await;
     assert_eq!(bench.frames(), 1, "a frame waits for the one before it");

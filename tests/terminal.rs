@@ -1,5 +1,5 @@
 //! The real program in a real terminal, on a real database and a real bus.
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "fixtures of tests")]
+#![expect(clippy::unwrap_used, reason = "fixtures of tests")]
 
 use std::time::Duration;
 

@@ -2,7 +2,12 @@
 //! its sequences on the other.
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "fixtures of tests")]
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "fixtures of tests; waiting has an end"
+)]
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -69,7 +74,7 @@ impl Pty {
         let mut output = pair.master.try_clone_reader().unwrap();
         let shared = Arc::clone(&seen);
         std::thread::spawn(move || {
-            let mut buffer = [0; 65_536];
+            let mut buffer = vec![0; 65_536];
             loop {
                 let count = output.read(&mut buffer).unwrap_or(0);
                 // A test that failed while it waited has poisoned the lock; the screen is still good.
