@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS desk.limit_types (
 );
 INSERT INTO desk.limit_types (limit_type, description, units, scopes, is_minimum, inclusive, enforced) VALUES
     ('max_exposure', 'gross exposure after the trade', '{money,percentage,fraction}', '{account,instrument,portfolio,system}', false, false, true),
-    ('max_position_size', 'size held in one instrument after the trade', '{units,lots,money,percentage,fraction}', '{account,instrument,portfolio,system}', false, false, true),
+    ('max_position_size', 'size held in one instrument after the trade', '{units,lots,money,percentage,fraction}', '{account,instrument}', false, false, true),
     ('max_order_size', 'size of one order', '{units,lots}', '{account,instrument,portfolio,system}', false, false, true),
     ('max_order_value', 'value of one order', '{money,percentage,fraction}', '{account,instrument,portfolio,system}', false, false, true),
     ('max_risk_per_trade', 'money lost if the stop is hit', '{money,percentage,fraction}', '{account,instrument,portfolio,system}', false, false, true),

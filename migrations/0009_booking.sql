@@ -280,6 +280,10 @@ DECLARE
         'size', p_size::text, 'price', p_price::text, 'stop', p_stop::text, 'target', p_target::text,
         'signal_id', p_signal, 'reason', p_reason);
 BEGIN
+    -- There the picture is that of the first statement, whatever others committed while this one waited.
+    IF current_setting('transaction_isolation') = 'repeatable read' THEN
+        RETURN desk.refused('ISOLATION_LEVEL', 'Orders are placed in READ COMMITTED or SERIALIZABLE.');
+    END IF;
     answer := desk.claim(p_key, p_fingerprint, p_valid_until, 'place_trade');
     IF answer.outcome IS NOT NULL THEN
         RETURN answer;

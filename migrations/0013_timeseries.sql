@@ -32,6 +32,56 @@ BEGIN
     END LOOP;
 END $$;
 
+-- What has to be done again and again, by whoever can: `tmt maintain` calls this where nothing else
+-- does. Bars and system events are kept for ever unless a number of days is set.
+INSERT INTO desk.settings (key, value, description) VALUES
+    ('market_data_keep_days', '', 'how long bars are kept; empty: for ever'),
+    ('system_events_keep_days', '', 'how long system events are kept; empty: for ever')
+ON CONFLICT (key) DO NOTHING;
+
+CREATE OR REPLACE FUNCTION desk.maintain() RETURNS TABLE (task text, done text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+    home   text := (SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+                     WHERE e.extname = 'timescaledb');
+    series record;
+    days   text;
+    cutoff timestamptz;
+    is_hyper boolean;
+    gone   bigint;
+BEGIN
+    PERFORM create_monthly_partitions();
+    RETURN QUERY SELECT 'partitions of trades', CASE desk.setting('trades_layout')
+        WHEN 'monthly' THEN 'this month and the next three stand ready' ELSE 'left to their owner' END;
+    PERFORM desk.prune();
+    RETURN QUERY SELECT 'change log', 'pruned';
+    FOR series IN SELECT * FROM (VALUES ('market_data', 'time'), ('system_events', 'occurred_at')) AS s (relation, at_column) LOOP
+        days := nullif(btrim(desk.setting(series.relation || '_keep_days')), '');
+        IF days IS NULL THEN
+            RETURN QUERY SELECT series.relation, 'kept for ever';
+            CONTINUE;
+        END IF;
+        cutoff := now() - make_interval(days => days::int);
+        is_hyper := false;
+        IF home IS NOT NULL THEN
+            EXECUTE 'SELECT EXISTS (SELECT FROM timescaledb_information.hypertables WHERE hypertable_name = $1)'
+               INTO is_hyper USING series.relation;
+        END IF;
+        IF is_hyper THEN
+            -- Whole chunks: the day of the cutoff stays until all of it is over.
+            EXECUTE format('SELECT count(*) FROM %I.drop_chunks(%L::regclass, %L::timestamptz)', home, 'public.' || series.relation, cutoff)
+               INTO gone;
+            RETURN QUERY SELECT series.relation, format('%s chunks dropped', gone);
+        ELSE
+            EXECUTE format('DELETE FROM public.%I WHERE %I < $1', series.relation, series.at_column) USING cutoff;
+            GET DIAGNOSTICS gone = ROW_COUNT;
+            RETURN QUERY SELECT series.relation, format('%s rows deleted', gone);
+        END IF;
+    END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION desk.maintain() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION desk.maintain() TO tmt_admin, tmt_agent;
+
 -- As the migrating login: a job runs as whoever scheduled it, and the owner cannot log in. Daily, so that
 -- one failed run is made good long before the month it was for. Hours are pg_cron's, not ours, so the
 -- function itself counts months in UTC.

@@ -543,3 +543,33 @@ async fn a_bar_that_jumps_from_its_own_predecessor_loses_quality() {
         SqlState::UNIQUE_VIOLATION
     );
 }
+
+#[tokio::test]
+async fn maintaining_makes_partitions_and_keeps_what_it_was_told_to() {
+    let database = database().await;
+    let client = database.client().await;
+    client
+        .batch_execute(
+            "INSERT INTO market_data (time, instrument, open, high, low, close, timeframe, data_source)
+             SELECT now() - d * interval '1 day', 'EUR_USD', 1, 1, 1, 1, 'M1', 'oanda' FROM generate_series(0, 9) d;
+             INSERT INTO system_events (event_type, event_category, severity, event_message, occurred_at)
+             SELECT 'a', 'b', 'info', 'c', now() - d * interval '1 day' FROM generate_series(0, 9) d;
+             DROP TABLE trades_y2025m01",
+        )
+        .await
+        .unwrap();
+    let rows =
+        "SELECT (SELECT count(*) FROM market_data) || ' ' || (SELECT count(*) FROM system_events)";
+
+    client.batch_execute("SELECT * FROM desk.maintain()").await.unwrap();
+    assert_eq!(text(&client, rows).await, "10 10");
+
+    client
+        .batch_execute(
+            "UPDATE desk.settings SET value = '3' WHERE key = 'market_data_keep_days';
+             SELECT * FROM desk.maintain()",
+        )
+        .await
+        .unwrap();
+    assert_eq!(text(&client, rows).await, "3 10");
+}

@@ -135,6 +135,18 @@ async fn a_request_that_comes_too_late_is_refused_by_the_clock_of_the_database()
 }
 
 #[tokio::test]
+async fn an_order_in_a_session_with_a_frozen_picture_is_refused() {
+    let book = Book::open().await;
+    let trader = book.trader().await;
+    let order = buy(dec!(10000));
+    trader.batch_execute("SET default_transaction_isolation = 'repeatable read'").await.unwrap();
+    place(&trader, &order).await.refused("ISOLATION_LEVEL");
+
+    trader.batch_execute("SET default_transaction_isolation = 'serializable'").await.unwrap();
+    place(&trader, &order).await.accepted();
+}
+
+#[tokio::test]
 async fn verbs_are_for_those_who_may() {
     let book = Book::open().await;
     let viewer = book.member("viewer", "tmt_viewer").await;
