@@ -223,6 +223,12 @@ impl Marks {
         Some(received.age.saturating_add(elapsed.saturating_sub(received.at)))
     }
 
+    /// Returns the age of the price that came last at monotonic time `elapsed`.
+    pub fn youngest_price(&self, elapsed: Duration) -> Option<Duration> {
+        let ages = self.received.values();
+        ages.map(|one| one.age.saturating_add(elapsed.saturating_sub(one.at))).min()
+    }
+
     /// Values every position and account again.
     pub fn refresh(&mut self, desk: &Desk, book: &Book) {
         self.positions.clear();

@@ -345,6 +345,9 @@ impl Model {
 
     /// Returns what the border of a pane says of its data.
     pub fn badge(&self, pane: Pane) -> Badge {
+        if pane == Pane::Market {
+            return self.market_badge();
+        }
         let state = self.pane(pane);
         let Some(confirmed_at) = state.confirmed_at else {
             return Badge::Waiting;
@@ -361,6 +364,15 @@ impl Model {
             Badge::Live(age)
         } else {
             Badge::Poll(age)
+        }
+    }
+
+    /// Prices come over Redis alone: their age counts, whatever the database does.
+    fn market_badge(&self) -> Badge {
+        match self.marks.youngest_price(self.elapsed) {
+            None => Badge::Waiting,
+            Some(age) if self.feed.is_up() && self.silent_since.is_none() => Badge::Live(age),
+            Some(age) => Badge::Stale(age),
         }
     }
 

@@ -119,6 +119,12 @@ pub(super) fn enclose(
 /// Returns why the rows are old, where they are.
 fn trouble(model: &Model, pane: Pane) -> Option<String> {
     let Badge::Stale(_) = model.badge(pane) else { return None };
+    if pane == Pane::Market {
+        return Some(match &model.feed {
+            Link::Down { reason, .. } => format!("Redis is away: {reason}"),
+            Link::Connecting | Link::Up { .. } => "the publisher of prices is silent".to_owned(),
+        });
+    }
     match (&model.database, &model.pane(pane).trouble) {
         (Link::Down { reason, .. }, _) => Some(format!("the database is away: {reason}")),
         (_, Some(trouble)) => Some(trouble.clone()),
@@ -231,7 +237,8 @@ fn more(model: &Model, pane: Pane, total: usize, theme: Theme, frame: &mut Frame
 /// Says why there are no rows, and what would bring some.
 fn empty(model: &Model, pane: Pane, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let filter = model.pane(pane).filter.trim();
-    let text = if model.badge(pane) == Badge::Waiting {
+    let is_unread = model.pane(pane).confirmed_at.is_none();
+    let text = if is_unread {
         match (&model.database, &model.pane(pane).trouble) {
             (Link::Down { reason, .. }, _) => format!("waiting for the database: {reason}"),
             (Link::Up { .. }, Some(trouble)) => format!("cannot be read: {trouble}"),

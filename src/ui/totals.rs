@@ -143,14 +143,15 @@ fn in_words(
     room: usize,
 ) -> Line<'static> {
     let heads = columns::heads(pane);
-    let mut spans = vec![Span::styled("  TOTAL", look.theme.style(Ink::Strong))];
-    let mut used: usize = 7;
+    let title = summed(pane).first().copied().unwrap_or_default();
+    let label = format!("  TOTAL {title}");
+    let mut used = label.width();
+    let mut spans = vec![Span::styled(label, look.theme.style(Ink::Strong))];
     let mut left = groups.len();
     for ((environment, currency), sums) in groups {
-        let Some(title) = summed(pane).first() else { break };
         let sum = sums
             .iter()
-            .find(|(index, _)| heads.get(**index).is_some_and(|head| head.title == *title))
+            .find(|(index, _)| heads.get(**index).is_some_and(|head| head.title == title))
             .and_then(|(_, sum)| *sum);
         let cell = figure(title, sum);
         let label = format!("   {} {currency} ", environment.0.as_str());
