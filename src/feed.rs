@@ -18,7 +18,6 @@ use secrecy::SecretString;
 
 pub mod board;
 mod connect;
-pub mod health;
 pub mod publish;
 pub mod supervise;
 pub mod wire;
@@ -87,6 +86,15 @@ impl Options {
             looking: "tmt:looking:".to_owned(),
             presence_kept: Duration::from_secs(15),
         }
+    }
+
+    /// Tells whether the address can be used at all; connects to nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Down`](supervise::Down) says what is wrong with it.
+    pub fn check(&self) -> Result<(), supervise::Down> {
+        Address::of(self).map(drop)
     }
 
     /// Tells whether passwords and prices cross a network unencrypted: neither TLS nor loopback nor

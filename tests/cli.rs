@@ -6,6 +6,8 @@
 mod database;
 #[path = "support/desk.rs"]
 mod desk;
+#[path = "support/pty.rs"]
+mod pty;
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -22,6 +24,7 @@ use tmt::local::{Options, Postgres, Redis};
 use tokio_util::sync::CancellationToken;
 
 use desk::Desk;
+use pty::Pty;
 
 /// What a run of the program left.
 #[derive(Debug)]
@@ -406,6 +409,28 @@ async fn nothing_is_sent_without_a_yes() {
     assert_eq!(ran.code, 2, "{ran:?}");
     assert!(ran.complaint().contains("--yes"), "{}", ran.err);
     assert_eq!(desk.trades().await, 0);
+}
+
+#[tokio::test]
+async fn a_person_is_asked_and_only_a_plain_yes_sends() {
+    let desk = Desk::open().await;
+    let login = desk.database.login("trader", "tmt_trader").await;
+    let environment = [("DATABASE_URL", desk.database.url_as(&login))];
+    let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let words: Vec<&str> = BUY.split(' ').collect();
+    for (typed, said, code, trades) in [
+        ("\r", "not sent", 3, 0),
+        ("yy\r", "not sent", 3, 0),
+        ("\u{3}", "not sent", 3, 0),
+        ("y\r", "accepted", 0, 1),
+    ] {
+        let mut shell = Pty::start(env!("CARGO_BIN_EXE_tmt"), &words, &environment, (120, 40));
+        shell.wait_for_text("send? [y/N]");
+        shell.send(typed);
+        let status = shell.wait();
+        assert!(shell.screen().contains(said), "{typed:?}: {}", shell.screen());
+        assert_eq!((status.exit_code(), desk.trades().await), (code, trades), "{typed:?}");
+    }
 }
 
 #[tokio::test]

@@ -150,7 +150,7 @@ fn every_fault_is_told_at_once_with_line_key_and_what_to_write() {
     console.toml:3: ticket.risk_fracton: there is no such key; did you mean ticket.risk_fraction?
     console.toml:4: ticket.presets: entry 1 must be a table like { asset_class = "fx", size = 10000, stop_pips = 20, target_pips = 40 }, all but size optional and above zero
     console.toml:4: ticket.presets: entry 2 must be a table like { asset_class = "fx", size = 10000, stop_pips = 20, target_pips = 40 }, all but size optional and above zero
-    console.toml:6: feed.url: must begin with redis://, rediss:// (TLS) or redis+unix://, like redis://127.0.0.1:6379
+    console.toml:6: feed.url: must be like redis://127.0.0.1:6379, rediss://host:6379 (TLS) or redis+unix:///run/redis.sock
     console.toml:7: feed.commands_kept: is "many", but must be a whole number above zero
     console.toml:8: feed.retry_from: is "2 s", but must not be longer than feed.retry_up_to, which is "1 s"
     console.toml:10: database.url: sslmode is "mostly", but must be disable, prefer, require, verify-ca or verify-full

@@ -190,7 +190,11 @@ pub enum Local {
     Status,
     /// Print their addresses for a shell.
     #[command(about = "Print DATABASE_URL and REDIS_URL for a shell: eval \"$(tmt local env)\"")]
-    Env,
+    Env {
+        /// Log in as this one, like risk2 of a demonstration
+        #[arg(long, value_name = "NAME")]
+        login: Option<String>,
+    },
     /// Stop them and delete their data
     Reset {
         /// Do not ask

@@ -12,7 +12,7 @@ use super::io::Io;
 use super::prices::Subscription;
 use crate::config::Config;
 use crate::domain::session::{Right, Role};
-use crate::feed;
+use crate::feed::publish;
 use crate::runtime::clock;
 use crate::store::options::Tls;
 use crate::store::{Health, Probe, Store, migrate};
@@ -228,7 +228,7 @@ fn clocks(probe: &Probe) -> Finding {
 }
 
 async fn bus(config: &Config) -> Vec<Finding> {
-    let health = match feed::health::health(&config.feed).await {
+    let health = match publish::health::health(&config.feed).await {
         Ok(health) => health,
         Err(down) => {
             let said = format!("{down}: no live prices; panes are polled");
@@ -247,7 +247,13 @@ async fn bus(config: &Config) -> Vec<Finding> {
         let said = format!("this user may not append to {stream}: writes are not announced");
         warn("announcing", said, "grant +xadd on that key, and the channels of events")
     };
-    vec![ok("Redis", said), announcing, liveness(config).await]
+    let server = if config.feed.is_in_clear() {
+        let said = format!("{said}; password and prices cross the network unencrypted");
+        warn("Redis", said, "use rediss:// in REDIS_URL, or a tunnel")
+    } else {
+        ok("Redis", said)
+    };
+    vec![server, announcing, liveness(config).await]
 }
 
 /// Listens for the publisher of prices.

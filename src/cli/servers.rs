@@ -32,14 +32,15 @@ pub(super) async fn local(
             None => writeln!(io.out, "nothing runs in {}", folder.display())?,
         },
         Local::Status => return status(config, io),
-        Local::Env => {
+        Local::Env { login } => {
             let Some(running) = service::list(folder).into_iter().find(Running::is_whole) else {
                 let text = "no private servers run: `tmt local start` or `tmt demo` starts some";
                 return Err(Trouble::Other(text.to_owned()));
             };
             // Single quotes: nothing in an address is expanded by the shell.
             let quoted = |text: &str| text.replace('\'', "'\\''");
-            writeln!(io.out, "export DATABASE_URL='{}'", quoted(&running.database_url))?;
+            let database = as_login(&running.database_url, login.as_deref());
+            writeln!(io.out, "export DATABASE_URL='{}'", quoted(&database))?;
             writeln!(io.out, "export REDIS_URL='{}'", quoted(&running.redis_url))?;
         }
         Local::Reset { yes } => {
@@ -57,6 +58,18 @@ pub(super) async fn local(
         }
     }
     Ok(Exit::Done)
+}
+
+/// Returns an address of a private server for another login. Over the socket no password is asked.
+fn as_login(address: &str, login: Option<&str>) -> String {
+    let parts = address.split_once("://").and_then(|(scheme, rest)| {
+        let (_, server) = rest.split_once('@')?;
+        Some((scheme, server))
+    });
+    match (parts, login) {
+        (Some((scheme, server)), Some(login)) => format!("{scheme}://{login}@{server}"),
+        (Some(_) | None, _) => address.to_owned(),
+    }
 }
 
 fn status(config: &Config, io: &mut Io<'_>) -> Result<Exit, Trouble> {

@@ -1,5 +1,7 @@
 //! `[feed]`
 
+use std::path::PathBuf;
+
 use secrecy::SecretString;
 
 use super::raw::Value;
@@ -9,16 +11,11 @@ use crate::feed::Options;
 /// Where Redis is where nobody says.
 const USUAL: &str = "redis://127.0.0.1:6379";
 
-/// Schemes that the feed can dial.
-const SCHEMES: [&str; 6] =
-    ["redis://", "rediss://", "redis+unix://", "unix://", "valkey://", "valkeys://"];
-
 /// Reads the section.
 pub(super) fn read(reader: &mut Reader<'_>) -> Options {
-    let mut options = Options::new(url(reader));
-    let must = "a path in quotes";
-    let authority = reader.checked("feed.authority", String::new(), must, |_| true);
-    options.authority = (!authority.is_empty()).then(|| authority.into());
+    let mut options = address(reader);
+    let authority = reader.value("feed.authority", String::new());
+    options.authority = (!authority.is_empty()).then(|| PathBuf::from(authority));
     let channels = &mut options.channels;
     for (name, text) in [
         ("events", &mut channels.events),
@@ -51,16 +48,18 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Options {
     options
 }
 
-fn url(reader: &mut Reader<'_>) -> SecretString {
+/// Reads the address. One that cannot be used is told here, and not by a console that waits for it.
+fn address(reader: &mut Reader<'_>) -> Options {
     let Some((text, origin)) = reader.address("feed.url", USUAL, "REDIS_URL") else {
-        return SecretString::from(USUAL);
+        return Options::new(USUAL);
     };
-    if !SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
-        let text = "must begin with redis://, rediss:// (TLS) or redis+unix://, \
-                    like redis://127.0.0.1:6379";
+    let options = Options::new(SecretString::from(text));
+    if options.check().is_err() {
+        let text = "must be like redis://127.0.0.1:6379, rediss://host:6379 (TLS) or \
+                    redis+unix:///run/redis.sock";
         reader.fault(origin, "feed.url", text.to_owned());
     }
-    SecretString::from(text)
+    options
 }
 
 /// Faults of keys that are right by themselves, but not together.

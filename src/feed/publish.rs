@@ -19,6 +19,7 @@ use super::wire::{Outgoing, encode_event, encode_heartbeat, encode_quote};
 use crate::domain::quote::Quote;
 
 mod announcement;
+pub mod health;
 mod link;
 
 pub use announcement::{Announcement, Written, announcement};

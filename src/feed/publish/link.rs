@@ -62,7 +62,7 @@ impl Link {
         }
     }
 
-    async fn connect(&self) -> Result<MultiplexedConnection, Down> {
+    pub(super) async fn connect(&self) -> Result<MultiplexedConnection, Down> {
         let within = self.options.connect_within;
         let connecting = async {
             let address = Address::of(&self.options)?;

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Client, Cmd, RedisResult};
-use secrecy::ExposeSecret;
+use redis::{Cmd, RedisResult};
 use tokio::time::{Instant, timeout};
 
-use super::Options;
-use super::supervise::Down;
+use super::link::Link;
+use crate::feed::Options;
+use crate::feed::supervise::Down;
 
 /// What Redis says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,13 +27,7 @@ pub struct Health {
 ///
 /// [`Down`] says why there is no connection.
 pub async fn health(options: &Options) -> Result<Health, Down> {
-    let connecting = async {
-        let client = Client::open(options.url.expose_secret())?;
-        client.get_multiplexed_async_connection().await
-    };
-    let within = options.connect_within;
-    let connected = timeout(within, connecting).await.map_err(|_| Down::no_answer(within))?;
-    let mut connection = connected.map_err(|error| Down::from_error(&error))?;
+    let mut connection = Link::new(options.clone()).connect().await?;
     let asked = Instant::now();
     let ping = ask::<String>(options, &mut connection, &redis::cmd("PING")).await?;
     let round_trip = asked.elapsed();

@@ -1,0 +1,186 @@
+//! The demonstration and the private servers, as a shell starts and ends them.
+
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// How long anything may take. Not an expectation: `make bench` measures.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The program, with nothing of this process's environment but the search path.
+fn tmt(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tmt"));
+    command.env_clear().env("HOME", home).env("PATH", std::env::var_os("PATH").unwrap());
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+async fn ran(home: &Path, words: &[&str], variables: &[(String, String)]) -> (i32, String) {
+    let mut command = tmt(home);
+    command.args(words).envs(variables.iter().cloned());
+    let output = timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    (output.status.code().unwrap_or(-1), said)
+}
+
+/// A demonstration without a console.
+struct Demo {
+    home: TempDir,
+    child: Child,
+    variables: Vec<(String, String)>,
+}
+
+impl Demo {
+    async fn start(words: &[&str]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = tmt(home.path());
+        command.args(["demo", "--headless"]).args(words).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut variables = Vec::new();
+        while variables.len() < 2 {
+            let line = timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
+            let (name, value) = line.split_once('=').unwrap();
+            variables.push((name.to_owned(), value.to_owned()));
+        }
+        Self { home, child, variables }
+    }
+
+    async fn run(&self, words: &[&str]) -> (i32, String) {
+        ran(self.home.path(), words, &self.variables).await
+    }
+
+    /// The folder of the servers.
+    fn folder(&self) -> PathBuf {
+        let (_, address) = self.variables.first().unwrap();
+        let host = address.split_once("host=").unwrap().1.split_once('&').unwrap().0;
+        Path::new(host).parent().unwrap().to_owned()
+    }
+
+    async fn end_with(&mut self, signal: Signal) -> Option<i32> {
+        let pid = Pid::from_raw(self.child.id().unwrap().try_into().unwrap()).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+        timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap().code()
+    }
+}
+
+/// Waits until a folder is gone: a guard may still be at work.
+async fn gone(folder: &Path) {
+    let waiting = async {
+        while folder.exists() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, waiting).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_demonstration_is_a_desk_that_the_doctor_finds_well() {
+    let demo = Demo::start(&["--role", "risk"]).await;
+    let (code, said) = demo.run(&["doctor"]).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("risk1 has the role risk") && !said.contains("FAIL"), "{said}");
+    let (code, accounts) = demo.run(&["accounts", "--csv"]).await;
+    assert_eq!((code, accounts.lines().count()), (0, 7), "six accounts and a heading: {accounts}");
+    // Prices move: a trade needs none of its own.
+    let (code, said) = demo.run(&["buy", "EUR_USD", "1k", "@alpha", "--dry-run"]).await;
+    assert!(code == 3 && said.contains("NOT_PERMITTED"), "an officer opens nothing: {said}");
+}
+
+#[tokio::test]
+async fn nothing_is_left_behind_whatever_ends_the_demonstration() {
+    for signal in [Signal::TERM, Signal::HUP] {
+        let mut demo = Demo::start(&[]).await;
+        let folder = demo.folder();
+        assert!(folder.exists());
+        assert_eq!(demo.end_with(signal).await, Some(0), "{signal:?}");
+        assert!(!folder.exists(), "{signal:?}");
+    }
+    let mut demo = Demo::start(&[]).await;
+    let folder = demo.folder();
+    assert_eq!(demo.end_with(Signal::KILL).await, None);
+    gone(&folder).await;
+}
+
+#[tokio::test]
+async fn recorded_quotes_take_the_place_of_random_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("USD_JPY-2013-01-01.csv");
+    let mut text = "time,bid,ask\n".to_owned();
+    for second in 0..3600 {
+        let (minute, rest) = (second / 60, second % 60);
+        text.push_str(&format!(
+            "2013-01-01T10:{minute:02}:{rest:02}Z,86.{:03},86.{:03}\n",
+            second % 900,
+            second % 900 + 3
+        ));
+    }
+    std::fs::write(&file, text).unwrap();
+    let demo = Demo::start(&["--replay", file.to_str().unwrap(), "--speed", "60x"]).await;
+    let (code, said) =
+        demo.run(&["buy", "USD_JPY", "1k", "sl=80.000", "@alpha", "--dry-run"]).await;
+    assert!(said.contains("BUY 1,000 USD_JPY @ 86."), "{code}: {said}");
+    let missing = Demo::start_failing(&["--replay", "nowhere.csv"]).await;
+    assert!(missing.0 == 1 && missing.1.contains("nowhere.csv"), "{missing:?}");
+}
+
+impl Demo {
+    async fn start_failing(words: &[&str]) -> (i32, String) {
+        let home = tempfile::tempdir().unwrap();
+        let words: Vec<&str> =
+            ["demo", "--headless"].into_iter().chain(words.iter().copied()).collect();
+        ran(home.path(), &words, &[]).await
+    }
+}
+
+#[tokio::test]
+async fn private_servers_are_started_named_migrated_stopped_and_deleted() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = tempfile::Builder::new().prefix("tmt-cli-").tempdir_in("/tmp").unwrap();
+    open_to_all(folder.path());
+    let local = folder.path().join("servers");
+    let variables = [("TMT_LOCAL_FOLDER".to_owned(), local.to_str().unwrap().to_owned())];
+    let run = async |words: &[&str]| ran(home.path(), words, &variables).await;
+
+    let (code, said) = run(&["local", "start"]).await;
+    assert_eq!(code, 0, "{said}");
+    let (code, twice) = run(&["local", "start"]).await;
+    assert!(code == 1 && twice.contains("tmt local stop"), "{twice}");
+    let (code, environment) = run(&["local", "env"]).await;
+    assert_eq!(code, 0, "{environment}");
+    let exported: Vec<(String, String)> = environment
+        .lines()
+        .map(|line| {
+            let (name, value) = line.strip_prefix("export ").unwrap().split_once('=').unwrap();
+            (name.to_owned(), value.trim_matches('\'').to_owned())
+        })
+        .collect();
+    let (code, said) = ran(home.path(), &["migrate"], &exported).await;
+    assert_eq!(code, 0, "{said}");
+
+    let (code, said) = run(&["local", "status"]).await;
+    assert!(code == 0 && said.contains("both run") && said.contains(":***@"), "{said}");
+    assert_eq!(run(&["local", "stop"]).await.0, 0);
+    assert!(run(&["local", "reset"]).await.1.contains("--yes"));
+    assert!(local.exists());
+    assert_eq!(run(&["local", "reset", "--yes"]).await.0, 0);
+    assert!(!local.exists());
+}
+
+/// Lets the user that the servers run as pass.
+fn open_to_all(folder: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o711)).unwrap();
+}
