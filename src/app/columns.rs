@@ -153,3 +153,12 @@ pub fn cells(model: &Model, pane: Pane, id: &RowId) -> Option<(Tone, Vec<Cell>)>
     }
     by_pane!(pane, of(model, id))
 }
+
+/// Returns one cell of a row, or `None` if the row is gone or has no such column. Cheaper than
+/// [`cells`] where a single column of many rows is wanted.
+pub fn cell(model: &Model, pane: Pane, id: &RowId, column: usize) -> Option<Cell> {
+    fn of<T: Listed>(model: &Model, id: &RowId, column: usize) -> Option<Cell> {
+        Some((T::COLUMNS.get(column)?.cell)(model, T::find(model, id)?))
+    }
+    by_pane!(pane, of(model, id, column))
+}

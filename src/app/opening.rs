@@ -133,24 +133,29 @@ pub(super) fn prefill(model: &Model, ticket: &mut Ticket) {
 
 /// Puts the price of now into the ticket: the ask for a buy, the bid for a sell.
 pub(super) fn reprice(model: &Model, ticket: &mut Ticket) {
-    let price = match &ticket.form {
-        Form::Open { side, .. } => {
-            let quote = chosen_instrument(model, ticket).and_then(|row| model.book.quote(&row.id));
-            quote.map(|quote| match side {
-                Side::Buy => quote.ask,
-                Side::Sell => quote.bid,
-            })
-        }
-        Form::Close { position } => closing_price(model, *position),
-        Form::Acknowledge { .. }
-        | Form::Unacknowledge { .. }
-        | Form::EditLimit { .. }
-        | Form::Approve { .. }
-        | Form::Reject { .. }
-        | Form::Halt { .. }
-        | Form::Resume { .. } => None,
-    };
-    ticket.fill_number(FieldName::Price, price);
+    let priced =
+        match &ticket.form {
+            Form::Open { side, .. } => chosen_instrument(model, ticket).map(|row| {
+                let price = model.book.quote(&row.id).map(|quote| match side {
+                    Side::Buy => quote.ask,
+                    Side::Sell => quote.bid,
+                });
+                (price, row.price_places())
+            }),
+            Form::Close { position } => model.desk.positions.get(position).map(|held| {
+                (closing_price(model, *position), model.price_places(&held.instrument))
+            }),
+            Form::Acknowledge { .. }
+            | Form::Unacknowledge { .. }
+            | Form::EditLimit { .. }
+            | Form::Approve { .. }
+            | Form::Reject { .. }
+            | Form::Halt { .. }
+            | Form::Resume { .. } => None,
+        };
+    if let Some((price, places)) = priced {
+        ticket.fill_price(FieldName::Price, price, places);
+    }
 }
 
 /// Price at which a position would be closed: of now, else the one that the database wrote last. A
@@ -170,8 +175,9 @@ fn levels(ticket: &mut Ticket, side: Side, instrument: &Instrument, preset: &Pre
     };
     let stop = level(preset.stop_pips, Decimal::ZERO - side.sign());
     let target = level(preset.target_pips, side.sign());
-    ticket.fill_number(FieldName::Stop, stop);
-    ticket.fill_number(FieldName::Target, target);
+    let places = instrument.price_places();
+    ticket.fill_price(FieldName::Stop, stop, places);
+    ticket.fill_price(FieldName::Target, target, places);
 }
 
 /// Fills the size whose risk is the configured share of equity.
@@ -214,10 +220,11 @@ pub(super) fn take(model: &Model, key: ClientKey, signal: SignalId) -> Result<Ti
     let about = Subject { account: None, instrument: Some(row.instrument.clone()) };
     let mut ticket = open(model, key, row.side, &about);
     ticket.form = Form::Open { side: row.side, signal: Some(signal) };
-    ticket.fill_number(FieldName::Stop, Some(row.stop_loss));
-    ticket.fill_number(FieldName::Target, Some(row.take_profit));
+    let places = model.price_places(&row.instrument);
+    ticket.fill_price(FieldName::Stop, Some(row.stop_loss), places);
+    ticket.fill_price(FieldName::Target, Some(row.take_profit), places);
     if ticket.text(FieldName::Price).is_none() {
-        ticket.fill_number(FieldName::Price, Some(row.entry_price));
+        ticket.fill_price(FieldName::Price, Some(row.entry_price), places);
     }
     Ok(ticket)
 }

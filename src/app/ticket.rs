@@ -359,6 +359,18 @@ impl Ticket {
         }
     }
 
+    /// Fills a field with a price, with at least `places` decimals: `0.65000` is read digit by digit
+    /// as the market writes it, `0.65` is not. No digit is lost where it has more.
+    pub fn fill_price(&mut self, name: FieldName, price: Option<Decimal>, places: u32) {
+        if let Some(price) = price {
+            let mut shown = price.normalize();
+            if shown.scale() < places {
+                shown.rescale(places);
+            }
+            self.fill(name, shown.to_string());
+        }
+    }
+
     /// Gives a field its choices and the one that stands in it.
     pub fn offer(&mut self, name: FieldName, choices: Vec<String>, chosen: Option<String>) {
         if let Some(field) = self.fields.iter_mut().find(|field| field.name == name) {

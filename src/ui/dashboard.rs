@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use super::theme::{Ink, Theme};
-use super::{Shown, agents, market, pane, totals};
+use super::{Shown, agents, market, pane};
 use crate::app::model::Model;
 use crate::app::pane::Pane;
 
@@ -15,6 +15,9 @@ pub(super) const SMALLEST: (u16, u16) = (120, 40);
 
 /// Lines of a pane that are not rows: two of the frame, and the headings.
 const AROUND: u16 = 3;
+
+/// The line of totals that accounts and positions have.
+const TOTALS: u16 = 1;
 
 /// Draws the panes and returns how many rows fit into each.
 pub(super) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) -> Shown {
@@ -32,7 +35,8 @@ fn note(shown: &mut Shown, pane: Pane, height: usize) {
 
 /// Five panes: accounts and positions across, trades beside signals, events below.
 fn together(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) -> Shown {
-    let [accounts, positions, middle, events] = share(area, model.desk.accounts.len());
+    let rows = (model.desk.accounts.len(), model.desk.positions.len());
+    let [accounts, positions, middle, events] = share(area, rows);
     let half = middle.width / 2;
     let trades = Rect { width: half, ..middle };
     let signals = Rect {
@@ -50,16 +54,17 @@ fn together(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) -> S
     shown
 }
 
-/// Shares the height: to accounts what they need, up to a third; of the rest a little more to
-/// trades and signals, which are the longest lists. It depends on the number of accounts alone, so
-/// that panes do not move when a position opens.
-fn share(area: Rect, accounts: usize) -> [Rect; 4] {
-    let wanted = u16::try_from(accounts.max(1)).unwrap_or(u16::MAX);
-    let totals = u16::from(totals::has(Pane::Accounts));
-    let first =
-        wanted.saturating_add(AROUND).saturating_add(totals).clamp(5, (area.height / 3).max(5));
+/// Shares the height: to accounts what they need, up to a third; of the rest a third to positions,
+/// and up to two fifths where they need them; trades and signals, the longest lists, get what events
+/// leave. Within those bounds panes do not move when a position opens.
+fn share(area: Rect, (accounts, positions): (usize, usize)) -> [Rect; 4] {
+    let wanted = |rows: usize| {
+        let rows = u16::try_from(rows.max(1)).unwrap_or(u16::MAX);
+        rows.saturating_add(AROUND).saturating_add(TOTALS)
+    };
+    let first = wanted(accounts).clamp(5, (area.height / 3).max(5));
     let rest = area.height.saturating_sub(first);
-    let second = rest / 3;
+    let second = wanted(positions).clamp(rest / 3, rest.saturating_mul(2) / 5);
     let last = rest.saturating_mul(3) / 10;
     let middle = rest.saturating_sub(second).saturating_sub(last);
     let mut y = area.y;

@@ -107,7 +107,10 @@ fn database_link(model: &Model, theme: Theme) -> Piece {
     match &model.database {
         Link::Connecting => ("pg connecting".to_owned(), theme.style(Ink::Quiet)),
         Link::Up { round_trip, .. } => {
-            let trip = round_trip.map(|trip| format!(" {}ms", trip.as_millis()));
+            let trip = round_trip.map(|trip| match trip.as_millis() {
+                0 => " <1ms".to_owned(),
+                millis => format!(" {millis}ms"),
+            });
             let text = format!("pg ok{}", trip.unwrap_or_default());
             (text, theme.style(Ink::Good))
         }

@@ -74,7 +74,10 @@ impl Placed {
     /// How much a column is worth: more than all that are to go before it together, and nothing from
     /// the rank `until` on.
     fn worth(&self, until: u32) -> u32 {
-        until.checked_sub(u32::from(self.head.keep)).map_or(0, |rank| 4_u32.saturating_pow(rank))
+        match until.saturating_sub(u32::from(self.head.keep)) {
+            0 => 0,
+            rank => 4_u32.saturating_pow(rank),
+        }
     }
 
     /// Returns the column as narrow as it can be: a gauge has a shorter bar.

@@ -13,7 +13,7 @@ use super::format;
 use super::table::{Look, gain_style};
 use super::theme::Ink;
 use crate::app::cell::{Align, Cell};
-use crate::app::columns;
+use crate::app::columns::{self, Head};
 use crate::app::model::Model;
 use crate::app::pane::{Pane, RowId};
 use crate::domain::account::Environment;
@@ -52,7 +52,10 @@ pub(super) fn draw(
 }
 
 fn groups(model: &Model, pane: Pane, ids: &[RowId]) -> BTreeMap<Group, Sums> {
+    let is_summed = |(_, head): &(usize, &Head)| summed(pane).contains(&head.title);
     let heads = columns::heads(pane);
+    let indexes: Vec<usize> =
+        heads.iter().enumerate().filter(is_summed).map(|(index, _)| index).collect();
     let mut groups: BTreeMap<Group, Sums> = BTreeMap::new();
     for id in ids {
         let account = if let RowId::Account(id) = id {
@@ -63,15 +66,12 @@ fn groups(model: &Model, pane: Pane, ids: &[RowId]) -> BTreeMap<Group, Sums> {
             None
         };
         let Some(account) = account.and_then(|id| model.desk.accounts.get(&id)) else { continue };
-        let Some((_, cells)) = columns::cells(model, pane, id) else { continue };
         let group = (std::cmp::Reverse(account.environment), account.base_currency.clone());
         let sums = groups.entry(group).or_default();
-        for (index, (head, cell)) in heads.iter().zip(&cells).enumerate() {
-            if !summed(pane).contains(&head.title) {
-                continue;
-            }
-            let sum = sums.entry(index).or_insert(Some(Decimal::ZERO));
-            *sum = sum.zip(cell.number()).and_then(|(a, b)| a.checked_add(b));
+        for index in &indexes {
+            let amount = columns::cell(model, pane, id, *index).and_then(|cell| cell.number());
+            let sum = sums.entry(*index).or_insert(Some(Decimal::ZERO));
+            *sum = sum.zip(amount).and_then(|(a, b)| a.checked_add(b));
         }
     }
     groups

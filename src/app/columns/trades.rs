@@ -19,16 +19,16 @@ impl Listed for Trade {
         right("PRICE", 10, 3, |model, row| {
             Cell::Price(row.entry_price, model.price_places(&row.instrument))
         }),
-        right("EXIT", 10, 5, |model, row| {
+        right("EXIT", 10, 4, |model, row| {
             Cell::maybe(row.exit_price, |n| Cell::Price(n, model.price_places(&row.instrument)))
         }),
-        left("STATE", 9, 4, |_, row| Cell::Text(row.status.as_str().to_owned())),
+        left("STATE", 9, 8, |_, row| Cell::Text(row.status.as_str().to_owned())),
         right("NET", 11, 0, |_, row| {
             row.net_pnl.map_or(Cell::Awaited(row.status.as_str()), Cell::Gain)
         }),
-        right("RISK", 9, 6, |_, row| Cell::Money(row.risk_amount)),
-        right("RISK %", 6, 7, |_, row| Cell::Percent(row.risk_percentage)),
-        right("STOP", 10, 8, |model, row| {
+        right("RISK", 9, 5, |_, row| Cell::Money(row.risk_amount)),
+        right("RISK %", 6, 6, |_, row| Cell::Percent(row.risk_percentage)),
+        right("STOP", 10, 9, |model, row| {
             Cell::maybe(row.stop_loss, |n| Cell::Price(n, model.price_places(&row.instrument)))
         }),
         right("TARGET", 10, 9, |model, row| {

@@ -289,9 +289,9 @@ fn a_signal_opens_a_ticket_with_its_levels() {
     desk.press("t");
 
     let ticket = desk.model.ticket().unwrap();
-    assert_eq!(ticket.text(FieldName::Stop), Some("1.089"));
-    assert_eq!(ticket.text(FieldName::Target), Some("1.08"));
-    assert_eq!(ticket.text(FieldName::Price), Some("1.0864"), "a sell gets the bid");
+    assert_eq!(ticket.text(FieldName::Stop), Some("1.08900"));
+    assert_eq!(ticket.text(FieldName::Target), Some("1.08000"));
+    assert_eq!(ticket.text(FieldName::Price), Some("1.08640"), "a sell gets the bid");
     assert_eq!(ticket.focused().unwrap().name, FieldName::Account, "nobody was chosen");
 }
 
