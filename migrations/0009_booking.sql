@@ -41,14 +41,20 @@ RETURNS TABLE (account_id uuid, unrealized numeric, margin numeric)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
-    SELECT a.account_id, coalesce(sum(p.unrealized_pnl), 0),
-           coalesce(round(sum(p.total_size * i.contract_size * coalesce(p.current_price, p.average_entry_price)
-                              * i.margin_rate * desk.convert(i.quote_currency, a.base_currency)), 2), 0)
-      FROM accounts a
-      LEFT JOIN positions p ON p.account_id = a.account_id AND p.status IN ('open', 'closing')
-      LEFT JOIN instruments i ON i.instrument = p.instrument
-     WHERE a.account_id = ANY (p_accounts)
-     GROUP BY a.account_id;
+    WITH held AS (
+        SELECT a.account_id, a.base_currency, i.quote_currency, p.unrealized_pnl,
+               p.total_size * i.contract_size * coalesce(p.current_price, p.average_entry_price) * i.margin_rate AS margin
+          FROM accounts a
+          LEFT JOIN positions p ON p.account_id = a.account_id AND p.status IN ('open', 'closing')
+          LEFT JOIN instruments i ON i.instrument = p.instrument
+         WHERE a.account_id = ANY (p_accounts)
+    ), rates AS MATERIALIZED (
+        SELECT c.quote_currency, c.base_currency, desk.convert(c.quote_currency, c.base_currency) AS rate
+          FROM (SELECT DISTINCT h.quote_currency, h.base_currency FROM held h WHERE h.quote_currency IS NOT NULL) c
+    )
+    SELECT h.account_id, coalesce(sum(h.unrealized_pnl), 0), coalesce(round(sum(h.margin * r.rate), 2), 0)
+      FROM held h LEFT JOIN rates r USING (quote_currency, base_currency)
+     GROUP BY h.account_id;
 END $$;
 
 -- Books cash on an account and brings equity, margin and free balance in line with its positions.
@@ -492,33 +498,28 @@ BEGIN
         SELECT a.account_id, d.starts FROM accounts a, desk.trading_day(a.metadata -> 'risk_day', clock_timestamp()) d
          WHERE a.account_id = ANY (free)
     ), marked AS (
-        SELECT p.position_id, m.price,
-               round(m.direction * (m.price * p.total_size - coalesce(p.cost, p.average_entry_price * p.total_size)) * r.factor, 2) AS pnl,
-               d.starts, p.opened_at >= d.starts AS is_new, p.day_started_at IS DISTINCT FROM d.starts AS day_began
+        SELECT p.position_id, m.price, v.pnl, d.starts,
+               -- What the day began with is what was known just before its first mark.
+               CASE WHEN p.day_started_at = d.starts THEN p.day_base WHEN p.opened_at >= d.starts THEN 0
+                    ELSE coalesce(p.realized_pnl, 0) + coalesce(p.unrealized_pnl, 0) END AS day_base
           FROM positions p
           JOIN accounts a USING (account_id)
           JOIN days d USING (account_id)
           JOIN rates r ON r.instrument = p.instrument AND r.base_currency = a.base_currency,
                LATERAL (SELECT round(CASE p.position_type WHEN 'LONG' THEN r.bid ELSE r.ask END, 5) AS price,
-                               CASE p.position_type WHEN 'LONG' THEN 1 ELSE -1 END AS direction) m
+                               CASE p.position_type WHEN 'LONG' THEN 1 ELSE -1 END AS direction) m,
+               LATERAL (SELECT round(m.direction * (m.price * p.total_size - coalesce(p.cost, p.average_entry_price * p.total_size))
+                                     * r.factor, 2) AS pnl) v
          WHERE p.status IN ('open', 'closing')
+           -- One figure that no column can hold must not stop the marks of all others.
+           AND abs(v.pnl) < 9999999999 AND m.price > 0 AND m.price < 99999
+           AND (p.current_price, p.unrealized_pnl, p.day_started_at) IS DISTINCT FROM (m.price, v.pnl, d.starts)
     )
     UPDATE positions p
-       SET current_price = m.price,
-           unrealized_pnl = m.pnl,
-           -- What the day began with is what was known just before its first mark.
-           day_base = b.base,
-           day_started_at = m.starts,
-           daily_pnl = coalesce(p.realized_pnl, 0) + m.pnl - b.base,
-           last_updated_at = clock_timestamp()
+       SET current_price = m.price, unrealized_pnl = m.pnl, day_base = m.day_base, day_started_at = m.starts,
+           daily_pnl = coalesce(p.realized_pnl, 0) + m.pnl - m.day_base, last_updated_at = clock_timestamp()
       FROM marked m
-      JOIN positions old USING (position_id),
-           LATERAL (SELECT CASE WHEN NOT m.day_began THEN old.day_base WHEN m.is_new THEN 0
-                                ELSE coalesce(old.realized_pnl, 0) + coalesce(old.unrealized_pnl, 0) END AS base) b
-     WHERE p.position_id = m.position_id
-       -- One figure that no column can hold must not stop the marks of all others.
-       AND abs(m.pnl) < 9999999999 AND m.price > 0 AND m.price < 99999
-       AND (p.current_price, p.unrealized_pnl, p.day_started_at) IS DISTINCT FROM (m.price, m.pnl, m.starts);
+     WHERE p.position_id = m.position_id;
 
     UPDATE accounts a
        SET equity = a.current_balance + v.unrealized,

@@ -178,6 +178,32 @@ async fn a_login_without_rights_is_told_so_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn the_owner_of_a_database_migrates_it_without_being_a_superuser() {
+    // The roles are made by whoever comes first on this server.
+    let (_others, database) = (database().await, empty_database().await);
+    let admin = database.client().await;
+    let login = database.login("deployer", "pg_monitor").await;
+    admin
+        .batch_execute(&format!(
+            "ALTER ROLE {login} CREATEROLE; GRANT tmt_owner TO {login};
+             ALTER DATABASE {} OWNER TO {login}",
+            database.name()
+        ))
+        .await
+        .unwrap();
+    let client = database.client_as(&login).await;
+
+    migrate(&client, Mode::Fresh).await.unwrap();
+
+    let owners = "SELECT string_agg(DISTINCT tableowner, ',') FROM pg_tables WHERE schemaname IN ('public', 'desk')";
+    assert_eq!(text(&client, owners).await, "tmt_owner");
+    admin
+        .batch_execute(&format!("ALTER DATABASE {} OWNER TO CURRENT_USER", database.name()))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
 async fn tables_of_tmt_are_adopted_only_when_asked() {
     let database = tmt_database().await;
     let client = database.client().await;

@@ -1,18 +1,20 @@
 //! A private PostgreSQL.
 
+mod data;
+
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::folder::{Folder, create_private};
+use super::folder::Folder;
 use super::guard::Server;
 use super::log::{Log, reason};
-use super::process::{self, Process, isolate, signal_all_in, until};
+use super::process::{self, Process, signal_all_in, until};
 use super::programs::PostgresPrograms;
 use super::secret::Password;
 use super::sweep::end_all_in;
@@ -72,7 +74,7 @@ impl Postgres {
         options: &Options,
     ) -> Result<Self, LocalError> {
         let room = folder.room("pg")?;
-        let made_by = fs::read_to_string(data(&room).join("PG_VERSION")).ok();
+        let made_by = fs::read_to_string(data::folder_in(&room).join("PG_VERSION")).ok();
         let major = made_by.as_ref().and_then(|text| text.trim().parse().ok());
         let programs = PostgresPrograms::find(options.postgres_programs.as_deref(), major)?
             .ok_or_else(|| LocalError::OtherVersion {
@@ -80,8 +82,8 @@ impl Postgres {
                 made_by: made_by.clone().unwrap_or_default(),
             })?;
         let password = match made_by {
-            Some(_) => saved_password(&folder)?,
-            None => make_data(&folder, &programs, &room).await?,
+            Some(_) => data::saved_password(&folder)?,
+            None => data::make(&folder, &programs, &room).await?,
         };
         let mut server = Self {
             process: None,
@@ -119,7 +121,7 @@ impl Postgres {
             return Ok(());
         }
         let mut command = Command::new(self.programs.folder.join("postgres"));
-        command.current_dir(&self.room).arg("-D").arg(data(&self.room));
+        command.current_dir(&self.room).arg("-D").arg(data::folder_in(&self.room));
         for setting in self.all_settings() {
             command.arg("-c").arg(setting);
         }
@@ -162,7 +164,8 @@ impl Postgres {
 
     /// Whether the server accepts connections: it says so in the eighth line of its lock file.
     fn is_ready(&self, pid: i32) -> bool {
-        let Ok(text) = fs::read_to_string(data(&self.room).join("postmaster.pid")) else {
+        let Ok(text) = fs::read_to_string(data::folder_in(&self.room).join("postmaster.pid"))
+        else {
             return false;
         };
         let mut lines = text.lines().map(str::trim);
@@ -332,65 +335,3 @@ const EPHEMERAL: [&str; 7] = [
     "wal_init_zero=off",
     "wal_recycle=off",
 ];
-
-fn data(room: &Path) -> PathBuf {
-    room.join("data")
-}
-
-/// Where the superuser's password is kept, readable by the server's user and nobody else.
-fn password_path(folder: &Folder) -> PathBuf {
-    folder.path().join("pg.password")
-}
-
-fn saved_password(folder: &Folder) -> Result<Password, LocalError> {
-    let path = password_path(folder);
-    let text = fs::read_to_string(&path).map_err(LocalError::files(&path))?;
-    Ok(Password::from_text(&text))
-}
-
-/// Makes the data folder with `initdb`, which takes 0.7 s. A copy of a cached one would take 0.1 s
-/// and a cache to keep right.
-async fn make_data(
-    folder: &Folder,
-    programs: &PostgresPrograms,
-    room: &Path,
-) -> Result<Password, LocalError> {
-    let (password, password_path) = (Password::random()?, password_path(folder));
-    // Left by an initdb that was interrupted, if it is there.
-    fs::remove_file(&password_path).ok();
-    let write = || -> std::io::Result<()> {
-        use std::io::Write as _;
-        create_private(&password_path)?.write_all(password.reveal().as_bytes())
-    };
-    write().map_err(LocalError::files(&password_path))?;
-    folder.give(&password_path)?;
-
-    let unfinished = room.join("unfinished");
-    let program = programs.folder.join("initdb");
-    let mut command = Command::new(&program);
-    command
-        .current_dir(room)
-        .arg("-D")
-        .arg(&unfinished)
-        .args(["-U", SUPERUSER, "-E", "UTF8", "--no-locale", "--no-instructions"])
-        .args(["--auth-local=trust", "--auth-host=scram-sha-256"])
-        .arg("--pwfile")
-        .arg(&password_path)
-        .stdin(Stdio::null());
-    if folder.is_ephemeral() {
-        command.arg("--no-sync");
-    }
-    isolate(&mut command, folder.account());
-    let mut command = tokio::process::Command::from(command);
-    // A Ctrl-C goes to the console, which drops this future.
-    let output = command.process_group(0).kill_on_drop(true).output().await;
-    let output = output.map_err(|source| LocalError::Spawn { path: program, source })?;
-    if !output.status.success() {
-        let text = String::from_utf8_lossy(&output.stderr);
-        let said = reason(&text, &["FATAL:", "initdb: error:"]).unwrap_or_default();
-        return Err(LocalError::NotStarted { program: "initdb", said });
-    }
-    // The name says that the folder is whole: an interrupted initdb is begun again.
-    fs::rename(&unfinished, data(room)).map_err(LocalError::files(room))?;
-    Ok(password)
-}

@@ -4,6 +4,7 @@
 //! entries, stops and exits at prices that were there. Everything follows from the seed and the
 //! moment.
 
+mod draw;
 mod events;
 mod trades;
 

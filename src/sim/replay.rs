@@ -5,23 +5,22 @@
 //! the recorded minute. See `docs/adr/0051-recorded-times.md`.
 
 mod drive;
+mod error;
+mod naming;
 mod reader;
+mod speed;
 
-use std::fmt;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::bus::Bus;
 use super::run::{self, Context, Prices};
-use super::{SimError, instruments, ledger, rates};
+use super::{SimError, ledger, rates};
 use crate::domain::change::Kind;
 use crate::domain::ids::InstrumentId;
 use crate::domain::rows::Rows;
@@ -29,8 +28,11 @@ use crate::feed;
 use crate::store::Store;
 use crate::store::simulate::BarRow;
 
+pub use error::ReplayError;
+use naming::{canonical, instrument_of};
 pub use reader::BadLine;
 use reader::Reader;
+pub use speed::{NotASpeed, Speed};
 
 /// What is replayed, and how fast.
 #[derive(Debug, Clone, Default)]
@@ -42,93 +44,6 @@ pub struct Options {
     pub instrument: Option<InstrumentId>,
     /// How fast.
     pub speed: Speed,
-}
-
-/// How fast recorded quotes are published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Speed {
-    /// So many times the recorded pace, at least once.
-    Times(u32),
-    /// As fast as Redis confirms them.
-    Max,
-}
-
-impl Default for Speed {
-    fn default() -> Self {
-        Self::Times(1)
-    }
-}
-
-impl fmt::Display for Speed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Times(times) => write!(f, "{times}x"),
-            Self::Max => f.write_str("max"),
-        }
-    }
-}
-
-/// A speed that is neither `max` nor a whole number with an `x` behind it.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is not a speed: write 1x, 60x (any whole number up to 100000) or max")]
-pub struct NotASpeed(String);
-
-impl FromStr for Speed {
-    type Err = NotASpeed;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "max" {
-            return Ok(Self::Max);
-        }
-        let times = text.strip_suffix('x').filter(|digits| !digits.starts_with('+'));
-        let times = times.and_then(|digits| digits.parse().ok());
-        times
-            .filter(|times| (1..=100_000).contains(times))
-            .map(Self::Times)
-            .ok_or_else(|| NotASpeed(text.chars().take(20).collect()))
-    }
-}
-
-/// Why a file of recorded quotes cannot be replayed.
-#[derive(Debug, Error)]
-pub enum ReplayError {
-    /// It cannot be opened or read.
-    #[error("cannot read {}: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// Its first line does not name the columns.
-    #[error(
-        "{} does not begin with the header time,bid,ask (or timestamp,bid,ask) but with {found:?}",
-        path.display()
-    )]
-    NoHeader {
-        /// The file.
-        path: PathBuf,
-        /// How its first line begins.
-        found: String,
-    },
-    /// Its name does not say what it is of.
-    #[error(
-        "the name of {} does not begin with an instrument, like EUR_USD-2014-05-02.csv.gz; say it \
-         with --instrument",
-        path.display()
-    )]
-    NoInstrument {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The desk does not trade it.
-    #[error("{instrument} is not an instrument of this desk, which has {known}")]
-    UnknownInstrument {
-        /// What the file is of.
-        instrument: InstrumentId,
-        /// The instruments of the desk.
-        known: String,
-    },
 }
 
 /// How far a replay is. All counts are over all files.
@@ -335,70 +250,4 @@ async fn check_instruments(recordings: &[Recording], store: &Store) -> Result<()
         }
     }
     Ok(())
-}
-
-/// Reads the instrument that a file's name begins with: `EUR_USD-2014…`, `EURUSD_2014…`.
-fn instrument_of(path: &Path) -> Option<InstrumentId> {
-    let name = path.file_name()?.to_str()?;
-    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let word: String = name.chars().take_while(|c| is_part(*c)).collect();
-    let mut parts = word.split('_');
-    let (first, second) = (parts.next()?, parts.next());
-    let pair = second.map(|second| format!("{first}_{second}"));
-    canonical(&word).or_else(|| canonical(pair.as_deref()?)).or_else(|| canonical(first)).or_else(
-        || {
-            pair.filter(|_| is_currency(first) && second.is_some_and(is_currency))
-                .map(|pair| InstrumentId::new(&pair.to_ascii_uppercase()))
-        },
-    )
-}
-
-fn is_currency(text: &str) -> bool {
-    text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_alphabetic())
-}
-
-/// Returns the name of an instrument of the simulated desk that goes by this one.
-fn canonical(name: &str) -> Option<InstrumentId> {
-    let spec = instruments::SPECS.get(instruments::find(name)?)?;
-    Some(InstrumentId::new(spec.name))
-}
-
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    #[rstest]
-    #[case("1x", Some(Speed::Times(1)))]
-    #[case("60x", Some(Speed::Times(60)))]
-    #[case("max", Some(Speed::Max))]
-    #[case("0x", None)]
-    #[case("60", None)]
-    #[case("+5x", None)]
-    #[case("1.5x", None)]
-    #[case("fast", None)]
-    fn a_speed_is_max_or_a_number_with_an_x(#[case] text: &str, #[case] speed: Option<Speed>) {
-        assert_eq!(text.parse().ok(), speed);
-        if let Some(speed) = speed {
-            assert_eq!(speed.to_string(), text);
-        }
-    }
-
-    #[rstest]
-    #[case("EUR_USD-2014-05-02.csv.gz", Some("EUR_USD"))]
-    #[case("USD_JPY-2013-01-01.csv", Some("USD_JPY"))]
-    #[case("EURUSD_2014.csv", Some("EUR_USD"))]
-    #[case("eurusd.csv", Some("EUR_USD"))]
-    #[case("gold-ticks.csv", Some("XAU_USD"))]
-    #[case("nok_sek-2014.csv", Some("NOK_SEK"))]
-    #[case("ticks-2014.csv", None)]
-    #[case("2014-05-02.csv", None)]
-    fn the_instrument_is_what_the_files_name_begins_with(
-        #[case] name: &str,
-        #[case] instrument: Option<&str>,
-    ) {
-        let found = instrument_of(&Path::new("/some/where").join(name));
-        assert_eq!(found.as_ref().map(InstrumentId::as_str), instrument);
-    }
 }

@@ -16,7 +16,7 @@ use tmt::feed::publish::{Announcement, Announcer, Presence, Written, announcemen
 use tmt::feed::supervise::{Cause, FeedReport};
 use uuid::Uuid;
 
-use crate::fixture::{Feed, at, command, options, server};
+use crate::fixture::{Feed, at, command, hasty, options, server};
 
 fn accepted(subject: u128) -> Accepted {
     Accepted {
@@ -136,7 +136,7 @@ async fn the_stream_of_commands_does_not_grow_without_end() {
 #[tokio::test]
 async fn what_cannot_be_announced_says_so_and_the_next_one_is_not_affected() {
     let mut server = server().await;
-    let announcer = Announcer::new(options(&server));
+    let announcer = Announcer::new(hasty(&server));
     let entry = announced(a_buy(), &accepted(9));
     announcer.announce(&entry).await.unwrap();
 

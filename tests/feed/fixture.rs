@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, FromRedisValue, RedisResult};
 use rust_decimal::{Decimal, dec};
 use tmt::domain::ids::InstrumentId;
@@ -19,13 +20,24 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Longest wait for what must happen. Generous: the machine may be busy with other tests.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn server() -> Redis {
     Redis::start(local::Options::ephemeral()).await.unwrap()
 }
 
+/// Options whose deadlines a busy machine keeps.
 pub(crate) fn options(server: &Redis) -> Options {
+    patient(Options::new(server.socket_url()))
+}
+
+/// Sets the deadlines so that a busy machine keeps them.
+pub(crate) fn patient(options: Options) -> Options {
+    Options { connect_within: PATIENCE, answer_within: PATIENCE, ..options }
+}
+
+/// Options with the deadlines of the real program.
+pub(crate) fn hasty(server: &Redis) -> Options {
     Options::new(server.socket_url())
 }
 
@@ -38,10 +50,7 @@ pub(crate) async fn try_command<T: FromRedisValue>(
     server: &Redis,
     words: &[&str],
 ) -> RedisResult<T> {
-    let client = redis::Client::open(server.socket_url())?;
-    // Some commands here take longer than the half second that the library allows.
-    let config = AsyncConnectionConfig::new().set_response_timeout(None);
-    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+    let mut connection = connection(server).await?;
     let (name, rest) = words.split_first().unwrap();
     redis::cmd(name).arg(rest).query_async(&mut connection).await
 }
@@ -50,10 +59,17 @@ pub(crate) async fn command<T: FromRedisValue>(server: &Redis, words: &[&str]) -
     try_command(server, words).await.expect("the server accepts the command")
 }
 
+/// Connects without the half second that the library allows for an answer.
+async fn connection(server: &Redis) -> RedisResult<MultiplexedConnection> {
+    let client = redis::Client::open(server.socket_url())?;
+    let config =
+        AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+    client.get_multiplexed_async_connection_with_config(&config).await
+}
+
 /// Publishes bytes, whatever they are.
 pub(crate) async fn publish(server: &Redis, channel: &str, payload: &[u8]) {
-    let client = redis::Client::open(server.socket_url()).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut connection = connection(server).await.unwrap();
     let mut command = redis::cmd("PUBLISH");
     let () = command.arg(channel).arg(payload).query_async(&mut connection).await.unwrap();
 }

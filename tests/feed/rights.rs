@@ -6,7 +6,7 @@ use tmt::feed::publish::Publisher;
 use tmt::feed::supervise::Cause;
 use tmt::local::Redis;
 
-use crate::fixture::{Feed, at, command, publisher, quote, server};
+use crate::fixture::{Feed, at, command, patient, publisher, quote, server};
 
 /// The rights of the feed's user, as the documentation gives them. (Redis 7.2 and later know one
 /// more, `+client|setinfo`; without it the library's greeting is refused and nothing else.)
@@ -21,7 +21,7 @@ async fn set_feed_user(server: &Redis, words: &str) {
 async fn feed_user(server: &Redis) -> Options {
     set_feed_user(server, &format!("on >secret {RIGHTS}")).await;
     // A database of its own: the user may not select one, and channels belong to none.
-    Options::new(format!("redis://feed:secret@127.0.0.1:{}/5", server.port()))
+    patient(Options::new(format!("redis://feed:secret@127.0.0.1:{}/5", server.port())))
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn a_wrong_and_a_missing_password_say_so_without_showing_it() {
     let missing = Options::new(format!("redis://127.0.0.1:{}", server.port()));
     for options in [wrong, missing] {
         assert!(!format!("{options:?}").contains("canary"));
-        let down = Feed::start(options).next_down().await;
+        let down = Feed::start(patient(options)).next_down().await;
         assert_eq!(down.cause, Cause::NotAuthenticated, "{down}");
         assert!(!format!("{down} {down:?}").contains("canary"));
     }

@@ -12,7 +12,7 @@ use tmt::feed::publish::Publisher;
 use tmt::feed::supervise::Cause;
 use tmt::local::{self, Redis};
 
-use crate::fixture::{Feed, at, publisher, quote};
+use crate::fixture::{Feed, at, patient, publisher, quote};
 
 /// A server with a certificate for `localhost`, signed by an authority of its own.
 struct Secure {
@@ -44,8 +44,8 @@ impl Secure {
     }
 
     fn options(&self, host: &str) -> Options {
-        let mut options =
-            Options::new(format!("rediss://:{}@{host}:{}", self.server.password(), self.port));
+        let url = format!("rediss://:{}@{host}:{}", self.server.password(), self.port);
+        let mut options = patient(Options::new(url));
         options.authority = Some(self.authority());
         options
     }

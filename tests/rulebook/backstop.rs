@@ -196,6 +196,21 @@ async fn sessions_at_once_do_not_pass_a_limit_together() {
 }
 
 #[tokio::test]
+async fn a_writer_on_another_account_waits_for_one_that_a_limit_of_the_system_counts() {
+    let book = Book::open().await;
+    let one = writer(&book).await;
+    let other = book.database.client_as(&format!("{}_writer", book.database.name())).await;
+    exposure_limit(&book, "NULL", "system", "NULL", "15000", "USD").await;
+    let first = trade(ALPHA, "BUY", 10_000, "open");
+    one.batch_execute(&format!("BEGIN; {first}")).await.unwrap();
+
+    let second = trade(BRAVO, "BUY", 10_000, "open");
+    let (answer, ()) = tokio::join!(other.batch_execute(&second), book.commit_when_awaited(&one));
+
+    assert_eq!(answer.unwrap_err().code().unwrap().code(), "TR005");
+}
+
+#[tokio::test]
 async fn a_position_whose_pnl_contradicts_its_row_is_refused() {
     let book = Book::open().await;
     let writer = writer(&book).await;

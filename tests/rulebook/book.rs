@@ -1,7 +1,10 @@
 //! A desk to try rules on: two accounts, three instruments with prices of now, a login per group.
 
+use std::time::Duration;
+
 use rust_decimal::{Decimal, dec};
 use serde_json::Value;
+use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
@@ -191,6 +194,18 @@ impl Book {
     /// One value, as text.
     pub(crate) async fn text(&self, sql: &str) -> String {
         text(&self.admin, sql).await
+    }
+
+    /// Commits what a client holds open, as soon as another session of this database waits for
+    /// it; after a second in any case, for code that fails to wait.
+    pub(crate) async fn commit_when_awaited(&self, holder: &Client) {
+        let waits = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let deadline = Instant::now() + Duration::from_secs(1);
+        while self.text(waits).await == "0" && Instant::now() < deadline {
+            tokio::task::yield_now().await;
+        }
+        holder.batch_execute("COMMIT").await.unwrap();
     }
 
     /// The id of the one live position.

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use rust_decimal::dec;
 
 use crate::book::{
-    ALPHA, BRAVO, Book, Order, assess, buy, call, close, in_the_way, literal, place, sell, verb,
+    ALPHA, BRAVO, Book, Order, assess, buy, call, close, in_the_way, place, sell, verb,
 };
 
 /// What the account says, and the sums it must agree with.
@@ -305,17 +305,16 @@ async fn the_day_of_a_position_counts_from_what_it_was_worth_at_midnight() {
     );
 }
 
-/// Sixteen connections, each with one order of 10,000 against a limit with room for nine.
-async fn race(accounts: [&str; 2], scope: &str, account: &str) {
+#[tokio::test]
+async fn a_limit_holds_against_sixteen_orders_at_once() {
     let book = Book::open().await;
     let login = book.database.login("trader", "tmt_trader").await;
     book.set("duplicate_window_seconds", "0").await;
-    let values = format!("{account}, 'max_exposure', '{scope}', 100000, 'USD'");
+    // Room for nine.
+    let values = format!("'{ALPHA}', 'max_exposure', 'account', 100000, 'USD'");
     book.limit("account_id, limit_type, limit_scope, limit_value, limit_unit", &values).await;
     let clients = join_all((0..16).map(|_| book.database.client_as(&login))).await;
-    let orders =
-        accounts.iter().cycle().map(|a| Order { account: (*a).to_owned(), ..buy(dec!(10000)) });
-    let orders: Vec<Order> = orders.take(16).collect();
+    let orders: Vec<Order> = (0..16).map(|_| buy(dec!(10000))).collect();
 
     let answers =
         join_all(clients.iter().zip(&orders).map(|(client, order)| place(client, order))).await;
@@ -326,13 +325,24 @@ async fn race(accounts: [&str; 2], scope: &str, account: &str) {
 }
 
 #[tokio::test]
-async fn a_limit_of_an_account_holds_against_sixteen_orders_at_once() {
-    race([ALPHA, ALPHA], "account", &literal(Some(ALPHA))).await;
-}
+async fn a_limit_over_accounts_holds_against_orders_on_two_of_them_at_once() {
+    for (scope, identifier) in
+        [("system", "NULL"), ("portfolio", "'majors'"), ("instrument", "'EUR_USD'")]
+    {
+        let book = Book::open().await;
+        let (trader, other) = (book.trader().await, book.member("other", "tmt_trader").await);
+        let values = format!("'{scope}', {identifier}, 'max_exposure', 15000, 'USD'");
+        book.limit("limit_scope, scope_identifier, limit_type, limit_value, limit_unit", &values)
+            .await;
+        let first = format!("BEGIN; SELECT * FROM {}", buy(dec!(10000)).sql());
+        trader.batch_execute(&first).await.unwrap();
 
-#[tokio::test]
-async fn a_limit_of_the_system_holds_against_orders_on_two_accounts_at_once() {
-    race([ALPHA, BRAVO], "system", "NULL").await;
+        let second = Order { account: BRAVO.to_owned(), ..buy(dec!(10000)) };
+        let (answer, ()) = tokio::join!(place(&other, &second), book.commit_when_awaited(&trader));
+
+        answer.refused("MAX_EXPOSURE");
+        assert_eq!(book.text("SELECT count(*) FROM trades").await, "1", "{scope}");
+    }
 }
 
 #[tokio::test]

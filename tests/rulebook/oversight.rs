@@ -331,13 +331,7 @@ async fn a_limit_is_not_changed_under_an_order_that_is_being_judged() {
         .unwrap();
 
     let change = propose(&ann, id, &seen, "10000, NULL, NULL, NULL");
-    let commit = async {
-        while book.text("SELECT count(*) FROM pg_locks WHERE NOT granted").await == "0" {
-            tokio::task::yield_now().await;
-        }
-        trader.batch_execute("COMMIT").await.unwrap();
-    };
-    let (changed, ()) = tokio::join!(change, commit);
+    let (changed, ()) = tokio::join!(change, book.commit_when_awaited(&trader));
 
     changed.accepted();
     assert_eq!(book.text("SELECT sum(total_size) FROM positions").await, "40000.00");

@@ -106,16 +106,7 @@ async fn resolving_waits_for_the_original_that_is_under_way() {
 
     let resolve = format!("desk.resolve_outcome('{}', '\\x01')", order.key);
     let answer = call(&resolver, &resolve);
-    let commit = async {
-        // Until the resolver stands in the queue, the original stays open.
-        let waits =
-            "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'";
-        while book.text(waits).await == "0" {
-            tokio::task::yield_now().await;
-        }
-        original.batch_execute("COMMIT").await.unwrap();
-    };
-    let (answer, ()) = tokio::join!(answer, commit);
+    let (answer, ()) = tokio::join!(answer, book.commit_when_awaited(&original));
 
     assert_eq!(answer.accepted().subject, Some(order.key));
 }

@@ -18,7 +18,7 @@ pub(crate) enum Fault {
     None,
     /// Nothing of the message arrives; the connection breaks.
     CutBefore(Vec<u8>),
-    /// The message arrives; the connection breaks.
+    /// The message arrives and is answered, but the answer is lost: the connection breaks.
     CutAfter(Vec<u8>),
     /// The message arrives, and no answer ever comes.
     BlackHole(Vec<u8>),
@@ -95,7 +95,7 @@ impl Fault {
         let verdict = |passes, allowance, breaks| Verdict { passes, allowance, breaks };
         match self {
             Self::CutBefore(key) if holds(key) => verdict(0, 0, true),
-            Self::CutAfter(key) if holds(key) => verdict(all, 0, true),
+            Self::CutAfter(key) if holds(key) => verdict(all, 0, false),
             Self::CutRequest(key, bytes) if holds(key) => verdict(all.min(*bytes), 0, true),
             Self::BlackHole(key) if holds(key) => verdict(all, 0, false),
             Self::CutAnswer(key, bytes) if holds(key) => verdict(all, *bytes, false),
@@ -132,7 +132,8 @@ async fn carry(client: TcpStream, upstream: Box<dyn Stream>, fault: Arc<Mutex<Fa
                 let Ok(count @ 1..) = count else { return };
                 let passes = count.min(allowance);
                 let sent = to_client.write_all(answer.get(..passes).unwrap()).await;
-                let is_cut = matches!(&*fault.lock().unwrap(), Fault::CutAnswer(..));
+                let now = fault.lock().unwrap().clone();
+                let is_cut = matches!(now, Fault::CutAnswer(..) | Fault::CutAfter(_));
                 if sent.is_err() || (is_cut && passes < count) {
                     return;
                 }

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use super::down::Cause;
 
+/// Shortest first wait that a configuration can ask for: none at all would be a storm.
+const SHORTEST: Duration = Duration::from_millis(10);
+
 /// Doubles from a first wait up to a longest one, each shortened by up to a half at random, so that
 /// a hundred consoles do not come back to a restarted server in the same millisecond.
 #[derive(Debug)]
@@ -16,7 +19,8 @@ pub(super) struct Backoff {
 
 impl Backoff {
     pub(super) fn new(first: Duration, longest: Duration) -> Self {
-        Self { first, longest, next: first }
+        let first = first.max(SHORTEST);
+        Self { first, longest: longest.max(first), next: first }
     }
 
     /// Begins again from the first wait, if the connection was up long enough to have been good. One
@@ -58,6 +62,12 @@ mod tests {
             let wait = backoff.next(Cause::Unreachable);
             assert!(wait <= MS(longest) && wait + MS(1) > MS(longest) / 2, "{wait:?} of {longest}");
         }
+    }
+
+    #[test]
+    fn a_configuration_without_waits_is_no_storm() {
+        let mut backoff = Backoff::new(Duration::ZERO, Duration::ZERO);
+        assert!((0..9).all(|_| backoff.next(Cause::Unreachable) >= SHORTEST / 2));
     }
 
     #[test]

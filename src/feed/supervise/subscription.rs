@@ -14,6 +14,9 @@ use super::gate::{Keeper, gated};
 use crate::feed::Options;
 use crate::feed::connect::Address;
 
+/// Most pings that a configuration can ask for: a hundred a second.
+const SHORTEST_PULSE: Duration = Duration::from_millis(10);
+
 /// A subscription that stands.
 pub(super) struct Subscription {
     /// Where its messages come from.
@@ -92,6 +95,8 @@ pub(super) async fn pulse(
     within: Duration,
     heard: &Heard,
 ) -> Down {
+    // A timer of no length panics; a configuration must not be able to do that.
+    let every = every.max(SHORTEST_PULSE);
     let mut timer = interval_at(Instant::now() + every, every);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -4,17 +4,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use serde_json::json;
 
-use super::super::desk::{ACCOUNTS, AGENTS, HALTED};
+use super::super::desk::{ACCOUNTS, AGENTS};
 use super::super::dice::Dice;
 use super::super::instruments::{SPECS, Spec};
 use super::super::sessions;
-use super::super::signals::{compose, fill, key, levels, money};
+use super::super::signals::{compose, key, money};
 use super::Past;
-use crate::domain::ids::InstrumentId;
-use crate::domain::instrument::Instrument;
-use crate::domain::marking::Book;
-use crate::domain::money::{Size, round};
-use crate::domain::quote::Quote;
+use super::draw::{self, Deal, book, gross};
+use crate::domain::money::round;
 use crate::domain::sizing;
 use crate::domain::trade::Side;
 use crate::store::simulate::{FillRow, PositionRow, SignalRow, TradeRow};
@@ -45,27 +42,6 @@ pub(super) struct Blotter {
     held: Vec<(usize, usize, i64, i64)>,
 }
 
-/// A trade to be written.
-struct Deal {
-    account: usize,
-    index: usize,
-    side: Side,
-    size: Decimal,
-    entered: i64,
-    /// Ticks.
-    entry: i64,
-    stop: i64,
-    target: i64,
-    exit: Option<Exit>,
-}
-
-struct Exit {
-    minute: i64,
-    /// Ticks.
-    price: i64,
-    reason: &'static str,
-}
-
 impl Blotter {
     /// Lays trades over the past.
     pub(super) fn write(seed: u64, past: &Past) -> Self {
@@ -75,13 +51,13 @@ impl Blotter {
             ..Self::default()
         };
         for (account, index) in OPEN {
-            if let Some(deal) = open(&mut dice, past, account, index) {
+            if let Some(deal) = draw::open(&mut dice, past, account, index) {
                 blotter.book(&mut dice, past, &deal);
             }
         }
         for loss in LOSSES {
             for _ in 0..20 {
-                if let Some(deal) = Self::lost(&mut dice, past, loss)
+                if let Some(deal) = draw::lost(&mut dice, past, loss)
                     && blotter.is_free(&deal)
                 {
                     blotter.book(&mut dice, past, &deal);
@@ -90,7 +66,7 @@ impl Blotter {
             }
         }
         for _ in 0..CLOSED {
-            if let Some(deal) = closed(&mut dice, past)
+            if let Some(deal) = draw::closed(&mut dice, past)
                 && blotter.is_free(&deal)
             {
                 blotter.book(&mut dice, past, &deal);
@@ -107,20 +83,6 @@ impl Blotter {
                 && *from <= until
                 && deal.entered <= *to
         })
-    }
-
-    /// A trade of the halted account that was stopped out with about this loss.
-    fn lost(dice: &mut Dice, past: &Past, loss: i64) -> Option<Deal> {
-        let mut deal = closed(dice, past)?;
-        let (plan, spec) = (ACCOUNTS.get(HALTED)?, SPECS.get(deal.index)?);
-        let exit = deal.exit.as_ref().filter(|exit| exit.reason == "stop_loss")?;
-        let distance = spec.price(exit.price.saturating_sub(deal.entry).saturating_abs());
-        let row = spec.row();
-        let rate = book(past, exit.minute).rate(&row.quote_currency, plan.currency)?;
-        let wanted = Decimal::from(loss).checked_div(distance.checked_mul(rate)?)?;
-        deal.size = Size::computed(wanted, &row)?.get().normalize();
-        deal.account = HALTED;
-        Some(deal)
     }
 
     /// Signals that nobody took: run out, withdrawn, and some that still wait.
@@ -304,124 +266,4 @@ fn position(
         closed_at: exited,
         status: if exited.is_some() { "closed" } else { "open" },
     }
-}
-
-/// What a closed deal earned in the account's currency, and the rate it was converted at.
-fn gross(
-    deal: &Deal,
-    exit: &Exit,
-    past: &Past,
-    row: &Instrument,
-    currency: &str,
-) -> Option<(Decimal, Decimal)> {
-    let rate = book(past, exit.minute).rate(&row.quote_currency, currency)?;
-    let spec = SPECS.get(deal.index)?;
-    let moved = spec.price(exit.price.saturating_sub(deal.entry));
-    let amount = moved.checked_mul(deal.side.sign())?.checked_mul(deal.size)?;
-    Some((money(amount.checked_mul(rate)?), rate))
-}
-
-/// Draws a closed trade of any account but the halted one.
-fn closed(dice: &mut Dice, past: &Past) -> Option<Deal> {
-    let account = usize::try_from(dice.below(5)).ok()?;
-    let index = usize::try_from(dice.below(12)).ok()?;
-    let entered = dice.between(2, past.minutes() - 14);
-    let until = entered.saturating_add(dice.between(6, 45)).min(past.minutes() - 2);
-    let spec = SPECS.get(index)?;
-    // Somewhat more often right than wrong: a desk that always loses would long be closed.
-    let (first, last) = (past.mid(index, entered)?, past.mid(index, until)?);
-    let is_right = dice.percent(61);
-    let side = if (last > first) == is_right { Side::Buy } else { Side::Sell };
-    let entry = fill(spec, side, first);
-    let stop_distance = spec.spread.saturating_mul(dice.between(12, 24));
-    let reward = dice.between(110, 260);
-    let (stop, target) =
-        levels(side, entry, stop_distance, stop_distance.saturating_mul(reward) / 100);
-    let exit = leave(past, index, side, (entered, until), stop, target)?;
-    let size = size(dice, past, account, index, entered)?;
-    Some(Deal { account, index, side, size, entered, entry, stop, target, exit: Some(exit) })
-}
-
-/// Draws a trade that is still open: neither its stop nor its target was reached.
-fn open(dice: &mut Dice, past: &Past, account: usize, index: usize) -> Option<Deal> {
-    let spec = SPECS.get(index)?;
-    let now = past.minutes();
-    let entered = now.saturating_sub(dice.between(6, 95));
-    let (first, last) = (past.mid(index, entered)?, past.mid(index, now)?);
-    let is_right = dice.percent(60);
-    let side = if (last > first) == is_right { Side::Buy } else { Side::Sell };
-    let entry = fill(spec, side, first);
-    let (low, high) = past.range(index, entered, now)?;
-    let (against, along) = match side {
-        Side::Buy => (entry.saturating_sub(low), high.saturating_sub(entry)),
-        Side::Sell => (high.saturating_sub(entry), entry.saturating_sub(low)),
-    };
-    let room = spec.spread.saturating_mul(dice.between(8, 14));
-    let stop_distance = against.max(0).saturating_add(room).max(spec.spread.saturating_mul(18));
-    let target_distance =
-        along.max(0).saturating_add(room).max(stop_distance.saturating_mul(3) / 2);
-    let (stop, target) = levels(side, entry, stop_distance, target_distance);
-    let size = size(dice, past, account, index, entered)?;
-    Some(Deal { account, index, side, size, entered, entry, stop, target, exit: None })
-}
-
-/// Follows a trade through the bars to its stop, its target, or the end of its time.
-fn leave(
-    past: &Past,
-    index: usize,
-    side: Side,
-    (entered, until): (i64, i64),
-    stop: i64,
-    target: i64,
-) -> Option<Exit> {
-    let spec = SPECS.get(index)?;
-    for minute in entered.saturating_add(1)..=until {
-        let Some((low, high)) = past.range(index, minute.saturating_sub(1), minute) else {
-            continue;
-        };
-        let (is_stopped, is_won) = match side {
-            Side::Buy => (low <= stop, high >= target),
-            Side::Sell => (high >= stop, low <= target),
-        };
-        // Both within one minute: the worse is assumed.
-        if is_stopped {
-            return Some(Exit { minute, price: stop, reason: "stop_loss" });
-        }
-        if is_won {
-            return Some(Exit { minute, price: target, reason: "take_profit" });
-        }
-    }
-    let other = if side == Side::Buy { Side::Sell } else { Side::Buy };
-    let price = fill(spec, other, past.mid(index, until)?);
-    Some(Exit { minute: until, price, reason: "time_exit" })
-}
-
-/// A size whose notional is a part of the account's equity.
-fn size(
-    dice: &mut Dice,
-    past: &Past,
-    account: usize,
-    index: usize,
-    minute: i64,
-) -> Option<Decimal> {
-    let (plan, row) = (ACCOUNTS.get(account)?, SPECS.get(index)?.row());
-    let percent = plan.appetite.saturating_mul(dice.between(45, 100)) / 100;
-    let notional = plan.balance.checked_mul(Decimal::new(percent, 2))?;
-    let price = book(past, minute).rate(&row.base_currency, plan.currency)?;
-    Some(Size::computed(notional.checked_div(price)?, &row)?.get().normalize())
-}
-
-/// The prices at the end of a minute, to convert with.
-fn book(past: &Past, minute: i64) -> Book {
-    let mut book = Book::default();
-    book.set_instruments(SPECS.iter().map(Spec::row));
-    for (index, spec) in SPECS.iter().enumerate() {
-        if let Some(mid) = past.mid(index, minute).map(|ticks| spec.price(ticks))
-            && let Ok(quote) =
-                Quote::new(InstrumentId::new(spec.name), mid, mid, past.time(minute), None)
-        {
-            book.take(quote);
-        }
-    }
-    book
 }
