@@ -242,20 +242,29 @@ ON CONFLICT (agent_id) DO NOTHING;
 -- Without instruments nothing can be valued, and every limit would refuse TMT's own writers. TMT
 -- writes currency pairs as EUR_USD and sizes in units of the base currency, so pairs that its rows
 -- name can be described; the description says that a person should look.
+--
+-- There can be a hundred million bars: their instruments are found by stepping along the index.
+WITH RECURSIVE barred (instrument) AS (
+    (SELECT m.instrument FROM market_data m ORDER BY m.instrument LIMIT 1)
+    UNION ALL
+    SELECT (SELECT m.instrument FROM market_data m WHERE m.instrument > b.instrument ORDER BY m.instrument LIMIT 1)
+      FROM barred b WHERE b.instrument IS NOT NULL
+)
 INSERT INTO instruments (instrument, base_currency, quote_currency, tick_size, pip_size, description)
 SELECT seen.instrument, left(seen.instrument, 3), right(seen.instrument, 3),
        CASE WHEN seen.instrument LIKE '%JPY' THEN 0.001 ELSE 0.00001 END,
        CASE WHEN seen.instrument LIKE '%JPY' THEN 0.01 ELSE 0.0001 END,
        'found in the rows of TMT; check step, tick and margin rate'
-  FROM (SELECT instrument FROM trades UNION SELECT instrument FROM positions
-        UNION SELECT instrument FROM signals UNION SELECT instrument FROM market_data) AS seen
+  FROM (SELECT t.instrument FROM trades t UNION SELECT p.instrument FROM positions p
+        UNION SELECT g.instrument FROM signals g UNION SELECT b.instrument FROM barred b) AS seen
  WHERE seen.instrument ~ '^[A-Z]{3}_[A-Z]{3}$'
 ON CONFLICT (instrument) DO NOTHING;
 
 -- The last close of each, with its own time: old enough that new risk is refused until a quote comes,
 -- good enough to value what is open.
 INSERT INTO fx_rates (from_currency, to_currency, rate, as_of)
-SELECT DISTINCT ON (i.base_currency, i.quote_currency) i.base_currency, i.quote_currency, m.close, m.time
-  FROM instruments i JOIN market_data m USING (instrument)
- ORDER BY i.base_currency, i.quote_currency, m.time DESC
+SELECT i.base_currency, i.quote_currency, last.close, last.time
+  FROM instruments i,
+       LATERAL (SELECT m.close, m.time FROM market_data m
+                 WHERE m.instrument = i.instrument ORDER BY m.time DESC LIMIT 1) AS last
 ON CONFLICT (from_currency, to_currency) DO NOTHING;

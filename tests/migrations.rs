@@ -175,6 +175,12 @@ async fn a_login_without_rights_is_told_so_and_leaves_nothing() {
 
     assert!(matches!(error, MigrateError::NotPermitted { .. }), "{error}");
     assert_eq!(standing(&client).await.unwrap(), Standing::Empty);
+
+    // On a migrated database such a login cannot even see how far it is.
+    migrate(&database.client().await, Mode::Fresh).await.unwrap();
+    for result in [standing(&client).await.err(), check(&client).await.err()] {
+        assert!(matches!(result, Some(MigrateError::NotPermitted { .. })), "{result:?}");
+    }
 }
 
 #[tokio::test]

@@ -75,7 +75,12 @@ pub enum Standing {
 /// [`MigrateError::NotPermitted`], or [`MigrateError::Database`] when the connection fails.
 pub async fn standing(client: &Client) -> Result<Standing, MigrateError> {
     let managed = client
-        .query_one("SELECT to_regclass('desk.schema_migrations') IS NOT NULL", &[])
+        // The catalogue is open to everybody; to_regclass would want a right on the schema.
+        .query_one(
+            "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                             WHERE n.nspname = 'desk' AND c.relname = 'schema_migrations')",
+            &[],
+        )
         .await?
         .try_get(0)?;
     if managed {
