@@ -105,6 +105,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             vec![Effect::ReadAll]
         }
         Msg::BusSpoke { severity, text, is_alarm } => bus_spoke(model, severity, text, is_alarm),
+        Msg::BusListed { event_type, source, severity } => {
+            model.hear(event_type, source, severity);
+            vec![]
+        }
         Msg::SessionOpened { session, round_trip, offset } => {
             model.clock_offset = Some(offset);
             model.session = Some(session);

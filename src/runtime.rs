@@ -10,6 +10,7 @@ mod console;
 mod effects;
 mod input;
 pub mod poll;
+mod presence;
 pub mod screen;
 pub mod terminal;
 
@@ -25,7 +26,7 @@ use std::time::Duration;
 use crossterm::event::EventStream;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::app;
@@ -102,16 +103,25 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<Exit, RunE
         options.reconcile_every,
     );
     let polls = tokio::spawn(poller.run(tasks.clone()));
+    let (who, session) = watch::channel(None);
+    let present = tokio::spawn(presence::keep(
+        announcer.clone(),
+        session,
+        Clock::fresh_key().0,
+        clock.now().to_rfc3339(),
+        tasks.clone(),
+    ));
     let hands = Hands::new(options.store, announcer, clock.clone(), reply, doorbell.clone());
     let suspend = signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?;
-    let queues = Queues { replies, reports, board, doorbell, suspend: Some(suspend), stop };
+    let suspend = Some(suspend);
+    let queues = Queues { replies, reports, board, doorbell, suspend, who, stop };
     let mut console = Console::new(options.app, clock, screen, hands, options.frame_every);
     let exit = console.run(EventStream::new(), queues).await;
     tasks.cancel();
     drop(console);
     drop(terminal);
     // They watch the token; a connection that hangs is left to the end of the process.
-    let parting = async { tokio::join!(feed, polls) };
+    let parting = async { tokio::join!(feed, polls, present) };
     if tokio::time::timeout(Duration::from_millis(500), parting).await.is_err() {
         tracing::debug!("a task did not end in time");
     }

@@ -113,6 +113,7 @@ fn bench(accepts_after: Option<Duration>) -> Bench {
         board: Arc::clone(&board),
         doorbell,
         suspend: None,
+        who: tokio::sync::watch::channel(None).0,
         stop: stop.clone(),
     };
     let console = Console::new(app::Options::default(), clock, screen, hands, FRAME);

@@ -1,11 +1,13 @@
 //! The one owner of state.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use tui_input::Input;
+use uuid::Uuid;
 
 use super::chord::Chord;
 use super::columns;
@@ -17,7 +19,9 @@ use super::pane::{Pane, PaneState, RowId};
 use super::ticket::{Stage, Ticket};
 use super::writing::Write;
 use crate::domain::account::Environment;
+use crate::domain::agent::SystemEvent;
 use crate::domain::bar::Bar;
+use crate::domain::event::Severity;
 use crate::domain::ids::InstrumentId;
 use crate::domain::instrument::Instrument;
 use crate::domain::marking::Book;
@@ -207,6 +211,8 @@ pub struct Model {
     pub desk: Desk,
     /// Instruments and quotes.
     pub book: Book,
+    /// Events of the bus that no row holds, the newest last.
+    heard: VecDeque<SystemEvent>,
     /// Everything that moves with the prices.
     pub marks: Marks,
     /// Bars of the market pane.
@@ -250,6 +256,7 @@ impl Model {
             clock_offset: None,
             desk: Desk::default(),
             book: Book::default(),
+            heard: VecDeque::new(),
             marks: Marks::default(),
             chart: Chart { timeframe: "M1".to_owned(), ..Chart::default() },
             panes: std::array::from_fn(|_| PaneState::default()),
@@ -294,6 +301,32 @@ impl Model {
             Pane::Market => market,
             Pane::Agents => agents,
         }
+    }
+
+    /// Takes an event of the bus that no row holds. Its time is that of its arrival: anybody can
+    /// write any time into an event.
+    pub(super) fn hear(&mut self, event_type: String, source: String, severity: Severity) {
+        /// So many are kept.
+        const KEPT: usize = 200;
+        if self.heard.len() >= KEPT {
+            self.heard.pop_front();
+        }
+        self.heard.push_back(SystemEvent {
+            id: Uuid::nil(),
+            event_type: event_type.clone(),
+            severity: severity.as_str().to_owned(),
+            source,
+            message: event_type,
+            occurred_at: self.now,
+        });
+    }
+
+    /// Returns what the system said of itself, in rows and on the bus, the newest first.
+    pub fn system_log(&self) -> Vec<&SystemEvent> {
+        let mut events: Vec<&SystemEvent> =
+            self.desk.system_events.values().chain(&self.heard).collect();
+        events.sort_by_key(|row| (Reverse(row.occurred_at), row.id));
+        events
     }
 
     /// Returns the keys of the rows that a pane shows, in its order.
@@ -414,7 +447,6 @@ impl Model {
 
     /// Returns how many events of each severity want somebody: info, warning, critical, emergency.
     pub fn unacknowledged(&self) -> [usize; 4] {
-        use crate::domain::event::Severity;
         Severity::ALL.map(|severity| {
             let wants = |row: &&crate::domain::event::RiskEvent| {
                 row.severity == severity && row.wants_acknowledgement()

@@ -85,6 +85,15 @@ pub enum Msg {
         /// It stays across the screen until somebody acknowledges it.
         is_alarm: bool,
     },
+    /// An event on the bus that belongs among the system events: also every type nobody knows.
+    BusListed {
+        /// Its type, in the publisher's spelling.
+        event_type: String,
+        /// Who published it.
+        source: String,
+        /// How bad, as far as its type says.
+        severity: Severity,
+    },
     /// The database answered who we are.
     SessionOpened {
         /// Who, where, with which rights.

@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use crossterm::event::Event;
 use futures_util::{Stream, StreamExt};
 use tokio::signal::unix::Signal;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +21,7 @@ use super::poll::Doorbell;
 use crate::app::msg::FeedCounts;
 use crate::app::ticket::Stage;
 use crate::app::{self, Effect, Model, Msg, update};
+use crate::domain::session::Session;
 use crate::feed::board::Board;
 use crate::feed::supervise::FeedReport;
 use crate::ui::Shown;
@@ -88,6 +89,8 @@ pub struct Queues {
     pub doorbell: Doorbell,
     /// The shell asks the program to stop for a while; `None` where nobody can.
     pub suspend: Option<Signal>,
+    /// Who works here, for those who tell it to others.
+    pub who: watch::Sender<Option<Session>>,
     /// Ends the loop.
     pub stop: CancellationToken,
 }
@@ -177,6 +180,7 @@ impl<D: Display> Console<D> {
                 event = input.next() => self.take_input(event),
                 () = asked(&mut queues.suspend) => self.suspend(),
                 _ = second.tick() => {
+                    self.tell_who(&queues.who);
                     self.tell_time();
                     self.is_dirty = true;
                 }
@@ -219,6 +223,16 @@ impl<D: Display> Console<D> {
         for msg in report(said) {
             self.apply(msg);
         }
+    }
+
+    fn tell_who(&self, who: &watch::Sender<Option<Session>>) {
+        who.send_if_modified(|known| {
+            let is_news = *known != self.model.session;
+            if is_news {
+                known.clone_from(&self.model.session);
+            }
+            is_news
+        });
     }
 
     fn tell_time(&mut self) {

@@ -7,11 +7,13 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use super::clock::Clock;
 use super::poll::Doorbell;
 use crate::app::{Effect, Model, Msg};
+use crate::domain::event::Severity;
 use crate::domain::ids::{AccountId, ClientKey, InstrumentId};
 use crate::domain::outcome::{Accepted, Outcome, Refusal};
 use crate::domain::request::{NewTrade, Request, Verb};
 use crate::feed::publish::{Announcer, Written, announcement};
 use crate::feed::supervise::FeedReport;
+use crate::feed::wire::BusEvent;
 use crate::store::Store;
 
 /// Most effects under way at once. One more is answered at once: "not sent, busy".
@@ -59,7 +61,7 @@ impl Hands {
                 self.questions.send_replace(Some((key, trade)));
             }
             Effect::Write(request) => return self.write(request, model),
-            Effect::Resolve(request) => self.resolve(request),
+            Effect::Resolve(request) => self.resolve(request, model),
             Effect::ReadBars { instrument, timeframe } => self.read_bars(instrument, timeframe),
             // The loop performs these itself: they need the screen.
             Effect::Copy(_) | Effect::Bell | Effect::Redraw | Effect::Suspend | Effect::Quit => {}
@@ -83,14 +85,15 @@ impl Hands {
         None
     }
 
-    fn resolve(&self, request: Request) {
+    fn resolve(&self, request: Request, model: &Model) {
         // A question that finds no room is asked again by the model, two seconds later.
         let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() else { return };
+        let context = Context::of(&request, model);
         let (store, replies) = (self.store.clone(), self.replies.clone());
         let (announcer, clock) = (self.announcer.clone(), self.clock.clone());
         tokio::spawn(async move {
             let outcome = store.resolve(&request).await;
-            settle(&request, outcome, Context::default(), &announcer, &clock, &replies).await;
+            settle(&request, outcome, context, &announcer, &clock, &replies).await;
             drop(permit);
         });
     }
@@ -113,7 +116,7 @@ impl Hands {
 }
 
 /// What an announcement says beside the request, as it was when the write was sent.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Context {
     operator: String,
     account: Option<AccountId>,
@@ -202,20 +205,16 @@ pub(super) fn report(said: FeedReport) -> Vec<Msg> {
         FeedReport::Stale { silent } => vec![Msg::FeedSilent { silent }],
         FeedReport::Fresh { silent } => vec![Msg::FeedUp { gap: Some(silent) }],
         FeedReport::Jumped { missed, restarts } => vec![Msg::FeedJumped { missed, restarts }],
-        FeedReport::Event(event) => {
-            let alarm = event.alarm;
-            event
-                .notice
-                .map(|(severity, text)| Msg::BusSpoke { severity, text, is_alarm: alarm })
-                .into_iter()
-                .collect()
-        }
-        FeedReport::Collapsed { notices, .. } => notices
-            .into_iter()
-            .filter_map(|event| {
-                let (severity, text) = event.notice?;
-                Some(Msg::BusSpoke { severity, text, is_alarm: event.alarm })
-            })
-            .collect(),
+        FeedReport::Event(event) => spoken(*event),
+        FeedReport::Collapsed { notices, .. } => notices.into_iter().flat_map(spoken).collect(),
     }
+}
+
+fn spoken(event: BusEvent) -> Vec<Msg> {
+    let severity = event.notice.as_ref().map_or(Severity::Info, |(severity, _)| *severity);
+    let (event_type, source) = (event.event_type, event.source);
+    let listed = event.listed.then_some(Msg::BusListed { event_type, source, severity });
+    let is_alarm = event.alarm;
+    let said = event.notice.map(|(severity, text)| Msg::BusSpoke { severity, text, is_alarm });
+    listed.into_iter().chain(said).collect()
 }

@@ -1,7 +1,5 @@
 //! Pane 8: agents above, what the system says of itself below.
 
-use std::cmp::Reverse;
-
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -25,8 +23,7 @@ pub(super) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rec
 }
 
 fn log(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
-    let mut events: Vec<&SystemEvent> = model.desk.system_events.values().collect();
-    events.sort_by_key(|row| (Reverse(row.occurred_at), row.id));
+    let events = model.system_log();
     let quiet = theme.style(Ink::Quiet);
     let block = Block::bordered()
         .border_style(quiet)

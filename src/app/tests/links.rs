@@ -118,3 +118,13 @@ fn a_ticket_is_void_after_the_console_was_stopped() {
     assert!(desk.model.ticket().is_none());
     assert!(desk.effects.contains(&Effect::ReadAll));
 }
+
+#[test]
+fn an_event_that_nobody_knows_stands_among_the_system_events() {
+    let mut desk = Desk::of(Role::Viewer);
+    let severity = crate::domain::event::Severity::Info;
+    let (event_type, source) = ("moon.landed".to_owned(), "nobody".to_owned());
+    desk.tell(Msg::BusListed { event_type, source, severity });
+    let log = desk.model.system_log();
+    assert_eq!((log[0].message.as_str(), log[0].source.as_str()), ("moon.landed", "nobody"));
+}
