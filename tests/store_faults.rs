@@ -568,6 +568,37 @@ async fn a_password_is_asked_for_checked_and_never_shown() {
 }
 
 #[tokio::test]
+async fn a_password_program_is_asked_once_and_again_when_the_password_changed() {
+    let server = Postgres::start(Private::in_memory()).await.unwrap();
+    superuser(&server, "CREATE ROLE joe LOGIN PASSWORD 'first'").await;
+    let folder = tempfile::tempdir().unwrap();
+    let (secret, calls) = (folder.path().join("secret"), folder.path().join("calls"));
+    std::fs::write(&secret, "first\n").unwrap();
+    let url = format!("postgres://joe@127.0.0.1:{}/postgres", server.port());
+    let mut options = Options::parse(&url).unwrap();
+    let program = format!("echo >> {}; cat {}", calls.display(), secret.display());
+    options.password.command = vec!["sh".to_owned(), "-c".to_owned(), program];
+    let store = Store::connect(options);
+    let asked = || std::fs::read_to_string(&calls).unwrap().lines().count();
+
+    until_it_answers(&store).await;
+    store.check_writing().await.unwrap();
+    assert_eq!(asked(), 1, "by both pools");
+
+    std::fs::write(&secret, "second\n").unwrap();
+    let end = "ALTER ROLE joe PASSWORD 'second';
+               SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'joe'";
+    superuser(&server, end).await;
+    let error = store.session().await.unwrap_err();
+    assert!(
+        matches!(error, StoreError::Unavailable(Unreachable::WrongPassword { .. })),
+        "{error:?}"
+    );
+    until_it_answers(&store).await;
+    assert_eq!(asked(), 2);
+}
+
+#[tokio::test]
 async fn a_stopped_postmaster_is_noticed_and_its_return_too() {
     let mut server = Postgres::start(Private::in_memory()).await.unwrap();
     let mut options = Options::parse(&server.tcp_url("postgres")).unwrap();

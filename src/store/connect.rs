@@ -9,9 +9,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use deadpool_postgres::Connect;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres::error::{DbError, Severity};
@@ -66,25 +66,39 @@ impl Purpose {
     }
 }
 
+/// What all connections of a store share.
+pub(super) struct Shared {
+    pub(super) options: Options,
+    /// Made at the first encrypted connection: a file that cannot be read is no reason not to
+    /// start.
+    tls: OnceCell<MakeRustlsConnect>,
+    /// What the password program said, until a server refuses it. Locked while it runs: a person
+    /// may have to touch a key for it, and three pools open at once.
+    told: Mutex<Option<SecretString>>,
+}
+
+impl Shared {
+    pub(super) fn new(options: Options) -> Self {
+        Self { options, tls: OnceCell::new(), told: Mutex::new(None) }
+    }
+}
+
 /// Opens connections for one purpose.
 #[derive(Clone)]
 pub(super) struct Dialer {
-    options: Arc<Options>,
+    shared: Arc<Shared>,
     purpose: Purpose,
-    /// Made at the first encrypted connection: a file that cannot be read is no reason not to
-    /// start.
-    tls: Arc<OnceCell<MakeRustlsConnect>>,
     /// How often a server of this pool said that a commit was cut short.
     doubts: Arc<AtomicU64>,
 }
 
 impl Dialer {
-    pub(super) fn new(
-        options: Arc<Options>,
-        purpose: Purpose,
-        tls: Arc<OnceCell<MakeRustlsConnect>>,
-    ) -> Self {
-        Self { options, purpose, tls, doubts: Arc::default() }
+    pub(super) fn new(shared: Arc<Shared>, purpose: Purpose) -> Self {
+        Self { shared, purpose, doubts: Arc::default() }
+    }
+
+    fn options(&self) -> &Options {
+        &self.shared.options
     }
 
     /// Returns the count of warnings after which a commit is in doubt. A write during which it
@@ -95,11 +109,11 @@ impl Dialer {
 
     /// Returns the name that the login goes by in sentences.
     fn user(&self) -> &str {
-        self.options.user.as_deref().unwrap_or("of this system user")
+        self.options().user.as_deref().unwrap_or("of this system user")
     }
 
     fn database(&self) -> &str {
-        self.options.database.as_deref().or(self.options.user.as_deref()).unwrap_or_default()
+        self.options().database.as_deref().or(self.options().user.as_deref()).unwrap_or_default()
     }
 
     /// Tries each server in turn.
@@ -109,10 +123,14 @@ impl Dialer {
     /// Of all reasons, the one that says most.
     pub(super) async fn dial(&self) -> Result<(Client, JoinHandle<()>), Unreachable> {
         let mut worst: Option<Unreachable> = None;
-        for server in &self.options.servers {
+        for server in &self.options().servers {
             match self.dial_one(server).await {
                 Ok(connected) => return Ok(connected),
                 Err(reason) => {
+                    if matches!(reason, Unreachable::WrongPassword { .. }) {
+                        // It was changed; the next connection asks the program again.
+                        *self.shared.told.lock().await = None;
+                    }
                     tracing::debug!(%server, %reason, "no connection");
                     if worst.as_ref().is_none_or(|known| reason.weight() >= known.weight()) {
                         worst = Some(reason);
@@ -125,8 +143,8 @@ impl Dialer {
 
     async fn dial_one(&self, server: &Server) -> Result<(Client, JoinHandle<()>), Unreachable> {
         let config = self.config(server).await?;
-        let protection = self.options.protection(server);
-        let handshake = self.options.deadlines.handshake;
+        let protection = self.options().protection(server);
+        let handshake = self.options().deadlines.handshake;
         let opened = async {
             if protection == Tls::Off {
                 self.open(&config, NoTls).await
@@ -142,8 +160,8 @@ impl Dialer {
 
     /// Returns what encrypted connections begin with.
     async fn connector(&self, server: &Server) -> Result<MakeRustlsConnect, Unreachable> {
-        let roots = self.options.root_certificates.clone();
-        let made = self.tls.get_or_try_init(|| async move {
+        let roots = self.options().root_certificates.clone();
+        let made = self.shared.tls.get_or_try_init(|| async move {
             tokio::task::spawn_blocking(move || tls::connector(roots.as_deref()))
                 .await
                 .unwrap_or_else(|error| Err(error.to_string()))
@@ -153,11 +171,11 @@ impl Dialer {
 
     /// Returns the same, if any connection was encrypted so far.
     pub(super) fn any_connector(&self) -> Option<MakeRustlsConnect> {
-        self.tls.get().cloned()
+        self.shared.tls.get().cloned()
     }
 
     async fn config(&self, server: &Server) -> Result<Config, Unreachable> {
-        let options = &self.options;
+        let options = self.options();
         let waits = &options.deadlines;
         let mut config = Config::new();
         match &server.host {
@@ -178,8 +196,7 @@ impl Dialer {
         if let Some(database) = &options.database {
             config.dbname(database);
         }
-        let password = options.password.password(server, self.user(), self.database()).await?;
-        if let Some(password) = password {
+        if let Some(password) = self.password(server).await? {
             config.password(password.expose_secret());
         }
         config.ssl_mode(match options.protection(server) {
@@ -205,6 +222,18 @@ impl Dialer {
             None => own,
         });
         Ok(config)
+    }
+
+    async fn password(&self, server: &Server) -> Result<Option<SecretString>, Unreachable> {
+        let source = &self.options().password;
+        if source.command.is_empty() {
+            return source.password(server, self.user(), self.database()).await;
+        }
+        let mut told = self.shared.told.lock().await;
+        if told.is_none() {
+            *told = source.password(server, self.user(), self.database()).await?;
+        }
+        Ok(told.clone())
     }
 
     async fn open<T>(&self, config: &Config, tls: T) -> Result<(Client, JoinHandle<()>), Error>
@@ -241,7 +270,7 @@ impl Dialer {
                 Unreachable::NotReady { at, why }
             }
             Some(io::ErrorKind::TimedOut) => {
-                Unreachable::Silent { at, after: self.options.deadlines.handshake }
+                Unreachable::Silent { at, after: self.options().deadlines.handshake }
             }
             _ if why.contains("lookup") => Unreachable::UnknownHost { at, why },
             _ => Unreachable::NoServer { at, why },

@@ -2,7 +2,7 @@
 //!
 //! Never a client-side transaction: `commit()` can answer `Ok` for a transaction that the server
 //! rolled back (rust-postgres/rust-postgres#1334). What is proved decides the outcome
-//! ([`super::proof`]), and what is not proved is [`Outcome::Unknown`].
+//! (the table in `proof.rs`), and what is not proved is [`Outcome::Unknown`].
 
 use std::time::Duration;
 

@@ -11,12 +11,11 @@ use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
 use deadpool_postgres::{Runtime, TimeoutType};
-use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, NoTls, Row};
 
-use super::connect::{Dialer, Purpose, reason_in};
+use super::connect::{Dialer, Purpose, Shared, reason_in};
 use super::error::{StoreError, Unreachable};
 use super::options::{Deadlines, Options};
 use super::proof;
@@ -32,7 +31,7 @@ pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 pub struct Store(Arc<Pools>);
 
 struct Pools {
-    options: Arc<Options>,
+    shared: Arc<Shared>,
     read: Lender,
     write: Lender,
     resolve: Lender,
@@ -55,29 +54,28 @@ pub struct Upkeep {
 impl Store {
     /// Prepares the way to the database. Nothing is opened yet, so nothing can fail.
     pub fn connect(options: Options) -> Self {
-        let options = Arc::new(options);
-        let tls = Arc::new(OnceCell::new());
-        let lender = |purpose, size, wait, name| {
-            let dialer = Dialer::new(Arc::clone(&options), purpose, Arc::clone(&tls));
-            Lender::new(dialer, size, wait, options.deadlines.verify, name)
-        };
         let (sizes, waits) = (options.pools, options.deadlines);
+        let shared = Arc::new(Shared::new(options));
+        let lender = |purpose, size, wait, name| {
+            let dialer = Dialer::new(Arc::clone(&shared), purpose);
+            Lender::new(dialer, size, wait, waits.verify, name)
+        };
         let (read, write, resolve) = (
             lender(Purpose::Read, sizes.read, waits.wait_to_read, "reading"),
             lender(Purpose::Write, sizes.write, waits.wait_to_write, "writing"),
             lender(Purpose::Resolve, sizes.resolve, waits.resolve, "resolving"),
         );
-        Self(Arc::new(Pools { options, read, write, resolve }))
+        Self(Arc::new(Pools { shared, read, write, resolve }))
     }
 
     /// Returns the deadlines in force.
     pub(super) fn deadlines(&self) -> &Deadlines {
-        &self.0.options.deadlines
+        &self.0.shared.options.deadlines
     }
 
     /// Returns how this store was told to connect.
     pub fn options(&self) -> &Options {
-        &self.0.options
+        &self.0.shared.options
     }
 
     /// Borrows a connection of one pool.
@@ -99,8 +97,7 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`] with the reason.
     pub async fn upkeep(&self) -> Result<Upkeep, StoreError> {
-        let dialer =
-            Dialer::new(Arc::clone(&self.0.options), Purpose::Upkeep, Arc::new(OnceCell::new()));
+        let dialer = Dialer::new(Arc::clone(&self.0.shared), Purpose::Upkeep);
         let (client, task) = dialer.dial().await?;
         Ok(Upkeep { client, task })
     }
@@ -289,7 +286,7 @@ impl Drop for Upkeep {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("options", &self.0.options).finish_non_exhaustive()
+        f.debug_struct("Store").field("options", &self.0.shared.options).finish_non_exhaustive()
     }
 }
 
