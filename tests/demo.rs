@@ -118,15 +118,12 @@ async fn nothing_is_left_behind_whatever_ends_the_demonstration() {
 async fn recorded_quotes_take_the_place_of_random_ones() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("USD_JPY-2013-01-01.csv");
-    let mut text = "time,bid,ask\n".to_owned();
-    for second in 0..3600 {
-        let (minute, rest) = (second / 60, second % 60);
-        text.push_str(&format!(
-            "2013-01-01T10:{minute:02}:{rest:02}Z,86.{:03},86.{:03}\n",
-            second % 900,
-            second % 900 + 3
-        ));
-    }
+    let line = |second: u32| {
+        let (minute, rest, pip) = (second / 60, second % 60, second % 900);
+        format!("2013-01-01T10:{minute:02}:{rest:02}Z,86.{pip:03},86.{:03}\n", pip + 3)
+    };
+    let text: String =
+        std::iter::once("time,bid,ask\n".to_owned()).chain((0..3600).map(line)).collect();
     std::fs::write(&file, text).unwrap();
     let demo = Demo::start(&["--replay", file.to_str().unwrap(), "--speed", "60x"]).await;
     let (code, said) =

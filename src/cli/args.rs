@@ -81,7 +81,7 @@ pub enum Command {
     Simulate(Simulate),
     /// Publish recorded quotes, and write their bars
     Replay(Replay),
-    /// Make partitions ahead of time, and forget what nobody reads any more
+    /// Make partitions ahead of time, keep to the retention
     Maintain,
     /// Print the accounts
     Accounts(Table),

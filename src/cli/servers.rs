@@ -147,18 +147,15 @@ async fn check(client: &tokio_postgres::Client, io: &mut Io<'_>) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-/// Makes partitions ahead of time, and forgets what nobody reads any more.
+/// Does what has to be done again and again, where no scheduler in the database does it.
 ///
 /// # Errors
 ///
 /// [`Trouble::Store`] if the login is no administrator, or the database is away.
 pub(super) async fn maintain(config: &Config, io: &mut Io<'_>) -> Result<Exit, Trouble> {
     let store = Store::connect(config.store.clone());
-    store.upkeep().await?.maintain().await?;
-    let health = store.health().await?;
-    if health.is_monthly {
-        writeln!(io.out, "trades have their partition for {} more months", health.months_ahead)?;
+    for (task, done) in store.upkeep().await?.maintain().await? {
+        writeln!(io.out, "{task:<20}  {done}")?;
     }
-    writeln!(io.out, "changes that no console can ask for any more are forgotten")?;
     Ok(Exit::Done)
 }

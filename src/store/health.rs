@@ -22,8 +22,7 @@ const LACKING: &str = "
        AND NOT has_function_privilege(p.oid, 'EXECUTE')
      ORDER BY p.proname";
 
-const PARTITIONS: &str = "SELECT create_monthly_partitions()";
-const PRUNE: &str = "SELECT desk.prune()";
+const MAINTAIN: &str = "SELECT task, done FROM desk.maintain()";
 
 /// What the database says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,18 +76,24 @@ impl Store {
 }
 
 impl Upkeep {
-    /// Makes the partitions of the next months, and forgets what no console can ask for any more.
-    /// Doing it again does no harm.
+    /// Does what has to be done again and again: makes the partitions of the next months, forgets
+    /// what no console can ask for any more, and bars and events past their retention. Returns each
+    /// task with what became of it. Doing it again does no harm.
     ///
     /// # Errors
     ///
     /// [`StoreError::NotPermitted`] if the login is no administrator.
-    pub async fn maintain(&mut self) -> Result<(), StoreError> {
-        let patience = std::time::Duration::ZERO;
-        for (what, sql) in [("making partitions", PARTITIONS), ("pruning", PRUNE)] {
-            let done = self.client().execute(sql, &[]).await;
-            done.map_err(|error| StoreError::of_statement(what, patience, &error))?;
-        }
-        Ok(())
+    pub async fn maintain(&mut self) -> Result<Vec<(String, String)>, StoreError> {
+        // No limit of the client's: a retention that was just set can have years to delete.
+        let after = std::time::Duration::ZERO;
+        let rows = self.client().query(MAINTAIN, &[]).await;
+        let rows = rows.map_err(|error| StoreError::of_statement("maintaining", after, &error))?;
+        rows.iter()
+            .map(|row| {
+                let cells = Cells(row);
+                Ok((cells.text("task")?, cells.text("done")?))
+            })
+            .collect::<Result<_, Bad>>()
+            .map_err(|bad| bad.of("desk.maintain"))
     }
 }
