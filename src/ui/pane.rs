@@ -18,7 +18,7 @@ use crate::app::model::{Badge, Link, Model};
 use crate::app::pane::{Pane, RowId};
 
 /// Rows from which on a line of totals is worth the row it takes.
-const ROOM_FOR_TOTALS: u16 = 4;
+const ROOM_FOR_TOTALS: u16 = 3;
 
 /// Draws a pane and returns how many of its rows fit.
 pub(super) fn view(
@@ -248,6 +248,8 @@ fn empty(model: &Model, pane: Pane, theme: Theme, frame: &mut Frame<'_>, area: R
         }
     } else if !filter.is_empty() && columns::total(model, pane) > 0 {
         format!("no row matches /{filter}: Esc takes the filter away")
+    } else if is_stale(model.badge(pane)) {
+        "nothing was here when the database last answered".to_owned()
     } else {
         nothing_in(model, pane).to_owned()
     };

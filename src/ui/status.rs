@@ -106,6 +106,9 @@ pub(super) fn badges(model: &Model, theme: Theme) -> Vec<Piece> {
 fn database_link(model: &Model, theme: Theme) -> Piece {
     match &model.database {
         Link::Connecting => ("pg connecting".to_owned(), theme.style(Ink::Quiet)),
+        Link::Up { .. } if model.session.as_ref().is_some_and(|session| session.in_recovery) => {
+            ("pg standby".to_owned(), theme.style(Ink::Warning))
+        }
         Link::Up { round_trip, .. } => {
             let trip = round_trip.map(|trip| match trip.as_millis() {
                 0 => " <1ms".to_owned(),
@@ -267,6 +270,11 @@ fn unowned(model: &Model, theme: Theme, is_narrow: bool) -> Vec<Piece> {
         pieces.push((format!("{waiting} to approve"), theme.style(Ink::Warning)));
     }
     let unknown = model.writes.iter().filter(|write| write.unknown.is_some()).count();
+    let under_way = model.writes.len().saturating_sub(unknown);
+    if under_way > 0 {
+        pieces.push((" │ ".to_owned(), quiet));
+        pieces.push((format!("{under_way} under way"), theme.style(Ink::Strong)));
+    }
     if unknown > 0 {
         pieces.push((" │ ".to_owned(), quiet));
         pieces.push((format!(" {unknown} UNKNOWN "), theme.style(Ink::Unknown)));

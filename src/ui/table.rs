@@ -355,3 +355,50 @@ fn widen(columns: &mut [Placed], mut spare: usize, measured: &[Row]) {
         spare = spare.saturating_sub(more);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::cell::Align;
+
+    fn column(index: usize, title: &'static str, width: usize, keep: u8) -> Placed {
+        let head = Head { title, width: 20, align: Align::Left, keep };
+        Placed { index, head, width, is_gauge: false }
+    }
+
+    fn titles(columns: &[Placed]) -> Vec<&'static str> {
+        columns.iter().map(|column| column.head.title).collect()
+    }
+
+    #[test]
+    fn columns_are_taken_by_rank_and_stand_in_their_order() {
+        let wanted = [column(0, "late", 5, 9), column(1, "first", 5, 0), column(2, "second", 5, 1)];
+        assert_eq!(titles(&fitting(&wanted, 17, 1)), ["late", "first", "second"]);
+        assert_eq!(titles(&fitting(&wanted, 16, 1)), ["first", "second"]);
+        assert_eq!(titles(&fitting(&wanted, 5, 1)), ["first"]);
+        assert_eq!(titles(&fitting(&wanted, 4, 1)), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_column_that_does_not_fit_lets_a_narrower_one_pass() {
+        let wanted = [column(0, "first", 5, 0), column(1, "wide", 30, 1), column(2, "slim", 4, 7)];
+        assert_eq!(titles(&fitting(&wanted, 12, 1)), ["first", "slim"]);
+    }
+
+    #[test]
+    fn one_column_that_matters_is_worth_more_than_all_behind_it() {
+        let behind: u32 = (3_u8..8).map(|rank| column(0, "", 1, rank).worth(NICE)).sum();
+        assert!(column(0, "", 1, 2).worth(NICE) > behind);
+        assert_eq!(column(0, "", 1, 8).worth(NICE), 0, "not worth any crowding");
+    }
+
+    #[test]
+    fn a_figure_is_never_narrower_than_its_digits_and_words_may_be_cut() {
+        let head = Head { title: "X", width: 6, align: Align::Right, keep: 0 };
+        let now = DateTime::UNIX_EPOCH;
+        let money = [Cell::Money(rust_decimal::dec!(1234567.89))];
+        assert_eq!(width(head, money.iter(), now), 12);
+        let words = [Cell::Text("a long sentence".to_owned())];
+        assert_eq!(width(head, words.iter(), now), 6);
+    }
+}

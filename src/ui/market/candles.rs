@@ -196,3 +196,46 @@ fn draw_times(
     let style: Style = theme.style(Ink::Quiet);
     frame.render_widget(Line::styled(format::fit(&text, usize::from(area.width)), style), area);
 }
+
+#[cfg(test)]
+mod tests {
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+    use rust_decimal::dec;
+
+    use super::*;
+
+    fn bar([open, high, low, close]: [Decimal; 4]) -> Bar {
+        Bar { time: DateTime::UNIX_EPOCH, open, high, low, close, volume: 1 }
+    }
+
+    fn drawn(bars: &[Bar], columns: u16, rows: u16) -> Vec<String> {
+        let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+        let now = DateTime::UNIX_EPOCH;
+        terminal.draw(|frame| draw(bars, 2, now, Theme::Plain, frame, frame.area())).unwrap();
+        let buffer = terminal.backend().buffer();
+        let line = |y| (0..columns).map(|x| buffer[(x, y)].symbol()).collect::<String>();
+        (0..rows).map(|y| line(y).trim_end().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_rise_is_thin_a_fall_is_solid_and_wicks_reach_the_extremes() {
+        let bars =
+            [bar([dec!(2), dec!(5), dec!(1), dec!(3.5)]), bar([dec!(3.5), dec!(5), dec!(1), dec!(2)])];
+        let lines = drawn(&bars, 14, 6);
+        assert_eq!(
+            lines,
+            ["│ │     ┤5.00", "╽ ▄     │", "┃ █     │", "┃ █     ◂2.00", "│ │     ┤1.44", "00:00",]
+        );
+    }
+
+    #[test]
+    fn one_price_and_extreme_prices_are_drawn() {
+        let flat = bar([dec!(1.5); 4]);
+        assert!(drawn(std::slice::from_ref(&flat), 20, 8)[0].starts_with('╹'));
+        let extreme = bar([Decimal::ZERO, Decimal::MAX, Decimal::MIN, Decimal::MAX]);
+        for (columns, rows) in [(0, 0), (1, 1), (5, 3), (12, 2), (60, 20)] {
+            drawn(&[flat.clone(), extreme.clone()], columns, rows);
+        }
+    }
+}
