@@ -220,8 +220,10 @@ mod tests {
 
     #[test]
     fn a_rise_is_thin_a_fall_is_solid_and_wicks_reach_the_extremes() {
-        let bars =
-            [bar([dec!(2), dec!(5), dec!(1), dec!(3.5)]), bar([dec!(3.5), dec!(5), dec!(1), dec!(2)])];
+        let bars = [
+            bar([dec!(2), dec!(5), dec!(1), dec!(3.5)]),
+            bar([dec!(3.5), dec!(5), dec!(1), dec!(2)]),
+        ];
         let lines = drawn(&bars, 14, 6);
         assert_eq!(
             lines,
