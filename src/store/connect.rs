@@ -1,28 +1,31 @@
 //! Opening one connection: each server in turn, each under a deadline over the whole handshake.
 
+mod carried;
+mod reason;
+
 use std::fmt;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use deadpool_postgres::Connect;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, OnceCell};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
-use tokio_postgres::error::{DbError, Severity};
+use tokio_postgres::error::Severity;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use carried::carried;
+pub(super) use carried::reason_in;
+
 use super::error::Unreachable;
 use super::options::{Deadlines, Host, Options, Server, Tls};
 use super::tls;
-use crate::domain::text::clean;
 
 /// What a connection is for; its limits on the server follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,50 +248,6 @@ impl Dialer {
         let driven = drive(connection, Arc::clone(&self.doubts));
         Ok((client, tokio::spawn(driven)))
     }
-
-    /// Puts a failed login into words. The server's own sentences are cleaned: they are text from
-    /// outside, in the server's language.
-    fn reason(&self, server: &Server, error: &Error) -> Unreachable {
-        let (at, user) = (server.to_string(), self.user().to_owned());
-        if let Some(refused) = error.as_db_error() {
-            return self.refused(at, user, refused);
-        }
-        let source = std::error::Error::source(error);
-        let why = clean(&source.map_or_else(|| error.to_string(), ToString::to_string));
-        if error.to_string().starts_with("error performing TLS") {
-            return Unreachable::Tls { at, why };
-        }
-        if why == "password missing" {
-            return Unreachable::NoPassword { user, at };
-        }
-        let kind = source.and_then(|s| s.downcast_ref::<io::Error>()).map(io::Error::kind);
-        match kind {
-            Some(io::ErrorKind::PermissionDenied) if why.contains("does not allow writes") => {
-                Unreachable::ReadOnly { at }
-            }
-            Some(io::ErrorKind::PermissionDenied) if why.contains("not read only") => {
-                Unreachable::NotReady { at, why }
-            }
-            Some(io::ErrorKind::TimedOut) => {
-                Unreachable::Silent { at, after: self.options().deadlines.handshake }
-            }
-            _ if why.contains("lookup") => Unreachable::UnknownHost { at, why },
-            _ => Unreachable::NoServer { at, why },
-        }
-    }
-
-    fn refused(&self, at: String, user: String, refused: &DbError) -> Unreachable {
-        let why = clean(refused.message());
-        match refused.code().code() {
-            "28P01" => Unreachable::WrongPassword { user, at },
-            "3D000" => Unreachable::NoDatabase { name: self.database().to_owned(), at },
-            "53300" => Unreachable::Full { at },
-            code if code.starts_with("28") || code.starts_with("42") => {
-                Unreachable::NoEntry { user, at, why }
-            }
-            _ => Unreachable::NotReady { at, why },
-        }
-    }
 }
 
 /// Does a connection's reading and writing until it ends, and counts the warnings that put a
@@ -340,75 +299,5 @@ impl Connect for Dialer {
 impl fmt::Debug for Dialer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Dialer").field("purpose", &self.purpose).finish_non_exhaustive()
-    }
-}
-
-/// Puts a reason into the only error type that the pool passes on. [`Error`] has no constructor;
-/// it wraps what a stream answers, so the reason is answered by a stream that does nothing else.
-async fn carried(reason: Unreachable) -> Error {
-    let mut config = Config::new();
-    config.user("nobody").ssl_mode(SslMode::Disable);
-    let mut stream = Broken(Some(reason.clone()));
-    loop {
-        if let Err(error) = config.connect_raw(&mut stream, NoTls).await {
-            return error;
-        }
-    }
-}
-
-/// Returns the reason that [`carried`] put into an error.
-pub(super) fn reason_in(error: &Error) -> Option<&Unreachable> {
-    std::error::Error::source(error)?.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()
-}
-
-/// A stream whose every use fails with a reason.
-struct Broken(Option<Unreachable>);
-
-impl Broken {
-    fn broken<T>(&mut self) -> Poll<io::Result<T>> {
-        Poll::Ready(Err(match self.0.take() {
-            Some(reason) => io::Error::other(reason),
-            None => io::ErrorKind::BrokenPipe.into(),
-        }))
-    }
-}
-
-impl AsyncRead for Broken {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        _: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.broken()
-    }
-}
-
-impl AsyncWrite for Broken {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        _: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.broken()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.broken()
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.broken()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_reason_survives_the_pool_s_error_type() {
-        let reason = Unreachable::Full { at: "db1:5432".to_owned() };
-        let error = carried(reason.clone()).await;
-        assert_eq!(reason_in(&error), Some(&reason));
     }
 }

@@ -4,22 +4,27 @@
 //! rolled back (rust-postgres/rust-postgres#1334). What is proved decides the outcome
 //! (the table in `proof.rs`), and what is not proved is [`Outcome::Unknown`].
 
+mod answer;
+mod statement;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::time::{Instant, timeout_at};
+use tokio_postgres::Error;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Error, Row};
-use uuid::Uuid;
+
+use answer::{check, refusal, verdict};
+use statement::{RESOLVE, send, statement};
 
 use super::connect::Purpose;
 use super::error::{StoreError, Unreachable};
 use super::fingerprint::fingerprint;
 use super::lease::{Lease, Store};
 use super::proof::{self, Proof};
-use super::rows::{Bad, Cells};
-use crate::domain::outcome::{Accepted, Check, Finding, Outcome, Refusal};
-use crate::domain::request::{NewTrade, Request, Verb};
+use super::rows::Cells;
+use crate::domain::outcome::{Check, Outcome, Refusal};
+use crate::domain::request::{NewTrade, Request};
 use crate::domain::text::clean;
 
 /// How often one request is sent, at most, where the server proved that nothing was done.
@@ -28,26 +33,6 @@ const MOST_ATTEMPTS: u32 = 4;
 /// The database's clock. What follows is valid for a while from then: a request that lay in some
 /// buffer must not be carried out when nobody waits for it any more.
 const CLOCK: &str = "SELECT clock_timestamp() AS now";
-
-macro_rules! verdict_of {
-    ($call:literal) => {
-        concat!(
-            "SELECT outcome, code, message, measured, allowed, unit, subject, detail FROM desk.",
-            $call
-        )
-    };
-}
-
-const PLACE: &str = verdict_of!("place_trade($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
-const CLOSE: &str = verdict_of!("close_position($1, $2, $3, $4, $5, $6, $7)");
-const ACKNOWLEDGE: &str = verdict_of!("acknowledge($1, $2, $3, $4, $5)");
-const UNACKNOWLEDGE: &str = verdict_of!("unacknowledge($1, $2, $3, $4, $5)");
-const PROPOSE: &str = verdict_of!("propose_limit($1, $2, $3, $4, $5, $6, $7, $8, $9)");
-const APPROVE: &str = verdict_of!("approve_limit($1, $2, $3, $4, $5)");
-const REJECT: &str = verdict_of!("reject_limit($1, $2, $3, $4, $5)");
-const HALT: &str = verdict_of!("halt($1, $2, $3, $4, $5, $6, $7)");
-const RESUME: &str = verdict_of!("resume($1, $2, $3, $4, $5)");
-const RESOLVE: &str = verdict_of!("resolve_outcome($1, $2)");
 
 const ASSESS: &str = "
     SELECT code, severity, before, measured, allowed, unit, room, message
@@ -234,80 +219,6 @@ async fn valid_until(lease: &Lease, validity: Duration) -> Result<DateTime<Utc>,
     now.checked_add_signed(validity).ok_or(None)
 }
 
-/// Returns the one statement of a verb.
-fn statement(verb: &Verb) -> &'static str {
-    match verb {
-        Verb::Place(_) => PLACE,
-        Verb::Close { .. } => CLOSE,
-        Verb::Acknowledge { .. } => ACKNOWLEDGE,
-        Verb::Unacknowledge { .. } => UNACKNOWLEDGE,
-        Verb::ProposeLimit { .. } => PROPOSE,
-        Verb::ApproveLimit { .. } => APPROVE,
-        Verb::RejectLimit { .. } => REJECT,
-        Verb::Halt { .. } => HALT,
-        Verb::Resume { .. } => RESUME,
-    }
-}
-
-/// Runs the statement of a verb.
-async fn send(
-    lease: &Lease,
-    statement: &tokio_postgres::Statement,
-    request: &Request,
-    fingerprint: &[u8; 32],
-    valid_until: DateTime<Utc>,
-) -> Result<Vec<Row>, Error> {
-    let fingerprint: &[u8] = fingerprint;
-    let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&request.key.0, &fingerprint, &valid_until];
-    let (side, instrument, signal, events, scope, mode);
-    match &request.verb {
-        Verb::Place(trade) => {
-            (side, instrument) = (trade.side.as_str(), trade.instrument.as_str());
-            signal = trade.signal.map(|signal| signal.0);
-            parameters.extend_from_slice(&[
-                &trade.account.0,
-                &instrument,
-                &side,
-                &trade.size,
-                &trade.price,
-                &trade.stop,
-                &trade.target,
-                &signal,
-                &trade.reason,
-            ]);
-        }
-        Verb::Close { position, size, price, reason } => {
-            parameters.extend_from_slice(&[&position.0, size, price, reason]);
-        }
-        Verb::Acknowledge { events: ids, note } => {
-            events = ids.iter().map(|event| event.0).collect::<Vec<Uuid>>();
-            parameters.extend_from_slice(&[&events, note]);
-        }
-        Verb::Unacknowledge { event, note } => {
-            parameters.extend_from_slice(&[&event.0, note]);
-        }
-        Verb::ProposeLimit { limit, base_version, value, warning, reason } => {
-            parameters.extend_from_slice(&[
-                &limit.0,
-                base_version,
-                value,
-                warning,
-                &None::<DateTime<Utc>>,
-                reason,
-            ]);
-        }
-        Verb::ApproveLimit { limit, note } | Verb::RejectLimit { limit, note } => {
-            parameters.extend_from_slice(&[&limit.0, note]);
-        }
-        Verb::Halt { scope: covers, identifier, mode: allows, reason } => {
-            (scope, mode) = (covers.as_str(), allows.as_str());
-            parameters.extend_from_slice(&[&scope, identifier, &mode, reason]);
-        }
-        Verb::Resume { halt, reason } => parameters.extend_from_slice(&[&halt.0, reason]),
-    }
-    lease.run(statement, &parameters).await
-}
-
 /// Judges an error before the write was sent.
 fn unprepared(lease: Lease, error: &Error, after: Duration) -> Attempt {
     let reason = StoreError::of_statement("preparing the write", after, error);
@@ -350,24 +261,6 @@ fn answered(lease: Lease, error: &Error) -> Attempt {
     }
 }
 
-/// Makes a refusal of a server's error. The backstop's triggers put their numbers into the detail,
-/// as JSON.
-fn refusal(code: &str, message: String, detail: Option<&str>) -> Refusal {
-    let mut refusal = Refusal::plain(code, message);
-    let detail: Option<serde_json::Value> = detail.and_then(|text| serde_json::from_str(text).ok());
-    if let Some(detail) = detail {
-        let number = |name: &str| {
-            let value = detail.get(name)?;
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            text.parse().ok()
-        };
-        (refusal.measured, refusal.allowed) = (number("measured"), number("allowed"));
-        let unit = detail.get("unit").or_else(|| detail.get("currency"));
-        refusal.unit = unit.and_then(serde_json::Value::as_str).map(clean);
-    }
-    refusal
-}
-
 fn refusal_not_sent(error: &StoreError) -> Refusal {
     Refusal::plain("NOT_SENT", format!("not sent: {error}"))
 }
@@ -381,80 +274,6 @@ fn lost(why: &str) -> StoreError {
     Unreachable::Lost(why.to_owned()).into()
 }
 
-/// Reads the one row of a verb. A row that nobody here can read is still an answer to a write: it
-/// may stand.
-fn verdict(rows: &[Row]) -> Outcome {
-    let read = match rows {
-        [row] => outcome(&Cells(row)).map_err(|bad| bad.to_string()),
-        _ => Err(format!("{} rows", rows.len())),
-    };
-    read.unwrap_or_else(|why| {
-        Outcome::Unknown(format!("the answer cannot be read ({why}); it may have been executed"))
-    })
-}
-
-fn outcome(cells: &Cells<'_>) -> Result<Outcome, Bad> {
-    let code = cells.text_if_any("code")?;
-    let message = cells.text_if_any("message")?;
-    match cells.raw("outcome")? {
-        "accepted" => {
-            // An accepted write stands, whatever its detail looks like.
-            let detail = cells.json_if_any("detail").unwrap_or_default().unwrap_or_default();
-            Ok(Outcome::Accepted(Accepted {
-                subject: cells.id_if_any("subject")?,
-                code,
-                message: message.unwrap_or_else(|| "done".to_owned()),
-                done: ids(detail.get("acknowledged")),
-                taken: taken(detail.get("taken")),
-            }))
-        }
-        "refused" => Ok(Outcome::Refused(Refusal {
-            code: code.unwrap_or_else(|| "REFUSED".to_owned()),
-            message: message.unwrap_or_else(|| "refused".to_owned()),
-            // Numbers that cannot be held make the refusal no less certain.
-            measured: cells.number_if_any("measured").unwrap_or_default(),
-            allowed: cells.number_if_any("allowed").unwrap_or_default(),
-            unit: cells.text_if_any("unit")?,
-        })),
-        word => Err(Bad { column: "outcome", why: format!("is {:?}", clean(word)) }),
-    }
-}
-
-/// Reads a list of keys.
-fn ids(list: Option<&serde_json::Value>) -> Vec<Uuid> {
-    let entries = list.and_then(serde_json::Value::as_array).into_iter().flatten();
-    entries.filter_map(|id| id.as_str()?.parse().ok()).collect()
-}
-
-/// Reads who had done it before.
-fn taken(list: Option<&serde_json::Value>) -> Vec<(Uuid, String)> {
-    let entries = list.and_then(serde_json::Value::as_array).into_iter().flatten();
-    entries
-        .filter_map(|entry| {
-            let id = entry.get("event_id")?.as_str()?.parse().ok()?;
-            Some((id, clean(entry.get("by")?.as_str()?)))
-        })
-        .collect()
-}
-
-fn check(cells: &Cells<'_>) -> Result<Check, Bad> {
-    Ok(Check {
-        code: cells.text("code")?,
-        finding: cells.word("severity", |word| match word {
-            "reject" => Some(Finding::Reject),
-            "confirm" => Some(Finding::Confirm),
-            "info" => Some(Finding::Passes),
-            _ => None,
-        })?,
-        before: cells.number_if_any("before")?,
-        measured: cells.number_if_any("measured")?,
-        allowed: cells.number_if_any("allowed")?,
-        unit: cells.text_if_any("unit")?,
-        room: cells.number_if_any("room")?,
-        message: cells.text_if_any("message")?,
-    })
-}
-
 /// What a log may hold of an outcome.
 fn outcome_word(outcome: &Outcome) -> &'static str {
     match outcome {
@@ -466,8 +285,11 @@ fn outcome_word(outcome: &Outcome) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
     use crate::domain::ids::{ClientKey, EventId};
+    use crate::domain::request::Verb;
     use crate::store::Options;
 
     /// The runtime spawns every call.
@@ -483,16 +305,5 @@ mod tests {
         spawned(&store.resolve(&request));
         spawned(&store.changes(None));
         spawned(&store.read(crate::domain::change::Kind::Trades, None));
-    }
-
-    #[test]
-    fn numbers_of_the_backstop_reach_the_refusal() {
-        let detail = r#"{"measured": 220001.50, "allowed": "150000", "currency": "USD"}"#;
-        let refusal = refusal("RULE", "too much".to_owned(), Some(detail));
-        assert_eq!(refusal.measured, Some(rust_decimal::dec!(220001.50)));
-        assert_eq!(refusal.allowed, Some(rust_decimal::dec!(150000)));
-        assert_eq!(refusal.unit.as_deref(), Some("USD"));
-        let plain = super::refusal("RULE", "no".to_owned(), Some("not json"));
-        assert_eq!((plain.measured, plain.unit), (None, None));
     }
 }

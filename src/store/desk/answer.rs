@@ -1,0 +1,116 @@
+//! What the database answered, in the desk's own words.
+
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::domain::outcome::{Accepted, Check, Finding, Outcome, Refusal};
+use crate::domain::text::clean;
+use crate::store::rows::{Bad, Cells};
+
+/// Makes a refusal of a server's error. The backstop's triggers put their numbers into the detail,
+/// as JSON.
+pub(super) fn refusal(code: &str, message: String, detail: Option<&str>) -> Refusal {
+    let mut refusal = Refusal::plain(code, message);
+    let detail: Option<serde_json::Value> = detail.and_then(|text| serde_json::from_str(text).ok());
+    if let Some(detail) = detail {
+        let number = |name: &str| {
+            let value = detail.get(name)?;
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            text.parse().ok()
+        };
+        (refusal.measured, refusal.allowed) = (number("measured"), number("allowed"));
+        let unit = detail.get("unit").or_else(|| detail.get("currency"));
+        refusal.unit = unit.and_then(serde_json::Value::as_str).map(clean);
+    }
+    refusal
+}
+
+/// Reads the one row of a verb. A row that nobody here can read is still an answer to a write: it
+/// may stand.
+pub(super) fn verdict(rows: &[Row]) -> Outcome {
+    let read = match rows {
+        [row] => outcome(&Cells(row)).map_err(|bad| bad.to_string()),
+        _ => Err(format!("{} rows", rows.len())),
+    };
+    read.unwrap_or_else(|why| {
+        Outcome::Unknown(format!("the answer cannot be read ({why}); it may have been executed"))
+    })
+}
+
+fn outcome(cells: &Cells<'_>) -> Result<Outcome, Bad> {
+    let code = cells.text_if_any("code")?;
+    let message = cells.text_if_any("message")?;
+    match cells.raw("outcome")? {
+        "accepted" => {
+            // An accepted write stands, whatever its detail looks like.
+            let detail = cells.json_if_any("detail").unwrap_or_default().unwrap_or_default();
+            Ok(Outcome::Accepted(Accepted {
+                subject: cells.id_if_any("subject")?,
+                code,
+                message: message.unwrap_or_else(|| "done".to_owned()),
+                done: ids(detail.get("acknowledged")),
+                taken: taken(detail.get("taken")),
+            }))
+        }
+        "refused" => Ok(Outcome::Refused(Refusal {
+            code: code.unwrap_or_else(|| "REFUSED".to_owned()),
+            message: message.unwrap_or_else(|| "refused".to_owned()),
+            // Numbers that cannot be held make the refusal no less certain.
+            measured: cells.number_if_any("measured").unwrap_or_default(),
+            allowed: cells.number_if_any("allowed").unwrap_or_default(),
+            unit: cells.text_if_any("unit")?,
+        })),
+        word => Err(Bad { column: "outcome", why: format!("is {:?}", clean(word)) }),
+    }
+}
+
+/// Reads a list of keys.
+fn ids(list: Option<&serde_json::Value>) -> Vec<Uuid> {
+    let entries = list.and_then(serde_json::Value::as_array).into_iter().flatten();
+    entries.filter_map(|id| id.as_str()?.parse().ok()).collect()
+}
+
+/// Reads who had done it before.
+fn taken(list: Option<&serde_json::Value>) -> Vec<(Uuid, String)> {
+    let entries = list.and_then(serde_json::Value::as_array).into_iter().flatten();
+    entries
+        .filter_map(|entry| {
+            let id = entry.get("event_id")?.as_str()?.parse().ok()?;
+            Some((id, clean(entry.get("by")?.as_str()?)))
+        })
+        .collect()
+}
+
+pub(super) fn check(cells: &Cells<'_>) -> Result<Check, Bad> {
+    Ok(Check {
+        code: cells.text("code")?,
+        finding: cells.word("severity", |word| match word {
+            "reject" => Some(Finding::Reject),
+            "confirm" => Some(Finding::Confirm),
+            "info" => Some(Finding::Passes),
+            _ => None,
+        })?,
+        before: cells.number_if_any("before")?,
+        measured: cells.number_if_any("measured")?,
+        allowed: cells.number_if_any("allowed")?,
+        unit: cells.text_if_any("unit")?,
+        room: cells.number_if_any("room")?,
+        message: cells.text_if_any("message")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_the_backstop_reach_the_refusal() {
+        let detail = r#"{"measured": 220001.50, "allowed": "150000", "currency": "USD"}"#;
+        let refusal = refusal("RULE", "too much".to_owned(), Some(detail));
+        assert_eq!(refusal.measured, Some(rust_decimal::dec!(220001.50)));
+        assert_eq!(refusal.allowed, Some(rust_decimal::dec!(150000)));
+        assert_eq!(refusal.unit.as_deref(), Some("USD"));
+        let plain = super::refusal("RULE", "no".to_owned(), Some("not json"));
+        assert_eq!((plain.measured, plain.unit), (None, None));
+    }
+}
