@@ -104,7 +104,7 @@ pub struct Size(Decimal);
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SizeRefused {
     /// Not a whole number of steps, or finer than the column stores.
-    #[error("size {wanted} is not a multiple of {step}")]
+    #[error("size {} is not a multiple of {}", exact(*.wanted), exact(*.step))]
     OffStep {
         /// What was typed.
         wanted: Decimal,
@@ -112,7 +112,7 @@ pub enum SizeRefused {
         step: Decimal,
     },
     /// Smaller than the instrument can be traded.
-    #[error("size {wanted} is below the minimum {min}")]
+    #[error("size {} is below the minimum {}", exact(*.wanted), exact(*.min))]
     BelowMinimum {
         /// What was typed.
         wanted: Decimal,
@@ -120,7 +120,7 @@ pub enum SizeRefused {
         min: Decimal,
     },
     /// Larger than the instrument can be traded.
-    #[error("size {wanted} is above the maximum {max}")]
+    #[error("size {} is above the maximum {}", exact(*.wanted), exact(*.max))]
     AboveMaximum {
         /// What was typed.
         wanted: Decimal,
@@ -188,7 +188,7 @@ pub enum PriceRefused {
     #[error("price {0} is not above zero")]
     NotPositive(Decimal),
     /// Between two ticks.
-    #[error("price {wanted} is not a multiple of the tick {tick}")]
+    #[error("price {wanted} is not a multiple of the tick {}", .tick.normalize())]
     OffTick {
         /// What was typed.
         wanted: Decimal,

@@ -252,12 +252,13 @@ impl Row {
         if let Cell::Used(share) = cell {
             let gauge = format::gauge(*share, column.width);
             let quiet = theme.style(Ink::Quiet);
+            let ink = if self.tone == Tone::Quiet { Ink::Quiet } else { gauge_ink(*share) };
             return vec![
                 Span::styled("[", quiet),
-                Span::styled(gauge.used, tone),
+                Span::styled(gauge.used, theme.style(ink)),
                 Span::styled(gauge.free, quiet),
                 Span::styled("]", quiet),
-                Span::styled(gauge.figure, tone),
+                Span::styled(gauge.figure, theme.style(ink)),
             ];
         }
         let style = match cell {
@@ -281,6 +282,17 @@ impl Row {
         };
         let text = format::cell_in(cell, column.width, column.head.align, now);
         vec![Span::styled(text, style)]
+    }
+}
+
+/// Returns the ink of a share of a limit: its own, whatever else is wrong in its row.
+fn gauge_ink(share: rust_decimal::Decimal) -> Ink {
+    if share >= rust_decimal::Decimal::ONE {
+        Ink::Critical
+    } else if share >= crate::domain::limit::DEFAULT_WARNING {
+        Ink::Warning
+    } else {
+        Ink::Plain
     }
 }
 

@@ -1,6 +1,7 @@
 //! Bars as candles, two steps of price to a row.
 //!
-//! A body that rose is a thin box, one that fell is solid: the plain theme shows both. Everything is
+//! A body that rose is a heavy line, one that fell a half block: told apart without colour, and
+//! neither outweighs the other. Everything is
 //! counted in half rows, with exact numbers.
 
 use chrono::{DateTime, Utc};
@@ -140,9 +141,9 @@ fn sign(upper: Half, lower: Half, has_risen: bool) -> &'static str {
         (Wick, Body, true) => "╽",
         (Body, Nothing, true) => "╹",
         (Nothing, Body, true) => "╻",
-        (Body, Body, false) => "█",
-        (Body, Wick | Nothing, false) => "▀",
-        (Wick | Nothing, Body, false) => "▄",
+        (Body, Body, false) => "▌",
+        (Body, Wick | Nothing, false) => "▘",
+        (Wick | Nothing, Body, false) => "▖",
     }
 }
 
@@ -227,7 +228,7 @@ mod tests {
         let lines = drawn(&bars, 14, 6);
         assert_eq!(
             lines,
-            ["│ │     ┤5.00", "╽ ▄     │", "┃ █     │", "┃ █     ◂2.00", "│ │     ┤1.44", "00:00",]
+            ["│ │     ┤5.00", "╽ ▖     │", "┃ ▌     │", "┃ ▌     ◂2.00", "│ │     ┤1.44", "00:00",]
         );
     }
 
