@@ -9,7 +9,7 @@ const SECONDS: &str = "5";
 
 /// Room for the trades of the benchmark; the rules stay as they are.
 const ROOM: &str = "
-    UPDATE risk_limits SET limit_value = 100000000000, warning_threshold = NULL;
+    UPDATE risk_limits SET limit_value = 10000000000, warning_threshold = NULL;
     UPDATE accounts SET initial_balance = 1000000000, current_balance = 1000000000,
            available_balance = 1000000000, equity = 1000000000;
     UPDATE fx_rates SET as_of = clock_timestamp() + interval '1 hour'";
@@ -48,10 +48,10 @@ pub(crate) async fn measure() {
         });
         tps.expect("pgbench says how many; it needs pgbench and psql of the same installation")
     };
-    let bare = run("bare.sql", BARE, "-c session_replication_role=replica");
     let before = desk.trades().await;
     let place = run("place.sql", PLACE, "");
     let placed = desk.trades().await - before;
+    let bare = run("bare.sql", BARE, "-c session_replication_role=replica");
     crate::figure(
         "write_place_trade",
         "ms",
