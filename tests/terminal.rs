@@ -125,6 +125,10 @@ async fn a_trade_is_bought_and_closed_by_keyboard() {
     let mut console = floor.trader().await;
     console.wait_for("live panes", is_live);
 
+    // A ticket takes the price of now: there must be one.
+    console
+        .wait_for("a quote", |screen| screen.contains("quotes ") && !screen.contains("quotes 0 "));
+
     console.send_then(":", |screen| screen.lines().any(|line| line.starts_with(':')));
     console.send("buy EUR_USD 10k sl=1.0801 tp=1.0951 @alpha\r");
     console.wait_for_text("BUY 10,000 EUR_USD");
