@@ -151,6 +151,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             vec![]
         }
         Msg::Answered { key, outcome } => writing::answered(model, key, outcome),
+        Msg::WritesLeft(left) => writing::left(model, left),
         Msg::NotAnnounced { key, reason } => {
             let text = format!("written, but not announced on the bus ({}): {reason}", key.short());
             model.say(Tone::Warning, text);

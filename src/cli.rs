@@ -21,6 +21,7 @@ mod verbs;
 mod write_args;
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 
 use clap::CommandFactory as _;
 use serde_json::json;
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{self, Colour, Config, Sources};
 use crate::feed;
 use crate::runtime;
+use crate::runtime::journal::Journal;
 use crate::store::Store;
 use crate::ui::Theme;
 use args::{Cli, Command, Global};
@@ -60,7 +62,7 @@ pub async fn run(
     let config = config::load(&with_flags(sources, &cli.global))?;
     log::start(&config.log)?;
     let Some(command) = cli.command else {
-        return console(&config, stop).await;
+        return console(&config, io, stop).await;
     };
     perform(&config, command, io, &stop).await
 }
@@ -106,14 +108,19 @@ async fn perform(
         | Command::Limits(_)
         | Command::Agents(_) => Ok(Exit::Done),
         Command::Doctor(doctor) => doctor::run(config, doctor, io).await,
+        Command::Outcome(outcome) => verbs::sending::outcome(config, outcome, io).await,
         Command::Maintain => servers::maintain(config, io).await,
     }
 }
 
 /// Runs the console on the configured servers.
-async fn console(config: &Config, stop: CancellationToken) -> Result<Exit, Trouble> {
+async fn console(
+    config: &Config,
+    io: &mut Io<'_>,
+    stop: CancellationToken,
+) -> Result<Exit, Trouble> {
     let store = Store::connect(config.store.clone());
-    show_console(config, store, config.feed.clone(), stop).await
+    show_console(config, store, config.feed.clone(), &config.journal_folder, io, stop).await
 }
 
 /// Tells whether there is a terminal to draw on and to type at.
@@ -126,12 +133,26 @@ async fn show_console(
     config: &Config,
     store: Store,
     feed: feed::Options,
+    journal_folder: &Path,
+    io: &mut Io<'_>,
     stop: CancellationToken,
 ) -> Result<Exit, Trouble> {
+    let mut app = config.app.clone();
+    let place = verbs::sending::place(store.options());
+    let (journal, left) = match Journal::open(journal_folder, &place) {
+        Ok((journal, left)) => (Some(journal), left),
+        Err(error) => {
+            io.note(&format!("{error}: this console is read-only"));
+            app.is_read_only = true;
+            (None, Vec::new())
+        }
+    };
     let options = runtime::Options {
+        journal,
+        left,
         store,
         feed,
-        app: config.app.clone(),
+        app,
         theme: theme(config.screen.colour),
         frame_every: config.screen.frame_every,
         poll_every: config.polls.every,

@@ -124,6 +124,8 @@ pub struct Config {
     pub screen: Screen,
     /// The folder of `tmt local`.
     pub local_folder: PathBuf,
+    /// Where writes are written down before they are sent.
+    pub journal_folder: PathBuf,
     /// The log.
     pub log: Log,
     /// Every key with its value and its origin, in the order of `config/console.toml`.
@@ -148,6 +150,7 @@ pub fn load(sources: &Sources) -> Result<Config, Faults> {
     let app = ticket::read(&mut reader);
     let screen = screen(&mut reader);
     let local_folder = local_folder(&mut reader);
+    let journal_folder = journal_folder(&mut reader, sources);
     let log = log(&mut reader);
     let keymap = keys::read(&mut reader);
     reader.finish();
@@ -156,7 +159,18 @@ pub fn load(sources: &Sources) -> Result<Config, Faults> {
         (Some(store), Some(keymap)) if reader.faults.is_empty() => {
             let app = app::Options { keymap, ..app };
             let settings = reader.settings;
-            Ok(Config { store, feed, app, polls, screen, local_folder, log, settings, file })
+            Ok(Config {
+                store,
+                feed,
+                app,
+                polls,
+                screen,
+                local_folder,
+                journal_folder,
+                log,
+                settings,
+                file,
+            })
         }
         _ => Err(Faults(reader.faults)),
     }
@@ -183,6 +197,17 @@ fn screen(reader: &mut Reader<'_>) -> Screen {
 fn local_folder(reader: &mut Reader<'_>) -> PathBuf {
     let folder = reader.value("local.folder", String::new());
     if folder.is_empty() { local::service::default_folder() } else { PathBuf::from(folder) }
+}
+
+fn journal_folder(reader: &mut Reader<'_>, sources: &Sources) -> PathBuf {
+    let folder = reader.value("journal.folder", String::new());
+    if !folder.is_empty() {
+        return PathBuf::from(folder);
+    }
+    let named = |name: &str| sources.variable(name).map(PathBuf::from);
+    let state =
+        named("XDG_STATE_HOME").or_else(|| named("HOME").map(|home| home.join(".local/state")));
+    state.unwrap_or_else(std::env::temp_dir).join("tmt/journal")
 }
 
 fn log(reader: &mut Reader<'_>) -> Log {

@@ -9,6 +9,7 @@ pub mod clock;
 mod console;
 mod effects;
 mod input;
+pub mod journal;
 pub mod poll;
 mod presence;
 pub mod screen;
@@ -29,12 +30,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::app;
+use crate::app::{self, Msg};
 use crate::feed::board::Board;
 use crate::feed::publish::Announcer;
 use crate::feed::{self, supervise};
 use crate::store::Store;
 use crate::ui::Theme;
+use journal::{Intent, Journal};
 use screen::Screen;
 use terminal::Terminal;
 
@@ -62,6 +64,10 @@ pub struct Options {
     pub poll_every: Duration,
     /// How often everything is read again, whatever the database says changed.
     pub reconcile_every: Duration,
+    /// Where every write is written down before it is sent; `None` keeps nothing.
+    pub journal: Option<Journal>,
+    /// Writes of earlier processes whose end nobody knows: they are settled first.
+    pub left: Vec<Intent>,
 }
 
 /// Why the console could not run, or had to stop.
@@ -111,7 +117,13 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<Exit, RunE
         clock.now().to_rfc3339(),
         tasks.clone(),
     ));
-    let hands = Hands::new(options.store, announcer, clock.clone(), reply, doorbell.clone());
+    if !options.left.is_empty() {
+        let writes = options.left.into_iter().map(|left| (left.request, left.summary)).collect();
+        // The queue is empty: there is room.
+        reply.send(Msg::WritesLeft(writes)).await.ok();
+    }
+    let hands = Hands::new(options.store, announcer, clock.clone(), reply, doorbell.clone())
+        .with_journal(options.journal);
     let suspend = signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?;
     let suspend = Some(suspend);
     let queues = Queues { replies, reports, board, doorbell, suspend, who, stop };

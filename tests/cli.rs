@@ -6,6 +6,8 @@
 mod database;
 #[path = "support/desk.rs"]
 mod desk;
+#[path = "support/proxy.rs"]
+mod proxy;
 #[path = "support/pty.rs"]
 mod pty;
 
@@ -24,6 +26,7 @@ use tmt::local::{Options, Postgres, Redis};
 use tokio_util::sync::CancellationToken;
 
 use desk::Desk;
+use proxy::{Fault, Proxy};
 use pty::Pty;
 
 /// What a run of the program left.
@@ -143,6 +146,7 @@ fn what_is_not_understood_ends_with_2_and_says_why() {
         ("demo --speed 60x", "--replay"),
         ("--set colour", "write a key, an equals sign and a value"),
         ("ack", "<EVENTS>"),
+        ("outcome", "<ID>"),
         ("unack 12345678", "--note"),
     ] {
         let ran = shell.run(line);
@@ -403,6 +407,56 @@ async fn the_same_id_again_returns_the_first_outcome() {
     let other = shell.run(&line.replace("10k", "20k"));
     assert_eq!((other.code, &other.json()["code"]), (3, &"KEY_REUSED".into()), "{other:?}");
     assert_eq!(desk.trades().await, 1);
+}
+
+/// Where a shell finds the database through a proxy.
+fn address(options: &tmt::store::Options) -> String {
+    let server = options.servers.first().unwrap();
+    let (user, database) = (options.user.as_deref(), options.database.as_deref());
+    format!("postgres://{}@{server}/{}", user.unwrap(), database.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_ends_with_4_and_is_settled_by_its_id() {
+    let desk = Desk::open().await;
+    let (proxy, options) = Proxy::open(desk.options("trader", "tmt_trader").await).await;
+    let shell = Shell::on(&address(&options));
+    let id = uuid::Uuid::from_u128(0x0192_f2c4_0000_7000_8000_0000_0000_0009);
+    proxy.fail(Fault::CutAfter(id.as_bytes().to_vec()));
+
+    let lost = shell.run(&format!("{BUY} --yes --json --id {id}"));
+    assert_eq!((lost.code, &lost.json()["outcome"]), (4, &"unknown".into()), "{lost:?}");
+    let still = shell.run(&format!("outcome {id}"));
+    assert_eq!(still.code, 4, "{still:?}");
+    assert!(still.out.contains("do not send it again"), "{}", still.out);
+    proxy.fail(Fault::None);
+
+    let settled = shell.run(&format!("outcome {id} --json"));
+    assert_eq!((settled.code, &settled.json()["outcome"]), (0, &"accepted".into()), "{settled:?}");
+    assert_eq!(desk.trades().await, 1);
+    // The next write finds what was left open, and settles it for good.
+    let next = shell.run("halt @alpha reason=drill --yes");
+    assert!(
+        next.code == 0 && next.err.contains("an earlier write (BUY 10,000 EUR_USD"),
+        "{next:?}"
+    );
+    assert!(!shell.run("halt @bravo reason=drill --yes").err.contains("an earlier write"));
+
+    let stranger = shell.run(&format!("outcome {}", uuid::Uuid::nil()));
+    assert_eq!(stranger.code, 2, "{stranger:?}");
+}
+
+#[tokio::test]
+async fn without_a_journal_nothing_is_sent() {
+    let desk = Desk::open().await;
+    let shell = shell(&desk, "trader", "tmt_trader").await;
+    let file = shell.home.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let shell = shell.with("TMT_JOURNAL_FOLDER", file.join("journal").to_str().unwrap());
+    let ran = shell.run(&format!("{BUY} --yes"));
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.complaint().contains("nothing is sent without it"), "{}", ran.err);
+    assert_eq!(desk.trades().await, 0);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::domain::event::Severity;
 use crate::domain::ids::{ClientKey, InstrumentId};
 use crate::domain::outcome::{Check, Outcome};
 use crate::domain::quote::Quote;
-use crate::domain::request::NewTrade;
+use crate::domain::request::{NewTrade, Request};
 use crate::domain::rows::Rows;
 use crate::domain::session::Session;
 
@@ -159,6 +159,8 @@ pub enum Msg {
         /// What became of it.
         outcome: Outcome,
     },
+    /// An earlier console ended before it knew what became of these writes: requests and sentences.
+    WritesLeft(Vec<(Request, String)>),
     /// A write stands, and the bus could not be told.
     NotAnnounced {
         /// Which.

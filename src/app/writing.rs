@@ -37,6 +37,22 @@ pub(super) fn send(model: &mut Model, request: Request, summary: String) -> Vec<
     vec![Effect::Write(request)]
 }
 
+/// Takes over writes whose end an earlier console did not see. They are unknown, and are asked about
+/// at once; more of the same risk waits for them.
+pub(super) fn left(model: &mut Model, left: Vec<(Request, String)>) -> Vec<Effect> {
+    let asked_at = model.elapsed;
+    let mut effects = Vec::new();
+    for (request, summary) in left {
+        let text =
+            format!("UNKNOWN  {summary}  was sent by a console that ended; asking the database");
+        model.say(Tone::Warning, text);
+        effects.push(Effect::Resolve(request.clone()));
+        let unknown = Some("the console that sent it ended".to_owned());
+        model.writes.push(Write { request, summary, unknown, asked_at });
+    }
+    effects
+}
+
 /// Takes the answer to a write.
 pub(super) fn answered(model: &mut Model, key: ClientKey, outcome: Outcome) -> Vec<Effect> {
     let Some(at) = model.writes.iter().position(|write| write.request.key == key) else {

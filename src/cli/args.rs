@@ -97,6 +97,9 @@ pub enum Command {
     Limits(Table),
     /// Print the agents
     Agents(Table),
+    /// Settle a write whose answer was lost, without sending it again
+    #[command(display_order = 150)]
+    Outcome(Outcome),
     /// A verb that writes.
     #[command(flatten)]
     Write(Write),
@@ -132,6 +135,7 @@ impl Command {
             | Self::Simulate(_)
             | Self::Replay(_)
             | Self::Maintain
+            | Self::Outcome(_)
             | Self::Write(_)
             | Self::Keys(_)
             | Self::Config(_)
@@ -262,6 +266,16 @@ pub struct Table {
     /// Print it again when it changed, until Ctrl-C
     #[arg(long)]
     pub watch: bool,
+}
+
+/// `outcome`
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Outcome {
+    /// Its id, as the write printed it
+    pub id: uuid::Uuid,
+    /// For another program
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `keys`

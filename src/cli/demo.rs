@@ -5,6 +5,7 @@
 //! that ends; at its usual pace it takes a hundredth of a processor. Servers that this process
 //! leaves behind when it is killed are ended by their guard ([`crate::local`]).
 
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -148,7 +149,14 @@ async fn serve(
         headless(servers, login(demo.role), io, &stop).await
     } else {
         let store = store_of(config, servers, login(demo.role))?;
-        super::show_console(config, store, feed, stop).await
+        // What is kept goes on next time; what is not leaves no trace elsewhere.
+        let journals = if demo.keep {
+            config.journal_folder.clone()
+        } else {
+            let rooms = servers.postgres().socket_folder().parent();
+            rooms.unwrap_or_else(|| Path::new("/tmp")).join("journal")
+        };
+        super::show_console(config, store, feed, &journals, io, stop).await
     };
     end.cancel();
     part(simulation, io).await;

@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::config::Faults;
 use crate::local::LocalError;
 use crate::runtime::RunError;
+use crate::runtime::journal::JournalError;
 use crate::sim::SimError;
 use crate::store::StoreError;
 use crate::store::migrate::MigrateError;
@@ -73,6 +74,9 @@ pub enum Trouble {
     /// The console.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// The journal: nothing was sent.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The simulation, or a file of recorded quotes.
     #[error(transparent)]
     Sim(#[from] SimError),
@@ -94,6 +98,7 @@ impl Trouble {
             | Self::Migrate(_)
             | Self::Local(_)
             | Self::Run(_)
+            | Self::Journal(_)
             | Self::Sim(_)
             | Self::Output(_)
             | Self::Other(_) => Exit::Trouble,

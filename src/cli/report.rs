@@ -109,10 +109,7 @@ impl Report {
             }
             Said::Outcome(Outcome::Unknown(reason)) => {
                 writeln!(out, "UNKNOWN   it may or may not stand ({reason})")?;
-                writeln!(
-                    out,
-                    "          the same command with --id {key} settles it, and enters nothing twice"
-                )?;
+                writeln!(out, "          `tmt outcome {key}` settles it; do not send it again")?;
             }
             Said::Checked(None) => writeln!(out, "would be sent; nothing was")?,
             Said::Checked(Some(refusal)) => {

@@ -1,29 +1,24 @@
 //! The verbs that write, without the screen: the same ticket, the same checks, the same call.
 
-use std::time::Duration;
+mod drafting;
+pub(super) mod sending;
 
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::desk::Desk;
 use super::exit::{Exit, Trouble};
 use super::io::Io;
-use super::prices;
 use super::report::{Report, Said};
 use super::write_args::{How, Write};
-use crate::app::Msg;
-use crate::app::command::{self, Verbs};
-use crate::app::draft::{self, Problem};
-use crate::app::ticket::{FieldName, Form, Ticket};
+use crate::app::command::Verbs;
+use crate::app::draft;
 use crate::config::Config;
 use crate::domain::change::Kind;
-use crate::domain::ids::{ClientKey, InstrumentId};
-use crate::domain::outcome::{Accepted, Check, Finding, Outcome, Refusal};
+use crate::domain::ids::ClientKey;
+use crate::domain::outcome::{Check, Finding, Outcome, Refusal};
 use crate::domain::request::{Request, Verb};
 use crate::domain::session::Right;
-use crate::feed::publish::{Announcer, Written, announcement};
 use crate::runtime::Clock;
-use crate::store::Store;
 
 /// What a ticket can be about.
 const KINDS: [Kind; 7] = [
@@ -35,12 +30,6 @@ const KINDS: [Kind; 7] = [
     Kind::Limits,
     Kind::Halts,
 ];
-
-/// How often an unknown outcome is asked for before the answer is left to `tmt outcome`.
-const MOST_QUESTIONS: u32 = 3;
-
-/// Pause between two of these questions.
-const BETWEEN_QUESTIONS: Duration = Duration::from_secs(1);
 
 /// Does what a verb says: checks, asks, sends once, settles, announces.
 ///
@@ -63,20 +52,28 @@ pub(super) async fn write(
         let report = Report::new(key, verb_name(verb).to_owned(), vec![]);
         return finish(&report, &Said::Outcome(Outcome::Refused(refusal)), *how, io);
     }
-    let ticket = ticket(config, &mut desk, verb, key, io).await?;
-    let request = Request { key, verb: drafted(&desk, &ticket)? };
-    let checks = if let Verb::Place(trade) = &request.verb {
-        desk.store.assess(trade).await?
-    } else {
-        vec![]
-    };
-    let report = Report::new(key, draft::sentence(&desk.model, &request.verb), checks);
-    if let Some(said) = decide(&desk, &request, &report, *how, io, stop).await? {
+    let (journal, unknown) = sending::open(config, &desk.store, io).await?;
+    let (request, is_repeated) = request(config, &mut desk, verb, key, *how, io).await?;
+    if let Some(earlier) = unknown.first().filter(|_| request.verb.adds_risk()) {
+        let text = format!(
+            "not sent: an earlier write is still unknown ({}); settle it first with `tmt outcome {}`",
+            earlier.summary, earlier.request.key
+        );
+        return Err(Trouble::Other(text));
+    }
+    let report = report(&desk, &request).await?;
+    // What stands already is not asked about: the database returns its first outcome.
+    if !is_repeated && let Some(said) = decide(&desk, &request, &report, *how, io, stop).await? {
         return finish(&report, &said, *how, io);
     }
-    let outcome = settled(&desk.store, &request, io).await;
+    if how.id.is_some() {
+        journal.keep();
+    }
+    let outcome = sending::send(&desk.store, &journal, &request, &report.sentence, io).await?;
     let announced = match &outcome {
-        Outcome::Accepted(accepted) => Some(announce(config, &desk, &request, accepted).await),
+        Outcome::Accepted(accepted) => {
+            Some(sending::announce(config, &desk, &request, accepted).await)
+        }
         Outcome::Refused(_) | Outcome::Unknown(_) => None,
     };
     if let Some(Err(reason)) = &announced {
@@ -84,6 +81,39 @@ pub(super) async fn write(
     }
     let report = Report { is_announced: announced.map(|result| result.is_ok()), ..report };
     finish(&report, &Said::Outcome(outcome), *how, io)
+}
+
+/// Makes the request; with an id that was used before, what was sent under it. Tells whether that
+/// one has ended.
+async fn request(
+    config: &Config,
+    desk: &mut Desk,
+    verb: &Verbs,
+    key: ClientKey,
+    how: How,
+    io: &mut Io<'_>,
+) -> Result<(Request, bool), Trouble> {
+    let made = drafting::request(config, desk, verb, key, io).await;
+    let Some(found) = how.id.and_then(|_| sending::sent_before(config, key)) else {
+        return made.map(|request| (request, false));
+    };
+    let sent = found.intent.request;
+    match made {
+        // The database says that the id is used.
+        Ok(new) if !drafting::is_the_same(verb, &sent.verb, &new.verb) => Ok((new, false)),
+        // It cannot be asked for again, since it was done: the position is closed.
+        Ok(_) | Err(_) => Ok((sent, found.end.is_some())),
+    }
+}
+
+/// Returns the request in words, with what the rulebook says of it.
+async fn report(desk: &Desk, request: &Request) -> Result<Report, Trouble> {
+    let checks = if let Verb::Place(trade) = &request.verb {
+        desk.store.assess(trade).await?
+    } else {
+        vec![]
+    };
+    Ok(Report::new(request.key, draft::sentence(&desk.model, &request.verb), checks))
 }
 
 fn finish(report: &Report, said: &Said, how: How, io: &mut Io<'_>) -> Result<Exit, Trouble> {
@@ -146,77 +176,6 @@ fn not_allowed(desk: &Desk, verb: &Verbs) -> Option<Refusal> {
     Some(Refusal::plain("NOT_PERMITTED", text))
 }
 
-/// Opens the ticket, with the price of this moment where the verb names none.
-async fn ticket(
-    config: &Config,
-    desk: &mut Desk,
-    verb: &Verbs,
-    key: ClientKey,
-    io: &mut Io<'_>,
-) -> Result<Ticket, Trouble> {
-    let opened = command::ticket(&desk.model, verb, key).map_err(Trouble::Usage)?;
-    let (price, closes) = match verb {
-        Verbs::Buy(open) | Verbs::Sell(open) => (open.price, false),
-        Verbs::Take(take) => (take.price, false),
-        Verbs::Close(close) => (close.price, true),
-        Verbs::Ack(_)
-        | Verbs::Unack(_)
-        | Verbs::Limit(_)
-        | Verbs::Halt(_)
-        | Verbs::ReduceOnly(_)
-        | Verbs::Resume(_) => return Ok(opened),
-    };
-    let Some(instrument) = instrument(desk, &opened).filter(|_| price.is_none()) else {
-        return Ok(opened);
-    };
-    match prices::quote(config.feed.clone(), &instrument).await {
-        Ok(quote) => {
-            desk.tell(Msg::QuotesArrived(vec![quote]));
-            command::ticket(&desk.model, verb, key).map_err(Trouble::Usage)
-        }
-        // Less risk is always allowed: a position can be closed at the last price that is known.
-        Err(why) if closes && opened.text(FieldName::Price).is_some() => {
-            io.note(&format!(
-                "no price of this moment ({why}): the last one in the database is taken"
-            ));
-            Ok(opened)
-        }
-        Err(why) => Err(Trouble::Other(format!("no price: {why}; give one with price=…"))),
-    }
-}
-
-fn instrument(desk: &Desk, ticket: &Ticket) -> Option<InstrumentId> {
-    if let Form::Close { position } = &ticket.form {
-        return desk.model.desk.positions.get(position).map(|held| held.instrument.clone());
-    }
-    draft::chosen_instrument(&desk.model, ticket).map(|row| row.id.clone())
-}
-
-/// Reads the ticket; what is missing is said in the words of the shell.
-fn drafted(desk: &Desk, ticket: &Ticket) -> Result<Verb, Trouble> {
-    draft::draft(&desk.model, ticket).map_err(|Problem { field, text }| {
-        let is_empty = |name| ticket.text(name).is_none();
-        Trouble::Usage(match field {
-            Some(FieldName::Account) if is_empty(FieldName::Account) => {
-                let mut names: Vec<&str> =
-                    desk.model.desk.accounts.values().map(|row| row.name.as_str()).collect();
-                names.sort_unstable();
-                format!("say which account, like @{}", names.join(" or @"))
-            }
-            Some(FieldName::Size) if is_empty(FieldName::Size) => {
-                "say how much: no preset fits this instrument".to_owned()
-            }
-            Some(FieldName::Note) if is_empty(FieldName::Note) => {
-                "a critical or emergency event needs a note: add note=\"…\"".to_owned()
-            }
-            Some(FieldName::Reason) if is_empty(FieldName::Reason) => {
-                format!("{text}; add reason=\"…\"")
-            }
-            _ => text,
-        })
-    })
-}
-
 /// Shows what will be sent, and finds out whether it may be. `None` is yes.
 async fn decide(
     desk: &Desk,
@@ -275,40 +234,4 @@ fn stopper(checks: &[Check], request: &Request) -> Option<Refusal> {
         allowed: check.allowed,
         unit: check.unit.clone(),
     })
-}
-
-/// Sends once. An answer that was lost is asked for, never sent for again.
-async fn settled(store: &Store, request: &Request, io: &mut Io<'_>) -> Outcome {
-    let mut outcome = store.perform(request).await;
-    for _ in 0..MOST_QUESTIONS {
-        let Outcome::Unknown(reason) = &outcome else { break };
-        io.note(&format!("the answer was lost ({reason}); asking what became of it"));
-        sleep(BETWEEN_QUESTIONS).await;
-        outcome = store.resolve(request).await;
-    }
-    outcome
-}
-
-async fn announce(
-    config: &Config,
-    desk: &Desk,
-    request: &Request,
-    accepted: &Accepted,
-) -> Result<(), String> {
-    let held = if let Verb::Close { position, .. } = &request.verb {
-        desk.model.desk.positions.get(position)
-    } else {
-        None
-    };
-    let operator = desk.model.session.as_ref().map_or("", |session| session.operator.as_str());
-    let written = Written {
-        request,
-        accepted,
-        operator,
-        at: Clock::start().now(),
-        account: held.map(|row| row.account),
-        instrument: held.map(|row| &row.instrument),
-    };
-    let announcer = Announcer::new(config.feed.clone());
-    announcer.announce(&announcement(&written)).await.map_err(|error| error.to_string())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::clock::Clock;
+use super::journal::{Intent, Journal};
 use super::poll::Doorbell;
 use crate::app::{Effect, Model, Msg};
 use crate::domain::event::Severity;
@@ -35,6 +36,8 @@ pub struct Hands {
     doorbell: Doorbell,
     free: Arc<Semaphore>,
     questions: watch::Sender<Question>,
+    /// `None` where nothing is kept: in tests.
+    journal: Option<Journal>,
 }
 
 impl Hands {
@@ -49,7 +52,16 @@ impl Hands {
         let (questions, asked) = watch::channel(None);
         tokio::spawn(assess(store.clone(), asked, replies.clone()));
         let free = Arc::new(Semaphore::new(AT_ONCE));
-        Self { store, announcer, clock, replies, doorbell, free, questions }
+        let journal = None;
+        Self { store, announcer, clock, replies, doorbell, free, questions, journal }
+    }
+
+    /// Writes every intent down before it is sent. Without a journal that can be written, nothing
+    /// is sent.
+    #[must_use]
+    pub fn with_journal(mut self, journal: Option<Journal>) -> Self {
+        self.journal = journal;
+        self
     }
 
     /// Starts an effect. Returns a message only where a write cannot be started.
@@ -74,11 +86,14 @@ impl Hands {
             let refusal = Refusal::plain("NOT_SENT", "too much is under way: nothing was sent");
             return Some(Msg::Answered { key: request.key, outcome: Outcome::Refused(refusal) });
         };
-        let context = Context::of(&request, model);
+        let context = Context::of(&request, model, self.journal.clone());
         let (store, replies) = (self.store.clone(), self.replies.clone());
         let (announcer, clock) = (self.announcer.clone(), self.clock.clone());
         tokio::spawn(async move {
-            let outcome = store.perform(&request).await;
+            let outcome = match context.write_down(&request, &clock).await {
+                Ok(()) => store.perform(&request).await,
+                Err(refusal) => Outcome::Refused(refusal),
+            };
             settle(&request, outcome, context, &announcer, &clock, &replies).await;
             drop(permit);
         });
@@ -88,7 +103,7 @@ impl Hands {
     fn resolve(&self, request: Request, model: &Model) {
         // A question that finds no room is asked again by the model, two seconds later.
         let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() else { return };
-        let context = Context::of(&request, model);
+        let context = Context::of(&request, model, self.journal.clone());
         let (store, replies) = (self.store.clone(), self.replies.clone());
         let (announcer, clock) = (self.announcer.clone(), self.clock.clone());
         tokio::spawn(async move {
@@ -115,16 +130,18 @@ impl Hands {
     }
 }
 
-/// What an announcement says beside the request, as it was when the write was sent.
+/// What the journal and an announcement say beside the request, as it was when the write was sent.
 #[derive(Debug, Clone)]
 struct Context {
     operator: String,
     account: Option<AccountId>,
     instrument: Option<InstrumentId>,
+    summary: String,
+    journal: Option<Journal>,
 }
 
 impl Context {
-    fn of(request: &Request, model: &Model) -> Self {
+    fn of(request: &Request, model: &Model, journal: Option<Journal>) -> Self {
         let operator = model.session.as_ref().map(|s| s.operator.clone()).unwrap_or_default();
         let held = if let Verb::Close { position, .. } = &request.verb {
             model.desk.positions.get(position)
@@ -135,6 +152,30 @@ impl Context {
             operator,
             account: held.map(|row| row.account),
             instrument: held.map(|row| row.instrument.clone()),
+            summary: model
+                .writes
+                .iter()
+                .find(|write| write.request.key == request.key)
+                .map(|write| write.summary.clone())
+                .unwrap_or_default(),
+            journal,
+        }
+    }
+
+    /// Writes the intent down before anything is sent.
+    async fn write_down(&self, request: &Request, clock: &Clock) -> Result<(), Refusal> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        let (request, summary) = (request.clone(), self.summary.clone());
+        let intended = journal.intend(Intent { request, summary, at: clock.now() }).await;
+        intended.map_err(|error| Refusal::plain("NOT_SENT", error.to_string()))
+    }
+
+    /// Writes down how it ended. Where that fails, the next start asks the database again.
+    async fn write_end(&self, request: &Request, outcome: &Outcome) {
+        if let Some(journal) = &self.journal
+            && let Err(error) = journal.settle(request.key, outcome).await
+        {
+            tracing::warn!(%error, "the end of a write is not in the journal");
         }
     }
 }
@@ -152,6 +193,7 @@ async fn settle(
         Outcome::Accepted(accepted) => Some(accepted.clone()),
         Outcome::Refused(_) | Outcome::Unknown(_) => None,
     };
+    context.write_end(request, &outcome).await;
     let key = request.key;
     if replies.send(Msg::Answered { key, outcome }).await.is_err() {
         return;

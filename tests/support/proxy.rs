@@ -1,5 +1,6 @@
 //! A proxy between the store and the server that fails where a test wants it to.
 
+#![allow(dead_code, reason = "each test file uses its own part of this")]
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
 
 use std::sync::{Arc, Mutex};

@@ -62,7 +62,7 @@ impl Pty {
         command.env_clear();
         command.env("PATH", std::env::var("PATH").unwrap_or_default());
         command.env("TERM", "xterm-256color");
-        command.env("HOME", std::env::temp_dir());
+        command.env("HOME", env!("CARGO_TARGET_TMPDIR"));
         for (name, value) in environment {
             command.env(name, value);
         }

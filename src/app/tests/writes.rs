@@ -153,3 +153,18 @@ fn an_acknowledgement_names_who_was_first() {
 
     assert!(desk.last_notice().ends_with("1 already taken by risk2"), "{}", desk.last_notice());
 }
+
+#[test]
+fn what_an_earlier_console_left_open_is_settled_and_not_sent() {
+    let (ended, key) = a_close_under_way();
+    let request = ended.writes()[0].clone();
+    let mut desk = Desk::of(Role::Trader);
+
+    desk.tell(Msg::WritesLeft(vec![(request.clone(), "CLOSE all of it".to_owned())]));
+
+    assert_eq!(desk.effects, [Effect::Resolve(request)]);
+    assert!(desk.last_notice().starts_with("UNKNOWN  CLOSE all of it"));
+    desk.tell(Msg::Answered { key, outcome: accepted() });
+    assert!(desk.model.writes.is_empty());
+    assert!(desk.writes().is_empty(), "nothing was sent");
+}

@@ -1,0 +1,123 @@
+//! From the words of a verb to a request: the ticket, with the price of this moment.
+
+use crate::app::Msg;
+use crate::app::command::{self, Verbs};
+use crate::app::draft::{self, Problem};
+use crate::app::ticket::{FieldName, Form, Ticket};
+use crate::cli::desk::Desk;
+use crate::cli::exit::Trouble;
+use crate::cli::io::Io;
+use crate::cli::prices;
+use crate::config::Config;
+use crate::domain::ids::{ClientKey, InstrumentId};
+use crate::domain::request::{Request, Verb};
+use rust_decimal::Decimal;
+
+/// Makes the request that a verb asks for.
+///
+/// # Errors
+///
+/// [`Trouble::Usage`] says what is missing or not there; [`Trouble::Other`] that no price is known.
+pub(super) async fn request(
+    config: &Config,
+    desk: &mut Desk,
+    verb: &Verbs,
+    key: ClientKey,
+    io: &mut Io<'_>,
+) -> Result<Request, Trouble> {
+    let ticket = ticket(config, desk, verb, key, io).await?;
+    Ok(Request { key, verb: drafted(desk, &ticket)? })
+}
+
+/// Returns the price that a verb names.
+fn named_price(verb: &Verbs) -> Option<Decimal> {
+    match verb {
+        Verbs::Buy(open) | Verbs::Sell(open) => open.price,
+        Verbs::Take(take) => take.price,
+        Verbs::Close(close) => close.price,
+        Verbs::Ack(_)
+        | Verbs::Unack(_)
+        | Verbs::Limit(_)
+        | Verbs::Halt(_)
+        | Verbs::ReduceOnly(_)
+        | Verbs::Resume(_) => None,
+    }
+}
+
+/// Tells whether `new` is what was sent before: the same, but for a price that nobody named and
+/// that has moved since.
+pub(super) fn is_the_same(verb: &Verbs, sent: &Verb, new: &Verb) -> bool {
+    let mut new = new.clone();
+    if named_price(verb).is_none() {
+        match (&mut new, sent) {
+            (Verb::Place(trade), Verb::Place(sent)) => trade.price = sent.price,
+            (Verb::Close { price, .. }, Verb::Close { price: sent, .. }) => *price = *sent,
+            (_, _) => {}
+        }
+    }
+    new == *sent
+}
+
+/// Opens the ticket, with the price of this moment where the verb names none.
+async fn ticket(
+    config: &Config,
+    desk: &mut Desk,
+    verb: &Verbs,
+    key: ClientKey,
+    io: &mut Io<'_>,
+) -> Result<Ticket, Trouble> {
+    let opened = command::ticket(&desk.model, verb, key).map_err(Trouble::Usage)?;
+    let wants_price = matches!(opened.form, Form::Open { .. } | Form::Close { .. });
+    let Some(instrument) =
+        instrument(desk, &opened).filter(|_| wants_price && named_price(verb).is_none())
+    else {
+        return Ok(opened);
+    };
+    let closes = matches!(opened.form, Form::Close { .. });
+    match prices::quote(config.feed.clone(), &instrument).await {
+        Ok(quote) => {
+            desk.tell(Msg::QuotesArrived(vec![quote]));
+            command::ticket(&desk.model, verb, key).map_err(Trouble::Usage)
+        }
+        // Less risk is always allowed: a position can be closed at the last price that is known.
+        Err(why) if closes && opened.text(FieldName::Price).is_some() => {
+            io.note(&format!(
+                "no price of this moment ({why}): the last one in the database is taken"
+            ));
+            Ok(opened)
+        }
+        Err(why) => Err(Trouble::Other(format!("no price: {why}; give one with price=…"))),
+    }
+}
+
+fn instrument(desk: &Desk, ticket: &Ticket) -> Option<InstrumentId> {
+    if let Form::Close { position } = &ticket.form {
+        return desk.model.desk.positions.get(position).map(|held| held.instrument.clone());
+    }
+    draft::chosen_instrument(&desk.model, ticket).map(|row| row.id.clone())
+}
+
+/// Reads the ticket; what is missing is said in the words of the shell.
+fn drafted(desk: &Desk, ticket: &Ticket) -> Result<Verb, Trouble> {
+    draft::draft(&desk.model, ticket).map_err(|Problem { field, text }| {
+        let is_empty = |name| ticket.text(name).is_none();
+        Trouble::Usage(match field {
+            Some(FieldName::Account) if is_empty(FieldName::Account) => {
+                let mut names: Vec<&str> =
+                    desk.model.desk.accounts.values().map(|row| row.name.as_str()).collect();
+                names.sort_unstable();
+                format!("say which account, like @{}", names.join(" or @"))
+            }
+            Some(FieldName::Size) if is_empty(FieldName::Size) => {
+                "say how much: no preset fits this instrument".to_owned()
+            }
+            Some(FieldName::Note) if is_empty(FieldName::Note) => {
+                "a critical or emergency event needs a note: add note=\"…\"".to_owned()
+            }
+            Some(FieldName::Reason) if is_empty(FieldName::Reason) => {
+                format!("{text}; add reason=\"…\"")
+            }
+            _ => text,
+        })
+    })
+}

@@ -1,0 +1,152 @@
+//! Sending once, and knowing what became of it.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::cli::args;
+use crate::cli::desk::Desk;
+use crate::cli::exit::{Exit, Trouble};
+use crate::cli::io::Io;
+use crate::cli::report::{Report, Said};
+use crate::config::Config;
+use crate::domain::ids::ClientKey;
+use crate::domain::outcome::{Accepted, Outcome};
+use crate::domain::request::{Request, Verb};
+use crate::feed::publish::{Announcer, Written, announcement};
+use crate::runtime::clock;
+use crate::runtime::journal::{self, Intent, Journal};
+use crate::store::{self, Store};
+
+/// How often an unknown outcome is asked for before the answer is left to `tmt outcome`.
+const MOST_QUESTIONS: u32 = 3;
+
+/// Pause between two of these questions.
+const BETWEEN_QUESTIONS: Duration = Duration::from_secs(1);
+
+/// Tells one database and login from another, in journals.
+pub(in crate::cli) fn place(options: &store::Options) -> String {
+    let servers: Vec<String> = options.servers.iter().map(ToString::to_string).collect();
+    let user = options.user.as_deref().unwrap_or_default();
+    let database = options.database.as_deref().or(options.user.as_deref()).unwrap_or_default();
+    format!("{user}@{}/{database}", servers.join(","))
+}
+
+/// Opens the journal, and settles what earlier processes left open.
+///
+/// # Errors
+///
+/// [`Trouble::Journal`] if it cannot be written: then nothing may be sent.
+pub(super) async fn open(
+    config: &Config,
+    store: &Store,
+    io: &mut Io<'_>,
+) -> Result<(Journal, Vec<Intent>), Trouble> {
+    let (journal, left) = Journal::open(&config.journal_folder, &place(&config.store))?;
+    let mut unknown = Vec::new();
+    for intent in left {
+        let outcome = store.resolve(&intent.request).await;
+        let (key, summary) = (intent.request.key, &intent.summary);
+        let said = match &outcome {
+            Outcome::Accepted(accepted) => format!("it was accepted: {}", accepted.message),
+            Outcome::Refused(refusal) => format!("it was not done: {}", refusal.message),
+            Outcome::Unknown(reason) => format!("it is still unknown: {reason}"),
+        };
+        io.note(&format!("an earlier write ({summary}, id {key}): {said}"));
+        journal.settle(key, &outcome).await?;
+        if matches!(outcome, Outcome::Unknown(_)) {
+            unknown.push(intent);
+        }
+    }
+    Ok((journal, unknown))
+}
+
+/// Finds what was sent under a key before, by any process of this machine.
+pub(super) fn sent_before(config: &Config, key: ClientKey) -> Option<journal::Found> {
+    journal::find(&config.journal_folder, &place(&config.store), key)
+}
+
+/// Writes down, sends once, settles, writes the end down.
+///
+/// # Errors
+///
+/// [`Trouble::Journal`] if it cannot be written down: then nothing was sent.
+pub(super) async fn send(
+    store: &Store,
+    journal: &Journal,
+    request: &Request,
+    summary: &str,
+    io: &mut Io<'_>,
+) -> Result<Outcome, Trouble> {
+    let (summary, at) = (summary.to_owned(), clock::wall());
+    journal.intend(Intent { request: request.clone(), summary, at }).await?;
+    let outcome = settled(store, request, io).await;
+    if let Err(error) = journal.settle(request.key, &outcome).await {
+        // The next process asks the database again, and gets the same answer.
+        tracing::warn!(%error, "the end of a write is not in the journal");
+    }
+    Ok(outcome)
+}
+
+/// Sends once. An answer that was lost is asked for, never sent for again.
+async fn settled(store: &Store, request: &Request, io: &mut Io<'_>) -> Outcome {
+    let mut outcome = store.perform(request).await;
+    for _ in 0..MOST_QUESTIONS {
+        let Outcome::Unknown(reason) = &outcome else { break };
+        io.note(&format!("the answer was lost ({reason}); asking what became of it"));
+        sleep(BETWEEN_QUESTIONS).await;
+        outcome = store.resolve(request).await;
+    }
+    outcome
+}
+
+pub(super) async fn announce(
+    config: &Config,
+    desk: &Desk,
+    request: &Request,
+    accepted: &Accepted,
+) -> Result<(), String> {
+    let held = if let Verb::Close { position, .. } = &request.verb {
+        desk.model.desk.positions.get(position)
+    } else {
+        None
+    };
+    let operator = desk.model.session.as_ref().map_or("", |session| session.operator.as_str());
+    let written = Written {
+        request,
+        accepted,
+        operator,
+        at: clock::wall(),
+        account: held.map(|row| row.account),
+        instrument: held.map(|row| &row.instrument),
+    };
+    let announcer = Announcer::new(config.feed.clone());
+    announcer.announce(&announcement(&written)).await.map_err(|error| error.to_string())
+}
+
+/// `tmt outcome`: asks what became of a write, without sending it.
+///
+/// # Errors
+///
+/// [`Trouble::Usage`] if this machine did not send it.
+pub(in crate::cli) async fn outcome(
+    config: &Config,
+    arguments: args::Outcome,
+    io: &mut Io<'_>,
+) -> Result<Exit, Trouble> {
+    let key = ClientKey(arguments.id);
+    let found = sent_before(config, key).ok_or_else(|| {
+        let folder = config.journal_folder.display();
+        Trouble::Usage(format!("no write {key} to this database, as this login, is in {folder}"))
+    })?;
+    let store = Store::connect(config.store.clone());
+    let outcome = store.resolve(&found.intent.request).await;
+    let report = Report::new(key, found.intent.summary, vec![]);
+    let said = Said::Outcome(outcome);
+    if arguments.json {
+        report.write_json(&said, io.out)?;
+    } else {
+        report.write_text(&said, io.out)?;
+    }
+    Ok(said.exit())
+}
