@@ -107,7 +107,8 @@ async fn ours(redis: &Redis) -> Duration {
 
 async fn theirs(redis: &Redis) -> Duration {
     let mut child = Command::new("redis-cli")
-        .args(["-u", &redis.url(), "psubscribe", "ticks:*"])
+        .args(["-p", &redis.port().to_string(), "psubscribe", "ticks:*"])
+        .env("REDISCLI_AUTH", redis.password())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
