@@ -22,16 +22,18 @@ mod write_args;
 
 use std::io::IsTerminal as _;
 use std::path::Path;
+use std::time::Duration;
 
 use clap::CommandFactory as _;
 use serde_json::json;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Colour, Config, Sources};
 use crate::feed;
 use crate::runtime;
 use crate::runtime::journal::Journal;
-use crate::store::Store;
+use crate::store::{Store, StoreError, Unreachable};
 use crate::ui::Theme;
 use args::{Cli, Command, Global};
 
@@ -113,14 +115,67 @@ async fn perform(
     }
 }
 
+/// How long the database is waited for before the console is shown without it.
+const PREFLIGHT: Duration = Duration::from_secs(1);
+
 /// Runs the console on the configured servers.
+///
+/// What only a person can put right (a wrong password, an old schema, a missing right) is said
+/// before the terminal is taken. A server that is merely away may come back: the console starts
+/// and says so, and if it still is away when the person leaves, that is how the program ends.
 async fn console(
     config: &Config,
     io: &mut Io<'_>,
     stop: CancellationToken,
 ) -> Result<Exit, Trouble> {
+    if !has_screen() {
+        return Err(Trouble::Run(runtime::RunError::NoTerminal));
+    }
     let store = Store::connect(config.store.clone());
-    show_console(config, store, config.feed.clone(), &config.journal_folder, io, stop).await
+    let first = timeout(PREFLIGHT, store.session()).await;
+    if let Ok(Err(error)) = &first
+        && needs_a_person(error)
+    {
+        return Err(error.clone().into());
+    }
+    let feed = config.feed.clone();
+    let exit = show_console(config, store.clone(), feed, &config.journal_folder, io, stop).await?;
+    // A server that says nothing at all keeps nobody waiting.
+    if !matches!(first, Ok(Ok(_)))
+        && let Ok(Err(error)) = timeout(PREFLIGHT, store.session()).await
+    {
+        return Err(error.into());
+    }
+    Ok(exit)
+}
+
+/// Tells whether waiting does not help.
+fn needs_a_person(error: &StoreError) -> bool {
+    match error {
+        StoreError::NotPermitted(_)
+        | StoreError::SchemaMissing { .. }
+        | StoreError::SchemaOlder { .. }
+        | StoreError::SchemaNewer { .. } => true,
+        StoreError::Unavailable(why) => match why {
+            Unreachable::WrongPassword { .. }
+            | Unreachable::NoPassword { .. }
+            | Unreachable::NoEntry { .. }
+            | Unreachable::NoDatabase { .. }
+            | Unreachable::Tls { .. }
+            | Unreachable::Secret(_) => true,
+            Unreachable::NoServer { .. }
+            | Unreachable::UnknownHost { .. }
+            | Unreachable::Silent { .. }
+            | Unreachable::Full { .. }
+            | Unreachable::NotReady { .. }
+            | Unreachable::ReadOnly { .. }
+            | Unreachable::Busy(_)
+            | Unreachable::Lost(_) => false,
+        },
+        StoreError::Corrupt { .. } | StoreError::Timeout { .. } | StoreError::Rejected { .. } => {
+            false
+        }
+    }
 }
 
 /// Tells whether there is a terminal to draw on and to type at.

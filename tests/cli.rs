@@ -252,6 +252,50 @@ async fn a_login_of_no_group_is_told_whom_to_ask_for_what() {
     assert!(ran.complaint().starts_with("tmt: "), "{}", ran.err);
 }
 
+/// The console itself.
+const NO_WORDS: &[&str] = &[];
+
+#[tokio::test]
+async fn the_console_does_not_start_where_only_a_person_can_help() {
+    let empty = database::empty_database().await;
+    let desk = Desk::open().await;
+    let login = format!("{}_stranger", desk.database.name());
+    desk.admin.batch_execute(&format!("CREATE ROLE {login} LOGIN")).await.unwrap();
+    let nowhere = desk.database.url().replace(desk.database.name(), "nowhere");
+    for (url, said) in [
+        (empty.url(), "tmt migrate"),
+        (desk.database.url_as(&login), "tmt: "),
+        (nowhere, "has no database \"nowhere\""),
+    ] {
+        let mut console = Pty::start(
+            env!("CARGO_BIN_EXE_tmt"),
+            NO_WORDS,
+            &[("DATABASE_URL", url.as_str())],
+            (120, 40),
+        );
+        let status = console.wait();
+        let screen = console.screen();
+        assert_eq!(status.exit_code(), 1, "{screen}");
+        assert!(screen.contains(said), "{screen}");
+        console.assert_restored();
+        assert!(!console.bytes().windows(8).any(|bytes| bytes == b"\x1b[?1049h"), "{screen}");
+    }
+}
+
+#[tokio::test]
+async fn a_console_that_never_saw_its_database_ends_with_1_and_says_why() {
+    let nobody =
+        [("DATABASE_URL", "postgres://joe@127.0.0.1:1/desk"), ("REDIS_URL", "redis://127.0.0.1:1")];
+    let mut console = Pty::start(env!("CARGO_BIN_EXE_tmt"), NO_WORDS, &nobody, (120, 40));
+    console.wait_for_text("no PostgreSQL server at 127.0.0.1:1");
+    console.send(":q\r");
+    let status = console.wait();
+    let screen = console.screen();
+    assert_eq!(status.exit_code(), 1, "{screen}");
+    assert!(screen.contains("tmt: no PostgreSQL server at 127.0.0.1:1"), "{screen}");
+    console.assert_restored();
+}
+
 #[test]
 fn without_a_terminal_the_console_says_what_to_use_instead() {
     for line in ["", "demo"] {
