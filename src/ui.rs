@@ -47,12 +47,12 @@ pub fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) -> Shown {
         too_small(frame, area);
         return Shown::default();
     }
-    let alarm = status::alarm(model);
+    let alarm = status::banner::alarm(model);
     let parts = Parts::of(area, alarm.is_some());
     status::view(model, theme, frame, parts.status);
-    status::banner(model, theme, frame, parts.banner);
+    status::banner::view(model, theme, frame, parts.banner);
     if let Some(text) = &alarm {
-        status::draw_alarm(text, theme, frame, parts.alarm);
+        status::banner::draw_alarm(text, theme, frame, parts.alarm);
     }
     let mut shown = dashboard::view(model, theme, frame, parts.panes);
     shown.scrolled = overlay(model, theme, frame, parts.panes);

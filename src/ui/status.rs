@@ -1,5 +1,7 @@
-//! The first lines of the screen: environment, person, connections, clock; halts, what nobody owns;
-//! alarms. Nothing is ever drawn over them.
+//! The first line of the screen: environment, person, connections, clock. Nothing is ever drawn over
+//! it, nor over the lines below it.
+
+pub(super) mod banner;
 
 use std::time::Duration;
 
@@ -11,20 +13,13 @@ use unicode_width::UnicodeWidthStr;
 
 use super::format;
 use super::theme::{Ink, Theme};
-use crate::app::cell::Align;
 use crate::app::model::{Link, Model};
-use crate::domain::event::Severity;
-use crate::domain::halt::{Halt, HaltMode, Scope};
-use crate::domain::limit::LimitState;
 
 /// A text and how it looks.
 type Piece = (String, Style);
 
 /// A clock error from which it is worth a look: ages of prices are only as good as the clocks.
 const SKEWED: Duration = Duration::from_secs(1);
-
-/// Columns from which severities are written out.
-const WIDE: u16 = 110;
 
 /// Draws the status line.
 pub(super) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
@@ -160,161 +155,4 @@ fn counts(model: &Model, theme: Theme) -> Piece {
         count(model.counts.dropped),
     );
     (text, theme.style(Ink::Quiet))
-}
-
-/// Draws the line of halts and of what nobody owns.
-pub(super) fn banner(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
-    let right = unowned(model, theme, area.width < WIDE);
-    let width: usize = right.iter().map(|(text, _)| text.width()).sum();
-    let room = usize::from(area.width).saturating_sub(width).saturating_sub(2);
-    across(halts(model, theme, room), right, frame, area);
-}
-
-/// Returns the halts in force, the widest first; those that do not fit are counted.
-fn halts(model: &Model, theme: Theme, room: usize) -> Vec<Piece> {
-    let mut halts: Vec<&Halt> = model.desk.halts.values().collect();
-    if halts.is_empty() {
-        return vec![("no halt in force".to_owned(), theme.style(Ink::Quiet))];
-    }
-    halts.sort_by_key(|halt| (breadth(halt.scope), std::cmp::Reverse(halt.set_at)));
-    let alarm = theme.style(Ink::Alarm);
-    let mut pieces: Vec<Piece> = Vec::new();
-    let mut used = 0;
-    let count = halts.len();
-    for (at, halt) in halts.into_iter().enumerate() {
-        let rest = count.saturating_sub(at).saturating_sub(1);
-        let text = format!(" {} ", sentence(model, halt));
-        let more = if rest > 0 { 6 } else { 0 };
-        let free = room.saturating_sub(used).saturating_sub(more);
-        if at > 0 && text.width() > free {
-            pieces.push((format!(" +{}", rest.saturating_add(1)), theme.style(Ink::Critical)));
-            break;
-        }
-        let text = format::fit(&text, free);
-        used = used.saturating_add(text.width()).saturating_add(1);
-        if at > 0 {
-            pieces.push((" ".to_owned(), Style::new()));
-        }
-        pieces.push((text, alarm));
-    }
-    pieces
-}
-
-fn breadth(scope: Scope) -> u8 {
-    match scope {
-        Scope::System => 0,
-        Scope::Portfolio => 1,
-        Scope::Account => 2,
-        Scope::Instrument => 3,
-    }
-}
-
-/// Returns a halt as one sentence: `HALT carry: reduce-only since 14:01:07, daily loss`.
-pub(super) fn sentence(model: &Model, halt: &Halt) -> String {
-    let mode = match halt.mode {
-        HaltMode::ReduceOnly => "reduce-only",
-        HaltMode::NoNewOrders => "no new orders",
-        HaltMode::Flatten => "flatten",
-    };
-    let since = format::time(halt.set_at, model.now);
-    format!("HALT {}: {mode} since {since}, {}", covered(model, halt), halt.reason)
-}
-
-/// Returns what a halt covers, as people call it.
-pub(super) fn covered(model: &Model, halt: &Halt) -> String {
-    match (halt.scope, halt.account, &halt.identifier) {
-        (Scope::System, _, _) => "everything".to_owned(),
-        (Scope::Account, Some(account), _) => model.desk.account_name(account),
-        (Scope::Account, None, _) => "an account".to_owned(),
-        (Scope::Portfolio, _, Some(name)) => format!("portfolio {name}"),
-        (Scope::Instrument, _, Some(name)) => name.clone(),
-        (Scope::Portfolio | Scope::Instrument, _, None) => halt.scope.as_str().to_owned(),
-    }
-}
-
-fn word(severity: Severity, is_narrow: bool) -> &'static str {
-    match severity {
-        Severity::Warning if is_narrow => "warn",
-        Severity::Critical if is_narrow => "crit",
-        Severity::Emergency if is_narrow => "emerg",
-        Severity::Info | Severity::Warning | Severity::Critical | Severity::Emergency => {
-            severity.as_str()
-        }
-    }
-}
-
-/// Returns how much nobody owns, and what waits for a second person.
-fn unowned(model: &Model, theme: Theme, is_narrow: bool) -> Vec<Piece> {
-    let quiet = theme.style(Ink::Quiet);
-    let counts = model.unacknowledged();
-    let mut pieces = Vec::new();
-    if counts.iter().sum::<usize>() == 0 {
-        pieces.push(("0 unacked".to_owned(), quiet));
-    } else {
-        pieces.push(("UNACKED".to_owned(), theme.style(Ink::Strong)));
-        for (severity, count) in Severity::ALL.into_iter().zip(counts).rev() {
-            if count == 0 {
-                continue;
-            }
-            let ink = match severity {
-                Severity::Info => Ink::Plain,
-                Severity::Warning => Ink::Warning,
-                Severity::Critical | Severity::Emergency => Ink::Critical,
-            };
-            pieces.push((format!(" {count} {}", word(severity, is_narrow)), theme.style(ink)));
-        }
-    }
-    let waiting = model.desk.limits.values().filter(|row| row.state == LimitState::Pending).count();
-    if waiting > 0 {
-        pieces.push((" │ ".to_owned(), quiet));
-        pieces.push((format!("{waiting} to approve"), theme.style(Ink::Warning)));
-    }
-    let unknown = model.writes.iter().filter(|write| write.unknown.is_some()).count();
-    let under_way = model.writes.len().saturating_sub(unknown);
-    if under_way > 0 {
-        pieces.push((" │ ".to_owned(), quiet));
-        pieces.push((format!("{under_way} under way"), theme.style(Ink::Strong)));
-    }
-    if unknown > 0 {
-        pieces.push((" │ ".to_owned(), quiet));
-        pieces.push((format!(" {unknown} UNKNOWN "), theme.style(Ink::Unknown)));
-    }
-    pieces
-}
-
-/// What stands across the screen, and the keys that take it away.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Alarm {
-    text: String,
-    hint: &'static str,
-}
-
-/// Returns what stands across the screen until somebody owns it.
-pub(super) fn alarm(model: &Model) -> Option<Alarm> {
-    if let Some(alarm) = &model.alarm {
-        let at = format::time(alarm.at, model.now);
-        let text = format!("ALARM {at}  {}", alarm.text);
-        return Some(Alarm { text, hint: "!a acknowledges" });
-    }
-    let mut open = model
-        .desk
-        .events
-        .values()
-        .filter(|row| row.severity == Severity::Emergency && row.wants_acknowledgement());
-    let first = open.next()?;
-    let newest =
-        open.fold(first, |one, two| if two.occurred_at > one.occurred_at { two } else { one });
-    let account = newest.account.map_or("system".to_owned(), |id| model.desk.account_name(id));
-    let at = format::time(newest.occurred_at, model.now);
-    let what = newest.message.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
-    let text = format!("EMERGENCY {at}  {account} {}{what}", newest.event_type);
-    Some(Alarm { text, hint: "5, then a" })
-}
-
-/// Draws the alarm.
-pub(super) fn draw_alarm(alarm: &Alarm, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
-    let hint = format!("  {} ", alarm.hint);
-    let room = usize::from(area.width).saturating_sub(hint.width());
-    let text = format::pad(&format!(" {}", alarm.text), room, Align::Left);
-    frame.render_widget(Span::styled(format!("{text}{hint}"), theme.style(Ink::Alarm)), area);
 }

@@ -8,8 +8,9 @@ use crate::app::ticket::{FieldName, HaltScope, Ticket};
 use crate::domain::halt::HaltMode;
 use crate::domain::ids::{AccountId, HaltId};
 use crate::domain::limit::{LimitState, Standing};
+use crate::ui::status::banner;
 use crate::ui::theme::{Ink, Theme};
-use crate::ui::{format, popup, status};
+use crate::ui::{format, popup};
 
 /// Most limits in breach that are listed.
 const LISTED: usize = 6;
@@ -83,7 +84,7 @@ pub(super) fn resume(
         let right = popup::paragraph(text, room, theme.style(Ink::Warning));
         return Sheet { left, right, split: split(width) };
     };
-    let mut right = words("Halt", &status::covered(model, row), room, theme);
+    let mut right = words("Halt", &banner::covered(model, row), room, theme);
     right.extend(words("Set by", &row.set_by, room, theme));
     right.extend(words("Since", &format::time(row.set_at, model.now), room, theme));
     right.extend(words("Because", &row.reason, room, theme));
