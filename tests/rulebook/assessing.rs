@@ -330,9 +330,8 @@ async fn a_limit_that_cannot_be_judged_is_never_silent() {
     let book = Book::open().await;
     let trader = book.trader().await;
     for (values, code, severity) in [
-        ("'max_open_risk', 'system', NULL, 5, 'percentage'", "LIMIT_NOT_ENFORCED", "info"),
         ("'bananas', 'account', NULL, 5, 'USD'", "LIMIT_NOT_ENFORCED", "info"),
-        ("'max_daily_loss', 'portfolio', 'majors', 5, 'USD'", "LIMIT_NOT_ENFORCED", "info"),
+        ("'max_leverage', 'system', NULL, 5, 'ratio'", "LIMIT_NOT_ENFORCED", "info"),
         ("'max_exposure', 'account', NULL, 5, 'furlongs'", "LIMIT_UNIT_UNKNOWN", "reject"),
         ("'max_exposure', 'account', NULL, 5, 'GBP'", "NO_CONVERSION_RATE", "reject"),
     ] {
@@ -463,7 +462,12 @@ async fn a_loss_limit_refuses_when_reached_and_asks_before() {
     .await;
     book.limit(LIMIT, &format!("'{ALPHA}', 'max_daily_loss', 'account', NULL, 1000, 'USD'")).await;
     assert_eq!(in_the_way(&assess(&trader, &buy(dec!(1000))).await), ["MAX_DAILY_LOSS"]);
-    book.run("UPDATE accounts SET equity = 99000.01").await;
+    // Not reached yet, but with this trade at its stop it would be: worth a reason.
+    book.run("UPDATE accounts SET equity = 99005").await;
+    let asked = assess(&trader, &buy(dec!(1000))).await;
+    let limit = asked.iter().find(|l| l.severity == "confirm").unwrap();
+    assert_eq!((limit.code.as_str(), limit.measured), ("MAX_DAILY_LOSS", Some(dec!(995))));
+    book.run("UPDATE accounts SET equity = 99005.01").await;
     assert_eq!(in_the_way(&assess(&trader, &buy(dec!(1000))).await), [""; 0]);
     // A limit of the account that is no limit stops new risk until somebody corrects it.
     book.run("UPDATE accounts SET max_daily_loss = -1").await;

@@ -323,7 +323,8 @@ async fn exposure_of_a_book() {
         book.rate("EUR", "GBP", dec!(0.85)).await;
         book.rate("GBP", "USD", dec!(1.27)).await;
         let sql = format!(
-            "SELECT round(before, 2) FROM desk.exposure(ARRAY['{ALPHA}'::uuid], NULL, 'USD', NULL, NULL, NULL, NULL)"
+            "SELECT round(t.gross, 2) FROM desk.book_totals(
+                 desk.draft_order('{ALPHA}', NULL, NULL, NULL, NULL, NULL, NULL, NULL), false) t"
         );
         assert_eq!(book.text(&sql).await, word(&vector, "/expected/gross"), "{id}");
     }

@@ -66,10 +66,13 @@ pub const MIGRATIONS: &[Migration] = migrations![
     12 "0012" "grants" Once,
     13 "0013" "timeseries" EveryRun,
     14 "0014" "clear_event" Once,
+    15 "0015" "counters" Once,
+    16 "0016" "limits" Once,
+    17 "0017" "assess" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 14;
+pub const LATEST: i32 = 17;
 
 #[cfg(test)]
 mod tests {
