@@ -353,7 +353,7 @@ async fn halts_are_rows_that_only_a_risk_officer_clears() {
     for (arguments, code) in [
         ("'galaxy', NULL, 'reduce_only', NULL", "HALT_SCOPE_INVALID"),
         ("NULL, NULL, 'reduce_only', NULL", "HALT_SCOPE_INVALID"),
-        ("'system', NULL, 'flatten', NULL", "HALT_MODE_INVALID"),
+        ("'system', NULL, 'forever', NULL", "HALT_MODE_INVALID"),
         ("'account', 'alpha', 'reduce_only', NULL", "HALT_TARGET_UNKNOWN"),
         ("'instrument', 'GBP_CHF', 'reduce_only', NULL", "HALT_TARGET_UNKNOWN"),
         ("'portfolio', 'minors', 'reduce_only', NULL", "HALT_TARGET_UNKNOWN"),

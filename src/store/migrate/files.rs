@@ -69,10 +69,13 @@ pub const MIGRATIONS: &[Migration] = migrations![
     15 "0015" "counters" Once,
     16 "0016" "limits" Once,
     17 "0017" "assess" Once,
+    18 "0018" "booking" Once,
+    19 "0019" "closing" Once,
+    20 "0020" "amending" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 17;
+pub const LATEST: i32 = 20;
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,538 @@
+-- Booking, second edition: one function books every fill, whoever asks for it.
+--
+-- `trade_fills` is the truth; positions and trades are what follows from it. An amount is rounded once,
+-- by the column that keeps it, half away from zero: nothing here says how many decimals that are. A row
+-- variable stands for its column, so what is assigned to a field of it is rounded as the column does.
+SET LOCAL ROLE tmt_owner;
+
+-- ---- fills ------------------------------------------------------------------------------------
+
+-- The order of fills must not depend on a clock that can be set back. What the balance was after a fill
+-- anchors the account: it may have had a history before it came to the desk.
+ALTER TABLE trade_fills
+    ADD COLUMN IF NOT EXISTS seq bigint GENERATED ALWAYS AS IDENTITY,
+    ADD COLUMN IF NOT EXISTS balance_after numeric;
+-- A fee is cash without a trade: a swap of the night, a commission that the broker bills later.
+ALTER TABLE trade_fills DROP CONSTRAINT IF EXISTS trade_fills_effect_check, DROP CONSTRAINT IF EXISTS trade_fills_size_check;
+ALTER TABLE trade_fills
+    ADD CONSTRAINT trade_fills_effect_check CHECK (effect IN ('open', 'close', 'fee')),
+    ADD CONSTRAINT trade_fills_size_check CHECK (size > 0 OR (effect = 'fee' AND size = 0));
+
+-- ---- small rules ------------------------------------------------------------------------------
+
+-- What an account pays for a fill, unrounded: accounts.metadata->'commission' is {"per_unit": "0.00003"}
+-- or {"by_instrument": {"EUR_USD": "0.00003"}}, per side and per 1.00 of size, in its currency. What
+-- is missing or cannot be read costs nothing.
+CREATE OR REPLACE FUNCTION desk.commission_of(p_metadata jsonb, p_instrument text, p_size numeric) RETURNS numeric
+LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    rule text := coalesce(p_metadata #>> ARRAY['commission', 'by_instrument', p_instrument], p_metadata #>> '{commission,per_unit}');
+BEGIN
+    RETURN CASE WHEN rule ~ '^[0-9]+(\.[0-9]+)?$' THEN rule::numeric * p_size ELSE 0 END;
+END $$;
+
+-- Accounts that hedge keep one position per ticket: an opposite order nets nothing there.
+CREATE OR REPLACE FUNCTION desk.hedges(p_metadata jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce(p_metadata ->> 'position_mode' = 'hedging', false) $$;
+
+-- The position behind a ticket, which may be a position or one of its trades; nothing if it is neither.
+-- In the trade's own month: its partition is found by entry_time, not by its id.
+CREATE OR REPLACE FUNCTION desk.ticket(p_ticket uuid, OUT position_id uuid, OUT trade_id uuid, OUT entry_time timestamptz)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    one trades%ROWTYPE;
+BEGIN
+    SELECT p.position_id INTO ticket.position_id FROM positions p WHERE p.position_id = p_ticket;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    SELECT r.trade_id, r.entry_time INTO ticket.trade_id, ticket.entry_time FROM trade_registry r WHERE r.trade_id = p_ticket;
+    SELECT * INTO one FROM trades t WHERE t.trade_id = p_ticket AND t.entry_time = ticket.entry_time;
+    ticket.position_id := one.position_id;
+    IF ticket.position_id IS NULL AND one.status IN ('open', 'partial') THEN
+        -- Written by another program, which knows nothing of positions.
+        SELECT p.position_id INTO ticket.position_id
+          FROM positions p
+         WHERE p.account_id = one.account_id AND p.instrument = one.instrument AND p.netting_key = ''
+           AND p.position_type = CASE one.trade_type WHEN 'BUY' THEN 'LONG' ELSE 'SHORT' END
+           AND p.status IN ('open', 'closing');
+    END IF;
+END $$;
+
+DO $$
+BEGIN
+    IF to_regtype('desk.open_trade') IS NULL THEN
+        CREATE TYPE desk.open_trade AS (
+            trade_id uuid, entry_time timestamptz, entry_price numeric, open_size numeric, closed_size numeric);
+    END IF;
+END $$;
+
+-- The live trades of a position, oldest first, locked.
+--
+-- They were entered since it was opened, which is all that needs to be searched. Only a position that
+-- its own trades do not explain has older ones, or ones that name no position: another program's.
+CREATE OR REPLACE FUNCTION desk.open_trades(p_position positions, p_at timestamptz) RETURNS desk.open_trade[]
+LANGUAGE plpgsql AS $$
+DECLARE
+    found   desk.open_trade[];
+    covered numeric;
+BEGIN
+    SELECT array_agg(ROW(t.trade_id, t.entry_time, t.entry_price, t.open_size, t.closed_size)::desk.open_trade
+                     ORDER BY t.entry_time, t.trade_id), sum(t.open_size)
+      INTO found, covered
+      FROM (SELECT t.trade_id, t.entry_time, t.entry_price, t.position_size - t.closed_size AS open_size, t.closed_size
+              FROM trades t
+             WHERE t.position_id = p_position.position_id AND t.status IN ('open', 'partial')
+               AND t.entry_time >= p_position.opened_at AND t.entry_time <= p_at
+               FOR UPDATE) t;
+    IF coalesce(covered, 0) < p_position.total_size AND p_position.netting_key = '' THEN
+        SELECT array_agg(ROW(t.trade_id, t.entry_time, t.entry_price, t.open_size, t.closed_size)::desk.open_trade
+                         ORDER BY t.entry_time, t.trade_id)
+          INTO found
+          FROM (SELECT t.trade_id, t.entry_time, t.entry_price, t.position_size - t.closed_size AS open_size, t.closed_size
+                  FROM trades t
+                 WHERE t.account_id = p_position.account_id AND t.instrument = p_position.instrument
+                   AND t.trade_type = CASE p_position.position_type WHEN 'LONG' THEN 'BUY' ELSE 'SELL' END
+                   AND t.status IN ('open', 'partial')
+                   AND (t.position_id = p_position.position_id OR t.position_id IS NULL)
+                   FOR UPDATE) t;
+    END IF;
+    RETURN coalesce(found, '{}');
+END $$;
+
+-- ---- the account ------------------------------------------------------------------------------
+
+-- Books cash on an account and brings equity, margin and free balance in line with its positions.
+--
+-- A balance below zero is a fact and is stored; it also ends trading, so nothing more is lost.
+CREATE OR REPLACE FUNCTION desk.book_cash(p_account uuid, p_cash numeric, p_at timestamptz) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    booked record;
+BEGIN
+    UPDATE accounts a
+       SET current_balance = a.current_balance + p_cash,
+           equity = a.current_balance + p_cash + v.unrealized,
+           margin_used = round(v.margin, scale(a.current_balance)),
+           available_balance = a.current_balance + p_cash + v.unrealized - round(v.margin, scale(a.current_balance)),
+           last_trade_at = p_at,
+           status = CASE WHEN a.current_balance + p_cash < 0 AND a.status = 'active' THEN 'risk_halt' ELSE a.status END
+      FROM (SELECT b.status AS was, coalesce(sum(p.unrealized_pnl), 0) AS unrealized,
+                   -- What cannot be valued takes no margin; the orders that come are refused for it.
+                   coalesce(sum(p.total_size * i.contract_size * coalesce(p.current_price, p.average_entry_price) * i.margin_rate
+                       * CASE WHEN i.quote_currency = b.base_currency THEN 1
+                              ELSE coalesce(direct.rate, 1 / inverse.rate, desk.convert(i.quote_currency, b.base_currency)) END), 0) AS margin
+              FROM accounts b
+              LEFT JOIN positions p ON p.account_id = b.account_id AND p.status IN ('open', 'closing')
+              LEFT JOIN instruments i ON i.instrument = p.instrument
+              LEFT JOIN fx_rates direct ON direct.from_currency = i.quote_currency AND direct.to_currency = b.base_currency
+              LEFT JOIN fx_rates inverse ON inverse.from_currency = b.base_currency AND inverse.to_currency = i.quote_currency
+             WHERE b.account_id = p_account
+             GROUP BY b.status) v
+     WHERE a.account_id = p_account
+    RETURNING a.current_balance, a.status, v.was INTO booked;
+    IF booked.status = 'risk_halt' AND booked.was = 'active' THEN
+        PERFORM desk.raise_event(p_account, 'negative_balance', 'emergency', 'desk', 'balance', booked.current_balance, 0,
+            'negative_balance:' || p_account, NULL, NULL, NULL,
+            jsonb_build_object('message', 'The balance is below zero: the account is in risk halt.'));
+    END IF;
+END $$;
+
+-- ---- the closing leg --------------------------------------------------------------------------
+
+-- Takes a size off a position at a price: realizes P&L at average cost, reduces its trades first in
+-- first out or only the one that is named. The caller holds the account and the position, has checked
+-- the size, and moves the balance by what the fill says.
+--
+-- P&L is taken from the exact cost, never from the decimals of the average price. Commission and swap
+-- are split over the trades by size; the last one takes what rounding left.
+CREATE OR REPLACE FUNCTION desk.book_closing(p_key text, held positions, p_trade uuid, p_size numeric, p_price numeric,
+    p_contract numeric, p_fx numeric, p_commission numeric, p_swap numeric, p_mark numeric, p_balance numeric,
+    p_why text, p_at timestamptz) RETURNS trade_fills
+LANGUAGE plpgsql AS $$
+DECLARE
+    direction  integer := CASE held.position_type WHEN 'LONG' THEN 1 ELSE -1 END;
+    held_cost  numeric := coalesce(held.cost, held.average_entry_price * held.total_size);
+    cost_out   numeric := held_cost * p_size / held.total_size;
+    remaining  numeric := held.total_size - p_size;
+    rest       numeric := p_size;
+    slice      numeric;
+    exit_value numeric;
+    exit_size  numeric;
+    fill       trade_fills%ROWTYPE;
+    part       trades%ROWTYPE;     -- what this close adds to one trade
+    given      trades%ROWTYPE;     -- what all of them got so far
+    taken      desk.open_trade;
+BEGIN
+    fill.price := p_price;
+    fill.size := p_size;
+    fill.gross_pnl := direction * (fill.price * p_size - cost_out) * p_contract * p_fx;
+    fill.commission := p_commission;
+    fill.swap_fee := p_swap;
+    fill.allocation := '[]';
+    given.commission := 0;
+    given.swap_fee := 0;
+
+    FOREACH taken IN ARRAY desk.open_trades(held, p_at) LOOP
+        CONTINUE WHEN taken.trade_id <> p_trade;
+        slice := least(rest, taken.open_size);
+        CONTINUE WHEN slice <= 0;
+        rest := rest - slice;
+        part.gross_pnl := direction * (fill.price - taken.entry_price) * slice * p_contract * p_fx;
+        part.commission := CASE rest WHEN 0 THEN fill.commission - given.commission ELSE fill.commission * slice / p_size END;
+        part.swap_fee := CASE rest WHEN 0 THEN fill.swap_fee - given.swap_fee ELSE fill.swap_fee * slice / p_size END;
+        given.commission := given.commission + part.commission;
+        given.swap_fee := given.swap_fee + part.swap_fee;
+        part.exit_price := fill.price;
+        IF taken.closed_size > 0 THEN
+            -- The mean of all exits, from the fills: a mean of rounded means drifts.
+            SELECT sum((a ->> 'size')::numeric * f.price), sum((a ->> 'size')::numeric) INTO exit_value, exit_size
+              FROM trade_fills f, jsonb_array_elements(f.allocation) a
+             WHERE f.position_id = held.position_id AND f.effect = 'close' AND a ->> 'trade_id' = taken.trade_id::text;
+            IF exit_size = taken.closed_size THEN
+                part.exit_price := (exit_value + fill.price * slice) / (exit_size + slice);
+            ELSE
+                SELECT (coalesce(t.exit_price, fill.price) * t.closed_size + fill.price * slice) / (t.closed_size + slice)
+                  INTO part.exit_price
+                  FROM trades t WHERE t.trade_id = taken.trade_id AND t.entry_time = taken.entry_time;
+            END IF;
+        END IF;
+        UPDATE trades t
+           SET closed_size = t.closed_size + slice,
+               status = CASE slice WHEN taken.open_size THEN 'closed' ELSE 'partial' END,
+               exit_price = part.exit_price,
+               exit_time = p_at,
+               gross_pnl = coalesce(t.gross_pnl, 0) + part.gross_pnl,
+               commission = coalesce(t.commission, 0) + part.commission,
+               swap_fee = coalesce(t.swap_fee, 0) + part.swap_fee,
+               net_pnl = coalesce(t.gross_pnl, 0) + part.gross_pnl - coalesce(t.commission, 0) - part.commission
+                         - coalesce(t.swap_fee, 0) - part.swap_fee,
+               duration_seconds = greatest(0, least(extract(epoch FROM p_at - t.entry_time), 2147483647))::integer,
+               close_reason = left(p_why, 50),
+               position_id = held.position_id
+         WHERE t.trade_id = taken.trade_id AND t.entry_time = taken.entry_time;
+        fill.allocation := fill.allocation || jsonb_build_object('trade_id', taken.trade_id, 'size', slice::text,
+            'gross_pnl', part.gross_pnl::text, 'commission', part.commission::text, 'swap_fee', part.swap_fee::text);
+        EXIT WHEN rest = 0;
+    END LOOP;
+
+    INSERT INTO trade_fills (account_id, trade_id, position_id, instrument, side, effect, size, price, fx_rate, gross_pnl,
+                             commission, swap_fee, allocation, client_key, actor, filled_at, balance_after)
+    VALUES (held.account_id,
+            CASE WHEN jsonb_array_length(fill.allocation) = 1 THEN (fill.allocation -> 0 ->> 'trade_id')::uuid END,
+            held.position_id, held.instrument, CASE direction WHEN 1 THEN 'SELL' ELSE 'BUY' END, 'close', p_size, fill.price,
+            p_fx, fill.gross_pnl, fill.commission, fill.swap_fee, fill.allocation, p_key, session_user, p_at,
+            p_balance + fill.gross_pnl - fill.commission - fill.swap_fee);
+
+    held.realized_pnl := coalesce(held.realized_pnl, 0) + fill.gross_pnl;
+    IF remaining = 0 THEN
+        -- A closed row keeps the size and the cost it last had: zero is not storable, and says less.
+        held.cost := held_cost;
+        held.current_price := fill.price;
+        held.unrealized_pnl := 0;
+        held.status := 'closed';
+        held.closed_at := p_at;
+    ELSE
+        held.total_size := remaining;
+        held.cost := held_cost - cost_out;
+        held.current_price := coalesce(p_mark, held.current_price, fill.price);
+        held.unrealized_pnl := direction * (held.current_price * remaining - held.cost) * p_contract * p_fx;
+        held.status := 'open';
+    END IF;
+    UPDATE positions p
+       SET total_size = held.total_size, cost = held.cost, current_price = held.current_price,
+           realized_pnl = held.realized_pnl, unrealized_pnl = held.unrealized_pnl,
+           daily_pnl = held.realized_pnl + held.unrealized_pnl - p.day_base,
+           status = held.status, closed_at = held.closed_at, last_updated_at = p_at
+     WHERE p.position_id = held.position_id;
+    RETURN fill;
+END $$;
+
+-- ---- the opening leg --------------------------------------------------------------------------
+
+-- Adds to a position, or opens one where `held` is none: position, trade, fill. The trade's id is the
+-- key of the request. The caller holds the account and moves the balance by what the fill says.
+CREATE OR REPLACE FUNCTION desk.book_opening(p_key uuid, p_account uuid, p_instrument text, p_side text, held positions,
+    p_netting_key text, p_size numeric, p_price numeric, p_contract numeric, p_pip numeric, p_fx numeric, p_commission numeric,
+    p_swap numeric, p_stop numeric, p_target numeric, p_mark numeric, p_balance numeric, p_equity numeric, p_venue text,
+    p_signal uuid, p_reason text, p_at timestamptz) RETURNS jsonb
+LANGUAGE plpgsql AS $$
+DECLARE
+    direction integer := CASE p_side WHEN 'BUY' THEN 1 ELSE -1 END;
+    adds      boolean := held.position_id IS NOT NULL;
+    risk      numeric := desk.risk_amount(direction, p_size, p_price, p_stop, p_contract, p_fx);
+    signal    signals%ROWTYPE;
+    fill      trade_fills%ROWTYPE;
+BEGIN
+    fill.price := p_price;
+    fill.size := p_size;
+    fill.commission := p_commission;
+    fill.swap_fee := p_swap;
+    -- Adding moves the average; the other side of the position cannot be met here, it was closed first.
+    held.cost := CASE WHEN adds THEN coalesce(held.cost, held.average_entry_price * held.total_size) ELSE 0 END + fill.price * p_size;
+    held.total_size := CASE WHEN adds THEN held.total_size ELSE 0 END + p_size;
+    held.average_entry_price := held.cost / held.total_size;
+    held.current_price := coalesce(p_mark, fill.price);
+    held.unrealized_pnl := direction * (held.current_price * held.total_size - held.cost) * p_contract * p_fx;
+    IF adds THEN
+        UPDATE positions p
+           SET total_size = held.total_size, cost = held.cost, average_entry_price = held.average_entry_price,
+               current_price = held.current_price, unrealized_pnl = held.unrealized_pnl,
+               daily_pnl = coalesce(p.realized_pnl, 0) + held.unrealized_pnl - p.day_base,
+               stop_loss = coalesce(p_stop, p.stop_loss), take_profit = coalesce(p_target, p.take_profit), last_updated_at = p_at
+         WHERE p.position_id = held.position_id;
+    ELSE
+        -- Its day begins with the first mark: until then there is no day to count from.
+        INSERT INTO positions AS p (account_id, instrument, netting_key, position_type, total_size, average_entry_price, cost,
+                                    current_price, stop_loss, take_profit, unrealized_pnl, daily_pnl, opened_at, last_updated_at)
+        VALUES (p_account, p_instrument, p_netting_key, CASE direction WHEN 1 THEN 'LONG' ELSE 'SHORT' END, held.total_size,
+                held.average_entry_price, held.cost, held.current_price, p_stop, p_target, held.unrealized_pnl,
+                held.unrealized_pnl, p_at, p_at)
+        ON CONFLICT (account_id, instrument, netting_key) WHERE status IN ('open', 'closing') DO NOTHING
+        RETURNING p.position_id INTO held.position_id;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'another program opened a position in % at the same time', p_instrument USING ERRCODE = '40001';
+        END IF;
+    END IF;
+
+    IF p_signal IS NOT NULL THEN
+        SELECT * INTO signal FROM signals g WHERE g.signal_id = p_signal;
+    END IF;
+    INSERT INTO trades (trade_id, account_id, signal_id, instrument, trade_type, position_size, entry_price, stop_loss,
+                        take_profit, risk_amount, risk_percentage, commission, swap_fee, slippage, signal_time, entry_time,
+                        trade_session, execution_venue, position_id, metadata)
+    VALUES (p_key, p_account, p_signal, p_instrument, p_side, p_size, fill.price, p_stop, p_target,
+            -- The column cannot be empty: without a stop it says 0, and the metadata that this is no number.
+            coalesce(risk, 0), greatest(0, least(coalesce(risk / nullif(p_equity, 0), 0), 9.9999)),
+            fill.commission, fill.swap_fee,
+            greatest(-9999, least(9999, coalesce((p_price - signal.entry_price) * direction / p_pip, 0))),
+            signal.generated_at, p_at, desk.session_of(p_at), p_venue, held.position_id,
+            jsonb_strip_nulls(jsonb_build_object('source', 'desk', 'actor', session_user, 'reason', p_reason,
+                'risk', CASE WHEN risk IS NULL THEN 'unbounded' END)));
+    INSERT INTO trade_fills (account_id, trade_id, position_id, instrument, side, effect, size, price, fx_rate, commission,
+                             swap_fee, client_key, actor, filled_at, balance_after)
+    VALUES (p_account, p_key, held.position_id, p_instrument, p_side, 'open', p_size, fill.price, p_fx, fill.commission,
+            fill.swap_fee, p_key::text, session_user, p_at, p_balance - fill.commission - fill.swap_fee);
+
+    IF p_signal IS NOT NULL THEN
+        INSERT INTO signal_executions (signal_id, account_id, trade_id, status, requested_by, requested_size, executed_size,
+                                       executed_price, reason, idempotency_key)
+        VALUES (p_signal, p_account, p_key, 'executed', session_user, p_size, p_size, p_price, p_reason, p_key::text);
+        -- Each account takes a signal once; it is done when no active account is left that could.
+        UPDATE signals g
+           SET execution_count = coalesce(g.execution_count, 0) + 1,
+               total_executed_size = coalesce(g.total_executed_size, 0) + p_size,
+               status = CASE WHEN EXISTS (
+                   SELECT FROM accounts a WHERE a.status = 'active' AND NOT EXISTS (
+                       SELECT FROM signal_executions e WHERE e.signal_id = g.signal_id AND e.account_id = a.account_id
+                          AND e.status IN ('claimed', 'executed')))
+                   THEN g.status ELSE 'executed' END
+         WHERE g.signal_id = p_signal;
+    END IF;
+    RETURN jsonb_build_object('trade_id', p_key, 'position_id', held.position_id, 'opened_size', p_size::text,
+        'risk_amount', round(risk, 2)::text, 'risk_percentage', round(risk / nullif(p_equity, 0), 4)::text,
+        'commission', fill.commission::text, 'swap_fee', fill.swap_fee::text);
+END $$;
+
+-- ---- one fill ---------------------------------------------------------------------------------
+
+-- Books one fill of an account: nets it against what is held, closes first and opens the rest as a new
+-- position with a trade of its own. Commission NULL is what the account pays by its own rule; a split
+-- one goes to both legs by size, and the opening leg takes what rounding left. Swap belongs to what was
+-- held, so to the closing leg where there is one.
+--
+-- With a ticket (a position or one of its trades) it only closes that. A hedging account closes in no
+-- other way; everything else is a new ticket there.
+--
+-- Booking only: no check of any kind. The caller holds the account and knows that the fill is a fact, or
+-- may become one.
+CREATE OR REPLACE FUNCTION desk.book_fill(p_key uuid, p_account uuid, p_instrument text, p_side text, p_size numeric,
+    p_price numeric, p_fx numeric, p_commission numeric, p_swap numeric, p_stop numeric, p_target numeric, p_signal uuid,
+    p_reason text, p_at timestamptz, p_ticket uuid DEFAULT NULL) RETURNS jsonb
+LANGUAGE plpgsql AS $$
+DECLARE
+    direction integer := CASE p_side WHEN 'BUY' THEN 1 ELSE -1 END;
+    around    record;
+    chosen    uuid;                 -- the trade, where the ticket is one
+    held      positions%ROWTYPE;
+    closed    trade_fills%ROWTYPE;
+    closing   numeric := 0;
+    cash      numeric := 0;
+    due       numeric;
+    result    jsonb;
+BEGIN
+    SELECT a.current_balance AS balance, a.equity, a.broker, a.metadata, coalesce(i.contract_size, 1) AS contract, i.pip_size AS pip,
+           coalesce(r.bid, r.rate) AS bid, coalesce(r.ask, r.rate) AS ask
+      INTO around
+      FROM accounts a
+      LEFT JOIN instruments i ON i.instrument = p_instrument
+      LEFT JOIN fx_rates r ON r.from_currency = i.base_currency AND r.to_currency = i.quote_currency
+     WHERE a.account_id = p_account;
+    due := coalesce(p_commission, desk.commission_of(around.metadata, p_instrument, p_size));
+
+    IF p_ticket IS NOT NULL THEN
+        SELECT t.trade_id, t.position_id INTO chosen, held.position_id FROM desk.ticket(p_ticket) t;
+        SELECT * INTO held FROM positions p WHERE p.position_id = held.position_id AND p.status IN ('open', 'closing') FOR UPDATE;
+    ELSIF NOT desk.hedges(around.metadata) THEN
+        SELECT * INTO held FROM positions p
+         WHERE p.account_id = p_account AND p.instrument = p_instrument AND p.netting_key = '' AND p.status IN ('open', 'closing')
+           FOR UPDATE;
+    END IF;
+    IF held.position_type = (CASE direction WHEN 1 THEN 'SHORT' ELSE 'LONG' END) THEN
+        closing := least(p_size, held.total_size);
+    END IF;
+    IF p_ticket IS NOT NULL AND closing < p_size THEN
+        RAISE EXCEPTION 'ticket % does not hold % to close', p_ticket, p_size USING ERRCODE = '22023';
+    END IF;
+
+    IF closing > 0 THEN
+        closed := desk.book_closing(
+            CASE WHEN p_ticket IS NULL OR p_ticket = p_key THEN p_key::text ELSE p_key || ':' || p_ticket END,
+            held, chosen, closing, p_price, around.contract, p_fx,
+            due * closing / p_size, coalesce(p_swap, 0),
+            -- What stays open is worth what it could be closed at.
+            CASE direction WHEN 1 THEN around.ask ELSE around.bid END, around.balance, coalesce(p_reason, 'netted'), p_at);
+        cash := closed.gross_pnl - closed.commission - closed.swap_fee;
+        result := jsonb_build_object('closed_position_id', held.position_id, 'closed_size', closed.size::text,
+            'remaining', (held.total_size - closing)::text, 'gross_pnl', closed.gross_pnl::text, 'net_pnl', cash::text,
+            'commission', closed.commission::text, 'swap_fee', closed.swap_fee::text, 'trades', closed.allocation);
+        held := NULL;
+    END IF;
+    IF closing < p_size THEN
+        result := coalesce(result, '{}') || desk.book_opening(p_key, p_account, p_instrument, p_side, held,
+            CASE WHEN desk.hedges(around.metadata) THEN p_key::text ELSE '' END, p_size - closing, p_price, around.contract, around.pip,
+            p_fx, due - coalesce(closed.commission, 0), CASE closing WHEN 0 THEN coalesce(p_swap, 0) ELSE 0 END, p_stop, p_target,
+            CASE direction WHEN 1 THEN around.bid ELSE around.ask END, around.balance + cash, around.equity, around.broker,
+            p_signal, p_reason, p_at);
+        cash := cash - (result ->> 'commission')::numeric - (result ->> 'swap_fee')::numeric;
+        IF closing > 0 THEN
+            result := result || jsonb_build_object('commission_close_leg', closed.commission::text,
+                'commission_open_leg', result ->> 'commission',
+                'commission', (closed.commission + (result ->> 'commission')::numeric)::text, 'swap_fee', closed.swap_fee::text);
+        END IF;
+    END IF;
+    PERFORM desk.book_cash(p_account, cash, p_at);
+    RETURN result || jsonb_build_object('fx_rate', desk.plain(p_fx));
+END $$;
+
+-- ---- placing a trade --------------------------------------------------------------------------
+
+-- Takes the locks under which an order of an account is judged and booked; false if there is no such
+-- account. Order: the system's, then the account's.
+--
+-- A lock is enough where every booking writes the account: whoever waited in a stricter isolation level
+-- then fails with 40001. Halts write it too.
+CREATE OR REPLACE FUNCTION desk.lock_account(p_account uuid) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    -- Limits that look at several accounts cannot be guarded by the row of one.
+    IF EXISTS (SELECT FROM risk_limits l
+                WHERE l.is_active AND (l.limit_scope IN ('portfolio', 'system')
+                                       OR (l.limit_scope = 'instrument' AND l.account_id IS NULL))) THEN
+        PERFORM pg_advisory_xact_lock(hashtextextended('tmt:risk', 0));
+    END IF;
+    PERFORM FROM accounts a WHERE a.account_id = p_account FOR NO KEY UPDATE;
+    RETURN FOUND;
+END $$;
+
+-- Books an order. Opposite to what is held it first closes, then opens the rest as a new position; an
+-- order that only reduces makes no trade of its own.
+--
+-- The lock is taken by one statement and the order assessed by the next: a statement that waits for a
+-- lock still sees the world from before its wait.
+CREATE OR REPLACE FUNCTION desk.place_trade(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_account uuid,
+    p_instrument text, p_side text, p_size numeric, p_price numeric, p_stop numeric, p_target numeric,
+    p_signal uuid, p_reason text) RETURNS desk.verdict
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+    answer   desk.verdict;
+    checked  desk.check_result;
+    rejected desk.check_result;
+    notable  jsonb := '[]';
+    confirms text[] := '{}';
+    reason   text := nullif(btrim(p_reason), '');
+    o        desk.order_draft;
+    booked   jsonb;
+    broken   text;
+    booked_at timestamptz;
+    payload  jsonb := jsonb_build_object('account_id', p_account, 'instrument', p_instrument, 'side', p_side,
+        'size', p_size::text, 'price', p_price::text, 'stop', p_stop::text, 'target', p_target::text,
+        'signal_id', p_signal, 'reason', p_reason);
+BEGIN
+    -- There the picture is that of the first statement, whatever others committed while this one waited.
+    IF current_setting('transaction_isolation') = 'repeatable read' THEN
+        RETURN desk.refused('ISOLATION_LEVEL', 'Orders are placed in READ COMMITTED or SERIALIZABLE.');
+    END IF;
+    answer := desk.claim(p_key, p_fingerprint, p_valid_until, 'place_trade');
+    IF answer.outcome IS NOT NULL THEN
+        RETURN answer;
+    END IF;
+    PERFORM desk.lock_account(p_account);
+    IF p_signal IS NOT NULL THEN
+        PERFORM FROM signals g WHERE g.signal_id = p_signal FOR NO KEY UPDATE;
+    END IF;
+    o := desk.draft_order(p_account, p_instrument, p_side, p_size, p_price, p_stop, p_target, p_signal);
+    FOR checked IN SELECT * FROM desk.assess(o) LOOP
+        CONTINUE WHEN checked.severity = 'info';
+        IF checked.severity = 'reject' AND rejected.code IS NULL THEN
+            rejected := checked;
+        ELSIF checked.severity = 'confirm' THEN
+            confirms := confirms || checked.code;
+        END IF;
+        notable := notable || jsonb_build_object('code', checked.code, 'severity', checked.severity, 'measured', checked.measured::text,
+            'allowed', checked.allowed::text, 'unit', checked.unit, 'limit_id', checked.limit_id, 'message', checked.message);
+    END LOOP;
+
+    IF rejected.code IS NOT NULL THEN
+        -- A slip of the hand is the trader's own; what a limit or a halt stopped is the risk officer's too.
+        IF rejected.limit_id IS NOT NULL OR rejected.code ~ '^(TRADING_HALT|ACCOUNT_(RISK_HALT|SUSPENDED|CLOSED)|MAX_|INSUFFICIENT_MARGIN|RISK_PERCENTAGE|NO_EQUITY|PRICE_COLLAR)' THEN
+            PERFORM desk.raise_refusal(p_account, rejected,
+                format('%s %s %s @ %s', upper(p_side), desk.plain(p_size), p_instrument, desk.plain(p_price)));
+        END IF;
+        RETURN desk.settle(p_key, 'place_trade', desk.refused(rejected.code, rejected.message, rejected.measured,
+            rejected.allowed, rejected.unit, rejected.limit_id, jsonb_build_object('checks', notable)), payload);
+    ELSIF cardinality(confirms) > 0 AND reason IS NULL THEN
+        RETURN desk.settle(p_key, 'place_trade', desk.refused('CONFIRM_REQUIRED',
+            format('%s Give a reason to send it all the same.', notable -> 0 ->> 'message'),
+            p_detail => jsonb_build_object('checks', notable, 'confirm', to_jsonb(confirms))), payload);
+    END IF;
+
+    booked_at := clock_timestamp();
+    IF NOT coalesce(o.day_base_known, false) THEN
+        PERFORM desk.roll_day(ARRAY[p_account]);
+    END IF;
+    IF o.fx IS NULL AND o.closing > 0 THEN
+        SELECT c.rate INTO o.fx FROM positions p, desk.closing_rate(p) c WHERE p.position_id = o.position_id;
+    END IF;
+    -- What follows is booked whole or not at all: an amount that no column can hold and an id that
+    -- another program has used already are answers, not errors.
+    BEGIN
+        booked := desk.book_fill(p_key, p_account, o.instrument, o.side, o.size, o.price, o.fx, NULL, 0, o.stop, o.target, o.signal_id,
+            reason, booked_at);
+    EXCEPTION
+        WHEN numeric_value_out_of_range THEN
+            RETURN desk.settle(p_key, 'place_trade', desk.amount_out_of_range(p_account), payload);
+        WHEN unique_violation THEN
+            GET STACKED DIAGNOSTICS broken = TABLE_NAME;
+            IF broken NOT LIKE 'trade%' THEN
+                RAISE;
+            END IF;
+            RETURN desk.settle(p_key, 'place_trade', desk.refused('KEY_REUSED', 'A trade with this id exists already.'), payload);
+    END;
+
+    answer := desk.accepted(
+        CASE WHEN o.opening > 0 THEN p_key ELSE o.position_id END,
+        format('%s %s %s at %s%s.', CASE o.side WHEN 'BUY' THEN 'Bought' ELSE 'Sold' END, desk.size_text(o.size), o.instrument,
+            desk.price_text(o.price, o.tick_size), CASE WHEN o.closing > 0 THEN format(', realized %s %s',
+                desk.signed_amount((booked ->> 'gross_pnl')::numeric), o.currency) ELSE '' END),
+        CASE WHEN o.closing > 0 AND o.opening > 0 THEN 'FLIPPED' WHEN o.closing > 0 THEN 'REDUCED' END,
+        booked || CASE WHEN notable = '[]' THEN '{}' ELSE jsonb_build_object('checks', notable) END);
+    RETURN desk.settle(p_key, 'place_trade', answer, payload);
+END $$;
+
+-- The answer to a write of which some amount fits no column.
+CREATE OR REPLACE FUNCTION desk.amount_out_of_range(p_subject uuid) RETURNS desk.verdict
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT desk.refused('AMOUNT_OUT_OF_RANGE', 'An amount that follows from this is larger than can be booked. Nothing was booked.',
+                        p_subject => p_subject)
+$$;
