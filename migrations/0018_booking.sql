@@ -472,7 +472,7 @@ BEGIN
         PERFORM FROM signals g WHERE g.signal_id = p_signal FOR NO KEY UPDATE;
     END IF;
     o := desk.draft_order(p_account, p_instrument, p_side, p_size, p_price, p_stop, p_target, p_signal);
-    FOR checked IN SELECT * FROM desk.assess(o) LOOP
+    FOREACH checked IN ARRAY desk.checks(o) LOOP
         CONTINUE WHEN checked.severity = 'info';
         IF checked.severity = 'reject' AND rejected.code IS NULL THEN
             rejected := checked;

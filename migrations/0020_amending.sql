@@ -3,16 +3,6 @@ SET LOCAL ROLE tmt_owner;
 
 -- ---- stops and targets ------------------------------------------------------------------------
 
--- What a wider stop has to pass besides the rules below: the limits on risk. Only where the limit engine
--- does not bring its own.
-DO $$
-BEGIN
-    IF to_regprocedure('desk.assess_amend(uuid,numeric)') IS NULL THEN
-        CREATE FUNCTION desk.assess_amend(p_position uuid, p_stop numeric) RETURNS SETOF desk.check_result
-        LANGUAGE sql STABLE AS 'SELECT NULL::desk.check_result WHERE false';
-    END IF;
-END $$;
-
 -- Sets stop, target and trailing distance of a position to what is given; NULL is none.
 --
 -- A tighter stop is less risk and always possible. A wider one, or none, is more risk: refused where only
@@ -59,12 +49,9 @@ BEGIN
         RETURN desk.settle(p_key, 'amend_position', answer, payload);
     END IF;
 
-    -- The position as an order that adds nothing: the checks of orders speak of it in the same words.
+    -- As an order of its size: what the market and the instrument say is then said in the same words.
     o := desk.draft_order(held.account_id, held.instrument, CASE held.position_type WHEN 'LONG' THEN 'BUY' ELSE 'SELL' END,
         held.total_size, held.average_entry_price, stop, target, NULL);
-    o.held := o.direction * held.total_size;
-    o.closing := 0;
-    o.opening := held.total_size;
     mark := coalesce(CASE o.direction WHEN 1 THEN o.bid ELSE o.ask END, held.current_price);
     wider := coalesce((stop - held.stop_loss) * o.direction < 0, held.stop_loss IS NOT NULL AND stop IS NULL)
           OR coalesce(trail > held.trailing_stop_distance, held.trailing_stop_distance IS NOT NULL AND trail IS NULL);
@@ -94,11 +81,11 @@ BEGIN
     END LOOP;
 
     IF wider THEN
-        FOR checked IN
-            SELECT * FROM desk.check_person(o)
-            UNION ALL SELECT * FROM desk.check_standing(o)
-            UNION ALL SELECT * FROM desk.assess_amend(p_position, stop)
-        LOOP
+        IF NOT desk.may('tmt_trader', 'tmt_admin', 'tmt_agent') THEN
+            RETURN desk.settle(p_key, 'amend_position', desk.refused('NOT_PERMITTED', format('%s may tighten a stop, but not widen it.',
+                session_user), p_subject => p_position), payload);
+        END IF;
+        FOR checked IN SELECT * FROM desk.assess_amend(p_position, stop) LOOP
             CONTINUE WHEN checked.severity = 'info';
             IF checked.severity = 'reject' AND rejected.code IS NULL THEN
                 rejected := checked;
