@@ -246,7 +246,7 @@ BEGIN
             m.before, m.after, m.allowed, m.unit, m.limit_id)
         WHEN m.over_at_stop THEN desk.line(upper(m.limit_type), 'confirm', format('%s is %s of %s; with this trade at its stop the limit would be reached.',
             what, desk.measured_text(m.after, m.unit), desk.measured_text(m.allowed, m.unit)), m.before, m.after, m.allowed, m.unit, m.limit_id)
-        ELSE desk.line(upper(m.limit_type), 'info', format('Uses %s of %s%s', desk.measured_text(m.after, m.unit), desk.measured_text(m.allowed, m.unit),
+        ELSE desk.line(upper(m.limit_type), 'info', format('%s %s of %s%s', what, desk.measured_text(m.after, m.unit), desk.measured_text(m.allowed, m.unit),
             CASE WHEN (NOT m.is_minimum AND m.after >= m.warned) OR (m.is_minimum AND m.after <= m.warned) THEN ': past its warning.' ELSE '.' END),
             m.before, m.after, m.allowed, m.unit, m.limit_id)
     END;
@@ -270,6 +270,39 @@ LANGUAGE sql STABLE AS $$
     END
 $$;
 
+-- Loss of the day and drawdown by the account's own columns. Which reading of the rule applies, and how
+-- the floor moves, is in accounts.metadata -> 'risk_rules': {"daily": {"base", "inclusive"},
+-- "drawdown": {"trailing", "lock", "inclusive"}}; by default equity, static, and reached is breached.
+CREATE OR REPLACE FUNCTION desk.account_rules(o desk.order_draft) RETURNS desk.limit_measure[]
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    rules desk.limit_measure[] := '{}';
+    m     desk.limit_measure;
+    rule  jsonb;
+BEGIN
+    m.scope := 'account';
+    m.unit := o.currency;
+    m.is_loss := true;
+    FOR step IN 1 .. 2 LOOP
+        rule := o.risk_rules -> CASE step WHEN 1 THEN 'daily' ELSE 'drawdown' END;
+        m.limit_type := CASE step WHEN 1 THEN 'max_daily_loss' ELSE 'max_drawdown' END;
+        m.allowed := CASE step WHEN 1 THEN desk.daily_loss_amount(o.max_daily_loss, o.initial_balance)
+                               ELSE o.max_total_drawdown * o.initial_balance END;
+        CONTINUE WHEN m.allowed IS NULL;
+        m.inclusive := rule ->> 'inclusive' IS DISTINCT FROM 'false';
+        -- How far equity is below the point from which the floor hangs.
+        m.after := m.allowed - o.equity + CASE step
+            WHEN 1 THEN desk.day_floor(jsonb_build_object('base', rule ->> 'base', 'amount', m.allowed), o.initial_balance, o.day_balance, o.day_base)
+            ELSE desk.drawdown_floor(coalesce('trailing_' || (rule ->> 'trailing'), 'static'), m.allowed, o.initial_balance, o.peak_balance,
+                     o.peak_equity, CASE WHEN rule ->> 'lock' = 'initial' THEN o.initial_balance ELSE (rule ->> 'lock')::numeric END) END;
+        m.before := m.after;
+        m.warned := desk.warning_level(m.allowed, NULL, false);
+        m.breach := CASE WHEN m.inclusive THEN m.after >= m.allowed ELSE m.after > m.allowed END;
+        rules := rules || m;
+    END LOOP;
+    RETURN rules;
+END $$;
+
 CREATE OR REPLACE FUNCTION desk.judge_risk(o desk.order_draft, p_measures desk.limit_measure[]) RETURNS desk.check_result[]
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -278,11 +311,7 @@ DECLARE
     most   numeric := (o.settings ->> 'max_risk_fraction')::numeric;
     daily  numeric := desk.daily_loss_amount(o.max_daily_loss, o.initial_balance);
     after  numeric;
-    rule   jsonb;
-    lost   numeric;
-    bound  numeric;
     at_stop numeric;
-    over   boolean;
 BEGIN
     IF o.risk IS NULL THEN
         IF o.is_preview THEN
@@ -333,30 +362,22 @@ BEGIN
             o.margin_used, after, o.equity, o.currency);
     END IF;
 
-    -- Loss and drawdown by the account's own columns. Through the floor: no new risk. Through it if the
-    -- stop is hit: worth a reason.
+    -- Through the floor: no new risk. Through it if the stop is hit: worth a reason.
     IF daily IS NULL THEN
         lines := lines || desk.line('MAX_DAILY_LOSS', 'reject', format('The account''s daily loss limit is %s, which is no limit. '
             'It has to be corrected first.', desk.plain(o.max_daily_loss)), NULL, NULL, o.max_daily_loss, o.currency);
     END IF;
-    FOR step IN 1 .. 2 LOOP
-        rule := o.risk_rules -> CASE step WHEN 1 THEN 'daily' ELSE 'drawdown' END;
-        bound := CASE step WHEN 1 THEN daily ELSE o.max_total_drawdown * o.initial_balance END;
-        CONTINUE WHEN bound IS NULL;
-        lost := bound - o.equity + CASE step
-            WHEN 1 THEN desk.day_floor(jsonb_build_object('base', rule ->> 'base', 'amount', bound), o.initial_balance, o.day_balance, o.day_base)
-            ELSE desk.drawdown_floor(coalesce('trailing_' || (rule ->> 'trailing'), 'static'), bound, o.initial_balance, o.peak_balance,
-                     o.peak_equity, CASE WHEN rule ->> 'lock' = 'initial' THEN o.initial_balance ELSE (rule ->> 'lock')::numeric END) END;
-        over := CASE WHEN rule ->> 'inclusive' = 'false' THEN lost > bound ELSE lost >= bound END;
-        at_stop := lost + coalesce(o.risk, 0);
-        CONTINUE WHEN NOT (o.is_preview OR over OR at_stop >= bound);
-        lines := lines || desk.line(CASE step WHEN 1 THEN 'MAX_DAILY_LOSS' ELSE 'MAX_DRAWDOWN' END,
-            CASE WHEN over THEN 'reject' WHEN at_stop >= bound THEN 'confirm' ELSE 'info' END,
-            format('%s is %s of %s %s%s', CASE step WHEN 1 THEN 'Today''s loss' ELSE 'Drawdown' END, desk.amount(lost), desk.amount(bound), o.currency,
-                CASE WHEN over THEN ': the limit is reached.'
-                     WHEN at_stop >= bound THEN format('; with this trade at its stop it would be %s.', desk.amount(at_stop))
+    FOREACH m IN ARRAY desk.account_rules(o) LOOP
+        at_stop := m.after + coalesce(o.risk, 0);
+        CONTINUE WHEN NOT (o.is_preview OR m.breach OR at_stop >= m.allowed);
+        lines := lines || desk.line(upper(m.limit_type),
+            CASE WHEN m.breach THEN 'reject' WHEN at_stop >= m.allowed THEN 'confirm' ELSE 'info' END,
+            format('%s is %s of %s %s%s', CASE m.limit_type WHEN 'max_daily_loss' THEN 'Today''s loss' ELSE 'Drawdown' END,
+                desk.amount(m.after), desk.amount(m.allowed), o.currency,
+                CASE WHEN m.breach THEN ': the limit is reached.'
+                     WHEN at_stop >= m.allowed THEN format('; with this trade at its stop it would be %s.', desk.amount(at_stop))
                      ELSE '.' END),
-            lost, at_stop, bound, o.currency);
+            m.after, at_stop, m.allowed, o.currency);
     END LOOP;
     RETURN lines;
 END $$;

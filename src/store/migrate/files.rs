@@ -72,10 +72,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     18 "0018" "booking" Once,
     19 "0019" "closing" Once,
     20 "0020" "amending" Once,
+    21 "0021" "watch" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 20;
+pub const LATEST: i32 = 21;
 
 #[cfg(test)]
 mod tests {
