@@ -214,7 +214,8 @@ END $$;
 
 -- ---- halts ------------------------------------------------------------------------------------
 
--- Why a halt was set, where a rule did it: max_daily_loss, max_drawdown. None: a person.
+-- Why a halt was set, where a rule did it: max_daily_loss, which a new day may end, or another loss. None:
+-- a person.
 ALTER TABLE trading_halts ADD COLUMN IF NOT EXISTS cause varchar(50);
 
 -- Stops new risk for an account, an instrument, a portfolio or everything. Halts are rows: they survive

@@ -108,14 +108,16 @@ async fn the_books_of_a_founded_desk_balance() {
                                     * CASE t.trade_type WHEN 'BUY' THEN 1 ELSE -1 END, 2))";
     assert_eq!(number(&client, wrong).await, 0);
     // Every account: what was realized since the day began, and equity at the marks.
-    let off = "SELECT count(*) FROM accounts a JOIN performance_metrics m USING (account_id)
+    let off = "SELECT count(*) FROM accounts a
+         JOIN performance_metrics m ON m.account_id = a.account_id AND m.period_type = 'daily'
         WHERE a.current_balance <> m.start_balance + (SELECT coalesce(sum(t.net_pnl), 0) FROM trades t
                 WHERE t.account_id = a.account_id AND t.exit_time >= m.period_start)
            OR a.equity <> a.current_balance + (SELECT coalesce(sum(p.unrealized_pnl), 0) FROM positions p
                 WHERE p.account_id = a.account_id AND p.status = 'open')
            OR a.available_balance <> a.equity - a.margin_used OR a.margin_used <= 0";
     assert_eq!(number(&client, off).await, 0);
-    assert_eq!(number(&client, "SELECT count(*) FROM performance_metrics").await, 6);
+    let days = "SELECT count(*) FROM performance_metrics WHERE period_type = 'daily'";
+    assert_eq!(number(&client, days).await, 6);
 }
 
 #[tokio::test]

@@ -33,8 +33,12 @@ async fn a_trade_is_booked_in_every_table_at_once() {
     assert_eq!(book.text(ACCOUNT).await, "100000.00 99990.00 3662.67 96327.33");
     let fill = "SELECT format('%s %s %s %s fx %s', side, effect, size, price, trim_scale(fx_rate)) FROM trade_fills";
     assert_eq!(book.text(fill).await, "BUY open 100000.00 1.10000 fx 1");
-    let day = "SELECT format('%s %s', start_balance, start_equity) FROM performance_metrics";
-    assert_eq!(book.text(day).await, "100000.00 100000.00");
+    let day = "SELECT string_agg(format('%s %s %s', period_type, start_balance, start_equity), ', ' ORDER BY period_type)
+        FROM performance_metrics";
+    assert_eq!(
+        book.text(day).await,
+        "daily 100000.00 100000.00, monthly 100000.00 100000.00, weekly 100000.00 100000.00"
+    );
     assert_eq!(book.text("SELECT last_trade_at > now() - interval '1 minute' FROM accounts WHERE account_name = 'alpha'").await, "true");
 }
 

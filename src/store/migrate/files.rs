@@ -73,10 +73,12 @@ pub const MIGRATIONS: &[Migration] = migrations![
     19 "0019" "closing" Once,
     20 "0020" "amending" Once,
     21 "0021" "watch" Once,
+    22 "0022" "days" Once,
+    23 "0023" "reconcile" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 21;
+pub const LATEST: i32 = 23;
 
 #[cfg(test)]
 mod tests {
