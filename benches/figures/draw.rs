@@ -79,6 +79,7 @@ fn position(number: u128, now: DateTime<Utc>) -> Position {
         direction: if number.is_multiple_of(2) { Direction::Long } else { Direction::Short },
         size: dec!(10_000),
         average_entry: dec!(1.0842),
+        exact_cost: None,
         booked_price: None,
         booked_pnl: None,
         realized_pnl: None,

@@ -8,6 +8,7 @@ use crate::domain::event::RiskEvent;
 use crate::domain::halt::{HaltMode, Scope};
 use crate::domain::ids::AccountId;
 use crate::domain::instrument::Instrument;
+use crate::domain::levels;
 use crate::domain::money::{self, Price, Size, exact};
 use crate::domain::position::Position;
 use crate::domain::request::{NewTrade, Verb};
@@ -146,24 +147,10 @@ fn open(model: &Model, ticket: &Ticket, side: Side) -> Result<NewTrade, Problem>
         .ok_or_else(|| Problem::at(FieldName::Price, "type a price, or press = for that of now"))?;
     let stop = self::price(ticket, FieldName::Stop, instrument)?;
     let target = self::price(ticket, FieldName::Target, instrument)?;
-    let is_beyond = |level: Decimal, side: Side| match side {
-        Side::Buy => level >= price,
-        Side::Sell => level <= price,
-    };
-    if stop.is_some_and(|stop| is_beyond(stop, side)) {
-        let text = match side {
-            Side::Buy => "the stop of a buy stands below the price",
-            Side::Sell => "the stop of a sell stands above the price",
-        };
-        return Err(Problem::at(FieldName::Stop, text));
-    }
-    if target.is_some_and(|target| !is_beyond(target, side) || target == price) {
-        let text = match side {
-            Side::Buy => "the target of a buy stands above the price",
-            Side::Sell => "the target of a sell stands below the price",
-        };
-        return Err(Problem::at(FieldName::Target, text));
-    }
+    levels::check(side, price, stop, target).map_err(|fault| {
+        let field = if fault.is_of_target() { FieldName::Target } else { FieldName::Stop };
+        Problem::at(field, fault.to_string())
+    })?;
     let signal = if let Form::Open { signal, .. } = &ticket.form { *signal } else { None };
     Ok(NewTrade {
         account,

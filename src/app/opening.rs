@@ -14,7 +14,7 @@ use crate::domain::ids::{AccountId, ClientKey, EventId, InstrumentId, PositionId
 use crate::domain::instrument::Instrument;
 use crate::domain::limit::{Limit, LimitState};
 use crate::domain::request::Verb;
-use crate::domain::sizing;
+use crate::domain::sizing::{self, Wish};
 use crate::domain::trade::Side;
 
 /// Why no ticket opens, as a sentence.
@@ -202,10 +202,10 @@ pub(super) fn risk_size(model: &Model, ticket: &mut Ticket) -> Result<(), Declin
             format!("no rate from {} to {}", instrument.quote_currency, row.base_currency)
         })?;
     let fraction = model.options.risk_fraction;
-    let size =
-        sizing::size_for_risk(equity, fraction, price, stop, Decimal::ZERO, instrument, rate)
-            .ok_or("even the smallest size risks more than that")?;
-    ticket.fill_number(FieldName::Size, Some(size.get()));
+    let wish =
+        Wish { equity, fraction, entry: price, stop, fx: rate, commission: Decimal::ZERO, legs: 1 };
+    let sized = sizing::size_for_risk(&wish, instrument, &[]).map_err(|why| why.to_string())?;
+    ticket.fill_number(FieldName::Size, Some(sized.size));
     Ok(())
 }
 

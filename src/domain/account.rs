@@ -5,6 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
+use super::drawdown::DailyLossColumn;
 use super::ids::AccountId;
 
 /// Whether real money is at stake. Ordered by seriousness, the most serious last.
@@ -122,14 +123,13 @@ pub struct Account {
 }
 
 impl Account {
-    /// Returns the largest loss of one day, as an amount (domain vector DD-12).
-    pub fn daily_loss_limit(&self) -> Option<Decimal> {
-        if self.max_daily_loss <= Decimal::ZERO {
-            None
-        } else if self.max_daily_loss <= Decimal::ONE {
-            self.initial_balance.checked_mul(self.max_daily_loss)
-        } else {
-            Some(self.max_daily_loss)
-        }
+    /// Returns the largest loss of one day, and how the column that names it was read.
+    pub fn daily_loss_limit(&self) -> Option<DailyLossColumn> {
+        DailyLossColumn::read(self.max_daily_loss, self.initial_balance)
+    }
+
+    /// Returns the largest loss since the start, as an amount.
+    pub fn drawdown_limit(&self) -> Option<Decimal> {
+        self.initial_balance.checked_mul(self.max_total_drawdown)
     }
 }

@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
+use super::drawdown::Edge;
 use super::halt::Scope;
 use super::ids::{AccountId, LimitId};
-
-/// Share of the limit at which a warning begins where the row names none.
-pub const DEFAULT_WARNING: Decimal = rust_decimal::dec!(0.80);
+pub use super::threshold::DEFAULT_WARNING;
+use super::threshold::{Bound, Threshold};
 
 /// A row of `risk_limits`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,26 +70,136 @@ pub enum Standing {
     Breach,
 }
 
+/// What a limit allows, read in its unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit<'a> {
+    /// Percent points of equity.
+    Percentage,
+    /// A share of equity.
+    Fraction,
+    /// An amount in this currency.
+    Money(&'a str),
+    /// `units`, `lots`, `count`, `ratio`, `pips`, `seconds`: what it counts by itself.
+    Other(&'a str),
+}
+
+impl<'a> Unit<'a> {
+    /// Reads the word of `limit_unit`: a currency is three to eight capital letters, as
+    /// `desk.unit_currency` has it.
+    pub fn read(word: &'a str) -> Self {
+        let word = word.trim();
+        match word {
+            "percentage" => Self::Percentage,
+            "fraction" => Self::Fraction,
+            _ if (3..=8).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_uppercase()) => {
+                Self::Money(word)
+            }
+            _ => Self::Other(word),
+        }
+    }
+
+    /// Returns `value` of this unit as an amount of money, given the equity it may be a share of in
+    /// the currency of the answer; `None` where it is no money.
+    pub fn amount(self, value: Decimal, equity: Decimal) -> Option<Decimal> {
+        match self {
+            Self::Percentage => equity.checked_mul(value)?.checked_div(Decimal::ONE_HUNDRED),
+            Self::Fraction => equity.checked_mul(value),
+            Self::Money(_) => Some(value),
+            Self::Other(_) => None,
+        }
+    }
+
+    /// Returns an amount of money in this unit; the inverse of [`Self::amount`].
+    pub fn of_amount(self, amount: Decimal, equity: Decimal) -> Option<Decimal> {
+        match self {
+            Self::Percentage | Self::Fraction if equity <= Decimal::ZERO => None,
+            Self::Percentage => amount.checked_div(equity)?.checked_mul(Decimal::ONE_HUNDRED),
+            Self::Fraction => amount.checked_div(equity),
+            Self::Money(_) => Some(amount),
+            Self::Other(_) => None,
+        }
+    }
+
+    /// Tells whether `value` per cent is so little that a fraction may have been meant. The tight
+    /// reading is the safe one and is taken, but said so: `PERCENTAGE_LOOKS_LIKE_FRACTION`.
+    pub fn looks_like_fraction(self, value: Decimal) -> bool {
+        self == Self::Percentage && value <= Decimal::ONE
+    }
+}
+
 impl Limit {
+    /// Returns its unit.
+    pub fn reading(&self) -> Unit<'_> {
+        Unit::read(&self.unit)
+    }
+
+    /// Returns on which side of it one may be.
+    pub fn bound(&self) -> Bound {
+        if self.limit_type.starts_with("min_") { Bound::AtLeast } else { Bound::AtMost }
+    }
+
+    /// Tells whether reaching it breaks it: losses and drawdown do, size and exposure do not
+    /// (domain rules, section 9; `desk.limit_types.inclusive`).
+    pub fn edge(&self) -> Edge {
+        match self.limit_type.as_str() {
+            "max_daily_loss"
+            | "max_weekly_loss"
+            | "max_monthly_loss"
+            | "max_drawdown"
+            | "max_loss_per_position"
+            | "max_consecutive_losses" => Edge::Inclusive,
+            _ => Edge::Exclusive,
+        }
+    }
+
+    /// Returns limit and warning together, in the limit's unit.
+    pub fn threshold(&self) -> Option<Threshold> {
+        Threshold::new(self.bound(), self.edge(), self.value, self.warning)
+    }
+
     /// Returns where a warning begins, in the limit's unit.
     pub fn warning_level(&self) -> Option<Decimal> {
-        self.warning.or_else(|| self.value.checked_mul(DEFAULT_WARNING))
+        Some(self.threshold()?.warning)
+    }
+
+    /// Tells whether it binds at an instant.
+    pub fn is_in_force(&self, at: DateTime<Utc>) -> bool {
+        self.state == LimitState::Active
+            && self.effective_from.is_none_or(|from| from <= at)
+            && self.effective_until.is_none_or(|until| at < until)
+    }
+
+    /// Tells whether it looks at an account of that portfolio trading that instrument.
+    pub fn covers(&self, account: AccountId, portfolio: Option<&str>, instrument: &str) -> bool {
+        let identifier = self.identifier.as_deref();
+        self.account.is_none_or(|id| id == account)
+            && match self.scope {
+                // Without a named account it holds for each account by itself.
+                Scope::System | Scope::Account => true,
+                Scope::Portfolio => portfolio.is_some() && identifier == portfolio,
+                Scope::Instrument => identifier == Some(instrument),
+            }
     }
 
     /// Tells whether `new` binds more tightly than the limit as it is.
     pub fn is_tightened_by(&self, new: Decimal) -> bool {
-        // A floor under something (margin level, reward over risk) is tightened by raising it.
-        if self.limit_type.starts_with("min_") { new > self.value } else { new < self.value }
+        match self.bound() {
+            Bound::AtLeast => new > self.value,
+            Bound::AtMost => new < self.value,
+        }
     }
 
-    /// Returns how `measured`, in the limit's unit, stands.
-    pub fn standing(&self, measured: Decimal) -> Standing {
-        if measured > self.value {
-            Standing::Breach
-        } else if self.warning_level().is_some_and(|level| measured >= level) {
-            Standing::Warning
-        } else {
-            Standing::Clear
+    /// Returns how `measured`, in the limit's unit, stands; `None` where the numbers overflow.
+    pub fn standing(&self, measured: Decimal) -> Option<Standing> {
+        Some(self.threshold()?.standing(measured))
+    }
+
+    /// Returns how much of it is used, as a share: for a lower bound, how much of what is there is
+    /// needed. `None` where that has no number.
+    pub fn used(&self, measured: Decimal) -> Option<Decimal> {
+        match self.bound() {
+            Bound::AtMost => measured.checked_div(self.value),
+            Bound::AtLeast => self.value.checked_div(measured),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::ids::InstrumentId;
 use super::instrument::Instrument;
 use super::position::{Direction, Position};
 use super::quote::Quote;
+use super::{conversion, valuation};
 
 /// Last quotes and what instruments are, to value positions with.
 #[derive(Debug, Clone, Default)]
@@ -21,9 +22,6 @@ pub struct Book {
     /// Middle price by base, then quote currency.
     rates: HashMap<String, HashMap<String, Decimal>>,
 }
-
-/// Currencies over which an amount is converted when there is no direct rate, in this order.
-const BRIDGES: [&str; 2] = ["USD", "EUR"];
 
 impl Book {
     /// Replaces the instruments.
@@ -72,44 +70,21 @@ impl Book {
 
     /// Returns what one unit of `from` is worth in `to`, or `None` if there is no way to know.
     pub fn rate(&self, from: &str, to: &str) -> Option<Decimal> {
-        if from == to {
-            return Some(Decimal::ONE);
-        }
-        self.leg(from, to).or_else(|| {
-            BRIDGES.iter().find_map(|over| self.leg(from, over)?.checked_mul(self.leg(over, to)?))
-        })
-    }
-
-    fn leg(&self, from: &str, to: &str) -> Option<Decimal> {
-        if from == to {
-            return Some(Decimal::ONE);
-        }
-        self.pair(from, to).or_else(|| Decimal::ONE.checked_div(self.pair(to, from)?))
-    }
-
-    fn pair(&self, base: &str, quote: &str) -> Option<Decimal> {
-        self.rates.get(base)?.get(quote).copied()
+        conversion::rate(from, to, |base, quote| self.rates.get(base)?.get(quote).copied())
     }
 
     /// Returns the price at which a position would be closed: the bid for a long one, the ask for a
     /// short one.
     pub fn mark(&self, instrument: &InstrumentId, direction: Direction) -> Option<Decimal> {
         let quote = self.quotes.get(instrument)?;
-        Some(match direction {
-            Direction::Long => quote.bid,
-            Direction::Short => quote.ask,
-        })
+        Some(Quote::closing_price(quote.bid, quote.ask, direction))
     }
 
     /// Returns the open P&L of a position at `price`, in `currency`, not rounded.
     pub fn open_pnl(&self, held: &Position, price: Decimal, currency: &str) -> Option<Decimal> {
         let row = self.instruments.get(&held.instrument)?;
-        price
-            .checked_sub(held.average_entry)?
-            .checked_mul(held.direction.sign())?
-            .checked_mul(held.size)?
-            .checked_mul(row.contract_size)?
-            .checked_mul(self.rate(&row.quote_currency, currency)?)
+        let fx = self.rate(&row.quote_currency, currency)?;
+        valuation::pnl(held.direction, held.size, held.cost()?, price, row.contract_size, fx)
     }
 
     /// Returns `size · contract size · price`, in `currency`, not rounded; always positive.
@@ -121,9 +96,8 @@ impl Book {
         currency: &str,
     ) -> Option<Decimal> {
         let row = self.instruments.get(instrument)?;
-        size.checked_mul(row.contract_size)?
-            .checked_mul(price)?
-            .checked_mul(self.rate(&row.quote_currency, currency)?)
+        let fx = self.rate(&row.quote_currency, currency)?;
+        valuation::notional(size, row.contract_size, price, fx)
     }
 
     /// Returns how many pips `price` is from `entry`, positive where `direction` gains.
@@ -135,6 +109,6 @@ impl Book {
         price: Decimal,
     ) -> Option<Decimal> {
         let row = self.instruments.get(instrument)?;
-        price.checked_sub(entry)?.checked_div(row.pip_size)?.checked_mul(direction.sign())
+        valuation::pips(direction, entry, price, row.pip_size)
     }
 }

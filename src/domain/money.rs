@@ -6,6 +6,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use thiserror::Error;
 
 use super::instrument::Instrument;
+use super::rounding::floor_step;
 
 /// Rounds to `places` decimals, half away from zero, as PostgreSQL's `numeric` does, and turns a
 /// negative zero into zero. (`Decimal::round_dp` is bankers': 2.665 would become 2.66.)
@@ -148,6 +149,9 @@ impl Size {
     /// [`SizeRefused`] names the rule that was broken and carries its numbers.
     pub fn typed(wanted: Decimal, instrument: &Instrument) -> Result<Self, SizeRefused> {
         let (min, step) = (instrument.min_size, instrument.size_step);
+        if wanted.checked_rem(step).is_none_or(|rest| !rest.is_zero()) {
+            return Err(SizeRefused::OffStep { wanted, step });
+        }
         if wanted < min || wanted <= Decimal::ZERO {
             return Err(SizeRefused::BelowMinimum { wanted, min });
         }
@@ -156,19 +160,14 @@ impl Size {
         {
             return Err(SizeRefused::AboveMaximum { wanted, max });
         }
-        match wanted.checked_rem(step) {
-            Some(rest) if rest.is_zero() => Ok(Self(wanted)),
-            _ => Err(SizeRefused::OffStep { wanted, step }),
-        }
+        Ok(Self(wanted))
     }
 
     /// Rounds a computed size down to a whole step, or returns `None` if less than the minimum is
     /// left: no trade rather than a larger one.
     pub fn computed(raw: Decimal, instrument: &Instrument) -> Option<Self> {
         let capped = instrument.max_size.map_or(raw, |max| raw.min(max));
-        // The remainder is exact; a 28-digit quotient can round up into the next step.
-        let rest = capped.checked_rem(instrument.size_step)?;
-        Self::typed(capped.checked_sub(rest)?, instrument).ok()
+        Self::typed(floor_step(capped, instrument.size_step)?, instrument).ok()
     }
 
     /// Returns the number of contracts.
@@ -195,6 +194,16 @@ pub enum PriceRefused {
         /// The instrument's tick.
         tick: Decimal,
     },
+}
+
+impl PriceRefused {
+    /// Returns the stable code, the same that `desk.assess_trade` gives.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotPositive(_) => "PRICE_OUT_OF_RANGE",
+            Self::OffTick { .. } => "PRICE_NOT_A_TICK",
+        }
+    }
 }
 
 impl Price {

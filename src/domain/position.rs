@@ -73,6 +73,8 @@ pub struct Position {
     pub size: Decimal,
     /// Average price paid, five decimals: for reading, not for booking.
     pub average_entry: Decimal,
+    /// Exact cost of the size, Σ price · size; `None` in rows of writers that keep none.
+    pub exact_cost: Option<Decimal>,
     /// Price that was last written to the row, and the P&L at it.
     pub booked_price: Option<Decimal>,
     /// Open P&L that was last written to the row.
@@ -89,4 +91,17 @@ pub struct Position {
     pub opened_at: DateTime<Utc>,
     /// Row version, for optimistic locks.
     pub last_updated_at: DateTime<Utc>,
+}
+
+impl Position {
+    /// Returns what the size cost, Σ price · size: exactly where that is known, else by the average
+    /// price with its five decimals.
+    pub fn cost(&self) -> Option<Decimal> {
+        self.exact_cost.or_else(|| self.average_entry.checked_mul(self.size))
+    }
+
+    /// Returns the size, below zero where it is short.
+    pub fn signed_size(&self) -> Option<Decimal> {
+        self.size.checked_mul(self.direction.sign())
+    }
 }

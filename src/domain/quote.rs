@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use thiserror::Error;
 
 use super::ids::InstrumentId;
+use super::position::Direction;
 
 /// The best bid and ask of an instrument at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +52,14 @@ impl Quote {
             Err(NotAQuote::Crossed)
         } else {
             Ok(Self { instrument, bid, ask, time, seq })
+        }
+    }
+
+    /// Returns which of two prices closes a position: the bid a long one, the ask a short one.
+    pub fn closing_price(bid: Decimal, ask: Decimal, direction: Direction) -> Decimal {
+        match direction {
+            Direction::Long => bid,
+            Direction::Short => ask,
         }
     }
 

@@ -1,9 +1,11 @@
 //! Risk of a trade, and the size that a risk allows.
 
 use rust_decimal::Decimal;
+use thiserror::Error;
 
 use super::instrument::Instrument;
-use super::money::Size;
+use super::money::exact;
+use super::rounding::{floor_step, product};
 use super::trade::Side;
 
 /// Returns what is lost if the stop is hit: `max(0, (entry − stop) · side) · size · C · fx`, in the
@@ -17,32 +19,181 @@ pub fn risk_amount(
     rate: Decimal,
 ) -> Option<Decimal> {
     let distance = entry.checked_sub(stop)?.checked_mul(side.sign())?.max(Decimal::ZERO);
-    distance.checked_mul(size)?.checked_mul(instrument.contract_size)?.checked_mul(rate)
+    product([distance, size, instrument.contract_size, rate])
 }
 
-/// Returns reward over risk, or `None` without a distance to the stop.
-pub fn reward_to_risk(entry: Decimal, stop: Decimal, target: Decimal) -> Option<Decimal> {
-    target.checked_sub(entry)?.abs().checked_div(entry.checked_sub(stop)?.abs())
+/// Returns a risk as a share of what it is borne by: equity, unless the desk says balance. `None`
+/// without anything to bear it. Judged as it is, never as the four decimals of its column.
+pub fn risk_share(risk: Decimal, base: Decimal) -> Option<Decimal> {
+    if base <= Decimal::ZERO { None } else { risk.checked_div(base) }
 }
 
-/// Returns the largest size whose risk is at most `fraction` of `equity`, rounded down to a step:
-/// `equity · r / (|entry − stop| · C · fx + 2 · commission)` (domain rules, section 7). `None` if
-/// the smallest size is already too much, or if there is no distance to divide by.
+/// What a size is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wish {
+    /// Equity of the account, in its currency.
+    pub equity: Decimal,
+    /// Share of it that may be lost, all legs together.
+    pub fraction: Decimal,
+    /// Price at which the trade opens.
+    pub entry: Decimal,
+    /// Price at which it is given up.
+    pub stop: Decimal,
+    /// What one unit of the quote currency is in the account's.
+    pub fx: Decimal,
+    /// Commission per side and per 1.00 of size, in the account's currency; zero where there is
+    /// none.
+    pub commission: Decimal,
+    /// Orders that the risk is shared by; at least 1.
+    pub legs: u32,
+}
+
+impl Wish {
+    /// Returns the money that may be lost, not rounded.
+    pub fn budget(&self) -> Option<Decimal> {
+        self.equity.checked_mul(self.fraction)
+    }
+
+    /// Returns what a size of 1.00 loses at the stop, with the commission of opening and closing.
+    pub fn risk_per_unit(&self, instrument: &Instrument) -> Option<Decimal> {
+        let distance = self.entry.checked_sub(self.stop)?.abs();
+        product([distance, instrument.contract_size, self.fx])?
+            .checked_add(self.commission.checked_mul(Decimal::TWO)?)
+    }
+}
+
+/// Something other than the risk that bounds a size: a limit with room left, free margin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Room {
+    /// Its code, as `desk.assess_trade` names it: `MAX_EXPOSURE`, `INSUFFICIENT_MARGIN` …
+    pub code: String,
+    /// How much is left of it.
+    pub free: Decimal,
+    /// How much of it a size of 1.00 takes, in the same unit. One that takes none bounds nothing.
+    pub per_unit: Decimal,
+}
+
+/// What decided a size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cap {
+    /// The risk that was asked for.
+    Risk,
+    /// The instrument's largest size of one order.
+    MaximumSize,
+    /// A room, by its code.
+    Room(String),
+}
+
+/// A size for a risk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sized {
+    /// What the risk alone would allow in each leg, before any step and cap.
+    pub raw: Decimal,
+    /// The size of each leg: whole steps, never more than anything allows.
+    pub size: Decimal,
+    /// What decided it.
+    pub cap: Cap,
+}
+
+/// Why there is no size.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Unsized {
+    /// Without a distance any size would fit.
+    #[error("the stop is the price itself: no size follows from it")]
+    StopDistanceZero,
+    /// The smallest size is too much. It is never rounded up to.
+    #[error("{} allows {}, which is below the minimum {}", cap.words(), exact(sized.size), exact(*min))]
+    BelowMinimum {
+        /// What is allowed.
+        sized: Sized,
+        /// What decided it.
+        cap: Cap,
+        /// The instrument's minimum.
+        min: Decimal,
+    },
+    /// A number is too large, or the instrument has no step.
+    #[error("the size cannot be computed from these numbers")]
+    NotComputable,
+}
+
+impl Unsized {
+    /// Returns the stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::StopDistanceZero => "STOP_DISTANCE_ZERO",
+            Self::BelowMinimum { .. } => "SIZE_BELOW_MINIMUM",
+            Self::NotComputable => "SIZE_OUT_OF_RANGE",
+        }
+    }
+}
+
+impl Cap {
+    /// Returns what decided, as people call it.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Risk => "the risk".to_owned(),
+            Self::MaximumSize => "the instrument's largest size".to_owned(),
+            Self::Room(code) => code.to_lowercase().replace('_', " "),
+        }
+    }
+}
+
+/// Returns the largest size of each leg whose risk, all legs together, is at most the wished share
+/// of equity: `equity · r / (|entry − stop| · C · fx + 2 · commission) / legs`, then no more than
+/// the instrument and every room allow, rounded down to a step (domain rules, section 7).
+///
+/// A room is for all legs together; the largest size is for each order.
+///
+/// # Errors
+///
+/// [`Unsized`] with what stood in the way.
 pub fn size_for_risk(
-    equity: Decimal,
-    fraction: Decimal,
-    entry: Decimal,
-    stop: Decimal,
-    commission_per_side: Decimal,
+    wish: &Wish,
     instrument: &Instrument,
-    rate: Decimal,
-) -> Option<Size> {
-    let per_unit = entry
-        .checked_sub(stop)?
-        .abs()
-        .checked_mul(instrument.contract_size)?
-        .checked_mul(rate)?
-        .checked_add(commission_per_side.checked_mul(Decimal::TWO)?)?;
-    let raw = equity.checked_mul(fraction)?.checked_div(per_unit)?;
-    Size::computed(raw, instrument)
+    rooms: &[Room],
+) -> Result<Sized, Unsized> {
+    if wish.entry == wish.stop {
+        return Err(Unsized::StopDistanceZero);
+    }
+    let sized = compute(wish, instrument, rooms).ok_or(Unsized::NotComputable)?;
+    if sized.size < instrument.min_size || sized.size <= Decimal::ZERO {
+        let cap = sized.cap.clone();
+        return Err(Unsized::BelowMinimum { sized, cap, min: instrument.min_size });
+    }
+    Ok(sized)
+}
+
+fn compute(wish: &Wish, instrument: &Instrument, rooms: &[Room]) -> Option<Sized> {
+    let legs = Decimal::from(wish.legs.max(1));
+    let step = instrument.size_step;
+    let (budget, per_unit) = (wish.budget()?, wish.risk_per_unit(instrument)?);
+    let raw = budget.checked_div(per_unit)?.checked_div(legs)?;
+    let mut size = whole_steps(budget, per_unit.checked_mul(legs)?, raw, step)?;
+    let mut cap = Cap::Risk;
+    if let Some(max) = instrument.max_size
+        && raw > max
+    {
+        (size, cap) = (size.min(floor_step(max, step)?), Cap::MaximumSize);
+    }
+    for room in rooms.iter().filter(|room| room.per_unit > Decimal::ZERO) {
+        let per_unit = room.per_unit.checked_mul(legs)?;
+        let most = whole_steps(room.free, per_unit, room.free.checked_div(per_unit)?, step)?;
+        if most < size {
+            (size, cap) = (most, Cap::Room(room.code.clone()));
+        }
+    }
+    Some(Sized { raw, size: size.max(Decimal::ZERO), cap })
+}
+
+/// Returns the most whole steps of which `per_unit` times as much is at most `free`. A quotient of
+/// 28 digits may have been rounded up over a step; the product tells.
+fn whole_steps(
+    free: Decimal,
+    per_unit: Decimal,
+    quotient: Decimal,
+    step: Decimal,
+) -> Option<Decimal> {
+    let size = floor_step(quotient, step)?;
+    let is_too_much = size.checked_mul(per_unit).is_none_or(|taken| taken > free);
+    if is_too_much { size.checked_sub(step) } else { Some(size) }
 }

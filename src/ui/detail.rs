@@ -15,6 +15,7 @@ use crate::app::columns;
 use crate::app::model::Model;
 use crate::app::pane::{Pane, RowId};
 use crate::domain::account::Account;
+use crate::domain::drawdown::DailyLossColumn;
 use crate::domain::event::RiskEvent;
 use crate::domain::instrument::Instrument;
 use crate::domain::money::exact;
@@ -147,11 +148,20 @@ fn account(row: &Account) -> Vec<Fact> {
         ("initial balance", Some(format::money(row.initial_balance))),
         ("available", Some(format::money(row.available))),
         ("day began with", row.day_start_equity.map(format::money)),
-        ("daily loss limit", row.daily_loss_limit().map(format::money)),
+        ("daily loss limit", row.daily_loss_limit().map(daily_loss)),
         ("max drawdown", Some(format::percent(row.max_total_drawdown, 1))),
         ("changed", moment(row.updated_at)),
         ("key", Some(row.id.to_string())),
     ]
+}
+
+/// The column has no unit, so it is said which reading was taken.
+fn daily_loss(column: DailyLossColumn) -> String {
+    let reading = match column {
+        DailyLossColumn::Fraction { .. } => "a share of the initial balance",
+        DailyLossColumn::Amount(_) => "an amount",
+    };
+    format!("{} ({reading})", format::money(column.amount()))
 }
 
 fn event(row: &RiskEvent) -> Vec<Fact> {

@@ -58,6 +58,7 @@ fn position(
         direction,
         size,
         average_entry: entry,
+        exact_cost: None,
         booked_price: Some(entry),
         booked_pnl: Some(dec!(0)),
         realized_pnl: Some(dec!(0)),

@@ -16,7 +16,7 @@ fn mark(model: &Model, row: &Account) -> AccountMark {
 /// Loss of the day as a share of what may be lost in a day; never negative.
 fn day_loss_used(model: &Model, row: &Account) -> Option<Decimal> {
     let loss = Decimal::ZERO.checked_sub(mark(model, row).day_pnl?)?.max(Decimal::ZERO);
-    loss.checked_div(row.daily_loss_limit()?)
+    loss.checked_div(row.daily_loss_limit()?.amount())
 }
 
 /// Loss since the start as a share of the initial balance; never negative.

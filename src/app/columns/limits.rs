@@ -26,7 +26,7 @@ impl Listed for Limit {
         right("WARNING", 14, 4, |_, row| Cell::maybe(row.warning_level(), |n| Cell::Number(n, 2))),
         right("NOW", 14, 2, |model, row| Cell::maybe(model.measure(row), |n| Cell::Number(n, 2))),
         left("USED", 15, 1, |model, row| {
-            let share = model.measure(row).and_then(|now| now.checked_div(row.value));
+            let share = model.measure(row).and_then(|now| row.used(now));
             Cell::maybe(share, Cell::Used)
         }),
         left("STATE", 12, 0, |_, row| Cell::Text(state(row).to_owned())),
@@ -45,7 +45,7 @@ impl Listed for Limit {
         if self.state == LimitState::Pending || !self.is_enforced {
             return Tone::Warning;
         }
-        match model.measure(self).map(|now| self.standing(now)) {
+        match model.measure(self).and_then(|now| self.standing(now)) {
             Some(Standing::Breach) => Tone::Critical,
             Some(Standing::Warning) => Tone::Warning,
             Some(Standing::Clear) | None => Tone::Plain,

@@ -127,6 +127,7 @@ pub(super) fn held() -> Position {
         direction: Direction::Long,
         size: dec!(50_000),
         average_entry: dec!(1.08420),
+        exact_cost: None,
         booked_price: Some(dec!(1.08400)),
         booked_pnl: Some(dec!(-10.00)),
         realized_pnl: None,

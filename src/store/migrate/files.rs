@@ -75,10 +75,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     21 "0021" "watch" Once,
     22 "0022" "days" Once,
     23 "0023" "reconcile" Once,
+    24 "0024" "exact_cost" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 23;
+pub const LATEST: i32 = 24;
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT position_id, account_id, instrument, position_type, total_size,
-                    average_entry_price, current_price, unrealized_pnl, realized_pnl, stop_loss,
+                    average_entry_price, cost, current_price, unrealized_pnl, realized_pnl, stop_loss,
                     take_profit, status, opened_at, last_updated_at
                FROM positions WHERE status IN ('open', 'closing') ",
             $rest
@@ -32,6 +32,7 @@ pub(super) fn read(cells: &Cells<'_>) -> Result<Position, Bad> {
         direction: cells.word("position_type", Direction::from_word)?,
         size: cells.number("total_size")?,
         average_entry: cells.number("average_entry_price")?,
+        exact_cost: cells.number_if_any("cost")?,
         booked_price: cells.number_if_any("current_price")?,
         booked_pnl: cells.number_if_any("unrealized_pnl")?,
         realized_pnl: cells.number_if_any("realized_pnl")?,

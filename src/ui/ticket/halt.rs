@@ -99,7 +99,7 @@ pub(super) fn resume(
         })
         .filter_map(|limit| {
             let now = model.measure(limit)?;
-            (limit.standing(now) == Standing::Breach).then(|| {
+            (limit.standing(now) == Some(Standing::Breach)).then(|| {
                 format!(
                     "{} {} of {}",
                     limit.limit_type,

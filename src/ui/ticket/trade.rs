@@ -9,6 +9,7 @@ use crate::app::model::Model;
 use crate::app::ticket::{FieldName, Ticket};
 use crate::domain::ids::SignalId;
 use crate::domain::instrument::Instrument;
+use crate::domain::levels;
 use crate::domain::money::{exact, typed};
 use crate::domain::sizing;
 use crate::domain::trade::Side;
@@ -92,8 +93,10 @@ fn figures(model: &Model, ticket: &Ticket, side: Side) -> Option<Figures> {
         .zip(rate)
         .and_then(|(stop, rate)| sizing::risk_amount(side, price, stop, size, instrument, rate));
     let equity = model.marks.accounts.get(&account.id).and_then(|mark| mark.equity);
-    let multiple =
-        stop.zip(target).and_then(|(stop, target)| sizing::reward_to_risk(price, stop, target));
+    let multiple = stop.zip(target).and_then(|(stop, target)| {
+        let (reward, risk) = (target.checked_sub(price)?.abs(), price.checked_sub(stop)?.abs());
+        levels::reward_to_risk(reward, risk, Decimal::ZERO)
+    });
     // What the target brings is what a stop as far on that side would cost.
     let reward = target.zip(rate).and_then(|(target, rate)| {
         let mirrored = price.checked_add(price)?.checked_sub(target)?;

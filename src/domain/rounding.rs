@@ -1,0 +1,115 @@
+//! What a column can hold, what a step leaves of a size, and how one amount becomes several.
+//!
+//! Rounding to decimals itself is [`super::money::round`]: half away from zero, once, when booking.
+
+use rust_decimal::Decimal;
+
+use super::money::round;
+
+/// A `NUMERIC(precision, scale)` of the data model. A database may have widened its own: what the
+/// console refuses by these is what the data model as written refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Digits in all.
+    pub precision: u32,
+    /// Digits after the point.
+    pub scale: u32,
+}
+
+impl Column {
+    /// Prices: `DECIMAL(10,5)`.
+    pub const PRICE: Self = Self { precision: 10, scale: 5 };
+    /// Sizes: `DECIMAL(12,2)`.
+    pub const SIZE: Self = Self { precision: 12, scale: 2 };
+    /// Risk as a share of equity: `DECIMAL(5,4)`.
+    pub const RISK_SHARE: Self = Self { precision: 5, scale: 4 };
+    /// Reward over risk: `DECIMAL(4,2)`.
+    pub const REWARD_TO_RISK: Self = Self { precision: 4, scale: 2 };
+
+    /// Returns `amount` as the column would keep it, or `None` where PostgreSQL raises 22003: the
+    /// rounded number must be below 10^(precision − scale)
+    /// (<https://www.postgresql.org/docs/15/datatype-numeric.html>).
+    ///
+    /// ```
+    /// use rust_decimal::dec;
+    /// use tmt::domain::rounding::Column;
+    /// assert_eq!(Column::PRICE.keep(dec!(1.000005)), Some(dec!(1.00001)));
+    /// assert_eq!(Column::PRICE.keep(dec!(99999.999995)), None);
+    /// ```
+    pub fn keep(self, amount: Decimal) -> Option<Decimal> {
+        let rounded = round(amount, self.scale);
+        let whole = self.precision.checked_sub(self.scale)?;
+        let bound = (0..whole).try_fold(Decimal::ONE, |bound, _| bound.checked_mul(Decimal::TEN));
+        // A bound beyond what a decimal can be holds every decimal.
+        bound.is_none_or(|bound| rounded.abs() < bound).then_some(rounded)
+    }
+}
+
+/// Returns the largest whole number of `step`s in `amount`, never more than `amount`: a size is
+/// rounded down, or it risks more than was asked for. `None` without a positive step.
+///
+/// The remainder is exact; a quotient of 28 digits can round up into the next step.
+///
+/// ```
+/// use rust_decimal::dec;
+/// use tmt::domain::rounding::floor_step;
+/// assert_eq!(floor_step(dec!(0.019), dec!(0.01)), Some(dec!(0.01)));
+/// assert_eq!(floor_step(dec!(999.99), dec!(1000)), Some(dec!(0)));
+/// ```
+pub fn floor_step(amount: Decimal, step: Decimal) -> Option<Decimal> {
+    if step <= Decimal::ZERO {
+        return None;
+    }
+    let rest = amount.checked_rem(step)?;
+    let below = if rest < Decimal::ZERO { rest.checked_add(step)? } else { rest };
+    amount.checked_sub(below)
+}
+
+/// Splits one amount by weights, each part rounded to `places` decimals but the last, which takes
+/// what is left: the parts add up to the amount (domain rules, section 1; vector RND-05). `None`
+/// without a weight above zero.
+///
+/// ```
+/// use rust_decimal::dec;
+/// use tmt::domain::rounding::split;
+/// let parts = split(dec!(1.00), &[dec!(1), dec!(1), dec!(1)], 2);
+/// assert_eq!(parts, Some(vec![dec!(0.33), dec!(0.33), dec!(0.34)]));
+/// ```
+pub fn split(amount: Decimal, weights: &[Decimal], places: u32) -> Option<Vec<Decimal>> {
+    let total = sum(weights.iter().copied())?;
+    if total <= Decimal::ZERO || weights.iter().any(|weight| *weight < Decimal::ZERO) {
+        return None;
+    }
+    let (_, all_but_last) = weights.split_last()?;
+    let mut rest = amount;
+    let mut parts = Vec::with_capacity(weights.len());
+    for weight in all_but_last {
+        let part = round(share(amount, *weight, total)?, places);
+        rest = rest.checked_sub(part)?;
+        parts.push(part);
+    }
+    parts.push(rest);
+    Some(parts)
+}
+
+/// Returns `amount · part / whole`. The product first: it is exact wherever it fits, and the
+/// quotient of two sizes seldom is.
+pub(super) fn share(amount: Decimal, part: Decimal, whole: Decimal) -> Option<Decimal> {
+    if part == whole {
+        return Some(amount);
+    }
+    match amount.checked_mul(part) {
+        Some(product) => product.checked_div(whole),
+        None => amount.checked_div(whole)?.checked_mul(part),
+    }
+}
+
+/// Returns Σ, or `None` on overflow.
+pub(super) fn sum(amounts: impl IntoIterator<Item = Decimal>) -> Option<Decimal> {
+    amounts.into_iter().try_fold(Decimal::ZERO, Decimal::checked_add)
+}
+
+/// Returns Π, or `None` on overflow.
+pub(super) fn product<const N: usize>(factors: [Decimal; N]) -> Option<Decimal> {
+    factors.into_iter().try_fold(Decimal::ONE, Decimal::checked_mul)
+}
