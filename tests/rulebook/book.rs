@@ -110,7 +110,7 @@ pub(crate) fn literal<T: ToString>(value: Option<T>) -> String {
 }
 
 impl Order {
-    fn fields(&self) -> String {
+    pub(crate) fn fields(&self) -> String {
         let Self { account, instrument, side, size, price, .. } = self;
         format!(
             "'{account}', '{instrument}', '{side}', {size}, {price}, {}, {}, {}",

@@ -1,0 +1,127 @@
+//! The golden vectors: examples with their numbers, which both halves of the rulebook must meet.
+//!
+//! The file is `tests/golden-vectors.json`, or the one that `TMT_VECTORS` names. Each vector is
+//! judged by the Rust that computes such a thing, by the SQL that does, or by both; one that nobody
+//! can judge fails, as does one whose form, or a field of whose answer, nobody knows.
+
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "JSON is read by name, and a value of another kind is all the same fault"
+)]
+
+#[path = "support/database.rs"]
+mod database;
+
+#[path = "rulebook/book.rs"]
+#[expect(dead_code, reason = "the tests of the rulebook use the rest")]
+mod book;
+#[path = "vectors/comparing.rs"]
+mod comparing;
+#[path = "vectors/form.rs"]
+mod form;
+#[path = "vectors/reading.rs"]
+mod reading;
+#[path = "vectors/rust.rs"]
+mod rust;
+#[path = "vectors/sql.rs"]
+mod sql;
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+
+use crate::comparing::{Comparison, compare};
+use crate::form::Form;
+use crate::reading::{Judged, Vector};
+
+/// How the vectors fared on one side.
+#[derive(Debug, Default)]
+struct Side {
+    run: usize,
+    passed: usize,
+}
+
+/// How all of them fared.
+#[derive(Debug, Default)]
+struct Tally {
+    rust: Side,
+    sql: Side,
+    faults: Vec<String>,
+}
+
+impl Side {
+    /// Takes the answer of a judge and returns what it compared, and what it found wrong.
+    fn take(&mut self, name: &str, vector: &Vector, answer: Judged) -> Comparison {
+        self.run += 1;
+        let mut result = match answer {
+            Ok(found) => compare(&vector.expected, &found),
+            Err(why) => Comparison { faults: vec![why], ..Comparison::default() },
+        };
+        if result.faults.is_empty() {
+            self.passed += 1;
+        }
+        for fault in &mut result.faults {
+            *fault = format!("{} {name}: {fault}", vector.id);
+        }
+        result
+    }
+}
+
+impl Tally {
+    /// Compares what the judges of a vector found, and that together they looked at all of it.
+    fn take(&mut self, vector: &Vector, rust: Option<Judged>, sql: Option<Judged>) {
+        if rust.is_none() && sql.is_none() {
+            self.faults.push(format!("{}: there is no judge for it", vector.id));
+            return;
+        }
+        let sides = [("Rust", &mut self.rust, rust), ("SQL", &mut self.sql, sql)];
+        let (mut seen, mut left, mut faults) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+        for (name, side, answer) in sides {
+            if let Some(answer) = answer {
+                let result = side.take(name, vector, answer);
+                seen.extend(result.compared);
+                left.extend(result.left);
+                faults.extend(result.faults);
+            }
+        }
+        if faults.is_empty() {
+            let nobody = left.difference(&seen);
+            faults.extend(nobody.map(|path| format!("{}: {path} has no judge", vector.id)));
+        }
+        self.faults.extend(faults);
+    }
+}
+
+#[tokio::test]
+async fn every_golden_vector_is_met_by_the_code_that_computes_it() {
+    let vectors = reading::vectors();
+    let desk = sql::Desk::open().await;
+    let mut tally = Tally::default();
+    for vector in &vectors {
+        match Form::of(vector) {
+            Ok(form) => {
+                let (rust, sql) = (rust::judge(form, vector), desk.judge(form, vector).await);
+                tally.take(vector, rust, sql);
+            }
+            Err(why) => tally.faults.push(format!("{}: {why}", vector.id)),
+        }
+    }
+    let Tally { rust, sql, faults } = tally;
+    let line = format!(
+        "vectors: {}; SQL: {} run, {} passed; Rust: {} run, {} passed; {}",
+        vectors.len(),
+        sql.run,
+        sql.passed,
+        rust.run,
+        rust.passed,
+        if faults.is_empty() {
+            "none skipped".to_owned()
+        } else {
+            format!("{} faults", faults.len())
+        }
+    );
+    // Not by a macro: what those print, the test harness keeps to itself when all is well.
+    writeln!(std::io::stderr().lock(), "{line}").unwrap();
+    assert!(faults.is_empty(), "{line}\n{}", faults.join("\n"));
+}

@@ -1,0 +1,232 @@
+//! What kinds of vectors there are: by group and by what is given.
+
+use crate::reading::Vector;
+
+/// A kind of vector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Netting,
+    AverageAndFifo,
+    Hedging,
+    OpenProfit,
+    BothMarks,
+    RateOrNone,
+    Pips,
+    Sizing,
+    Validation,
+    TradeRisk,
+    Book,
+    ByCurrency,
+    AfterOrder,
+    ExposureLimit,
+    Margin,
+    PortfolioLimit,
+    RewardToRisk,
+    StaticFloor,
+    EndOfDayFloors,
+    DayFloor,
+    OnTheFloor,
+    IntradayFloors,
+    DeepestFall,
+    DayBoundaries,
+    DailyLossColumn,
+    LimitStates,
+    LimitsInForce,
+    ReduceOnly,
+    OrderRate,
+    Duplicates,
+    Collar,
+    UnitReadings,
+    FourEyes,
+    Windows,
+    SwapNights,
+    Rounding,
+    Steps,
+    Floats,
+    Splitting,
+    TypicalPrice,
+    Equity,
+    GapLoss,
+    Performance,
+}
+
+/// A kind, the group it belongs to, what must be given and what may.
+type Row = (Form, &'static str, &'static [&'static str], &'static [&'static str]);
+
+const FORMS: &[Row] = &[
+    (
+        Form::Netting,
+        "netting",
+        &["mode", "cost_method", "account_currency", "contract_size", "fills"],
+        &["money_dp", "price_dp"],
+    ),
+    (Form::AverageAndFifo, "netting", &["fills", "mark"], &[]),
+    (Form::Hedging, "netting", &["mode", "fills", "mark_bid", "mark_ask"], &[]),
+    (
+        Form::OpenProfit,
+        "fx_pnl",
+        &[
+            "side",
+            "size",
+            "contract_size",
+            "entry_price",
+            "mark_price",
+            "quote_currency",
+            "account_currency",
+            "conversion",
+        ],
+        &[],
+    ),
+    (Form::BothMarks, "fx_pnl", &["bid", "ask", "entry", "size"], &[]),
+    (Form::RateOrNone, "fx_pnl", &["quote_currency", "account_currency", "rates"], &[]),
+    (
+        Form::Pips,
+        "pip",
+        &["pip_size", "size_units", "conversion", "entry", "exit", "side"],
+        &["contract_size"],
+    ),
+    (
+        Form::Sizing,
+        "sizing",
+        &[
+            "equity",
+            "risk_fraction",
+            "entry_price",
+            "stop_loss",
+            "contract_size",
+            "fx_quote_to_account",
+            "commission_per_unit_per_side",
+            "size_step",
+            "min_size",
+            "max_size",
+            "legs",
+        ],
+        &[],
+    ),
+    (
+        Form::Validation,
+        "validation",
+        &[],
+        &["trade_type", "entry_price", "stop_loss", "take_profit", "position_size", "instrument"],
+    ),
+    (
+        Form::TradeRisk,
+        "risk",
+        &[
+            "side",
+            "position_size",
+            "entry_price",
+            "stop_loss",
+            "fx_quote_to_account",
+            "risk_base",
+            "max_risk_per_trade_fraction",
+        ],
+        &["contract_size"],
+    ),
+    (Form::Book, "exposure", &["account_currency", "equity", "positions"], &[]),
+    (Form::ByCurrency, "exposure", &["account_currency", "positions"], &[]),
+    (Form::AfterOrder, "exposure", &["position", "order"], &[]),
+    (
+        Form::ExposureLimit,
+        "exposure",
+        &["limit_value", "limit_unit", "warning_threshold", "equity", "exposure_after"],
+        &[],
+    ),
+    (Form::Margin, "exposure", &["notional", "leverage", "margin_rate"], &[]),
+    (Form::PortfolioLimit, "exposure", &["limit", "accounts", "order"], &[]),
+    (
+        Form::RewardToRisk,
+        "rr",
+        &["side", "entry_price", "stop_loss", "take_profit", "size", "round_trip_cost"],
+        &[],
+    ),
+    (
+        Form::StaticFloor,
+        "drawdown",
+        &["mode", "initial", "max_total_drawdown"],
+        &["equity", "balance", "floating"],
+    ),
+    (
+        Form::EndOfDayFloors,
+        "drawdown",
+        &["mode", "initial", "max_loss_fraction_of_initial", "eod_balances"],
+        &[],
+    ),
+    (
+        Form::DayFloor,
+        "drawdown",
+        &["rule", "pct", "balance_at_reset"],
+        &["initial", "equity_at_reset", "closed_today", "floating"],
+    ),
+    (Form::OnTheFloor, "drawdown", &["floor", "equity"], &[]),
+    (
+        Form::IntradayFloors,
+        "drawdown",
+        &["mode", "initial", "trail", "lock_at", "equity_path"],
+        &[],
+    ),
+    (Form::DeepestFall, "drawdown", &["equity"], &[]),
+    (Form::DayBoundaries, "drawdown", &["timezone", "reset"], &[]),
+    (Form::DailyLossColumn, "drawdown", &["initial", "cases"], &[]),
+    (Form::LimitStates, "limits", &["limit", "warning", "clear_below", "values"], &[]),
+    (
+        Form::LimitsInForce,
+        "limits",
+        &[
+            "limits",
+            "now",
+            "instrument",
+            "account_exposure_after",
+            "instrument_exposure_after",
+            "system_exposure_after",
+        ],
+        &[],
+    ),
+    (Form::ReduceOnly, "limits", &["status", "position", "pending_close", "orders"], &[]),
+    (Form::OrderRate, "limits", &["limit", "seconds"], &[]),
+    (Form::Duplicates, "limits", &["window_s", "orders"], &[]),
+    (Form::Collar, "limits", &["reference", "collar", "prices"], &[]),
+    (Form::UnitReadings, "limits", &["equity", "cases"], &[]),
+    (Form::FourEyes, "limits", &["current", "changes"], &[]),
+    (Form::Windows, "limits", &["timezone", "now"], &[]),
+    (
+        Form::SwapNights,
+        "swap",
+        &["size", "swap_per_lot_per_night", "lot", "nights", "triple_day"],
+        &[],
+    ),
+    (Form::Rounding, "rounding", &["values", "dp"], &[]),
+    (Form::Steps, "rounding", &["values", "steps"], &[]),
+    (Form::Floats, "rounding", &["f64_sum", "decimal"], &[]),
+    (Form::Splitting, "rounding", &["fills_exact", "split"], &[]),
+    (Form::TypicalPrice, "rounding", &["high", "low", "close"], &[]),
+    (Form::Equity, "account", &["balance", "unrealized", "margin_used"], &[]),
+    (Form::GapLoss, "account", &["balance", "close_net"], &[]),
+    (Form::Performance, "account", &["net_pnls"], &[]),
+];
+
+impl Form {
+    /// Returns the one kind that a vector is of. A field that its kind does not know is an error: a
+    /// judge would pass over it, and over the rule that it stands for.
+    pub(crate) fn of(vector: &Vector) -> Result<Self, String> {
+        let input = vector.input.as_object().ok_or("its input is no object")?;
+        let given: Vec<&str> =
+            input.keys().map(String::as_str).filter(|name| !is_pair(name)).collect();
+        let fits = |(_, group, needs, may): &&Row| {
+            *group == vector.group
+                && needs.iter().all(|name| given.contains(name))
+                && given.iter().all(|name| needs.contains(name) || may.contains(name))
+        };
+        FORMS
+            .iter()
+            .find(fits)
+            .map(|(form, ..)| *form)
+            .ok_or_else(|| format!("no form of group {} is given by {given:?}", vector.group))
+    }
+}
+
+/// Tells whether a field is a rate, named by its pair: `EUR_USD`.
+pub(crate) fn is_pair(name: &str) -> bool {
+    let is_currency = |word: &str| word.len() >= 3 && word.bytes().all(|b| b.is_ascii_uppercase());
+    name.split_once('_').is_some_and(|(base, quote)| is_currency(base) && is_currency(quote))
+}

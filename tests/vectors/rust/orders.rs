@@ -1,0 +1,155 @@
+//! An order before it is sent.
+
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+use tmt::domain::instrument::Instrument;
+use tmt::domain::levels;
+use tmt::domain::money::{Price, Size};
+use tmt::domain::rounding::Column;
+use tmt::domain::sizing::{self, Cap, Sized, Unsized, Wish};
+use tmt::domain::trade::Side;
+
+use super::{instrument, some};
+use crate::reading::{Fields, Judged, Vector, rounded};
+
+/// SIZ-01 to SIZ-07.
+pub(super) fn sizing(vector: &Vector) -> Judged {
+    let input = &vector.input;
+    let terms = Instrument {
+        size_step: input.number("size_step")?,
+        min_size: input.number("min_size")?,
+        max_size: input.number_if_any("max_size")?,
+        ..instrument(input.number("contract_size")?)
+    };
+    let wish = Wish {
+        equity: input.number("equity")?,
+        fraction: input.number("risk_fraction")?,
+        entry: input.number("entry_price")?,
+        stop: input.number("stop_loss")?,
+        fx: input.number("fx_quote_to_account")?,
+        commission: input.number("commission_per_unit_per_side")?,
+        legs: input.count("legs")?,
+    };
+    let found = |sized: &Sized, reject: Option<&str>| {
+        json!({
+            "size_raw": rounded(Some(sized.raw), 6),
+            "size": rounded(Some(sized.size), 2),
+            "accepted": reject.is_none(),
+            "capped_by_max": sized.cap == Cap::MaximumSize,
+            "reject": reject,
+            "risk_budget": rounded(wish.budget(), 2),
+        })
+    };
+    let sized = match sizing::size_for_risk(&wish, &terms, &[]) {
+        Ok(sized) => sized,
+        Err(why @ Unsized::BelowMinimum { .. }) => {
+            let code = why.code();
+            let Unsized::BelowMinimum { sized, .. } = why else { unreachable!() };
+            return Ok(found(&sized, Some(code)));
+        }
+        Err(why) => {
+            return Ok(json!({"accepted": false, "reject": why.code(), "size": "0",
+                "size_raw": null, "capped_by_max": false, "risk_budget": rounded(wish.budget(), 2)}));
+        }
+    };
+    let risk = some(wish.risk_per_unit(&terms))? * sized.size;
+    let share = sizing::risk_share(risk, wish.equity);
+    let mut found = found(&sized, None);
+    found["risk_amount"] = rounded(Some(risk), 2);
+    found["risk_percentage_exact"] = rounded(share, 10);
+    found["risk_percentage_stored"] = stored(Column::RISK_SHARE, share);
+    Ok(found)
+}
+
+/// A number as its column keeps it.
+fn stored(column: Column, amount: Option<Decimal>) -> Value {
+    rounded(amount.and_then(|amount| column.keep(amount)), column.scale)
+}
+
+/// VAL-01 to VAL-05: the first fault, in the order of the pipeline.
+pub(super) fn validation(vector: &Vector) -> Judged {
+    let input = &vector.input;
+    let side = match input.get("trade_type") {
+        Some(_) => input.side("trade_type")?,
+        None => Side::Buy,
+    };
+    let price = input.number_if_any("entry_price")?;
+    let (stop, target) = (input.number_if_any("stop_loss")?, input.number_if_any("take_profit")?);
+    let size = input.number_if_any("position_size")?;
+    let mut faults = Vec::new();
+    for level in [price, stop, target].into_iter().flatten() {
+        if Column::PRICE.keep(level).is_none() {
+            faults.push("PRICE_OUT_OF_RANGE");
+        } else if let Err(why) = Price::typed(level, &instrument(Decimal::ONE)) {
+            faults.push(why.code());
+        }
+    }
+    if let Some(size) = size {
+        if let Err(why) = Size::typed(size, &instrument(Decimal::ONE)) {
+            faults.push(why.code());
+        } else if Column::SIZE.keep(size).is_none() {
+            faults.push("SIZE_OUT_OF_RANGE");
+        }
+    }
+    if let Some(price) = price
+        && let Err(why) = levels::check(side, price, stop, target)
+    {
+        faults.push(why.code());
+    }
+    Ok(json!({ "error": faults.first() }))
+}
+
+/// RSK-01 to RSK-04.
+pub(super) fn trade_risk(vector: &Vector) -> Judged {
+    let input = &vector.input;
+    let contract = input.number_if_any("contract_size")?.unwrap_or(Decimal::ONE);
+    let risk = some(sizing::risk_amount(
+        input.side("side")?,
+        input.number("entry_price")?,
+        input.number("stop_loss")?,
+        input.number("position_size")?,
+        &instrument(contract),
+        input.number("fx_quote_to_account")?,
+    ))?;
+    let share = sizing::risk_share(risk, input.number("risk_base")?);
+    Ok(json!({
+        "risk_amount": rounded(Some(risk), 2),
+        "risk_percentage_exact": rounded(share, 10),
+        "risk_percentage_stored": stored(Column::RISK_SHARE, share),
+        "breach": some(share)? > input.number("max_risk_per_trade_fraction")?,
+    }))
+}
+
+/// RR-01 to RR-04.
+pub(super) fn reward_to_risk(vector: &Vector) -> Judged {
+    let input = &vector.input;
+    let (side, size) = (input.side("side")?, input.number("size")?);
+    let (entry, stop) = (input.number("entry_price")?, input.number("stop_loss")?);
+    let target = input.number("take_profit")?;
+    if let Err(why) = levels::check(side, entry, Some(stop), Some(target)) {
+        return Ok(
+            json!({"rr_exact": null, "rr_stored": null, "meets_1_0": false, "error": why.code()}),
+        );
+    }
+    let (reward, risk) = ((target - entry).abs() * size, (entry - stop).abs() * size);
+    let ratio = levels::reward_to_risk(reward, risk, input.number("round_trip_cost")?);
+    let kept = ratio.and_then(|ratio| Column::REWARD_TO_RISK.keep(ratio));
+    Ok(json!({
+        "rr_exact": rounded(ratio, 6),
+        "rr_stored": rounded(kept, 2),
+        "meets_1_0": some(ratio)? >= Decimal::ONE,
+        "error": if kept.is_none() { Some("RR_OUT_OF_RANGE") } else { None },
+    }))
+}
+
+/// LIM-06.
+pub(super) fn collar(vector: &Vector) -> Judged {
+    let input = &vector.input;
+    let (reference, collar) = (input.number("reference")?, input.number("collar")?);
+    let mut results = Vec::new();
+    for price in input.numbers("prices")? {
+        let holds = some(levels::is_within_collar(price, reference, collar))?;
+        results.push(if holds { "ok" } else { "PRICE_COLLAR" });
+    }
+    Ok(json!({ "results": results }))
+}

@@ -1,0 +1,236 @@
+//! What an account has lost, may lose and is worth; and how columns round.
+
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+
+use super::limits::state_after;
+use super::scene::{Scene, bare};
+use crate::book::ALPHA;
+use crate::comparing::OTHER_SIDE;
+use crate::reading::{Fields, Judged, Vector, decimal};
+
+/// The floor under an account.
+async fn floor(
+    scene: &Scene,
+    mode: &str,
+    max_loss: Decimal,
+    initial: Decimal,
+    peak: Decimal,
+    lock: Option<Decimal>,
+) -> Result<Value, String> {
+    let lock = lock.map_or_else(|| "NULL".to_owned(), |lock| lock.to_string());
+    scene
+        .value(&format!("SELECT round(desk.drawdown_floor('{mode}', {max_loss}, {initial}, {peak}, {peak}, {lock}), 2)"))
+        .await
+}
+
+/// Whether an equity is through its floor, by the one judge of all limits: what was lost against
+/// what may be.
+async fn is_through(
+    scene: &Scene,
+    equity: Decimal,
+    floor: Decimal,
+    inclusive: bool,
+) -> Result<bool, String> {
+    let base = floor.max(equity) + Decimal::ONE;
+    Ok(state_after(scene, "ok", base - equity, base - floor, None, inclusive).await? == "breach")
+}
+
+/// DD-01 and DD-03: as the account's own columns have it.
+pub(super) async fn static_floor(scene: &Scene, vector: &Vector) -> Judged {
+    let input = &vector.input;
+    if input.word("mode")? != "static" {
+        return Err("it is not static".to_owned());
+    }
+    let (initial, share) = (input.number("initial")?, input.number("max_total_drawdown")?);
+    let equity = match input.number_if_any("equity")? {
+        Some(equity) => equity,
+        None => input.number("balance")? + input.number("floating")?,
+    };
+    scene.account(ALPHA, "USD", initial).await?;
+    scene
+        .run(&format!("UPDATE accounts SET max_total_drawdown = {share}, equity = {equity} WHERE account_id = '{ALPHA}'"))
+        .await?;
+    let line =
+        scene.line(&bare("EUR_USD", "BUY", Decimal::ONE, Decimal::ONE), "MAX_DRAWDOWN").await?;
+    let lost = decimal(&line["before"])?;
+    Ok(json!({
+        "equity": scene.value(&format!("SELECT a.equity FROM accounts a WHERE a.account_id = '{ALPHA}'")).await?,
+        "floor": floor(scene, "static", initial * share, initial, initial, None).await?,
+        "drawdown_amount": lost,
+        "drawdown_fraction": scene.value(&format!("SELECT round({lost} / {initial}::numeric, 4)")).await?,
+        "room": decimal(&line["allowed"])? - lost,
+        "breach": line["severity"] == "reject",
+    }))
+}
+
+/// DD-02.
+pub(super) async fn end_of_day(scene: &Scene, vector: &Vector) -> Judged {
+    let input = &vector.input;
+    let initial = input.number("initial")?;
+    let most = initial * input.number("max_loss_fraction_of_initial")?;
+    let (mut peak, mut floors) = (initial, Vec::new());
+    for balance in std::iter::once(initial).chain(input.numbers("eod_balances")?) {
+        peak = peak.max(balance);
+        floors.push(floor(scene, input.word("mode")?, most, initial, peak, None).await?);
+    }
+    Ok(json!({ "floors": floors }))
+}
+
+/// DD-04 to DD-06.
+pub(super) async fn day_floor(scene: &Scene, vector: &Vector) -> Judged {
+    let input = &vector.input;
+    let text = input.word("rule")?.replace("_at_reset", "").replace(' ', "");
+    let (base, of) = if let Some(base) = text.strip_suffix("-pct*initial") {
+        (base, "initial")
+    } else if let Some(base) = text.strip_suffix("*(1-pct)") {
+        (base, "day_start")
+    } else {
+        return Err(format!("the rule {text}"));
+    };
+    let base = if base == "max(balance,equity)" { "higher" } else { base };
+    let balance = input.number("balance_at_reset")?;
+    let at_reset = input.number_if_any("equity_at_reset")?.unwrap_or(balance);
+    let initial = input.number_if_any("initial")?.unwrap_or(balance);
+    let rule = json!({ "base": base, "of": of, "fraction": input.word("pct")? });
+    let sql =
+        format!("SELECT round(desk.day_floor('{rule}', {initial}, {balance}, {at_reset}), 2)");
+    let floor = scene.number(&sql).await?;
+    let closed = input.number_if_any("closed_today")?.unwrap_or_default();
+    let equity = balance + closed + input.number_if_any("floating")?.unwrap_or(at_reset - balance);
+    Ok(json!({
+        "floor": floor,
+        "equity": OTHER_SIDE,
+        "permitted_loss_from_balance": balance + closed - floor,
+        "possible_loss_from_equity": equity - floor,
+        "breach": is_through(scene, equity, floor, true).await?,
+        "shortfall": OTHER_SIDE,
+    }))
+}
+
+/// DD-07.
+pub(super) async fn on_the_floor(scene: &Scene, vector: &Vector) -> Judged {
+    let (floor, equity) = (vector.input.number("floor")?, vector.input.number("equity")?);
+    Ok(json!({
+        "strict_below_rule_breach": is_through(scene, equity, floor, false).await?,
+        "inclusive_rule_breach": is_through(scene, equity, floor, true).await?,
+    }))
+}
+
+/// DD-08. The rule is broken by falling below.
+pub(super) async fn intraday(scene: &Scene, vector: &Vector) -> Judged {
+    let input = &vector.input;
+    let (initial, trail) = (input.number("initial")?, input.number("trail")?);
+    let lock = input.number_if_any("lock_at")?;
+    let (mut peak, mut floors, mut breach) = (initial, Vec::new(), Value::Null);
+    for (at, equity) in input.numbers("equity_path")?.into_iter().enumerate() {
+        peak = peak.max(equity);
+        let floor = floor(scene, input.word("mode")?, trail, initial, peak, lock).await?;
+        if breach.is_null() && is_through(scene, equity, decimal(&floor)?, false).await? {
+            breach = json!(at);
+        }
+        floors.push(floor);
+    }
+    Ok(json!({ "floors": floors, "breach_at_index": breach }))
+}
+
+/// DD-12.
+pub(super) async fn daily_loss_column(scene: &Scene, vector: &Vector) -> Judged {
+    let initial = vector.input.number("initial")?;
+    let mut readings = Vec::new();
+    for case in vector.input.numbers("cases")? {
+        readings.push(json!({
+            "value": case,
+            "kind": OTHER_SIDE,
+            "amount": scene.value(&format!("SELECT round(desk.daily_loss_amount({case}, {initial}), 2)")).await?,
+        }));
+    }
+    Ok(json!({ "interpretation": readings }))
+}
+
+/// ACC-01.
+pub(super) async fn equity(scene: &Scene, vector: &Vector) -> Judged {
+    let input = &vector.input;
+    scene.account(ALPHA, "USD", input.number("balance")?).await?;
+    // The first position takes all the margin; each one's P&L is what the vector says.
+    let used = input.number("margin_used")?;
+    for (at, unrealized) in input.numbers("unrealized")?.into_iter().enumerate() {
+        let base = format!("XX{}", char::from(b'A' + u8::try_from(at).map_err(|e| e.to_string())?));
+        let instrument = scene.instrument(&base, "USD", Decimal::ONE).await?;
+        if at == 0 {
+            scene
+                .run(&format!(
+                    "UPDATE instruments SET margin_rate = 1 WHERE instrument = '{instrument}'"
+                ))
+                .await?;
+        }
+        let size = if at == 0 { used } else { Decimal::ONE };
+        scene
+            .own(&format!(
+                "INSERT INTO positions (account_id, instrument, position_type, total_size, average_entry_price, current_price, unrealized_pnl)
+                 VALUES ('{ALPHA}', '{instrument}', 'LONG', {size}, 1, 1, {unrealized})"
+            ))
+            .await?;
+    }
+    scene.own(&format!("SELECT desk.book_cash('{ALPHA}', 0, now())")).await?;
+    let of = |what: &str| format!("SELECT {what} FROM accounts a WHERE a.account_id = '{ALPHA}'");
+    Ok(json!({
+        "equity": scene.value(&of("a.equity")).await?,
+        "free_margin": scene.value(&of("a.available_balance")).await?,
+        "margin_level_pct": OTHER_SIDE,
+    }))
+}
+
+/// RND-01 and RND-02: as the columns round, which are of that many decimals.
+pub(super) async fn rounding(scene: &Scene, vector: &Vector) -> Judged {
+    let (table, column) = match vector.input.count("dp")? {
+        2 => ("trades", "position_size"),
+        5 => ("trades", "entry_price"),
+        places => return Err(format!("no column has {places} decimals")),
+    };
+    let mut kept = Vec::new();
+    for value in vector.input.numbers("values")? {
+        kept.push(scene.kept(table, column, &format!("SELECT {value}")).await?);
+    }
+    let mut found = json!({ "postgres": kept, "bankers_for_contrast": OTHER_SIDE });
+    if vector.expected.get("overflow").is_some() {
+        let mut over = Vec::new();
+        for value in vector.expected.list("overflow")? {
+            if scene.kept(table, column, &format!("SELECT {}", decimal(value)?)).await?.is_null() {
+                over.push(value);
+            }
+        }
+        found["overflow"] = json!(over);
+    }
+    Ok(found)
+}
+
+/// RND-05. A flip splits its commission over two legs; three are the other side's.
+pub(super) async fn splitting(scene: &Scene, vector: &Vector) -> Judged {
+    let (mut booked, mut sum) = (Vec::new(), Decimal::ZERO);
+    for fill in vector.input.numbers("fills_exact")? {
+        sum += fill;
+        booked.push(scene.kept("trade_fills", "gross_pnl", &format!("SELECT {fill}")).await?);
+    }
+    let total: Decimal = booked.iter().map(decimal).sum::<Result<_, _>>()?;
+    Ok(json!({
+        "booked_fills": booked,
+        "booked_total": total,
+        "rounding_of_the_exact_sum": scene.kept("trade_fills", "gross_pnl", &format!("SELECT {sum}")).await?,
+        "split_parts": OTHER_SIDE,
+    }))
+}
+
+/// RND-06.
+pub(super) async fn typical_price(scene: &Scene, vector: &Vector) -> Judged {
+    let (high, low) = (vector.input.number("high")?, vector.input.number("low")?);
+    let close = vector.input.number("close")?;
+    scene
+        .run(&format!(
+            "INSERT INTO market_data (time, instrument, open, high, low, close, timeframe, data_source)
+             VALUES (now(), 'EUR_USD', {close}, {high}, {low}, {close}, '1m', 'vector')"
+        ))
+        .await?;
+    let sql = "SELECT m.typical_price FROM market_data m WHERE m.data_source = 'vector'";
+    Ok(json!({ "typical_price": scene.value(sql).await? }))
+}

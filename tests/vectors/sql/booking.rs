@@ -1,0 +1,329 @@
+//! Fills that become rows.
+
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::scene::{Scene, side};
+use crate::book::ALPHA;
+use crate::reading::{Fields, Judged, Vector};
+
+/// The live position of the account, or nothing.
+const LIVE: &str = "FROM positions p WHERE p.status IN ('open', 'closing')";
+
+/// Books a fill and returns its key, which is also that of the trade it opens.
+async fn book(
+    scene: &Scene,
+    instrument: &str,
+    fill: &Value,
+    ticket: Option<Uuid>,
+) -> Result<Uuid, String> {
+    let key = Uuid::new_v4();
+    let number = |name: &str, without: Decimal| {
+        Ok::<_, String>(fill.number_if_any(name)?.unwrap_or(without))
+    };
+    let fx = fill.get("fx_quote_to_account").and_then(Value::as_str).unwrap_or("1");
+    scene.own(&format!(
+            "SELECT desk.book_fill('{key}', '{ALPHA}', '{instrument}', '{}', {}, {}, {fx}, {}, {}, NULL, NULL, NULL, NULL,
+                                   clock_timestamp(), {})",
+            side(fill.word("side")?),
+            fill.number("size")?,
+            fill.number("price")?,
+            number("commission", Decimal::ZERO)?,
+            number("swap_fee", Decimal::ZERO)?,
+            ticket.map_or_else(|| "NULL".to_owned(), |ticket| format!("'{ticket}'")),
+        ))
+        .await?;
+    Ok(key)
+}
+
+/// Gives columns more decimals, as an adopted database may have. What watches them or reads them has
+/// to stand aside meanwhile.
+async fn widen(scene: &Scene, columns: &[(&str, &str)], places: u32) -> Result<(), String> {
+    for (table, column) in columns {
+        scene
+            .run(&format!(
+                "DO $widen$ DECLARE watchers text[]; one text;
+                 BEGIN
+                     SELECT coalesce(array_agg(pg_get_triggerdef(t.oid)), '{{}}') INTO watchers
+                       FROM pg_trigger t WHERE t.tgrelid = '{table}'::regclass AND NOT t.tgisinternal AND t.tgparentid = 0;
+                     FOR one IN SELECT t.tgname FROM pg_trigger t
+                                 WHERE t.tgrelid = '{table}'::regclass AND NOT t.tgisinternal AND t.tgparentid = 0 LOOP
+                         EXECUTE format('DROP TRIGGER %I ON {table}', one);
+                     END LOOP;
+                     FOR one IN SELECT DISTINCT r.ev_class::regclass::text FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
+                                 WHERE d.refobjid = '{table}'::regclass AND d.classid = 'pg_rewrite'::regclass LOOP
+                         EXECUTE format('DROP VIEW %s CASCADE', one);
+                     END LOOP;
+                     ALTER TABLE {table} ALTER COLUMN {column} TYPE numeric({}, {places});
+                     FOREACH one IN ARRAY watchers LOOP EXECUTE one; END LOOP;
+                 END $widen$",
+                places + 12
+            ))
+            .await?;
+    }
+    Ok(())
+}
+
+const MONEY: &[(&str, &str)] = &[
+    ("trade_fills", "gross_pnl"),
+    ("trade_fills", "commission"),
+    ("trade_fills", "swap_fee"),
+    ("positions", "realized_pnl"),
+    ("positions", "unrealized_pnl"),
+    ("trades", "gross_pnl"),
+    ("trades", "commission"),
+    ("trades", "swap_fee"),
+    ("trades", "net_pnl"),
+    ("accounts", "current_balance"),
+    ("accounts", "equity"),
+];
+
+const PRICES: &[(&str, &str)] =
+    &[("positions", "average_entry_price"), ("positions", "current_price")];
+
+/// NET-01 to NET-09.
+pub(super) async fn netting(scene: &Scene, vector: &Vector) -> Judged {
+    let input = &vector.input;
+    if input.word("mode")? != "netting" || input.word("cost_method")? != "average" {
+        return Err("it is not netting by average cost".to_owned());
+    }
+    if input.get("money_dp").is_some() {
+        widen(scene, MONEY, input.count("money_dp")?).await?;
+    }
+    if input.get("price_dp").is_some() {
+        widen(scene, PRICES, input.count("price_dp")?).await?;
+    }
+    // The currency of an account has three letters; what it is called is not what this is about.
+    let instrument = scene.instrument("XXX", "USD", input.number("contract_size")?).await?;
+    let mut steps = Vec::new();
+    for fill in input.list("fills")? {
+        let key = book(scene, &instrument, fill, None).await?;
+        steps.push(step(scene, key).await?);
+    }
+    let mut found = json!({ "steps": steps });
+    if let Some(mark) = vector.expected.number_if_any("mark")? {
+        scene.rate("XXX", "USD", mark).await?;
+        scene.run("SELECT desk.mark_to_market()").await?;
+        found["mark"] = json!(mark);
+        found["unrealized_exact_cost"] =
+            scene.value(&format!("SELECT p.unrealized_pnl {LIVE}")).await?;
+        found["unrealized_if_stored_average_used"] = scene
+            .value(&format!(
+                "SELECT round(({mark} - p.average_entry_price) * p.total_size
+                             * CASE p.position_type WHEN 'LONG' THEN 1 ELSE -1 END, 2) {LIVE}"
+            ))
+            .await?;
+    }
+    Ok(found)
+}
+
+/// What one fill did, as the rows tell it.
+async fn step(scene: &Scene, key: Uuid) -> Result<Value, String> {
+    let leg = |what: &str, effect: &str| {
+        format!(
+            "SELECT coalesce(sum({what}), 0) FROM trade_fills f WHERE f.client_key LIKE '{key}%' AND f.effect = '{effect}'"
+        )
+    };
+    let all = |what: &str| format!("SELECT coalesce(sum(f.{what}), 0) FROM trade_fills f");
+    let held = |what: &str, flat: &str| format!("SELECT coalesce((SELECT {what} {LIVE}), {flat})");
+    let closed = scene.number(&leg("f.size", "close")).await?;
+    let opened = scene.number(&leg("f.size", "open")).await?;
+    let cash = scene.value("SELECT a.current_balance - a.initial_balance FROM accounts a WHERE a.account_name = 'alpha'");
+    Ok(json!({
+        "closed_size": closed,
+        "opened_size": opened,
+        "flipped": !closed.is_zero() && !opened.is_zero(),
+        "fill_gross_pnl": scene.value(&leg("f.gross_pnl", "close")).await?,
+        "position_type": scene.value(&held("p.position_type", "'FLAT'")).await?,
+        "total_size": scene.value(&held("p.total_size", "0")).await?,
+        "average_entry_exact": scene.value(&held("round(p.cost / p.total_size, 10)", "0")).await?,
+        "average_entry_stored": scene.value(&held("p.average_entry_price", "0")).await?,
+        "realized_gross_cum": scene.value(&all("gross_pnl")).await?,
+        "commission_cum": scene.value(&all("commission")).await?,
+        "swap_cum": scene.value(&all("swap_fee")).await?,
+        // What the balance moved by, which is the one number that counts.
+        "realized_net_cum": cash.await?,
+        "commission_close_leg": scene.value(&leg("f.commission", "close")).await?,
+        "commission_open_leg": scene.value(&leg("f.commission", "open")).await?,
+    }))
+}
+
+/// What the trades make of a price, by their own entries.
+fn by_entries(mark: Decimal) -> String {
+    format!(
+        "SELECT coalesce(sum(round((t.position_size - t.closed_size) * ({mark} - t.entry_price)
+                    * CASE t.trade_type WHEN 'BUY' THEN 1 ELSE -1 END, 2)), 0)
+           FROM trades t WHERE t.status IN ('open', 'partial')"
+    )
+}
+
+/// What the position makes of a price, and what its trades make of it.
+async fn open_at(scene: &Scene, mark: Decimal) -> Result<(Decimal, Decimal), String> {
+    scene.rate("XXX", "USD", mark).await?;
+    scene.run("SELECT desk.mark_to_market()").await?;
+    let held = format!("SELECT coalesce(sum(p.unrealized_pnl), 0) {LIVE}");
+    Ok((scene.number(&held).await?, scene.number(&by_entries(mark)).await?))
+}
+
+/// NET-10: the position by average cost, its trades first in first out.
+pub(super) async fn average_and_fifo(scene: &Scene, vector: &Vector) -> Judged {
+    let instrument = scene.instrument("XXX", "USD", Decimal::ONE).await?;
+    for fill in vector.input.list("fills")? {
+        book(scene, &instrument, fill, None).await?;
+    }
+    let realized = scene.number("SELECT sum(f.gross_pnl) FROM trade_fills f").await?;
+    let by_trades = scene.number("SELECT coalesce(sum(t.gross_pnl), 0) FROM trades t").await?;
+    let mark = vector.input.number("mark")?;
+    let mut agree = true;
+    for percent in [50, 90, 110, 300] {
+        let mark = mark * Decimal::from(percent) / Decimal::ONE_HUNDRED;
+        let (held, open) = open_at(scene, mark).await?;
+        agree &= realized + held == by_trades + open;
+    }
+    let (held, open) = open_at(scene, mark).await?;
+    let entry = "SELECT t.entry_price FROM trades t WHERE t.closed_size > 0
+                  ORDER BY t.exit_time DESC, t.entry_time DESC";
+    Ok(json!({
+        "average": {
+            "realized": realized,
+            "unrealized": held,
+            "total": realized + held,
+            "average_entry": scene.value(&format!("SELECT p.average_entry_price {LIVE}")).await?,
+        },
+        "fifo": {
+            "realized": by_trades,
+            "unrealized": open,
+            "total": by_trades + open,
+            "closed_trade_entry": scene.value(entry).await?,
+        },
+        "invariant": if agree { "average.total == fifo.total at every mark" } else { "broken" },
+    }))
+}
+
+/// NET-11.
+pub(super) async fn hedging(scene: &Scene, vector: &Vector) -> Judged {
+    let input = &vector.input;
+    if input.word("mode")? != "hedging" {
+        return Err("it is not hedging".to_owned());
+    }
+    scene
+        .run(&format!(
+            "UPDATE accounts SET metadata = metadata || '{{\"position_mode\": \"hedging\"}}' WHERE account_id = '{ALPHA}'"
+        ))
+        .await?;
+    let instrument = scene.instrument("XXX", "USD", Decimal::ONE).await?;
+    let mut keys: Vec<(&str, Uuid)> = Vec::new();
+    for fill in input.list("fills")? {
+        let ticket = fill.word("ticket")?;
+        let known = keys.iter().find(|(name, _)| *name == ticket).map(|(_, key)| *key);
+        let key = book(scene, &instrument, fill, known).await?;
+        if known.is_none() {
+            keys.push((ticket, key));
+        }
+    }
+    scene
+        .quote(
+            "XXX",
+            "USD",
+            &input.number("mark_bid")?.to_string(),
+            &input.number("mark_ask")?.to_string(),
+        )
+        .await?;
+    scene.run("SELECT desk.mark_to_market()").await?;
+    let mut rows = Vec::new();
+    for (ticket, key) in keys {
+        let of = |what: &str, flat: &str| {
+            format!("SELECT coalesce((SELECT {what} {LIVE} AND p.netting_key = '{key}'), {flat})")
+        };
+        rows.push(json!({
+            "ticket": ticket,
+            "position_type": scene.value(&of("p.position_type", "'FLAT'")).await?,
+            "size": scene.value(&of("p.total_size", "0")).await?,
+            "unrealized": scene.value(&of("p.unrealized_pnl", "0")).await?,
+        }));
+    }
+    let signed = "CASE p.position_type WHEN 'LONG' THEN p.total_size ELSE -p.total_size END";
+    Ok(json!({
+        "tickets": rows,
+        "gross_size": scene.value(&format!("SELECT coalesce(sum(p.total_size), 0) {LIVE}")).await?,
+        "net_size": scene.value(&format!("SELECT abs(coalesce(sum({signed}), 0)) {LIVE}")).await?,
+        "realized": scene.value("SELECT coalesce(sum(f.gross_pnl), 0) FROM trade_fills f").await?,
+    }))
+}
+
+/// ACC-02: a loss beyond the balance is a fact, is stored, and ends trading.
+pub(super) async fn gap_loss(scene: &Scene, vector: &Vector) -> Judged {
+    let net = vector.input.number("close_net")?;
+    let instrument = scene.instrument("XXX", "USD", Decimal::ONE).await?;
+    scene.account(ALPHA, "USD", vector.input.number("balance")?).await?;
+    // Each unit loses one.
+    let (first, last) = if net.is_sign_negative() { ("SELL", "BUY") } else { ("BUY", "SELL") };
+    for (side, price) in [(first, "1"), (last, "2")] {
+        let fill = json!({"side": side, "size": net.abs().to_string(), "price": price});
+        book(scene, &instrument, &fill, None).await?;
+    }
+    let of = |what: &str| format!("SELECT a.{what} FROM accounts a WHERE a.account_id = '{ALPHA}'");
+    Ok(json!({
+        "balance_after": scene.value(&of("current_balance")).await?,
+        "relaxed_check": "accepted",
+        "status_after": scene.value(&of("status")).await?,
+    }))
+}
+
+/// SWP-01.
+pub(super) async fn swap_nights(scene: &Scene, vector: &Vector) -> Judged {
+    const WEEK: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    let input = &vector.input;
+    let day = |word: &str| {
+        WEEK.iter()
+            .position(|day| *day == word)
+            .map(|at| at + 1)
+            .ok_or_else(|| format!("the day {word}"))
+    };
+    let triple = day(input.word("triple_day")?)?;
+    let mut count = 0;
+    for night in input.list("nights")? {
+        let night = day(night.as_str().unwrap_or_default())?;
+        // The first of September 2025 was a Monday.
+        let date = format!("DATE '2025-08-31' + {night}");
+        let sql = format!("SELECT desk.swap_nights({date}, {date} + 1, {triple})");
+        count += u32::try_from(scene.number(&sql).await?).map_err(|error| error.to_string())?;
+    }
+    let fee = format!(
+        "SELECT desk.swap_fee({}, {}, {}, {count})",
+        input.number("size")?,
+        input.number("swap_per_lot_per_night")?,
+        input.number("lot")?
+    );
+    Ok(json!({
+        "nights_charged": count,
+        "swap_fee": scene.kept("trade_fills", "swap_fee", &fee).await?,
+    }))
+}
+
+/// ACC-03: of trades that won or lost what the vector says, one unit for each unit of money.
+pub(super) async fn performance(scene: &Scene, vector: &Vector) -> Judged {
+    let instrument = scene.instrument("XXX", "USD", Decimal::ONE).await?;
+    for net in vector.input.numbers("net_pnls")? {
+        let (bought, sold) = if net.is_sign_negative() { ("2", "1") } else { ("1", "2") };
+        let size = if net.is_zero() { Decimal::ONE } else { net.abs() };
+        for (side, price) in [("BUY", bought), ("SELL", if net.is_zero() { bought } else { sold })]
+        {
+            let fill = json!({"side": side, "size": size.to_string(), "price": price});
+            book(scene, &instrument, &fill, None).await?;
+        }
+    }
+    let of = |figure: &str, places: u32| {
+        format!(
+            "SELECT round(p.{figure}, {places}) FROM desk.performance('{ALPHA}', '-infinity', 'infinity') p"
+        )
+    };
+    Ok(json!({
+        "win_rate": scene.value(&of("win_rate", 4)).await?,
+        "profit_factor": scene.value(&of("profit_factor", 2)).await?,
+        "average_win": scene.value(&of("average_win", 2)).await?,
+        "average_loss": scene.value(&of("average_loss", 2)).await?,
+        "expectancy": scene.value(&of("expectancy", 2)).await?,
+    }))
+}

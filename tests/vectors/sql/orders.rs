@@ -1,0 +1,252 @@
+//! An order before it is booked, and one that only reduces.
+
+use rust_decimal::{Decimal, dec};
+use serde_json::{Value, json};
+
+use super::scene::{Scene, bare, side};
+use crate::book::{ALPHA, Order, buy};
+use crate::reading::{Fields, Judged, Vector, currencies, decimal};
+
+/// VAL-01 to VAL-05: the first line that stands in the way.
+pub(super) async fn validation(scene: &Scene, vector: &Vector) -> Judged {
+    let input = &vector.input;
+    let order_side = side(input.get("trade_type").and_then(Value::as_str).unwrap_or("BUY"));
+    let mut order = bare("EUR_USD", order_side, dec!(1000), dec!(1.1));
+    if let Some(name) = input.get("instrument").and_then(Value::as_str) {
+        let (base, quote) = currencies(name)?;
+        order.instrument = scene.instrument(base, quote, Decimal::ONE).await?;
+    }
+    if let Some(price) = input.number_if_any("entry_price")? {
+        order.price = price;
+    }
+    if let Some(size) = input.number_if_any("position_size")? {
+        order.size = size;
+    }
+    order.stop = input.number_if_any("stop_loss")?;
+    order.target = input.number_if_any("take_profit")?;
+    let lines = scene.lines(&order, None, "").await?;
+    let first = lines.iter().find(|line| line["severity"] == "reject");
+    Ok(json!({ "error": first.map(|line| &line["code"]) }))
+}
+
+/// RSK-01 to RSK-04.
+pub(super) async fn trade_risk(scene: &Scene, vector: &Vector) -> Judged {
+    let input = &vector.input;
+    let (fx, base) = (input.word("fx_quote_to_account")?, input.number("risk_base")?);
+    scene.account(ALPHA, "USD", base).await?;
+    let contract = input.number_if_any("contract_size")?.unwrap_or(Decimal::ONE);
+    // An instrument in a currency that is worth `fx`; quoted the way round that keeps its digits.
+    let quote =
+        if decimal(input.at("fx_quote_to_account")?)? == Decimal::ONE { "USD" } else { "QQQ" };
+    if quote == "QQQ" {
+        scene
+            .run(&format!(
+                "INSERT INTO fx_rates (from_currency, to_currency, rate, as_of)
+                 SELECT 'USD', 'QQQ', 1 / {fx}::numeric, clock_timestamp()"
+            ))
+            .await?;
+    }
+    let instrument = scene.instrument("XXX", quote, contract).await?;
+    let percent = input.number("max_risk_per_trade_fraction")? * Decimal::ONE_HUNDRED;
+    scene
+        .run(&format!(
+            "INSERT INTO risk_limits (account_id, limit_type, limit_scope, limit_value, limit_unit, created_by)
+             VALUES ('{ALPHA}', 'max_risk_per_trade', 'account', {percent}, 'percentage', 'seed')"
+        ))
+        .await?;
+    let order = Order {
+        stop: Some(input.number("stop_loss")?),
+        ..bare(
+            &instrument,
+            side(input.word("side")?),
+            input.number("position_size")?,
+            input.number("entry_price")?,
+        )
+    };
+    scene.rate("XXX", quote, order.price).await?;
+    let line = scene.line(&order, "MAX_RISK_PER_TRADE").await?;
+    let direction = if order.side == "BUY" { 1 } else { -1 };
+    let risk = format!(
+        "SELECT desk.risk_amount({direction}, {}, {}, {}, {contract}, {fx})",
+        order.size,
+        order.price,
+        input.number("stop_loss")?
+    );
+    scene.own(&format!(
+            "SELECT desk.book_fill(gen_random_uuid(), '{ALPHA}', '{instrument}', '{}', {}, {}, {fx}, 0, 0, {}, NULL, NULL, NULL,
+                                   clock_timestamp())",
+            order.side,
+            order.size,
+            order.price,
+            input.number("stop_loss")?
+        ))
+        .await?;
+    Ok(json!({
+        "risk_amount": scene.value("SELECT t.risk_amount FROM trades t").await?,
+        "risk_percentage_exact": scene.value(&format!("SELECT round(({risk}) / {base}, 10)")).await?,
+        "risk_percentage_stored": scene.value("SELECT t.risk_percentage FROM trades t").await?,
+        "breach": line["severity"] == "reject",
+    }))
+}
+
+/// RR-01 to RR-04: a limit judges the ratio after costs, which an account pays by its own rule.
+pub(super) async fn reward_to_risk(scene: &Scene, vector: &Vector) -> Judged {
+    let input = &vector.input;
+    let size = input.number("size")?;
+    let order = Order {
+        stop: Some(input.number("stop_loss")?),
+        target: Some(input.number("take_profit")?),
+        ..bare("EUR_USD", side(input.word("side")?), size, input.number("entry_price")?)
+    };
+    let per_side = input.number("round_trip_cost")? / Decimal::TWO / size;
+    scene
+        .run(&format!(
+            "UPDATE accounts SET metadata = metadata || '{{\"commission\": {{\"per_unit\": \"{per_side}\"}}}}'
+              WHERE account_id = '{ALPHA}';
+             INSERT INTO risk_limits (account_id, limit_type, limit_scope, limit_value, limit_unit, created_by)
+             VALUES ('{ALPHA}', 'min_risk_reward', 'account', 1, 'ratio', 'seed')"
+        ))
+        .await?;
+    let lines = scene.lines(&order, None, "").await?;
+    let line = |code: &str| lines.iter().find(|line| line["code"] == code);
+    let fault = line("RR_OUT_OF_RANGE");
+    let after_costs = line("MIN_RISK_REWARD").ok_or("no line MIN_RISK_REWARD")?;
+    let exact = decimal(&after_costs["measured"])?;
+    Ok(json!({
+        "rr_exact": scene.value(&format!("SELECT round({exact}, 6)")).await?,
+        "rr_stored": scene.kept("signals", "risk_reward_ratio", &format!("SELECT {exact}")).await?,
+        "meets_1_0": after_costs["severity"] != "reject",
+        "error": fault.map(|line| &line["code"]),
+    }))
+}
+
+/// LIM-06.
+pub(super) async fn collar(scene: &Scene, vector: &Vector) -> Judged {
+    let input = &vector.input;
+    let percent = input.number("collar")? * Decimal::ONE_HUNDRED;
+    scene
+        .run(&format!(
+            "UPDATE desk.settings SET value = '{percent}' WHERE key = 'price_collar_percent'"
+        ))
+        .await?;
+    scene.rate("EUR", "USD", input.number("reference")?).await?;
+    let mut results = Vec::new();
+    for price in input.numbers("prices")? {
+        let line = scene.line(&bare("EUR_USD", "BUY", dec!(1000), price), "PRICE_COLLAR").await?;
+        results.push(if line["severity"] == "reject" {
+            json!("PRICE_COLLAR")
+        } else {
+            json!("ok")
+        });
+    }
+    Ok(json!({ "results": results }))
+}
+
+/// Books an order as if it had been accepted `seconds` after the transaction began.
+async fn accepted(scene: &Scene, order: &Order, at: &str) -> Result<(), String> {
+    scene.own(&format!(
+            "SELECT desk.book_fill(gen_random_uuid(), '{}', '{}', '{}', {}, {}, 1, 0, 0, NULL, NULL, NULL, NULL, {at})",
+            order.account, order.instrument, order.side, order.size, order.price
+        ))
+        .await
+}
+
+/// The moment that is `seconds` after the transaction began: exactly, as no clock would have it.
+fn moment(seconds: Decimal) -> String {
+    format!("(now() + interval '{seconds} seconds')")
+}
+
+/// LIM-04.
+pub(super) async fn rate(scene: &Scene, vector: &Vector) -> Judged {
+    let most = vector.input.at("limit")?;
+    scene
+        .run(&format!(
+            "INSERT INTO risk_limits (account_id, limit_type, limit_scope, limit_value, limit_unit, created_by)
+             VALUES ('{ALPHA}', 'max_orders_per_minute', 'account', {most}, 'count', 'seed')"
+        ))
+        .await?;
+    let mut results = Vec::new();
+    for second in vector.input.numbers("seconds")? {
+        let order = bare("EUR_USD", "BUY", dec!(1000), dec!(1.1));
+        let at = moment(second);
+        let lines = scene.lines(&order, Some(&at), "MAX_ORDERS_PER_MINUTE").await?;
+        let line = lines.first().ok_or("no line MAX_ORDERS_PER_MINUTE")?;
+        let passes = line["severity"] != "reject";
+        if passes {
+            accepted(scene, &order, &at).await?;
+        }
+        results.push(passes);
+    }
+    Ok(json!({ "accepted": results }))
+}
+
+/// LIM-05.
+pub(super) async fn duplicates(scene: &Scene, vector: &Vector) -> Judged {
+    let window = vector.input.at("window_s")?;
+    scene
+        .run(&format!(
+            "UPDATE desk.settings SET value = '{window}' WHERE key = 'duplicate_window_seconds'"
+        ))
+        .await?;
+    let mut results = Vec::new();
+    for row in vector.input.list("orders")? {
+        let parts: Vec<&str> = row.word("k")?.split('|').collect();
+        let [_, instrument, order_side, size, price] = parts[..] else {
+            return Err(format!("the order {row}"));
+        };
+        let number = |text: &str| text.parse::<Decimal>().map_err(|error| error.to_string());
+        let order = bare(instrument, side(order_side), number(size)?, number(price)?);
+        let at = moment(row.number("t")?);
+        let lines = scene.lines(&order, Some(&at), "DUPLICATE_ORDER").await?;
+        let line = lines.first().ok_or("no line DUPLICATE_ORDER")?;
+        let is_twin = line["severity"] == "confirm";
+        if !is_twin {
+            accepted(scene, &order, &at).await?;
+        }
+        results.push(if is_twin { "duplicate" } else { "ok" });
+    }
+    Ok(json!({ "results": results }))
+}
+
+/// LIM-03: what is opposite closes, what is not is an order.
+pub(super) async fn reduce_only(scene: &Scene, vector: &Vector) -> Judged {
+    let input = &vector.input;
+    if !input.number("pending_close")?.is_zero() {
+        return Err("closes here are done when they are asked for: none is ever pending".to_owned());
+    }
+    let held = input.at("position")?;
+    scene.hold(ALPHA, "EUR_USD", held.word("side")?, held.number("size")?, dec!(1.1)).await?;
+    scene
+        .run(&format!(
+            "UPDATE accounts SET status = '{}' WHERE account_id = '{ALPHA}'",
+            input.word("status")?
+        ))
+        .await?;
+    let mut results = Vec::new();
+    for row in input.list("orders")? {
+        let (order_side, size) = (side(row.word("side")?), row.number("size")?);
+        let price = if order_side == "BUY" { "1.1001" } else { "1.0999" };
+        let call = if order_side == side(held.word("side")?) {
+            let order =
+                Order { stop: None, target: None, side: order_side, price: dec!(1.1), ..buy(size) };
+            format!("SELECT * FROM {}", order.sql())
+        } else {
+            format!(
+                "SELECT v.* FROM positions p, desk.close_position(gen_random_uuid(), '\\x01', now() + interval '1 minute',
+                        p.position_id, {size}, {price}, NULL) v"
+            )
+        };
+        scene.run("SAVEPOINT one").await?;
+        let verdict = scene
+            .json(&format!("SELECT jsonb_build_object('outcome', v.outcome, 'code', v.code, 'allowed', v.allowed::text) FROM ({call}) v"))
+            .await?;
+        scene.run("ROLLBACK TO one").await?;
+        let passes = verdict["outcome"] == "accepted";
+        results.push(json!({
+            "ok": passes,
+            "error": if passes { Value::Null } else { verdict["code"].clone() },
+            "closable": verdict["allowed"],
+        }));
+    }
+    Ok(json!({ "results": results }))
+}

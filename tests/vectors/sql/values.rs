@@ -1,0 +1,298 @@
+//! What is held, valued.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::{Decimal, dec};
+use serde_json::{Map, Value, json};
+
+use super::scene::{ACCOUNTS, Scene, bare, side};
+use crate::book::{ALPHA, BRAVO};
+use crate::comparing::OTHER_SIDE;
+use crate::form::is_pair;
+use crate::reading::{Fields, Judged, Vector, currencies, decimal, rounded};
+
+/// Stores the steps of a conversion the way round that the market quotes them: what is multiplied
+/// as it stands, what is divided by as its inverse.
+async fn know_steps(scene: &Scene, from: &str, to: &str, steps: &[Value]) -> Result<(), String> {
+    let hub = if from == "USD" || to == "USD" { "EUR" } else { "USD" };
+    let route: Vec<&str> = match steps.len() {
+        0 => vec![],
+        1 => vec![from, to],
+        2 => vec![from, hub, to],
+        many => return Err(format!("a conversion in {many} steps")),
+    };
+    for (step, leg) in steps.iter().zip(route.windows(2)) {
+        let rate = step.number("rate")?;
+        match step.word("op")? {
+            "*" => scene.rate(leg[0], leg[1], rate).await?,
+            "/" => scene.rate(leg[1], leg[0], rate).await?,
+            other => return Err(format!("the operation {other}")),
+        }
+    }
+    Ok(())
+}
+
+/// FX-01 to FX-07.
+pub(super) async fn open_profit(scene: &Scene, vector: &Vector) -> Judged {
+    let input = &vector.input;
+    let (quote, account) = (input.word("quote_currency")?, input.word("account_currency")?);
+    scene.run("DELETE FROM fx_rates").await?;
+    know_steps(scene, quote, account, input.list("conversion")?).await?;
+    scene.account(ALPHA, account, Decimal::ONE_HUNDRED).await?;
+    let instrument = scene.instrument("XXX", quote, input.number("contract_size")?).await?;
+    let (size, entry) = (input.number("size")?, input.number("entry_price")?);
+    scene.hold(ALPHA, &instrument, input.word("side")?, size, entry).await?;
+    scene.rate("XXX", quote, input.number("mark_price")?).await?;
+    scene.run("SELECT desk.mark_to_market()").await?;
+    let fx = format!("SELECT round(desk.convert('{quote}', '{account}'), 12)");
+    Ok(json!({
+        // Nothing here is ever in the quote currency.
+        "pnl_quote": OTHER_SIDE,
+        "fx_quote_to_account": scene.value(&fx).await?,
+        "pnl_account": scene.value("SELECT p.unrealized_pnl FROM positions p").await?,
+    }))
+}
+
+/// FX-08.
+pub(super) async fn both_marks(scene: &Scene, vector: &Vector) -> Judged {
+    let input = &vector.input;
+    let (size, entry) = (input.number("size")?, input.number("entry")?);
+    let instrument = scene.instrument("XXX", "USD", Decimal::ONE).await?;
+    scene.account(BRAVO, "USD", Decimal::ONE_HUNDRED).await?;
+    scene.hold(ALPHA, &instrument, "LONG", size, entry).await?;
+    scene.hold(BRAVO, &instrument, "SHORT", size, entry).await?;
+    scene.quote("XXX", "USD", input.word("bid")?, input.word("ask")?).await?;
+    scene.run("SELECT desk.mark_to_market()").await?;
+    let of = |kind: &str| {
+        format!("SELECT p.unrealized_pnl FROM positions p WHERE p.position_type = '{kind}'")
+    };
+    Ok(json!({
+        "long_unrealized": scene.value(&of("LONG")).await?,
+        "short_unrealized": scene.value(&of("SHORT")).await?,
+        "long_plus_short": scene.value("SELECT sum(p.unrealized_pnl) FROM positions p").await?,
+    }))
+}
+
+/// FX-09: what cannot be converted takes no new risk on, and can be closed all the same.
+pub(super) async fn rate_or_none(scene: &Scene, vector: &Vector) -> Judged {
+    let input = &vector.input;
+    let (quote, account) = (input.word("quote_currency")?, input.word("account_currency")?);
+    scene.run("DELETE FROM fx_rates").await?;
+    for (pair, rate) in input.object("rates")? {
+        let (base, quote) = currencies(pair)?;
+        scene.rate(base, quote, decimal(rate)?).await?;
+    }
+    scene.account(ALPHA, account, Decimal::from(100_000)).await?;
+    let instrument = scene.instrument("XXX", quote, Decimal::ONE).await?;
+    scene.rate("XXX", quote, 1).await?;
+    let order = bare(&instrument, "BUY", Decimal::from(1000), Decimal::ONE);
+    let lines = scene.lines(&order, None, "").await?;
+    let code = "NO_CONVERSION_RATE";
+    let refuses = lines.iter().any(|line| line["code"] == code && line["severity"] == "reject");
+    let open = lines.iter().all(|line| line["severity"] != "reject");
+    // Bought while there was a rate, of which the fill keeps a note.
+    scene.own(&format!(
+            "SELECT desk.book_fill(gen_random_uuid(), '{ALPHA}', '{instrument}', 'BUY', 1000, 1, 0.03, 0, 0, NULL, NULL, NULL,
+                                   NULL, clock_timestamp())"
+        ))
+        .await?;
+    let close = "SELECT (desk.close_position(gen_random_uuid(), '\\x01', now() + interval '1 minute', p.position_id, NULL, 1, NULL)).outcome
+                   FROM positions p";
+    Ok(json!({
+        "error": if refuses { Some(code) } else { None },
+        "new_risk_allowed": open,
+        "close_allowed": scene.text(close).await?.as_deref() == Some("accepted"),
+    }))
+}
+
+/// Puts the positions of a vector into the book, with rates that are their prices and conversions.
+async fn hold_all(scene: &Scene, vector: &Vector) -> Result<(), String> {
+    let account = vector.input.word("account_currency")?;
+    scene.run("DELETE FROM fx_rates").await?;
+    scene.account(ALPHA, account, Decimal::from(100_000)).await?;
+    let positions = vector.input.list("positions")?;
+    // A pair that is held goes by its own price; what is converted by no pair held, by its rate.
+    let mut pairs = Vec::new();
+    for position in positions {
+        let (base, quote) = currencies(position.word("instrument")?)?;
+        scene.rate(base, quote, position.number("price")?).await?;
+        pairs.push((base, quote));
+    }
+    for position in positions {
+        let (base, quote) = currencies(position.word("instrument")?)?;
+        let known = quote == account
+            || pairs.contains(&(account, quote))
+            || pairs.contains(&(quote, account));
+        if !known {
+            scene.rate(quote, account, position.number("fx_quote_to_account")?).await?;
+        }
+        let contract = position.number_if_any("contract_size")?.unwrap_or(Decimal::ONE);
+        let instrument = scene.instrument(base, quote, contract).await?;
+        let (size, price) = (position.number("size")?, position.number("price")?);
+        scene.hold(ALPHA, &instrument, position.word("side")?, size, price).await?;
+    }
+    Ok(())
+}
+
+/// Limits that are never reached: what they measure is what is asked.
+async fn watch(scene: &Scene, limits: &[(&str, &str)]) -> Result<(), String> {
+    for (limit_type, unit) in limits {
+        scene
+            .run(&format!(
+                "INSERT INTO risk_limits (account_id, limit_type, limit_scope, limit_value, limit_unit, created_by)
+                 VALUES ('{ALPHA}', '{limit_type}', 'account', 99999999999, '{unit}', 'seed')"
+            ))
+            .await?;
+    }
+    Ok(())
+}
+
+/// EXP-01: what limits measure before an order.
+pub(super) async fn book(scene: &Scene, vector: &Vector) -> Judged {
+    let account = vector.input.word("account_currency")?;
+    let equity = vector.input.number("equity")?;
+    hold_all(scene, vector).await?;
+    scene
+        .run(&format!("UPDATE accounts SET equity = {equity} WHERE account_id = '{ALPHA}'"))
+        .await?;
+    let limits =
+        [("max_exposure", account), ("max_net_exposure", account), ("max_leverage", "ratio")];
+    watch(scene, &limits).await?;
+    let mut each = Vec::new();
+    for position in vector.input.list("positions")? {
+        let name = position.word("instrument")?;
+        let value = format!(
+            "SELECT round(desk.signed_size(p) * i.contract_size * q.mid * desk.convert(i.quote_currency, '{account}'), 2)
+               FROM positions p JOIN instruments i USING (instrument), desk.quote(p.instrument) q
+              WHERE p.instrument = '{name}' AND p.total_size = {}",
+            position.number("size")?
+        );
+        each.push(scene.value(&value).await?);
+    }
+    let first = vector.input.list("positions")?.first().ok_or("no positions")?;
+    let order = bare(first.word("instrument")?, "BUY", dec!(0.01), first.number("price")?);
+    let before = |line: &Value, places: u32| {
+        Ok::<_, String>(rounded(Some(decimal(&line["before"])?), places))
+    };
+    let (gross, net) =
+        (scene.line(&order, "MAX_EXPOSURE").await?, scene.line(&order, "MAX_NET_EXPOSURE").await?);
+    let leverage = scene.line(&order, "MAX_LEVERAGE").await?;
+    Ok(json!({
+        "per_position": each,
+        "gross": before(&gross, 2)?,
+        // A limit looks at how far the book leans, not which way.
+        "net": before(&net, 2)?,
+        "leverage_exact": OTHER_SIDE,
+        "leverage": before(&leverage, 2)?,
+    }))
+}
+
+/// EXP-02: how much there is of each currency. A limit asks what that is worth, and not on which
+/// side it is: the sign is the other side's.
+pub(super) async fn by_currency(scene: &Scene, vector: &Vector) -> Judged {
+    let account = vector.input.word("account_currency")?;
+    hold_all(scene, vector).await?;
+    let mut found = Map::new();
+    for (currency, expected) in vector.expected.object("currencies")? {
+        let worth = format!(
+            "SELECT round(e.before / desk.convert('{currency}', '{account}'), 2)
+               FROM desk.currency_exposure(desk.draft_order('{ALPHA}', NULL, NULL, NULL, NULL, NULL, NULL, NULL), 'account', '{currency}') e"
+        );
+        let amount = scene.number(&worth).await?;
+        let is_short = decimal(expected)?.is_sign_negative();
+        found.insert(currency.clone(), json!(if is_short { -amount } else { amount }));
+    }
+    Ok(json!({ "currencies": found }))
+}
+
+/// EXP-03 and EXP-04.
+pub(super) async fn after_order(scene: &Scene, vector: &Vector) -> Judged {
+    let (position, order) = (vector.input.at("position")?, vector.input.at("order")?);
+    let instrument = scene.instrument("XXX", "USD", Decimal::ONE).await?;
+    let (size, price) = (order.number("size")?, order.number("price")?);
+    scene
+        .hold(
+            ALPHA,
+            &instrument,
+            position.word("side")?,
+            position.number("size")?,
+            position.number("price")?,
+        )
+        .await?;
+    scene.rate("XXX", "USD", price).await?;
+    let side = side(order.word("side")?);
+    let exposed = format!(
+        "SELECT round(m.after, 2) FROM unnest(desk.measure_limits(
+                    desk.draft_order('{ALPHA}', '{instrument}', '{side}', {size}, {price}, NULL, NULL, NULL), false)) m"
+    );
+    watch(scene, &[("max_exposure", "USD")]).await?;
+    let opening = format!(
+        "SELECT (desk.draft_order('{ALPHA}', '{instrument}', '{side}', {size}, {price}, NULL, NULL, NULL)).opening"
+    );
+    let opening = scene.number(&opening).await?;
+    Ok(json!({
+        "exposure_after": scene.value(&exposed).await?,
+        "reduces_only": opening.is_zero(),
+        "risk_increasing_size": opening,
+    }))
+}
+
+/// EXP-08. Instruments have a rate and no leverage.
+pub(super) async fn margin(scene: &Scene, vector: &Vector) -> Judged {
+    let instrument = scene.instrument("XXX", "USD", Decimal::ONE).await?;
+    let rate = vector.input.number("margin_rate")?;
+    scene
+        .run(&format!(
+            "UPDATE instruments SET margin_rate = {rate} WHERE instrument = '{instrument}'"
+        ))
+        .await?;
+    scene.hold(ALPHA, &instrument, "LONG", vector.input.number("notional")?, Decimal::ONE).await?;
+    scene.own(&format!("SELECT desk.book_cash('{ALPHA}', 0, now())")).await?;
+    let used = format!("SELECT a.margin_used FROM accounts a WHERE a.account_id = '{ALPHA}'");
+    Ok(json!({ "by_leverage": OTHER_SIDE, "by_rate": scene.value(&used).await? }))
+}
+
+/// EXP-09.
+pub(super) async fn portfolio_limit(scene: &Scene, vector: &Vector) -> Judged {
+    let input = &vector.input;
+    scene.run("DELETE FROM fx_rates").await?;
+    for (name, rate) in input.as_object().into_iter().flatten().filter(|(name, _)| is_pair(name)) {
+        let (base, quote) = currencies(name)?;
+        scene.rate(base, quote, decimal(rate)?).await?;
+    }
+    // Exposure is something that costs one in the account's currency, as often.
+    let mut owners: BTreeMap<&str, (&str, String)> = BTreeMap::new();
+    for (row, account) in input.list("accounts")?.iter().zip(ACCOUNTS) {
+        let currency = row.word("currency")?;
+        scene.account(account, currency, Decimal::from(1_000_000)).await?;
+        let instrument = scene.instrument("XXX", currency, Decimal::ONE).await?;
+        scene.rate("XXX", currency, 1).await?;
+        scene.hold(account, &instrument, "LONG", row.number("exposure")?, Decimal::ONE).await?;
+        owners.insert(row.word("id")?, (account, instrument));
+    }
+    if owners.len() != input.list("accounts")?.len() {
+        return Err("more accounts than the desk of these tests has".to_owned());
+    }
+    let (limit, order) = (input.at("limit")?, input.at("order")?);
+    let (unit, value) = (limit.word("unit")?, limit.number("value")?);
+    scene
+        .run(&format!(
+            "INSERT INTO risk_limits (limit_type, limit_scope, scope_identifier, limit_value, limit_unit, created_by)
+             VALUES ('max_exposure', '{}', 'majors', {value}, '{unit}', 'seed')",
+            limit.word("scope")?
+        ))
+        .await?;
+    let (owner, instrument) =
+        owners.get(order.word("account")?).ok_or("the account of the order")?;
+    let notional = input.object("order")?.iter().find(|(name, _)| name.starts_with("notional_"));
+    let (_, notional) = notional.ok_or("the order has no notional")?;
+    let mut order = bare(instrument, "BUY", decimal(notional)?, Decimal::ONE);
+    order.account = (*owner).to_owned();
+    let line = scene.line(&order, "MAX_EXPOSURE").await?;
+    let state = match line["severity"].as_str() {
+        Some("reject") => "breach",
+        _ if line["message"].as_str().is_some_and(|text| text.contains("warning")) => "warning",
+        _ => "ok",
+    };
+    Ok(json!({ "before": line["before"], "after": line["measured"], "state": state }))
+}
