@@ -150,6 +150,15 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             }
             vec![]
         }
+        Msg::Weighed { limit, value, impacts } => {
+            opening::limit::answered(model, limit, value, impacts);
+            vec![]
+        }
+        Msg::LimitTypesRead(types) => {
+            model.limit_types = types;
+            opening::limit::types_read(model);
+            vec![]
+        }
         Msg::Answered { key, outcome } => writing::answered(model, key, outcome),
         Msg::WritesLeft(left) => writing::left(model, left),
         Msg::NotAnnounced { key, reason } => {

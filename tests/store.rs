@@ -13,7 +13,7 @@ use tmt::domain::halt::{HaltMode, Scope};
 use tmt::domain::ids::{HaltId, InstrumentId, LimitId};
 use tmt::domain::limit::LimitState;
 use tmt::domain::outcome::{Finding, Outcome};
-use tmt::domain::request::{Request, Verb};
+use tmt::domain::request::{Closing, Request, Verb};
 use tmt::domain::rows::Rows;
 use tmt::domain::session::Role;
 use tmt::store::{Options, Store, StoreError};
@@ -55,7 +55,7 @@ async fn a_trade_is_placed_seen_and_closed() {
     assert_eq!((position.account, position.size), (ALPHA, dec!(20000)));
 
     let close = Verb::Close {
-        position: position.id,
+        what: Closing::Position(position.id),
         size: Some(dec!(5000)),
         price: dec!(1.0861),
         reason: Some("half the risk".to_owned()),
@@ -66,7 +66,8 @@ async fn a_trade_is_placed_seen_and_closed() {
     let [trade] = the!(&store, Trades).try_into().unwrap();
     assert_eq!(trade.closed_size, dec!(5000));
 
-    let all = Verb::Close { position: position.id, size: None, price: dec!(1.0851), reason: None };
+    let what = Closing::Position(position.id);
+    let all = Verb::Close { what, size: None, price: dec!(1.0851), reason: None };
     accepted(store.perform(&request(all)).await);
     assert_eq!(the!(&store, Positions), []);
     let [trade] = the!(&store, Trades).try_into().unwrap();
@@ -236,6 +237,7 @@ async fn a_limit_is_tightened_at_once_and_loosened_by_two() {
     let (ann, joe) = (desk.officer("ann").await, desk.officer("joe").await);
     let propose = |limit: &tmt::domain::limit::Limit, value, reason: Option<&str>| {
         request(Verb::ProposeLimit {
+            until: None,
             limit: limit.id,
             base_version: limit.updated_at,
             value,
@@ -294,7 +296,8 @@ async fn a_halt_stops_new_risk_and_never_a_close() {
     let refusal = refused(trader.perform(&request(Verb::Place(buy(dec!(10000))))).await);
     assert_eq!(refusal.code, "TRADING_HALT");
     let position = desk.position().await;
-    let close = Verb::Close { position, size: None, price: dec!(1.0851), reason: None };
+    let what = Closing::Position(position);
+    let close = Verb::Close { what, size: None, price: dec!(1.0851), reason: None };
     accepted(trader.perform(&request(close)).await);
 
     let resume = |reason: &str| request(Verb::Resume { halt: row.id, reason: reason.to_owned() });

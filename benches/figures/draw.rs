@@ -85,6 +85,7 @@ fn position(number: u128, now: DateTime<Utc>) -> Position {
         realized_pnl: None,
         stop_loss: Some(dec!(1.08)),
         take_profit: None,
+        trailing_distance: None,
         is_closing: false,
         opened_at: now,
         last_updated_at: now,

@@ -17,6 +17,7 @@ use crate::domain::limit::Limit;
 use crate::domain::marking::Book;
 use crate::domain::position::Position;
 use crate::domain::quote::Quote;
+use crate::domain::request::{Closing, Verb};
 use crate::domain::rows::Rows;
 use crate::domain::signal::Signal;
 use crate::domain::trade::Trade;
@@ -135,6 +136,65 @@ impl Desk {
     /// Returns an account's name, or the end of its key where the row is not here.
     pub fn account_name(&self, id: AccountId) -> String {
         self.accounts.get(&id).map_or_else(|| id.short(), |account| account.name.clone())
+    }
+
+    /// Returns what is to be closed as a position: a trade is the part of one that is still open.
+    pub fn holding(&self, what: Closing) -> Option<Position> {
+        match what {
+            Closing::Position(id) => self.positions.get(&id).cloned(),
+            Closing::Trade(id) => {
+                let trade = self.trades.get(&id)?;
+                Some(Position {
+                    id: PositionId(id.0),
+                    account: trade.account,
+                    instrument: trade.instrument.clone(),
+                    direction: trade.side.direction(),
+                    size: trade.open_size()?,
+                    average_entry: trade.entry_price,
+                    exact_cost: None,
+                    booked_price: None,
+                    booked_pnl: None,
+                    realized_pnl: trade.net_pnl,
+                    stop_loss: trade.stop_loss,
+                    take_profit: trade.take_profit,
+                    trailing_distance: None,
+                    is_closing: false,
+                    opened_at: trade.entry_time,
+                    last_updated_at: trade.entry_time,
+                })
+            }
+        }
+    }
+
+    /// Returns the live position that a trade belongs to.
+    pub fn position_of(&self, trade: &Trade) -> Option<&Position> {
+        match trade.position {
+            Some(id) => self.positions.get(&id),
+            None => self
+                .positions
+                .values()
+                .find(|held| held.account == trade.account && held.instrument == trade.instrument),
+        }
+    }
+
+    /// Returns whose position in what a write is about, where it is about one.
+    pub fn touched(&self, verb: &Verb) -> (Option<AccountId>, Option<InstrumentId>) {
+        let held = match verb {
+            Verb::Place(trade) => return (Some(trade.account), Some(trade.instrument.clone())),
+            Verb::Flatten { account, .. } => return (Some(*account), None),
+            Verb::Close { what, .. } => self.holding(*what),
+            Verb::Amend { position, .. } => self.positions.get(position).cloned(),
+            Verb::Acknowledge { .. }
+            | Verb::Unacknowledge { .. }
+            | Verb::ProposeLimit { .. }
+            | Verb::CreateLimit(_)
+            | Verb::RetireLimit { .. }
+            | Verb::ApproveLimit { .. }
+            | Verb::RejectLimit { .. }
+            | Verb::Halt { .. }
+            | Verb::Resume { .. } => None,
+        };
+        held.map_or((None, None), |held| (Some(held.account), Some(held.instrument)))
     }
 
     /// Finds an account by its name, in any case, or by its key.

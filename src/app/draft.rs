@@ -1,16 +1,20 @@
 //! From what is typed to what is written: fields to a [`Verb`], a verb to a sentence.
 
+mod holding;
+mod limit;
+mod words;
+
 use rust_decimal::Decimal;
 
+pub use words::sentence;
+
 use super::model::Model;
-use super::ticket::{FieldName, Form, Ticket};
-use crate::domain::event::RiskEvent;
+use super::ticket::{FieldName, Form, HaltScope, Ticket};
 use crate::domain::halt::{HaltMode, Scope};
-use crate::domain::ids::AccountId;
+use crate::domain::ids::{AccountId, InstrumentId};
 use crate::domain::instrument::Instrument;
 use crate::domain::levels;
-use crate::domain::money::{self, Price, Size, exact};
-use crate::domain::position::Position;
+use crate::domain::money::{self, Price, Size};
 use crate::domain::request::{NewTrade, Verb};
 use crate::domain::session::Right;
 use crate::domain::trade::Side;
@@ -61,14 +65,26 @@ fn note(ticket: &Ticket, name: FieldName) -> Option<String> {
 /// # Errors
 ///
 /// The first field that cannot be sent as it is.
+#[expect(clippy::too_many_lines, reason = "one arm for each form, most of them a line")]
 pub fn draft(model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
     match &ticket.form {
         Form::Open { side, .. } => open(model, ticket, *side).map(Verb::Place),
-        Form::Close { position } => {
+        Form::Close { what } => {
+            let held = model
+                .desk
+                .holding(*what)
+                .ok_or_else(|| Problem::plain("it is no longer open: nothing to close"))?;
+            holding::close(model, ticket, *what, &held)
+        }
+        Form::Amend { position } => {
             let held = model.desk.positions.get(position).ok_or_else(|| {
-                Problem::plain("the position is no longer open: nothing to close")
+                Problem::plain("the position is no longer open: nothing to amend")
             })?;
-            close(model, ticket, held)
+            holding::amend(model, ticket, held)
+        }
+        Form::Flatten { account } => {
+            confirmed(model, ticket)?;
+            Ok(Verb::Flatten { account: *account, reason: note(ticket, FieldName::Reason) })
         }
         Form::Acknowledge { events, needs_note } => {
             let note = note(ticket, FieldName::Note);
@@ -83,25 +99,16 @@ pub fn draft(model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
             Some(note) => Ok(Verb::Unacknowledge { event: *event, note }),
             None => Err(Problem::at(FieldName::Note, "say why it is given back")),
         },
-        Form::EditLimit { limit, base_version } => {
-            let row = model.desk.limits.get(limit).ok_or_else(|| {
-                Problem::plain("the limit was replaced meanwhile: leave and select it again")
-            })?;
-            let value = number(ticket, FieldName::Value)?
-                .ok_or_else(|| Problem::at(FieldName::Value, "type the new limit"))?;
-            if value <= Decimal::ZERO {
-                let text = "a limit must be above zero; to stop trading use a halt (!h)";
-                return Err(Problem::at(FieldName::Value, text));
-            }
-            let warning = number(ticket, FieldName::Warning)?;
-            let reason = note(ticket, FieldName::Reason);
-            if !row.is_tightened_by(value) && reason.is_none() {
-                let text = "loosening needs a reason, and then a second person";
-                return Err(Problem::at(FieldName::Reason, text));
-            }
-            let (limit, base_version) = (*limit, *base_version);
-            Ok(Verb::ProposeLimit { limit, base_version, value, warning, reason })
+        Form::EditLimit { limit: id, base_version } => {
+            limit::edit(model, ticket, *id, *base_version)
         }
+        Form::NewLimit => limit::new(model, ticket),
+        Form::RetireLimit { limit, base_version } => match note(ticket, FieldName::Reason) {
+            Some(reason) => {
+                Ok(Verb::RetireLimit { limit: *limit, base_version: *base_version, reason })
+            }
+            None => Err(Problem::at(FieldName::Reason, "say why it is not needed any more")),
+        },
         Form::Approve { limit } => {
             Ok(Verb::ApproveLimit { limit: *limit, note: note(ticket, FieldName::Note) })
         }
@@ -110,6 +117,7 @@ pub fn draft(model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
             None => Err(Problem::at(FieldName::Note, "say why it is rejected")),
         },
         Form::Halt { mode, scope, .. } => {
+            confirmed(model, ticket)?;
             let (scope, identifier) = scope.words();
             let reason = note(ticket, FieldName::Reason)
                 .ok_or_else(|| Problem::at(FieldName::Reason, "say why trading is halted"))?;
@@ -122,6 +130,79 @@ pub fn draft(model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
     }
 }
 
+/// Returns the word that must be typed before a form can be reviewed, for those that move much at
+/// once.
+pub fn confirmation(model: &Model, form: &Form) -> Option<String> {
+    let scope = match form {
+        Form::Flatten { account } => return Some(model.desk.account_name(*account)),
+        Form::Halt { mode: HaltMode::Flatten, scope, .. } => scope,
+        Form::Open { .. }
+        | Form::Close { .. }
+        | Form::Amend { .. }
+        | Form::Acknowledge { .. }
+        | Form::Unacknowledge { .. }
+        | Form::EditLimit { .. }
+        | Form::NewLimit
+        | Form::RetireLimit { .. }
+        | Form::Approve { .. }
+        | Form::Reject { .. }
+        | Form::Halt { .. }
+        | Form::Resume { .. } => return None,
+    };
+    Some(match scope {
+        HaltScope::Account(id) => model.desk.account_name(*id),
+        HaltScope::Instrument(id) => id.to_string(),
+        HaltScope::Portfolio(name) => name.clone(),
+        HaltScope::System => "everything".to_owned(),
+    })
+}
+
+/// Returns the word that must be typed before a write is sent that moves much at once.
+pub fn confirmation_of(model: &Model, verb: &Verb) -> Option<String> {
+    match verb {
+        Verb::Flatten { account, .. } => Some(model.desk.account_name(*account)),
+        Verb::Halt { mode: HaltMode::Flatten, scope, identifier, .. } => {
+            let named = identifier.clone().unwrap_or_else(|| "everything".to_owned());
+            Some(match (scope, named.parse()) {
+                (Scope::Account, Ok(id)) => model.desk.account_name(id),
+                (_, _) => named,
+            })
+        }
+        Verb::Place(_)
+        | Verb::Close { .. }
+        | Verb::Amend { .. }
+        | Verb::Acknowledge { .. }
+        | Verb::Unacknowledge { .. }
+        | Verb::ProposeLimit { .. }
+        | Verb::CreateLimit(_)
+        | Verb::RetireLimit { .. }
+        | Verb::ApproveLimit { .. }
+        | Verb::RejectLimit { .. }
+        | Verb::Halt { .. }
+        | Verb::Resume { .. } => None,
+    }
+}
+
+/// Checks that the word was typed.
+fn confirmed(model: &Model, ticket: &Ticket) -> Result<(), Problem> {
+    match confirmation(model, &ticket.form) {
+        Some(word)
+            if !ticket
+                .text(FieldName::Confirm)
+                .is_some_and(|typed| typed.eq_ignore_ascii_case(&word)) =>
+        {
+            let text = format!("type {word} to close everything that it holds");
+            Err(Problem::at(FieldName::Confirm, text))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Returns what must not be read again in other words: a span that was typed becomes a time.
+pub(super) fn fixed(model: &Model, name: FieldName, text: &str) -> Option<String> {
+    if name == FieldName::Until { limit::fixed(text, model.now) } else { None }
+}
+
 /// Returns the account that is chosen in a ticket.
 pub fn chosen_account(model: &Model, ticket: &Ticket) -> Option<AccountId> {
     model.desk.account_named(ticket.text(FieldName::Account)?).map(|row| row.id)
@@ -130,6 +211,27 @@ pub fn chosen_account(model: &Model, ticket: &Ticket) -> Option<AccountId> {
 /// Returns the instrument that is chosen in a ticket.
 pub fn chosen_instrument<'a>(model: &'a Model, ticket: &Ticket) -> Option<&'a Instrument> {
     model.book.instrument(ticket.text(FieldName::Instrument)?)
+}
+
+/// Returns the instrument that a ticket is about, where it is about one.
+pub fn instrument_of(model: &Model, ticket: &Ticket) -> Option<InstrumentId> {
+    match &ticket.form {
+        Form::Open { .. } => chosen_instrument(model, ticket).map(|row| row.id.clone()),
+        Form::Close { what } => model.desk.holding(*what).map(|held| held.instrument),
+        Form::Amend { position } => {
+            model.desk.positions.get(position).map(|held| held.instrument.clone())
+        }
+        Form::Flatten { .. }
+        | Form::Acknowledge { .. }
+        | Form::Unacknowledge { .. }
+        | Form::EditLimit { .. }
+        | Form::NewLimit
+        | Form::RetireLimit { .. }
+        | Form::Approve { .. }
+        | Form::Reject { .. }
+        | Form::Halt { .. }
+        | Form::Resume { .. } => None,
+    }
 }
 
 fn open(model: &Model, ticket: &Ticket, side: Side) -> Result<NewTrade, Problem> {
@@ -165,158 +267,21 @@ fn open(model: &Model, ticket: &Ticket, side: Side) -> Result<NewTrade, Problem>
     })
 }
 
-fn close(model: &Model, ticket: &Ticket, held: &Position) -> Result<Verb, Problem> {
-    let instrument = model.book.instrument(held.instrument.as_str());
-    let price = match instrument {
-        Some(instrument) => price(ticket, FieldName::Price, instrument)?,
-        // A position in an instrument that nobody described can still be closed.
-        None => number(ticket, FieldName::Price)?,
-    }
-    .ok_or_else(|| Problem::at(FieldName::Price, "no price is known: type the one you close at"))?;
-    let size = match ticket.text(FieldName::Size) {
-        None | Some("100%") => None,
-        Some(text) => {
-            let wanted = match text.strip_suffix('%') {
-                Some(percent) => {
-                    let percent = money::typed(percent)
-                        .map_err(|why| Problem::at(FieldName::Size, why.to_string()))?;
-                    share(held.size, percent, instrument)
-                }
-                None => Some(
-                    money::typed(text)
-                        .map_err(|why| Problem::at(FieldName::Size, why.to_string()))?,
-                ),
-            };
-            let wanted = wanted.filter(|size| *size > Decimal::ZERO).ok_or_else(|| {
-                Problem::at(FieldName::Size, "that is less than the smallest step: type a size")
-            })?;
-            if wanted > held.size {
-                let text = format!("only {} are open", exact(held.size));
-                return Err(Problem::at(FieldName::Size, text));
-            }
-            if wanted == held.size { None } else { Some(wanted) }
-        }
-    };
-    Ok(Verb::Close { position: held.id, size, price, reason: note(ticket, FieldName::Reason) })
-}
-
-/// Returns `percent` of a size, rounded down to a step: a part is never more than was asked.
-fn share(size: Decimal, percent: Decimal, instrument: Option<&Instrument>) -> Option<Decimal> {
-    let raw = size.checked_mul(percent)?.checked_div(Decimal::ONE_HUNDRED)?;
-    let step = instrument.map_or(Decimal::ONE, |row| row.size_step);
-    raw.checked_sub(raw.checked_rem(step)?)
-}
-
-/// Returns a verb as the sentence that a person confirms and that the log keeps.
-pub fn sentence(model: &Model, verb: &Verb) -> String {
-    match verb {
-        Verb::Place(trade) => trade_words(model, trade),
-        Verb::Close { position, size, price, .. } => match model.desk.positions.get(position) {
-            Some(held) => format!(
-                "CLOSE {} of {} {} {} @ {price}  account {}",
-                size.map_or("all".to_owned(), exact),
-                exact(held.size),
-                held.instrument,
-                held.direction,
-                model.desk.account_name(held.account),
-            ),
-            None => format!("CLOSE position {}", position.short()),
-        },
-        Verb::Acknowledge { events, .. } => match events.as_slice() {
-            [only] => match model.desk.events.get(only) {
-                Some(row) => format!("ACK {}", event_words(model, row)),
-                None => format!("ACK {}", only.short()),
-            },
-            several => format!("ACK {} events", several.len()),
-        },
-        Verb::Unacknowledge { event, .. } => match model.desk.events.get(event) {
-            Some(row) => format!("UN-ACK {}", event_words(model, row)),
-            None => format!("UN-ACK {}", event.short()),
-        },
-        Verb::ProposeLimit { limit, value, .. } => match model.desk.limits.get(limit) {
-            Some(row) => {
-                let way = if row.is_tightened_by(*value) { "tighten" } else { "loosen" };
-                format!(
-                    "LIMIT {} of {}: {way} {} -> {} {}",
-                    row.limit_type,
-                    model.limit_subject(row),
-                    exact(row.value),
-                    exact(*value),
-                    row.unit
-                )
-            }
-            None => format!("LIMIT {} -> {}", limit.short(), exact(*value)),
-        },
-        Verb::ApproveLimit { limit, .. } => format!("APPROVE {}", limit_words(model, *limit)),
-        Verb::RejectLimit { limit, .. } => format!("REJECT {}", limit_words(model, *limit)),
-        Verb::Halt { scope, identifier, mode, .. } => {
-            halt_words(model, *scope, identifier.as_deref(), *mode)
-        }
-        Verb::Resume { halt, .. } => match model.desk.halts.get(halt) {
-            Some(row) => {
-                let who = row.account.map(|id| model.desk.account_name(id));
-                let who = who.or_else(|| row.identifier.clone());
-                let who = who.unwrap_or_else(|| "everything".to_owned());
-                format!("RESUME {} {who}, halted for: {}", row.scope.as_str(), row.reason)
-            }
-            None => format!("RESUME halt {}", halt.short()),
-        },
-    }
-}
-
-fn event_words(model: &Model, row: &RiskEvent) -> String {
-    let account = row.account.map_or("system".to_owned(), |id| model.desk.account_name(id));
-    format!("{} {} of {account}", row.severity.as_str(), row.event_type)
-}
-
-fn trade_words(model: &Model, trade: &NewTrade) -> String {
-    let level = |name: &str, level: Option<Decimal>| {
-        level.map(|level| format!("  {name} {level}")).unwrap_or_default()
-    };
-    format!(
-        "{} {} {} @ {}{}{}  account {}",
-        trade.side,
-        exact(trade.size),
-        trade.instrument,
-        trade.price,
-        level("SL", trade.stop),
-        level("TP", trade.target),
-        model.desk.account_name(trade.account),
-    )
-}
-
-fn halt_words(model: &Model, scope: Scope, identifier: Option<&str>, mode: HaltMode) -> String {
-    let what = match mode {
-        HaltMode::ReduceOnly => "REDUCE ONLY",
-        HaltMode::NoNewOrders | HaltMode::Flatten => "HALT",
-    };
-    let who = identifier.map(|text| match text.parse::<AccountId>() {
-        Ok(id) => model.desk.account_name(id),
-        Err(_) => text.to_owned(),
-    });
-    format!("{what} {} {}", scope.as_str(), who.unwrap_or_else(|| "everything".to_owned()))
-}
-
-fn limit_words(model: &Model, limit: crate::domain::ids::LimitId) -> String {
-    model.desk.limits.get(&limit).map_or_else(
-        || format!("limit {}", limit.short()),
-        |row| {
-            let subject = model.limit_subject(row);
-            format!("{} of {subject}: {} {}", row.limit_type, exact(row.value), row.unit)
-        },
-    )
-}
-
 /// Returns the right that a form needs.
 pub fn right_of(form: &Form) -> Right {
     match form {
-        Form::Open { .. } | Form::Close { .. } => Right::Trade,
-        Form::Acknowledge { .. }
+        Form::Open { .. } => Right::Open,
+        Form::Close { .. } | Form::Amend { .. } | Form::Flatten { .. } => Right::Trade,
+        // A trader stops an account; what is wider is a risk officer's.
+        Form::Halt { scope: HaltScope::Account(_), .. } => Right::Halt,
+        Form::Halt { .. }
+        | Form::Acknowledge { .. }
         | Form::Unacknowledge { .. }
         | Form::EditLimit { .. }
+        | Form::NewLimit
+        | Form::RetireLimit { .. }
         | Form::Approve { .. }
         | Form::Reject { .. }
         | Form::Resume { .. } => Right::Risk,
-        Form::Halt { .. } => Right::Halt,
     }
 }

@@ -1,6 +1,8 @@
 //! What is to be done: returned as data, performed by the runtime.
 
-use crate::domain::ids::{ClientKey, InstrumentId};
+use rust_decimal::Decimal;
+
+use crate::domain::ids::{ClientKey, InstrumentId, LimitId};
 use crate::domain::request::{NewTrade, Request};
 
 /// One thing to do.
@@ -13,6 +15,15 @@ pub enum Effect {
         /// What is typed.
         trade: NewTrade,
     },
+    /// Ask whom another value of a limit would bind.
+    Weigh {
+        /// Which limit.
+        limit: LimitId,
+        /// At which value.
+        value: Decimal,
+    },
+    /// Ask what can be limited.
+    ReadLimitTypes,
     /// Write it, once.
     Write(Request),
     /// Ask what became of a write whose answer was lost.

@@ -89,6 +89,8 @@ pub enum Danger {
     Reversible,
     /// It moves money, limits or halts: a review, then `y`.
     Confirmed,
+    /// It moves much at once: a word that is typed, then a review, then `y`.
+    Typed,
 }
 
 /// What a key does.
@@ -156,10 +158,14 @@ pub enum Opening {
     Buy,
     Sell,
     Close,
+    Amend,
+    Flatten,
     Take,
     Acknowledge,
     Unacknowledge,
     EditLimit,
+    NewLimit,
+    RetireLimit,
     Approve,
     Reject,
     Halt,
@@ -207,8 +213,8 @@ pub struct Binding {
 
 use Action as A;
 use Context as C;
-use Danger::{Confirmed, Harmless, Reversible};
-use Right::{Halt as MayHalt, Read, Risk, Trade};
+use Danger::{Confirmed, Harmless, Reversible, Typed};
+use Right::{Halt as MayHalt, Open, Read, Risk, Trade};
 
 macro_rules! keys {
     ($($context:ident $keys:tt => $action:expr, $name:literal, $label:literal, $danger:ident, $right:ident, $footer:expr;)+) => {
@@ -222,27 +228,31 @@ macro_rules! keys {
 /// The key table.
 pub const BINDINGS: &[Binding] = keys! {
     Positions ["x"] => A::Open(Opening::Close), "close", "close", Confirmed, Trade, Some(3);
-    Trades ["x"] => A::Open(Opening::Close), "close-trade", "close its position", Confirmed, Trade, Some(3);
-    Signals ["t"] => A::Open(Opening::Take), "take", "take signal", Confirmed, Trade, Some(1);
+    Positions ["m"] => A::Open(Opening::Amend), "amend", "amend", Confirmed, Trade, Some(4);
+    Trades ["x"] => A::Open(Opening::Close), "close-trade", "close", Confirmed, Trade, Some(3);
+    Trades ["m"] => A::Open(Opening::Amend), "amend-trade", "amend", Confirmed, Trade, Some(4);
+    Signals ["t"] => A::Open(Opening::Take), "take", "take signal", Confirmed, Open, Some(1);
     Events ["a"] => A::Open(Opening::Acknowledge), "acknowledge", "acknowledge", Reversible, Risk, Some(1);
     Events ["U"] => A::Open(Opening::Unacknowledge), "unacknowledge", "un-acknowledge", Reversible, Risk, Some(2);
     Events ["H"] => A::Look(Look::ShowAcknowledged), "show-acknowledged", "show or hide acknowledged", Harmless, Read, Some(3);
     Limits ["e"] => A::Open(Opening::EditLimit), "edit-limit", "edit limit", Confirmed, Risk, Some(1);
+    Limits ["n"] => A::Open(Opening::NewLimit), "new-limit", "new limit", Confirmed, Risk, Some(4);
+    Limits ["D"] => A::Open(Opening::RetireLimit), "retire-limit", "take the limit away", Confirmed, Risk, None;
     Limits ["+"] => A::Open(Opening::Approve), "approve-limit", "approve", Confirmed, Risk, Some(2);
     Limits ["-"] => A::Open(Opening::Reject), "reject-limit", "reject", Confirmed, Risk, Some(3);
     Market ["."] => A::Look(Look::NextTimeframe), "next-timeframe", "longer bars", Harmless, Read, Some(3);
     Market [","] => A::Look(Look::PreviousTimeframe), "previous-timeframe", "shorter bars", Harmless, Read, Some(4);
 
-    Accounts ["b"] => A::Open(Opening::Buy), "buy-in-account", "buy", Confirmed, Trade, Some(1);
-    Accounts ["s"] => A::Open(Opening::Sell), "sell-in-account", "sell", Confirmed, Trade, Some(2);
-    Positions ["b"] => A::Open(Opening::Buy), "buy", "buy", Confirmed, Trade, Some(1);
-    Positions ["s"] => A::Open(Opening::Sell), "sell", "sell", Confirmed, Trade, Some(2);
-    Trades ["b"] => A::Open(Opening::Buy), "buy-like-trade", "buy", Confirmed, Trade, Some(1);
-    Trades ["s"] => A::Open(Opening::Sell), "sell-like-trade", "sell", Confirmed, Trade, Some(2);
-    Signals ["b"] => A::Open(Opening::Buy), "buy-signal", "buy", Confirmed, Trade, Some(2);
-    Signals ["s"] => A::Open(Opening::Sell), "sell-signal", "sell", Confirmed, Trade, Some(3);
-    Market ["b"] => A::Open(Opening::Buy), "buy-market", "buy", Confirmed, Trade, Some(1);
-    Market ["s"] => A::Open(Opening::Sell), "sell-market", "sell", Confirmed, Trade, Some(2);
+    Accounts ["b"] => A::Open(Opening::Buy), "buy-in-account", "buy", Confirmed, Open, Some(1);
+    Accounts ["s"] => A::Open(Opening::Sell), "sell-in-account", "sell", Confirmed, Open, Some(2);
+    Positions ["b"] => A::Open(Opening::Buy), "buy", "buy", Confirmed, Open, Some(1);
+    Positions ["s"] => A::Open(Opening::Sell), "sell", "sell", Confirmed, Open, Some(2);
+    Trades ["b"] => A::Open(Opening::Buy), "buy-like-trade", "buy", Confirmed, Open, Some(1);
+    Trades ["s"] => A::Open(Opening::Sell), "sell-like-trade", "sell", Confirmed, Open, Some(2);
+    Signals ["b"] => A::Open(Opening::Buy), "buy-signal", "buy", Confirmed, Open, Some(2);
+    Signals ["s"] => A::Open(Opening::Sell), "sell-signal", "sell", Confirmed, Open, Some(3);
+    Market ["b"] => A::Open(Opening::Buy), "buy-market", "buy", Confirmed, Open, Some(1);
+    Market ["s"] => A::Open(Opening::Sell), "sell-market", "sell", Confirmed, Open, Some(2);
 
     List ["j", "Down"] => A::Move(Motion::Down), "down", "down", Harmless, Read, None;
     List ["k", "Up"] => A::Move(Motion::Up), "up", "up", Harmless, Read, None;
@@ -275,6 +285,7 @@ pub const BINDINGS: &[Binding] = keys! {
     Global ["z"] => A::Look(Look::Zoom), "zoom", "zoom", Harmless, Read, Some(31);
     Global ["! h"] => A::Open(Opening::Halt), "halt", "halt: no new orders", Confirmed, MayHalt, Some(40);
     Global ["! r"] => A::Open(Opening::ReduceOnly), "reduce-only", "reduce only", Confirmed, MayHalt, None;
+    Global ["! f"] => A::Open(Opening::Flatten), "flatten", "close all of an account", Typed, Trade, None;
     Global ["! u"] => A::Open(Opening::Resume), "resume", "resume the newest halt", Confirmed, Risk, None;
     Global ["! a"] => A::Look(Look::SilenceAlarm), "silence-alarm", "acknowledge the alarm of the bus", Reversible, Read, None;
     Global ["R", "F5"] => A::Look(Look::Reload), "reload", "read everything again", Harmless, Read, None;

@@ -24,8 +24,9 @@ use crate::domain::bar::Bar;
 use crate::domain::event::Severity;
 use crate::domain::ids::InstrumentId;
 use crate::domain::instrument::Instrument;
+use crate::domain::limit::LimitType;
 use crate::domain::marking::Book;
-use crate::domain::session::{Role, Session};
+use crate::domain::session::{Right, Role, Session};
 
 /// What the console can be told at start.
 #[derive(Debug, Clone)]
@@ -213,6 +214,8 @@ pub struct Model {
     pub book: Book,
     /// Events of the bus that no row holds, the newest last.
     heard: VecDeque<SystemEvent>,
+    /// What can be limited, once somebody asked for it.
+    pub limit_types: Vec<LimitType>,
     /// Everything that moves with the prices.
     pub marks: Marks,
     /// Bars of the market pane.
@@ -257,6 +260,7 @@ impl Model {
             desk: Desk::default(),
             book: Book::default(),
             heard: VecDeque::new(),
+            limit_types: Vec::new(),
             marks: Marks::default(),
             chart: Chart { timeframe: "M1".to_owned(), ..Chart::default() },
             panes: std::array::from_fn(|_| PaneState::default()),
@@ -345,6 +349,14 @@ impl Model {
         match &self.session {
             Some(session) if !self.options.is_read_only => session.role,
             Some(_) | None => Role::Viewer,
+        }
+    }
+
+    /// Tells whether the login has a right, as far as this console knows.
+    pub fn may(&self, right: Right) -> bool {
+        match &self.session {
+            Some(session) if !self.options.is_read_only => session.may(right),
+            Some(_) | None => Role::Viewer.may(right),
         }
     }
 

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
 
 use super::chord::Chord;
 use crate::domain::bar::Bar;
 use crate::domain::change::Kind;
 use crate::domain::event::Severity;
-use crate::domain::ids::{ClientKey, InstrumentId};
-use crate::domain::outcome::{Check, Outcome};
+use crate::domain::ids::{ClientKey, InstrumentId, LimitId};
+use crate::domain::limit::LimitType;
+use crate::domain::outcome::{Check, Impact, Outcome};
 use crate::domain::quote::Quote;
 use crate::domain::request::{NewTrade, Request};
 use crate::domain::rows::Rows;
@@ -152,6 +154,17 @@ pub enum Msg {
         /// What it found, or why it could not.
         checks: Result<Vec<Check>, String>,
     },
+    /// The database said whom another value of a limit would bind.
+    Weighed {
+        /// Which limit.
+        limit: LimitId,
+        /// At which value.
+        value: Decimal,
+        /// Account by account, or why it could not be asked.
+        impacts: Result<Vec<Impact>, String>,
+    },
+    /// What can be limited was read.
+    LimitTypesRead(Vec<LimitType>),
     /// A write was answered.
     Answered {
         /// Which.

@@ -1,18 +1,20 @@
 //! Opening tickets: from a row and a key, or from a command.
 
+pub(super) mod halt;
+pub(super) mod holding;
+pub(super) mod limit;
+
 use rust_decimal::Decimal;
 
-use super::draft::{chosen_account, chosen_instrument, draft};
+use super::draft::{self, chosen_account, chosen_instrument};
 use super::effect::Effect;
 use super::model::{Model, Overlay, Preset};
 use super::pane::{Pane, RowId};
-use super::ticket::{FieldName, Form, HaltScope, Stage, Ticket, Verdict};
+use super::ticket::{FieldName, Form, Impacts, Stage, Ticket, Verdict};
 use crate::domain::account::AccountStatus;
 use crate::domain::event::RiskEvent;
-use crate::domain::halt::HaltMode;
-use crate::domain::ids::{AccountId, ClientKey, EventId, InstrumentId, PositionId, SignalId};
+use crate::domain::ids::{AccountId, ClientKey, EventId, InstrumentId, SignalId};
 use crate::domain::instrument::Instrument;
-use crate::domain::limit::{Limit, LimitState};
 use crate::domain::request::Verb;
 use crate::domain::sizing::{self, Wish};
 use crate::domain::trade::Side;
@@ -133,36 +135,32 @@ pub(super) fn prefill(model: &Model, ticket: &mut Ticket) {
 
 /// Puts the price of now into the ticket: the ask for a buy, the bid for a sell.
 pub(super) fn reprice(model: &Model, ticket: &mut Ticket) {
-    let priced =
-        match &ticket.form {
-            Form::Open { side, .. } => chosen_instrument(model, ticket).map(|row| {
-                let price = model.book.quote(&row.id).map(|quote| match side {
-                    Side::Buy => quote.ask,
-                    Side::Sell => quote.bid,
-                });
-                (price, row.price_places())
-            }),
-            Form::Close { position } => model.desk.positions.get(position).map(|held| {
-                (closing_price(model, *position), model.price_places(&held.instrument))
-            }),
-            Form::Acknowledge { .. }
-            | Form::Unacknowledge { .. }
-            | Form::EditLimit { .. }
-            | Form::Approve { .. }
-            | Form::Reject { .. }
-            | Form::Halt { .. }
-            | Form::Resume { .. } => None,
-        };
+    let priced = match &ticket.form {
+        Form::Open { side, .. } => chosen_instrument(model, ticket).map(|row| {
+            let price = model.book.quote(&row.id).map(|quote| match side {
+                Side::Buy => quote.ask,
+                Side::Sell => quote.bid,
+            });
+            (price, row.price_places())
+        }),
+        Form::Close { what } => model.desk.holding(*what).map(|held| {
+            (holding::closing_price(model, *what), model.price_places(&held.instrument))
+        }),
+        Form::Amend { .. }
+        | Form::Flatten { .. }
+        | Form::Acknowledge { .. }
+        | Form::Unacknowledge { .. }
+        | Form::EditLimit { .. }
+        | Form::NewLimit
+        | Form::RetireLimit { .. }
+        | Form::Approve { .. }
+        | Form::Reject { .. }
+        | Form::Halt { .. }
+        | Form::Resume { .. } => None,
+    };
     if let Some((price, places)) = priced {
         ticket.fill_price(FieldName::Price, price, places);
     }
-}
-
-/// Price at which a position would be closed: of now, else the one that the database wrote last. A
-/// close is offered on an old price too; the ticket shows its age.
-fn closing_price(model: &Model, position: PositionId) -> Option<Decimal> {
-    let held = model.desk.positions.get(&position)?;
-    model.marks.positions.get(&position).map(|mark| mark.price).or(held.booked_price)
 }
 
 fn levels(ticket: &mut Ticket, side: Side, instrument: &Instrument, preset: &Preset) {
@@ -229,36 +227,6 @@ pub(super) fn take(model: &Model, key: ClientKey, signal: SignalId) -> Result<Ti
     Ok(ticket)
 }
 
-/// Opens a close of a whole position, at review.
-pub(super) fn close(model: &Model, key: ClientKey, id: PositionId) -> Result<Ticket, Declined> {
-    if !model.desk.positions.contains_key(&id) {
-        return Err("the position is no longer open".to_owned());
-    }
-    let mut ticket = Ticket::new(key, Form::Close { position: id });
-    ticket.fill(FieldName::Size, "100%");
-    reprice(model, &mut ticket);
-    Ok(at_review(model, ticket))
-}
-
-/// Returns the live position of the selected row: itself, or that of a trade's account and
-/// instrument.
-pub(super) fn selected_position(model: &Model) -> Result<PositionId, Declined> {
-    match model.selected() {
-        Some(RowId::Position(id)) => Ok(*id),
-        Some(RowId::Trade(id)) => {
-            let trade = model.desk.trades.get(id).ok_or("the trade is gone")?;
-            model
-                .desk
-                .positions
-                .values()
-                .find(|held| held.account == trade.account && held.instrument == trade.instrument)
-                .map(|held| held.id)
-                .ok_or_else(|| "nothing of this trade is open".to_owned())
-        }
-        _ => Err("select a position first".to_owned()),
-    }
-}
-
 /// Opens the acknowledgement of the marked events, else of the selected one.
 pub(super) fn acknowledge(model: &Model, key: ClientKey) -> Result<Ticket, Declined> {
     let events = chosen_events(model)?;
@@ -300,76 +268,15 @@ fn chosen_events(model: &Model) -> Result<Vec<EventId>, Declined> {
     }
 }
 
-fn selected_limit(model: &Model) -> Result<&Limit, Declined> {
-    match model.selected() {
-        Some(RowId::Limit(id)) => {
-            model.desk.limits.get(id).ok_or_else(|| "the limit is gone".to_owned())
-        }
-        _ => Err("select a limit first".to_owned()),
-    }
-}
-
-/// Opens the change of the selected limit.
-pub(super) fn edit_limit(model: &Model, key: ClientKey) -> Result<Ticket, Declined> {
-    let row = selected_limit(model)?;
-    if row.state != LimitState::Active {
-        return Err("this is a proposal: approve it with +, or reject it with -".to_owned());
-    }
-    let form = Form::EditLimit { limit: row.id, base_version: row.updated_at };
-    Ok(Ticket::new(key, form))
-}
-
-/// Opens the approval of the selected proposal, at review.
-pub(super) fn approve(model: &Model, key: ClientKey) -> Result<Ticket, Declined> {
-    let row = selected_limit(model)?;
-    if row.state != LimitState::Pending {
-        return Err("this limit is in force: there is nothing to approve".to_owned());
-    }
-    let operator = model.session.as_ref().map_or("", |session| session.operator.as_str());
-    if row.created_by.trim().eq_ignore_ascii_case(operator.trim()) {
-        return Err("you asked for this change: another person must approve it".to_owned());
-    }
-    Ok(at_review(model, Ticket::new(key, Form::Approve { limit: row.id })))
-}
-
-/// Opens the rejection of the selected proposal.
-pub(super) fn reject(model: &Model, key: ClientKey) -> Result<Ticket, Declined> {
-    let row = selected_limit(model)?;
-    if row.state != LimitState::Pending {
-        return Err("this limit is in force: there is nothing to reject".to_owned());
-    }
-    Ok(Ticket::new(key, Form::Reject { limit: row.id }))
-}
-
-/// Opens a halt of the selected row's account, else of everything, at review.
-pub(super) fn halt(model: &Model, key: ClientKey, mode: HaltMode) -> Ticket {
-    let account = subject(model).account;
-    let scope = account.map_or(HaltScope::System, HaltScope::Account);
-    halt_of(model, key, mode, scope)
-}
-
-/// Opens a halt, at review.
-pub(super) fn halt_of(model: &Model, key: ClientKey, mode: HaltMode, scope: HaltScope) -> Ticket {
-    let account = match scope {
-        HaltScope::Account(id) => Some(id),
-        HaltScope::Instrument(_) | HaltScope::Portfolio(_) | HaltScope::System => None,
-    };
-    let mut ticket = Ticket::new(key, Form::Halt { mode, scope, account });
-    // A halt must not wait for somebody to find words: the first key press of a bad night.
-    ticket.fill(FieldName::Reason, "halted at the console");
-    at_review(model, ticket)
-}
-
-/// Opens the end of the newest halt.
-pub(super) fn resume(model: &Model, key: ClientKey) -> Result<Ticket, Declined> {
-    let newest = model.desk.halts.values().max_by_key(|halt| halt.set_at);
-    let halt = newest.ok_or("no halt is in force")?;
-    Ok(Ticket::new(key, Form::Resume { halt: halt.id }))
-}
-
 /// Brings a ticket to review if its fields can be sent; else it stays in editing with its problem.
 pub(super) fn at_review(model: &Model, mut ticket: Ticket) -> Ticket {
-    match draft(model, &ticket) {
+    // "In two hours" would be another time each time it is read: the sentence is frozen.
+    for field in &mut ticket.fields {
+        if let Some(fixed) = draft::fixed(model, field.name, field.text()) {
+            field.set(fixed);
+        }
+    }
+    match draft::draft(model, &ticket) {
         Ok(_) => ticket.stage = Stage::Review { armed_at: None },
         Err(problem) => {
             if let Some(field) = problem.field {
@@ -382,18 +289,33 @@ pub(super) fn at_review(model: &Model, mut ticket: Ticket) -> Ticket {
     ticket
 }
 
-/// Shows a ticket and asks the rulebook about it.
+/// Shows a ticket and asks the database what it has to say about it.
 pub(super) fn show(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
+    let wants_types = ticket.form == Form::NewLimit && model.limit_types.is_empty();
     model.overlay = Overlay::Ticket(Box::new(ticket));
-    assess(model)
+    let mut effects = assess(model);
+    if wants_types {
+        effects.push(Effect::ReadLimitTypes);
+    }
+    effects
 }
 
-/// Asks the rulebook about the trade in the ticket, if its fields are one.
+/// Asks the rulebook about the trade in the ticket, if its fields are one, or whom the limit in it
+/// would bind.
 pub(super) fn assess(model: &mut Model) -> Vec<Effect> {
     let Some(ticket) = model.ticket() else { return vec![] };
     let key = ticket.key;
-    let drafted = draft(model, ticket);
+    let weighed = limit::weighed(model, ticket);
+    let drafted = draft::draft(model, ticket);
     let Overlay::Ticket(ticket) = &mut model.overlay else { return vec![] };
+    if let Some((limit, value)) = weighed {
+        if ticket.impacts.value() == Some(value) {
+            return vec![];
+        }
+        ticket.impacts = Impacts::Asked(value);
+        return vec![Effect::Weigh { limit, value }];
+    }
+    ticket.impacts = Impacts::None;
     let Ok(Verb::Place(trade)) = drafted else {
         ticket.verdict = Verdict::None;
         return vec![];

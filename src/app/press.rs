@@ -8,14 +8,13 @@ use super::columns;
 use super::effect::Effect;
 use super::keymap::{Action, BINDINGS, Look, Lookup, Opening};
 use super::model::{Link, Model, Overlay};
-use super::opening::{self, Declined, Subject};
+use super::opening::{self, Declined, Subject, halt, holding, limit};
 use super::pane::{Pane, RowId};
 use super::ticket::{Form, Stage, Ticket};
 use super::{line, lists, steps};
 use crate::domain::event::Severity;
 use crate::domain::halt::HaltMode;
 use crate::domain::ids::ClientKey;
-use crate::domain::request::Verb;
 use crate::domain::session::Right;
 use crate::domain::trade::Side;
 
@@ -107,7 +106,12 @@ fn dispatch(model: &mut Model, chord: Chord, fresh: ClientKey) -> Vec<Effect> {
 /// Returns why an action cannot be done now.
 pub(super) fn obstacle(model: &Model, action: Action) -> Option<String> {
     let binding = BINDINGS.iter().find(|binding| binding.action == action)?;
-    if binding.right == Right::Read {
+    barred(model, binding.right)
+}
+
+/// Returns why nothing can be done now that needs a right.
+pub(super) fn barred(model: &Model, right: Right) -> Option<String> {
+    if right == Right::Read {
         return None;
     }
     if model.options.is_read_only {
@@ -125,10 +129,10 @@ pub(super) fn obstacle(model: &Model, action: Action) -> Option<String> {
         }
         (Link::Up { .. }, Some(_)) => {}
     }
-    if !model.role().may(binding.right) {
-        let needed = match binding.right {
+    if !model.may(right) {
+        let needed = match right {
             Right::Risk => "needs the role of a risk officer",
-            Right::Read | Right::Trade | Right::Halt => "needs the role of a trader",
+            Right::Read | Right::Open | Right::Trade | Right::Halt => "needs the role of a trader",
         };
         return Some(format!("{needed}; you are {}", model.role().as_str()));
     }
@@ -286,19 +290,25 @@ fn open(model: &mut Model, opening: Opening, fresh: ClientKey) -> Vec<Effect> {
             _ => Err("select a signal first".to_owned()),
         },
         Opening::Close => {
-            opening::selected_position(model).and_then(|id| opening::close(model, fresh, id))
+            holding::selected(model).and_then(|what| holding::close(model, fresh, what))
         }
+        Opening::Amend => {
+            holding::selected_position(model).and_then(|id| holding::amend(model, fresh, id))
+        }
+        Opening::Flatten => holding::flatten_selected(model, fresh),
         Opening::Acknowledge => opening::acknowledge(model, fresh),
         Opening::Unacknowledge => match model.selected() {
             Some(RowId::Event(id)) => Ok(Ticket::new(fresh, Form::Unacknowledge { event: *id })),
             _ => Err("select a risk event first".to_owned()),
         },
-        Opening::EditLimit => opening::edit_limit(model, fresh),
-        Opening::Approve => opening::approve(model, fresh),
-        Opening::Reject => opening::reject(model, fresh),
-        Opening::Halt => Ok(opening::halt(model, fresh, HaltMode::NoNewOrders)),
-        Opening::ReduceOnly => Ok(opening::halt(model, fresh, HaltMode::ReduceOnly)),
-        Opening::Resume => opening::resume(model, fresh),
+        Opening::EditLimit => limit::edit(model, fresh),
+        Opening::NewLimit => Ok(limit::new(model, fresh)),
+        Opening::RetireLimit => limit::retire(model, fresh),
+        Opening::Approve => limit::approve(model, fresh),
+        Opening::Reject => limit::reject(model, fresh),
+        Opening::Halt => halt::halt(model, fresh, HaltMode::NoNewOrders),
+        Opening::ReduceOnly => halt::halt(model, fresh, HaltMode::ReduceOnly),
+        Opening::Resume => halt::resume(model, fresh),
     };
     match opened {
         Ok(ticket) => {
@@ -324,21 +334,6 @@ fn open_trade(
         return Err("select a signal first".to_owned());
     }
     Ok(opening::open(model, fresh, side, about))
-}
-
-/// Returns whether a verb may be sent by a role; used by the command line before it opens a ticket.
-pub(super) fn obstacle_for(model: &Model, verb: &Verb) -> Option<String> {
-    let action = match verb {
-        Verb::Place(_) | Verb::Close { .. } => Action::Open(Opening::Buy),
-        Verb::Halt { .. } => Action::Open(Opening::Halt),
-        Verb::Acknowledge { .. }
-        | Verb::Unacknowledge { .. }
-        | Verb::ProposeLimit { .. }
-        | Verb::ApproveLimit { .. }
-        | Verb::RejectLimit { .. }
-        | Verb::Resume { .. } => Action::Open(Opening::Acknowledge),
-    };
-    obstacle(model, action)
 }
 
 /// Tells whether an event's severity rings.

@@ -6,15 +6,16 @@ use tui_input::InputRequest;
 
 use super::cell::Tone;
 use super::chord::{Chord, Key};
-use super::draft::{draft, right_of, sentence};
+use super::draft::{draft, instrument_of, right_of, sentence};
 use super::effect::Effect;
-use super::keymap::{Action, Opening, Step};
+use super::keymap::Step;
 use super::line::edit_request;
 use super::model::{Model, Overlay};
 use super::pane::Pane;
-use super::press::{CODED_NOTES, obstacle};
-use super::ticket::{FieldKind, FieldName, Form, HaltScope, Stage, Ticket, Verdict};
+use super::press::{CODED_NOTES, barred};
+use super::ticket::{FieldKind, FieldName, Form, HaltScope, Impacts, Stage, Ticket, Verdict};
 use super::{opening, writing};
+use crate::domain::halt::HaltMode;
 use crate::domain::ids::ClientKey;
 use crate::domain::outcome::Finding;
 use crate::domain::request::Request;
@@ -70,7 +71,12 @@ fn rechosen(model: &mut Model, name: FieldName) -> Vec<Effect> {
         for stale in [FieldName::Size, FieldName::Price, FieldName::Stop, FieldName::Target] {
             ticket.fill(stale, "");
         }
-        opening::prefill(model, &mut ticket);
+        if let Form::Open { .. } = ticket.form {
+            opening::prefill(model, &mut ticket);
+        }
+    }
+    if ticket.form == Form::NewLimit && name != FieldName::Instrument {
+        opening::limit::usual_unit(model, &mut ticket);
     }
     model.overlay = Overlay::Ticket(ticket);
     opening::assess(model)
@@ -109,7 +115,7 @@ pub(super) fn in_ticket(model: &mut Model, step: Step, fresh: ClientKey) -> Vec<
         Step::Reprice => opening::reprice(model, &mut ticket),
         Step::TickUp => move_by_tick(model, &mut ticket, true),
         Step::TickDown => move_by_tick(model, &mut ticket, false),
-        Step::WidenScope => widen(&mut ticket),
+        Step::WidenScope => widen(model, &mut ticket),
         Step::Send => return confirm(model, *ticket),
         Step::GiveReason | Step::BackToEdit => {
             ticket.stage = Stage::Editing;
@@ -138,25 +144,12 @@ fn to_review(model: &mut Model, mut ticket: Ticket, fresh: ClientKey) -> Vec<Eff
 
 /// Moves the number in the focused price field by one tick.
 fn move_by_tick(model: &Model, ticket: &mut Ticket, upward: bool) {
-    let tick = match &ticket.form {
-        Form::Open { .. } => {
-            super::draft::chosen_instrument(model, ticket).map(|row| row.tick_size)
-        }
-        Form::Close { position } => model
-            .desk
-            .positions
-            .get(position)
-            .and_then(|held| model.book.instrument(held.instrument.as_str()))
-            .map(|row| row.tick_size),
-        Form::Acknowledge { .. }
-        | Form::Unacknowledge { .. }
-        | Form::EditLimit { .. }
-        | Form::Approve { .. }
-        | Form::Reject { .. }
-        | Form::Halt { .. }
-        | Form::Resume { .. } => None,
+    let tick = instrument_of(model, ticket)
+        .and_then(|id| model.book.instrument(id.as_str()))
+        .map(|row| row.tick_size);
+    let is_price = |name| {
+        matches!(name, FieldName::Price | FieldName::Stop | FieldName::Target | FieldName::Trailing)
     };
-    let is_price = |name| matches!(name, FieldName::Price | FieldName::Stop | FieldName::Target);
     let Some((field, tick)) = ticket.focused_mut().filter(|field| is_price(field.name)).zip(tick)
     else {
         return;
@@ -169,13 +162,24 @@ fn move_by_tick(model: &Model, ticket: &mut Ticket, upward: bool) {
     }
 }
 
-fn widen(ticket: &mut Ticket) {
-    if let Form::Halt { scope, account, .. } = &mut ticket.form {
-        *scope = match (&scope, *account) {
-            (HaltScope::System, Some(id)) => HaltScope::Account(id),
-            _ => HaltScope::System,
-        };
-        // Another sentence: it must be read again.
+fn widen(model: &mut Model, ticket: &mut Ticket) {
+    let may_widen = model.may(Right::Risk);
+    let Form::Halt { mode, scope, account } = &mut ticket.form else { return };
+    let wider = match (&scope, *account) {
+        (HaltScope::System, Some(id)) => HaltScope::Account(id),
+        _ if !may_widen => {
+            model.say(Tone::Warning, "only a risk officer halts more than an account");
+            return;
+        }
+        _ => HaltScope::System,
+    };
+    *scope = wider;
+    // Another sentence: it must be read again, and its word typed again.
+    if *mode == HaltMode::Flatten {
+        ticket.fill(FieldName::Confirm, "");
+        ticket.focus_on(FieldName::Confirm);
+        ticket.stage = Stage::Editing;
+    } else {
         ticket.stage = Stage::Review { armed_at: None };
     }
 }
@@ -204,14 +208,13 @@ pub(super) fn not_yet(
         return Some("read it first: y counts after a moment".to_owned());
     }
     // The role may have been taken away, or the database lost, since the ticket opened.
-    let action = match right_of(&ticket.form) {
-        Right::Trade => Action::Open(Opening::Buy),
-        Right::Risk => Action::Open(Opening::Acknowledge),
-        Right::Halt => Action::Open(Opening::Halt),
-        Right::Read => return None,
-    };
-    if let Some(reason) = obstacle(model, action) {
+    if let Some(reason) = barred(model, right_of(&ticket.form)) {
         return Some(reason);
+    }
+    if let Impacts::Asked(_) = ticket.impacts
+        && loosens(model, ticket)
+    {
+        return Some("wait: the database is being asked whom it would bind".to_owned());
     }
     let Form::Open { .. } = ticket.form else { return None };
     match (&ticket.verdict, ticket.verdict.worst()) {
@@ -219,14 +222,35 @@ pub(super) fn not_yet(
         (Verdict::None | Verdict::Asked(_), _) => Some("wait for the checks".to_owned()),
         (Verdict::Known { .. }, Some(Finding::Reject)) => {
             let first = ticket.verdict.checks().iter().find(|c| c.finding == Finding::Reject)?;
-            let message = first.message.clone().unwrap_or_default();
-            Some(format!("{} forbids it. {message}", first.code))
+            Some(format!("{} forbids it", first.code))
         }
         (Verdict::Known { .. }, Some(Finding::Confirm)) => {
             let has_reason = ticket.text(FieldName::Reason).is_some();
             (!has_reason).then(|| "a soft limit asks for a reason: press Y and type it".to_owned())
         }
         (Verdict::Known { .. }, Some(Finding::Passes) | None) => None,
+    }
+}
+
+/// Tells whether a limit would bind less afterwards: whoever agrees must see whom.
+fn loosens(model: &Model, ticket: &Ticket) -> bool {
+    match &ticket.form {
+        Form::Approve { .. } => true,
+        Form::EditLimit { limit, .. } => {
+            let row = model.desk.limits.get(limit);
+            row.zip(ticket.impacts.value()).is_some_and(|(row, new)| !row.is_tightened_by(new))
+        }
+        Form::Open { .. }
+        | Form::Close { .. }
+        | Form::Amend { .. }
+        | Form::Flatten { .. }
+        | Form::Acknowledge { .. }
+        | Form::Unacknowledge { .. }
+        | Form::NewLimit
+        | Form::RetireLimit { .. }
+        | Form::Reject { .. }
+        | Form::Halt { .. }
+        | Form::Resume { .. } => false,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod desk;
 mod flows;
+mod held;
 mod links;
 mod lists;
 mod writes;

@@ -4,18 +4,23 @@
 //! types are its [`Field`]s, a table by form. It latches what it is about when it opens (the row's
 //! key, its version), so that a row that moves under the cursor cannot become its target.
 
+mod field;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use tui_input::Input;
+
+pub use field::{ANY, EACH_ACCOUNT, Field, FieldKind, FieldName, LONGEST_TEXT};
+
+use field::layout;
 
 use crate::domain::halt::{HaltMode, Scope};
 use crate::domain::ids::{
     AccountId, ClientKey, EventId, HaltId, InstrumentId, LimitId, PositionId, SignalId,
 };
-use crate::domain::outcome::{Check, Finding};
-use crate::domain::request::NewTrade;
+use crate::domain::outcome::{Check, Finding, Impact};
+use crate::domain::request::{Closing, NewTrade};
 use crate::domain::trade::Side;
 
 /// What a ticket writes.
@@ -30,8 +35,18 @@ pub enum Form {
     },
     /// The end of a position, or of a part.
     Close {
-        /// Which.
+        /// Which, or which trade of it.
+        what: Closing,
+    },
+    /// Another stop, target or trailing distance.
+    Amend {
+        /// Of which position.
         position: PositionId,
+    },
+    /// The end of every position of an account.
+    Flatten {
+        /// Whose.
+        account: AccountId,
     },
     /// Ownership of events.
     Acknowledge {
@@ -47,6 +62,15 @@ pub enum Form {
     },
     /// Another value for a limit.
     EditLimit {
+        /// Which.
+        limit: LimitId,
+        /// The version that was on the screen.
+        base_version: Option<DateTime<Utc>>,
+    },
+    /// A limit that is not there yet.
+    NewLimit,
+    /// The end of a limit.
+    RetireLimit {
         /// Which.
         limit: LimitId,
         /// The version that was on the screen.
@@ -103,145 +127,6 @@ impl HaltScope {
     }
 }
 
-/// A field of a ticket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FieldName {
-    /// Whose trade.
-    Account,
-    /// Of what.
-    Instrument,
-    /// How much.
-    Size,
-    /// At which price.
-    Price,
-    /// Stop.
-    Stop,
-    /// Target.
-    Target,
-    /// New limit.
-    Value,
-    /// New warning.
-    Warning,
-    /// Why.
-    Reason,
-    /// What the owner says.
-    Note,
-}
-
-impl FieldName {
-    /// Returns its label.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Account => "Account",
-            Self::Instrument => "Instrument",
-            Self::Size => "Size",
-            Self::Price => "Price",
-            Self::Stop => "Stop",
-            Self::Target => "Target",
-            Self::Value => "New limit",
-            Self::Warning => "Warning at",
-            Self::Reason => "Reason",
-            Self::Note => "Note",
-        }
-    }
-}
-
-/// What may be typed into a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FieldKind {
-    /// One of a list; arrows change it.
-    Choice,
-    /// Digits, a point, `k`, `m`, `%`.
-    Number,
-    /// Anything.
-    Text,
-}
-
-/// A field and what stands in it.
-#[derive(Debug, Clone)]
-pub struct Field {
-    /// Which.
-    pub name: FieldName,
-    /// What may be typed.
-    pub kind: FieldKind,
-    /// What is typed, with its cursor.
-    pub input: Input,
-    /// What a choice chooses from.
-    pub choices: Vec<String>,
-}
-
-/// Longest text that a field takes; the columns behind them are wider.
-pub const LONGEST_TEXT: usize = 200;
-
-impl Field {
-    fn new(name: FieldName, kind: FieldKind) -> Self {
-        Self { name, kind, input: Input::default(), choices: Vec::new() }
-    }
-
-    /// Returns what is typed, without blanks around it.
-    pub fn text(&self) -> &str {
-        self.input.value().trim()
-    }
-
-    /// Puts `text` in its place, the cursor behind it.
-    pub fn set(&mut self, text: impl Into<String>) {
-        self.input = Input::new(text.into());
-    }
-
-    /// Tells whether `character` can be typed here.
-    pub fn takes(&self, character: char) -> bool {
-        if self.input.value().chars().count() >= LONGEST_TEXT {
-            return false;
-        }
-        match self.kind {
-            FieldKind::Choice => false,
-            FieldKind::Number => character.is_ascii_digit() || ".kKmM%-".contains(character),
-            FieldKind::Text => !character.is_control(),
-        }
-    }
-
-    /// Goes to the next (`1`) or previous (`-1`) choice.
-    pub fn turn(&mut self, forward: bool) {
-        let count = self.choices.len();
-        if count == 0 {
-            return;
-        }
-        let at = self.choices.iter().position(|choice| choice == self.input.value());
-        let next = match (at, forward) {
-            (None, _) => 0,
-            (Some(at), true) => at.saturating_add(1) % count,
-            (Some(at), false) => at.checked_sub(1).unwrap_or(count.saturating_sub(1)),
-        };
-        if let Some(choice) = self.choices.get(next).cloned() {
-            self.set(choice);
-        }
-    }
-}
-
-/// The fields of each form, in the order of Tab.
-fn layout(form: &Form) -> &'static [(FieldName, FieldKind)] {
-    use FieldKind::{Choice, Number, Text};
-    use FieldName as F;
-    match form {
-        Form::Open { .. } => &[
-            (F::Account, Choice),
-            (F::Instrument, Choice),
-            (F::Size, Number),
-            (F::Price, Number),
-            (F::Stop, Number),
-            (F::Target, Number),
-            (F::Reason, Text),
-        ],
-        Form::Close { .. } => &[(F::Size, Number), (F::Price, Number), (F::Reason, Text)],
-        Form::Acknowledge { .. } => &[(F::Note, Text)],
-        Form::EditLimit { .. } => &[(F::Value, Number), (F::Warning, Number), (F::Reason, Text)],
-        Form::Approve { .. } | Form::Reject { .. } | Form::Unacknowledge { .. } => {
-            &[(F::Note, Text)]
-        }
-        Form::Halt { .. } | Form::Resume { .. } => &[(F::Reason, Text)],
-    }
-}
-
 /// Where a ticket stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {
@@ -295,6 +180,42 @@ impl Verdict {
     }
 }
 
+/// Whom another value of a limit would bind, as far as the database was asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Impacts {
+    /// There is nothing to ask about.
+    #[default]
+    None,
+    /// It was asked about this value.
+    Asked(Decimal),
+    /// It answered.
+    Known {
+        /// About which value.
+        value: Decimal,
+        /// Account by account.
+        rows: Vec<Impact>,
+    },
+    /// It could not be asked.
+    Failed {
+        /// About which value.
+        value: Decimal,
+        /// Why.
+        why: String,
+    },
+}
+
+impl Impacts {
+    /// Returns the value that it is about.
+    pub fn value(&self) -> Option<Decimal> {
+        match self {
+            Self::None => None,
+            Self::Asked(value) | Self::Known { value, .. } | Self::Failed { value, .. } => {
+                Some(*value)
+            }
+        }
+    }
+}
+
 /// A ticket.
 #[derive(Debug, Clone)]
 pub struct Ticket {
@@ -310,6 +231,8 @@ pub struct Ticket {
     pub stage: Stage,
     /// What the rulebook says.
     pub verdict: Verdict,
+    /// Whom another value of the limit would bind.
+    pub impacts: Impacts,
     /// What is wrong with the fields, or why it was refused.
     pub problem: Option<String>,
     /// Something was typed: leaving asks first.
@@ -329,6 +252,7 @@ impl Ticket {
             focus: 0,
             stage: Stage::Editing,
             verdict: Verdict::None,
+            impacts: Impacts::None,
             problem: None,
             is_edited: false,
             is_leaving: false,

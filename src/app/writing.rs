@@ -7,7 +7,8 @@ use super::effect::Effect;
 use super::model::{Model, Overlay};
 use super::ticket::Stage;
 use crate::domain::ids::ClientKey;
-use crate::domain::outcome::{Accepted, Outcome};
+use crate::domain::money::exact;
+use crate::domain::outcome::{Accepted, Item, ItemEnd, Outcome};
 use crate::domain::request::{Request, Verb};
 
 /// How long the database is left alone between two questions about an unknown write.
@@ -62,10 +63,16 @@ pub(super) fn answered(model: &mut Model, key: ClientKey, outcome: Outcome) -> V
     match outcome {
         Outcome::Accepted(accepted) => {
             let write = model.writes.remove(at);
-            let text = accepted_text(&write, &accepted);
-            model.say(Tone::Plain, text);
+            // What became of each position stands in the log, below the sentence about all of them:
+            // the newest line is the first one there.
+            for item in accepted.items.iter().rev() {
+                let (tone, text) = item_text(item);
+                model.say(tone, text);
+            }
+            model.say(Tone::Plain, accepted_text(&write, &accepted));
             if holds(model, key) {
-                model.overlay = Overlay::None;
+                let is_listed = !accepted.items.is_empty();
+                model.overlay = if is_listed { Overlay::Log(0) } else { Overlay::None };
             }
             vec![Effect::LookAgain]
         }
@@ -118,6 +125,23 @@ fn accepted_text(write: &Write, accepted: &Accepted) -> String {
     let message =
         if accepted.message.is_empty() { String::new() } else { format!("  {}", accepted.message) };
     format!("Accepted  {code}{}{message}{id}{taken}", write.summary)
+}
+
+/// Returns what became of one position as a sentence.
+pub fn item_text(item: &Item) -> (Tone, String) {
+    let Item { position, instrument, end } = item;
+    let id = ClientKey(*position).short();
+    match end {
+        ItemEnd::Closed { size, price, pnl } => {
+            let size = size.map(|size| format!(" {}", exact(size))).unwrap_or_default();
+            let price = price.map(|price| format!(" @ {}", price.normalize())).unwrap_or_default();
+            let pnl = pnl.map(|pnl| format!("  P&L {}", exact(pnl))).unwrap_or_default();
+            (Tone::Plain, format!("  closed  {instrument}{size}{price}{pnl}  id {id}"))
+        }
+        ItemEnd::Kept { code, message } => {
+            (Tone::Critical, format!("  STILL OPEN  {instrument}  {code}: {message}  id {id}"))
+        }
+    }
 }
 
 fn holds(model: &Model, key: ClientKey) -> bool {

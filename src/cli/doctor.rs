@@ -187,7 +187,7 @@ fn tables(probe: &Probe, health: &Health) -> Vec<Finding> {
 /// The functions that a role must be able to call.
 fn functions(role: Role) -> Vec<&'static str> {
     let mut needed = vec!["changes_since", "assess_trade"];
-    if role.may(Right::Trade) && role != Role::RiskOfficer {
+    if role.may(Right::Open) {
         needed.push("place_trade");
     }
     if role.may(Right::Halt) {

@@ -53,15 +53,27 @@ impl Io<'_> {
 
     /// Asks a question that is answered with `y` or not.
     pub(super) async fn ask(&mut self, question: &str) -> bool {
-        let asked = write!(self.notes, "{question} [y/N] ").and_then(|()| self.notes.flush());
-        if asked.is_err() {
+        self.ask_for(question, None).await
+    }
+
+    /// Asks a question that is answered with a word: that one, else `y`.
+    pub(super) async fn ask_for(&mut self, question: &str, word: Option<&str>) -> bool {
+        let asked = match word {
+            Some(word) => write!(self.notes, "{question} type {word} to send: "),
+            None => write!(self.notes, "{question} [y/N] "),
+        };
+        if asked.and_then(|()| self.notes.flush()).is_err() {
             return false;
         }
         let answer = tokio::task::spawn_blocking(|| {
             let mut line = String::new();
             io::stdin().read_line(&mut line).map(|_| line)
         });
-        matches!(answer.await, Ok(Ok(line)) if is_yes(&line))
+        let is_it = |line: &str| match word {
+            Some(word) => line.trim().eq_ignore_ascii_case(word),
+            None => is_yes(line),
+        };
+        matches!(answer.await, Ok(Ok(line)) if is_it(&line))
     }
 }
 

@@ -13,6 +13,7 @@ fn danger(binding: &Binding) -> &'static str {
         Danger::Harmless => "",
         Danger::Reversible => "can be taken back",
         Danger::Confirmed => "review, then y",
+        Danger::Typed => "typed text, then y",
     }
 }
 
@@ -20,7 +21,7 @@ fn danger(binding: &Binding) -> &'static str {
 fn who(binding: &Binding) -> &'static str {
     match binding.right {
         Right::Read => "",
-        Right::Trade | Right::Halt => "trader",
+        Right::Open | Right::Trade | Right::Halt => "trader",
         Right::Risk => "risk officer",
     }
 }

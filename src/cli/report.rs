@@ -6,9 +6,10 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::exit::Exit;
+use crate::app::writing::item_text;
 use crate::domain::ids::ClientKey;
 use crate::domain::money::exact;
-use crate::domain::outcome::{Accepted, Check, Finding, Outcome, Refusal};
+use crate::domain::outcome::{Accepted, Check, Finding, Impact, Item, ItemEnd, Outcome, Refusal};
 
 /// A write, before and after.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub(super) struct Report {
     pub(super) sentence: String,
     /// What the rulebook said.
     pub(super) checks: Vec<Check>,
+    /// Whom a limit would bind.
+    pub(super) impacts: Vec<Impact>,
     /// Whether the bus took the announcement; `None` if there was nothing to announce.
     pub(super) is_announced: Option<bool>,
 }
@@ -71,7 +74,7 @@ fn word(finding: Finding) -> &'static str {
 
 impl Report {
     pub(super) fn new(key: ClientKey, sentence: String, checks: Vec<Check>) -> Self {
-        Self { key, sentence, checks, is_announced: None }
+        Self { key, sentence, checks, impacts: vec![], is_announced: None }
     }
 
     /// Writes the sentence and the checks, before anything is sent.
@@ -84,6 +87,9 @@ impl Report {
             let said = check.message.clone().unwrap_or_else(|| figures(check));
             let line = format!("  {:<4}  {code:<wide$}  {said}", word(*finding));
             writeln!(out, "{}", line.trim_end())?;
+        }
+        for impact in &self.impacts {
+            writeln!(out, "  {}", impact_text(impact))?;
         }
         out.flush()
     }
@@ -102,6 +108,9 @@ impl Report {
                 )?;
                 for (id, by) in &accepted.taken {
                     writeln!(out, "          {id} was taken by {by} before")?;
+                }
+                for item in &accepted.items {
+                    writeln!(out, "        {}", item_text(item).1)?;
                 }
             }
             Said::Outcome(Outcome::Refused(refusal)) => {
@@ -147,6 +156,8 @@ impl Report {
             "done": accepted.map(|a| a.done.iter().map(ToString::to_string).collect::<Vec<_>>()),
             "taken": taken.iter().map(|(id, by)| json!({"id": id.to_string(), "by": by}))
                 .collect::<Vec<_>>(),
+            "items": accepted.map(|a| a.items.iter().map(item).collect::<Vec<_>>()),
+            "impact": self.impacts.iter().map(impact).collect::<Vec<_>>(),
             "checks": self.checks.iter().map(check).collect::<Vec<_>>(),
             "announced": self.is_announced,
         });
@@ -158,6 +169,55 @@ impl Report {
 
 fn digits(number: Option<Decimal>) -> Option<String> {
     number.map(|number| number.normalize().to_string())
+}
+
+fn item(item: &Item) -> Value {
+    let (position, instrument) = (item.position.to_string(), &item.instrument);
+    match &item.end {
+        ItemEnd::Closed { size, price, pnl } => json!({
+            "position": position,
+            "instrument": instrument,
+            "end": "closed",
+            "size": digits(*size),
+            "price": digits(*price),
+            "gross_pnl": digits(*pnl),
+        }),
+        ItemEnd::Kept { code, message } => json!({
+            "position": position,
+            "instrument": instrument,
+            "end": "kept",
+            "code": code,
+            "message": message,
+        }),
+    }
+}
+
+fn impact(impact: &Impact) -> Value {
+    json!({
+        "account": impact.account,
+        "measured": digits(impact.measured),
+        "allowed": digits(impact.allowed),
+        "room": digits(impact.room),
+        "unit": impact.unit,
+        "state": impact.state,
+    })
+}
+
+/// Returns what a limit would mean for an account: `bravo  breach  120 of 100 USD, over by 20`.
+fn impact_text(impact: &Impact) -> String {
+    let figure = |value: Option<Decimal>| value.map_or_else(|| "-".to_owned(), exact);
+    let room = match impact.room {
+        Some(room) if room.is_sign_negative() => format!("over by {}", exact(room.abs())),
+        room => format!("room {}", figure(room)),
+    };
+    format!(
+        "{:<12}  {:<8}  {} of {} {}, {room}",
+        impact.account.as_deref().unwrap_or("together"),
+        impact.state,
+        figure(impact.measured),
+        figure(impact.allowed),
+        impact.unit.as_deref().unwrap_or_default(),
+    )
 }
 
 fn check(check: &Check) -> Value {

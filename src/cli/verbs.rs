@@ -3,6 +3,7 @@
 mod drafting;
 pub(super) mod sending;
 
+use rust_decimal::Decimal;
 use tokio_util::sync::CancellationToken;
 
 use super::desk::Desk;
@@ -10,21 +11,22 @@ use super::exit::{Exit, Trouble};
 use super::io::Io;
 use super::report::{Report, Said};
 use super::write_args::{How, Write};
-use crate::app::command::Verbs;
+use crate::app::command::{Halt, Verbs};
 use crate::app::draft;
 use crate::config::Config;
 use crate::domain::change::Kind;
-use crate::domain::ids::ClientKey;
+use crate::domain::ids::{ClientKey, LimitId};
 use crate::domain::outcome::{Check, Finding, Outcome, Refusal};
 use crate::domain::request::{Request, Verb};
 use crate::domain::session::Right;
 use crate::runtime::Clock;
 
 /// What a ticket can be about.
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 8] = [
     Kind::Instruments,
     Kind::Accounts,
     Kind::Positions,
+    Kind::Trades,
     Kind::Signals,
     Kind::Events,
     Kind::Limits,
@@ -43,7 +45,11 @@ pub(super) async fn write(
     stop: &CancellationToken,
 ) -> Result<Exit, Trouble> {
     let Write { verb, how } = write;
-    let mut desk = Desk::read(config, &KINDS).await?;
+    // Only a close can be about one trade.
+    let is_close = matches!(verb, Verbs::Close(_));
+    let kinds: Vec<Kind> =
+        KINDS.into_iter().filter(|kind| is_close || *kind != Kind::Trades).collect();
+    let mut desk = Desk::read(config, &kinds).await?;
     for sentence in std::mem::take(&mut desk.unreadable) {
         io.note(&sentence);
     }
@@ -61,7 +67,7 @@ pub(super) async fn write(
         );
         return Err(Trouble::Other(text));
     }
-    let report = report(&desk, &request).await?;
+    let report = report(&desk, &request, io).await?;
     // What stands already is not asked about: the database returns its first outcome.
     if !is_repeated && let Some(said) = decide(&desk, &request, &report, *how, io, stop).await? {
         return finish(&report, &said, *how, io);
@@ -107,13 +113,43 @@ async fn request(
 }
 
 /// Returns the request in words, with what the rulebook says of it.
-async fn report(desk: &Desk, request: &Request) -> Result<Report, Trouble> {
+async fn report(desk: &Desk, request: &Request, io: &mut Io<'_>) -> Result<Report, Trouble> {
     let checks = if let Verb::Place(trade) = &request.verb {
         desk.store.assess(trade).await?
     } else {
         vec![]
     };
-    Ok(Report::new(request.key, draft::sentence(&desk.model, &request.verb), checks))
+    let sentence = draft::sentence(&desk.model, &request.verb);
+    let mut report = Report::new(request.key, sentence, checks);
+    if let Some((limit, value)) = weighed(desk, &request.verb) {
+        match desk.store.limit_impact(limit, value).await {
+            Ok(impacts) => report.impacts = impacts,
+            Err(error) => io.note(&format!("whom the limit would bind is not known: {error}")),
+        }
+    }
+    Ok(report)
+}
+
+/// Returns which limit, at which value, would count after a write.
+fn weighed(desk: &Desk, verb: &Verb) -> Option<(LimitId, Decimal)> {
+    match verb {
+        Verb::ProposeLimit { limit, value, .. } => Some((*limit, *value)),
+        Verb::ApproveLimit { limit, .. } => {
+            let row = desk.model.desk.limits.get(limit)?;
+            Some((row.supersedes.unwrap_or(row.id), row.value))
+        }
+        Verb::Place(_)
+        | Verb::Close { .. }
+        | Verb::Amend { .. }
+        | Verb::Flatten { .. }
+        | Verb::Acknowledge { .. }
+        | Verb::Unacknowledge { .. }
+        | Verb::CreateLimit(_)
+        | Verb::RetireLimit { .. }
+        | Verb::RejectLimit { .. }
+        | Verb::Halt { .. }
+        | Verb::Resume { .. } => None,
+    }
 }
 
 fn finish(report: &Report, said: &Said, how: How, io: &mut Io<'_>) -> Result<Exit, Trouble> {
@@ -128,9 +164,16 @@ fn finish(report: &Report, said: &Said, how: How, io: &mut Io<'_>) -> Result<Exi
 /// Returns the right that a verb needs.
 fn right(verb: &Verbs) -> Right {
     match verb {
-        Verbs::Buy(_) | Verbs::Sell(_) | Verbs::Close(_) | Verbs::Take(_) => Right::Trade,
+        Verbs::Buy(_) | Verbs::Sell(_) | Verbs::Take(_) => Right::Open,
+        Verbs::Close(_) | Verbs::Amend(_) | Verbs::Flatten(_) => Right::Trade,
         Verbs::Ack(_) | Verbs::Unack(_) | Verbs::Limit(_) | Verbs::Resume(_) => Right::Risk,
-        Verbs::Halt(_) | Verbs::ReduceOnly(_) => Right::Halt,
+        Verbs::Halt(Halt { of, .. }) | Verbs::ReduceOnly(of) => {
+            if of.account.is_some() {
+                Right::Halt
+            } else {
+                Right::Risk
+            }
+        }
     }
 }
 
@@ -140,6 +183,8 @@ pub(super) fn verb_name(verb: &Verbs) -> &'static str {
         Verbs::Buy(_) => "buy",
         Verbs::Sell(_) => "sell",
         Verbs::Close(_) => "close",
+        Verbs::Amend(_) => "amend",
+        Verbs::Flatten(_) => "flatten",
         Verbs::Take(_) => "take",
         Verbs::Ack(_) => "ack",
         Verbs::Unack(_) => "unack",
@@ -163,12 +208,12 @@ fn not_allowed(desk: &Desk, verb: &Verbs) -> Option<Refusal> {
         let text = "the server is a standby: nothing can be written there";
         return Some(Refusal::plain("READ_ONLY", text));
     }
-    if desk.model.role().may(needed) {
+    if session.may(needed) {
         return None;
     }
     let who = match needed {
         Right::Read => "a viewer",
-        Right::Trade | Right::Halt => "a trader",
+        Right::Open | Right::Trade | Right::Halt => "a trader",
         Right::Risk => "a risk officer",
     };
     let (operator, role) = (&session.operator, session.role.as_str());
@@ -206,10 +251,11 @@ async fn decide(
     }
     let question =
         if how.json { format!("{}: send?", report.sentence) } else { "send?".to_owned() };
+    let word = draft::confirmation_of(&desk.model, &request.verb);
     let is_yes = tokio::select! {
         biased;
         () = stop.cancelled() => false,
-        answer = io.ask(&question) => answer,
+        answer = io.ask_for(&question, word.as_deref()) => answer,
     };
     Ok((!is_yes).then_some(Said::Declined))
 }

@@ -203,3 +203,18 @@ impl Limit {
         }
     }
 }
+
+/// A word of `desk.limit_types`: something that can be limited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitType {
+    /// `max_exposure` …
+    pub name: String,
+    /// What is measured.
+    pub description: String,
+    /// Units that it can be in; `money` is any currency. The usual one first.
+    pub units: Vec<String>,
+    /// Scopes that it can have.
+    pub scopes: Vec<String>,
+    /// Whether this version of the rulebook enforces it.
+    pub is_enforced: bool,
+}

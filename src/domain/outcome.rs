@@ -26,6 +26,40 @@ pub struct Accepted {
     pub done: Vec<uuid::Uuid>,
     /// For verbs on many rows: those that another person had done before, and who.
     pub taken: Vec<(uuid::Uuid, String)>,
+    /// For verbs that close many positions: what became of each.
+    pub items: Vec<Item>,
+}
+
+/// What became of one position when many were to be closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Which position.
+    pub position: uuid::Uuid,
+    /// Of what.
+    pub instrument: String,
+    /// How it ended.
+    pub end: ItemEnd,
+}
+
+/// How it ended for one position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ItemEnd {
+    /// It is closed.
+    Closed {
+        /// How much, in contracts.
+        size: Option<Decimal>,
+        /// At which price.
+        price: Option<Decimal>,
+        /// What it brought, in the account's currency, before costs.
+        pnl: Option<Decimal>,
+    },
+    /// It is still open.
+    Kept {
+        /// Stable code.
+        code: String,
+        /// Why.
+        message: String,
+    },
 }
 
 /// A write that was not done, with the rule and its numbers.
@@ -54,6 +88,23 @@ impl Refusal {
             unit: None,
         }
     }
+}
+
+/// What a limit would mean for one account: a row of `desk.limit_impact`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Impact {
+    /// Whose, by name; `None` where the limit looks at several accounts as one.
+    pub account: Option<String>,
+    /// What is measured now.
+    pub measured: Option<Decimal>,
+    /// What would be allowed.
+    pub allowed: Option<Decimal>,
+    /// Unit of both.
+    pub unit: Option<String>,
+    /// How much more would pass.
+    pub room: Option<Decimal>,
+    /// The database's word for it: `ok`, `warning`, `breach` …
+    pub state: String,
 }
 
 /// How serious a check's finding is.

@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
+use uuid::Uuid;
 
 use super::halt::{HaltMode, Scope};
 use super::ids::{
-    AccountId, ClientKey, EventId, HaltId, InstrumentId, LimitId, PositionId, SignalId,
+    AccountId, ClientKey, EventId, HaltId, InstrumentId, LimitId, PositionId, SignalId, TradeId,
 };
 use super::trade::Side;
 
@@ -32,6 +33,49 @@ pub struct NewTrade {
     pub reason: Option<String>,
 }
 
+/// What is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Closing {
+    /// A position, its oldest trades first.
+    Position(PositionId),
+    /// One trade of a position; the others stay.
+    Trade(TradeId),
+}
+
+impl Closing {
+    /// Returns the key that `desk.close_position` is called with.
+    pub fn key(self) -> Uuid {
+        match self {
+            Self::Position(PositionId(key)) | Self::Trade(TradeId(key)) => key,
+        }
+    }
+}
+
+/// A limit that is not there yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewLimit {
+    /// Only this account; `None` is all of them.
+    pub account: Option<AccountId>,
+    /// A word of `desk.limit_types`, like `max_exposure`.
+    pub limit_type: String,
+    /// What it covers.
+    pub scope: Scope,
+    /// Instrument or portfolio, where the scope is one of them.
+    pub identifier: Option<String>,
+    /// In its unit.
+    pub value: Decimal,
+    /// A currency, `percentage`, `fraction`, `units`, `count` …
+    pub unit: String,
+    /// From where on it warns, in its unit.
+    pub warning: Option<Decimal>,
+    /// When it ends by itself.
+    pub until: Option<DateTime<Utc>>,
+    /// What the type needs beyond a number, as the text of a JSON object.
+    pub parameters: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
 /// One write: what `desk.*` function is called, with what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verb {
@@ -39,12 +83,32 @@ pub enum Verb {
     Place(NewTrade),
     /// `desk.close_position`
     Close {
-        /// Which position.
-        position: PositionId,
+        /// Which position, or which trade of it.
+        what: Closing,
         /// How much of it; `None` is all that is open when the database decides.
         size: Option<Decimal>,
         /// At which price.
         price: Decimal,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// `desk.amend_position`: the whole new state, `None` is none.
+    Amend {
+        /// Which position.
+        position: PositionId,
+        /// Price of the stop.
+        stop: Option<Decimal>,
+        /// Price of the target.
+        target: Option<Decimal>,
+        /// How far behind the best price the stop follows, in prices.
+        trailing: Option<Decimal>,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// `desk.flatten`: every position of an account, at the market.
+    Flatten {
+        /// Whose.
+        account: AccountId,
         /// Why.
         reason: Option<String>,
     },
@@ -72,8 +136,21 @@ pub enum Verb {
         value: Decimal,
         /// New warning, in the row's unit.
         warning: Option<Decimal>,
+        /// When it ends by itself; `None` keeps the end of the row.
+        until: Option<DateTime<Utc>>,
         /// Why; needed where it loosens.
         reason: Option<String>,
+    },
+    /// `desk.create_limit`
+    CreateLimit(Box<NewLimit>),
+    /// `desk.retire_limit`
+    RetireLimit {
+        /// Which.
+        limit: LimitId,
+        /// The version of it which the person saw.
+        base_version: Option<DateTime<Utc>>,
+        /// Why it is not needed any more.
+        reason: String,
     },
     /// `desk.approve_limit`
     ApproveLimit {
@@ -118,9 +195,13 @@ impl Verb {
                 Side::Sell => "sell",
             },
             Self::Close { .. } => "close",
+            Self::Amend { .. } => "amend",
+            Self::Flatten { .. } => "flatten",
             Self::Acknowledge { .. } => "ack",
             Self::Unacknowledge { .. } => "unack",
             Self::ProposeLimit { .. } => "limit",
+            Self::CreateLimit(_) => "limit-new",
+            Self::RetireLimit { .. } => "limit-retire",
             Self::ApproveLimit { .. } => "approve",
             Self::RejectLimit { .. } => "reject",
             Self::Halt { .. } => "halt",
@@ -132,10 +213,14 @@ impl Verb {
     pub fn adds_risk(&self) -> bool {
         match self {
             Self::Place(_)
+            | Self::Amend { .. }
             | Self::ProposeLimit { .. }
+            | Self::RetireLimit { .. }
             | Self::ApproveLimit { .. }
             | Self::Resume { .. } => true,
             Self::Close { .. }
+            | Self::Flatten { .. }
+            | Self::CreateLimit(_)
             | Self::Acknowledge { .. }
             | Self::Unacknowledge { .. }
             | Self::RejectLimit { .. }

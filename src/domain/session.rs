@@ -46,7 +46,9 @@ impl Role {
 pub enum Right {
     /// Look at the desk.
     Read,
-    /// Open, close and amend.
+    /// Open something.
+    Open,
+    /// Close, amend, flatten: risk officers too, who end what others may no longer end.
     Trade,
     /// Acknowledge, change limits, resume.
     Risk,
@@ -59,6 +61,7 @@ impl Role {
     pub fn may(self, right: Right) -> bool {
         match right {
             Right::Read => true,
+            Right::Open => matches!(self, Self::Trader | Self::Admin),
             Right::Trade | Right::Halt => self >= Self::Trader,
             Right::Risk => self >= Self::RiskOfficer,
         }
@@ -72,6 +75,8 @@ pub struct Session {
     pub operator: String,
     /// Strongest group role.
     pub role: Role,
+    /// The login may open trades: its role says so, or another group that it belongs to.
+    pub opens: bool,
     /// Most serious environment of this database.
     pub environment: Environment,
     /// Name of the database.
@@ -84,4 +89,11 @@ pub struct Session {
     pub in_recovery: bool,
     /// The database's clock when it answered.
     pub server_time: DateTime<Utc>,
+}
+
+impl Session {
+    /// Tells whether the login has the right.
+    pub fn may(&self, right: Right) -> bool {
+        self.role.may(right) || (right == Right::Open && self.opens)
+    }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
-use super::ids::{AccountId, InstrumentId, SignalId, TradeId};
+use super::ids::{AccountId, InstrumentId, PositionId, SignalId, TradeId};
 use super::position::Direction;
 
 /// Buy or sell.
@@ -101,6 +101,8 @@ pub struct Trade {
     pub id: TradeId,
     /// Whose trade.
     pub account: AccountId,
+    /// The position it belongs to, where that is known.
+    pub position: Option<PositionId>,
     /// The signal it followed.
     pub signal: Option<SignalId>,
     /// What was traded.
@@ -133,4 +135,16 @@ pub struct Trade {
     pub status: TradeStatus,
     /// Why it was closed.
     pub close_reason: Option<String>,
+}
+
+impl Trade {
+    /// Returns how much of it is still open, in contracts; `None` if nothing is.
+    pub fn open_size(&self) -> Option<Decimal> {
+        match self.status {
+            TradeStatus::Open | TradeStatus::Partial => {
+                self.size.checked_sub(self.closed_size).filter(|size| *size > Decimal::ZERO)
+            }
+            TradeStatus::Closed | TradeStatus::Cancelled => None,
+        }
+    }
 }

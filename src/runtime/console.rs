@@ -267,7 +267,9 @@ impl<D: Display> Console<D> {
                 | Effect::Resolve(_)
                 | Effect::LookAgain
                 | Effect::ReadAll
-                | Effect::ReadBars { .. } => {
+                | Effect::ReadBars { .. }
+                | Effect::Weigh { .. }
+                | Effect::ReadLimitTypes => {
                     if let Some(refused) = self.hands.perform(effect, &self.model) {
                         self.apply(refused);
                     }

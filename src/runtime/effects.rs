@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rust_decimal::Decimal;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::clock::Clock;
@@ -9,9 +10,9 @@ use super::journal::{Intent, Journal};
 use super::poll::Doorbell;
 use crate::app::{Effect, Model, Msg};
 use crate::domain::event::Severity;
-use crate::domain::ids::{AccountId, ClientKey, InstrumentId};
+use crate::domain::ids::{AccountId, ClientKey, InstrumentId, LimitId};
 use crate::domain::outcome::{Accepted, Outcome, Refusal};
-use crate::domain::request::{NewTrade, Request, Verb};
+use crate::domain::request::{NewTrade, Request};
 use crate::feed::publish::{Announcer, Written, announcement};
 use crate::feed::supervise::FeedReport;
 use crate::feed::wire::BusEvent;
@@ -75,6 +76,8 @@ impl Hands {
             Effect::Write(request) => return self.write(request, model),
             Effect::Resolve(request) => self.resolve(request, model),
             Effect::ReadBars { instrument, timeframe } => self.read_bars(instrument, timeframe),
+            Effect::Weigh { limit, value } => self.weigh(limit, value),
+            Effect::ReadLimitTypes => self.read_limit_types(),
             // The loop performs these itself: they need the screen.
             Effect::Copy(_) | Effect::Bell | Effect::Redraw | Effect::Suspend | Effect::Quit => {}
         }
@@ -113,6 +116,33 @@ impl Hands {
         });
     }
 
+    fn weigh(&self, limit: LimitId, value: Decimal) {
+        let (store, replies) = (self.store.clone(), self.replies.clone());
+        let free = Arc::clone(&self.free).try_acquire_owned();
+        tokio::spawn(async move {
+            let impacts = match &free {
+                Ok(_) => store.limit_impact(limit, value).await.map_err(|error| error.to_string()),
+                Err(_) => Err("too much is under way".to_owned()),
+            };
+            replies.send(Msg::Weighed { limit, value, impacts }).await.ok();
+            drop(free);
+        });
+    }
+
+    fn read_limit_types(&self) {
+        let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() else { return };
+        let (store, replies) = (self.store.clone(), self.replies.clone());
+        tokio::spawn(async move {
+            match store.limit_types().await {
+                Ok(types) => {
+                    replies.send(Msg::LimitTypesRead(types)).await.ok();
+                }
+                Err(error) => tracing::debug!(%error, "limit types"),
+            }
+            drop(permit);
+        });
+    }
+
     fn read_bars(&self, instrument: InstrumentId, timeframe: String) {
         let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() else { return };
         let (store, replies) = (self.store.clone(), self.replies.clone());
@@ -143,15 +173,11 @@ struct Context {
 impl Context {
     fn of(request: &Request, model: &Model, journal: Option<Journal>) -> Self {
         let operator = model.session.as_ref().map(|s| s.operator.clone()).unwrap_or_default();
-        let held = if let Verb::Close { position, .. } = &request.verb {
-            model.desk.positions.get(position)
-        } else {
-            None
-        };
+        let (account, instrument) = model.desk.touched(&request.verb);
         Self {
             operator,
-            account: held.map(|row| row.account),
-            instrument: held.map(|row| row.instrument.clone()),
+            account,
+            instrument,
             summary: model
                 .writes
                 .iter()

@@ -284,6 +284,7 @@ mod tests {
             message: String::new(),
             done: vec![],
             taken: vec![],
+            items: vec![],
         })
     }
 

@@ -10,11 +10,12 @@ mod statement;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::Error;
 use tokio_postgres::types::ToSql;
 
-use answer::{check, refusal, verdict};
+use answer::{check, impact, limit_type, refusal, verdict};
 use statement::{RESOLVE, send, statement};
 
 use super::connect::Purpose;
@@ -23,7 +24,9 @@ use super::fingerprint::fingerprint;
 use super::lease::{Lease, Store};
 use super::proof::{self, Proof};
 use super::rows::Cells;
-use crate::domain::outcome::{Check, Outcome, Refusal};
+use crate::domain::ids::LimitId;
+use crate::domain::limit::LimitType;
+use crate::domain::outcome::{Check, Impact, Outcome, Refusal};
 use crate::domain::request::{NewTrade, Request};
 use crate::domain::text::clean;
 
@@ -39,6 +42,17 @@ const ASSESS: &str = "
       FROM desk.assess_trade($1, $2, $3, $4, $5, $6, $7, $8)
      ORDER BY ordinal
      LIMIT 200";
+
+const IMPACT: &str = "
+    SELECT account_name, measured, allowed, unit, room, state
+      FROM desk.limit_impact($1, $2)
+     LIMIT 1000";
+
+const LIMIT_TYPES: &str = "
+    SELECT limit_type, description, units, scopes, enforced
+      FROM desk.limit_types
+     ORDER BY enforced DESC, limit_type
+     LIMIT 500";
 
 /// What became of one attempt.
 enum Attempt {
@@ -70,6 +84,35 @@ impl Store {
         let rows = self.fetch("checking the trade", ASSESS, parameters).await?;
         rows.iter()
             .map(|row| check(&Cells(row)).map_err(|bad| bad.of("desk.assess_trade")))
+            .collect()
+    }
+
+    /// Asks what another value of a limit would mean, account by account. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: nothing is known, and nobody must be told that the value harms nobody.
+    pub async fn limit_impact(
+        &self,
+        limit: LimitId,
+        value: Decimal,
+    ) -> Result<Vec<Impact>, StoreError> {
+        let rows =
+            self.fetch("asking whom the limit would bind", IMPACT, &[&limit.0, &value]).await?;
+        rows.iter()
+            .map(|row| impact(&Cells(row)).map_err(|bad| bad.of("desk.limit_impact")))
+            .collect()
+    }
+
+    /// Reads what can be limited, what is enforced first. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]
+    pub async fn limit_types(&self) -> Result<Vec<LimitType>, StoreError> {
+        let rows = self.fetch("asking what can be limited", LIMIT_TYPES, &[]).await?;
+        rows.iter()
+            .map(|row| limit_type(&Cells(row)).map_err(|bad| bad.of("desk.limit_types")))
             .collect()
     }
 

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::domain::request::{NewTrade, Request, Verb};
+use crate::domain::request::{NewLimit, NewTrade, Request, Verb};
 
 /// Rises if the encoding below ever changes, so that an old journal is not taken for a new one.
 const VERSION: &str = "tmt request 1";
@@ -14,16 +14,30 @@ const VERSION: &str = "tmt request 1";
 ///
 /// The key is not part of it: the database holds the two side by side, and refuses a key that
 /// comes back with other fields. Amounts count by value, so `1.50` and `1.5` are the same.
+#[expect(clippy::too_many_lines, reason = "one arm for each verb")]
 pub fn fingerprint(request: &Request) -> [u8; 32] {
     let mut fields = Fields(Sha256::new());
     fields.text(VERSION);
     match &request.verb {
         Verb::Place(trade) => fields.trade(trade),
-        Verb::Close { position, size, price, reason } => {
+        Verb::Close { what, size, price, reason } => {
             fields.text("close");
-            fields.id(position.0);
+            fields.id(what.key());
             fields.maybe(*size, Fields::number);
             fields.number(*price);
+            fields.maybe(reason.as_deref(), Fields::text);
+        }
+        Verb::Amend { position, stop, target, trailing, reason } => {
+            fields.text("amend");
+            fields.id(position.0);
+            for level in [stop, target, trailing] {
+                fields.maybe(*level, Fields::number);
+            }
+            fields.maybe(reason.as_deref(), Fields::text);
+        }
+        Verb::Flatten { account, reason } => {
+            fields.text("flatten");
+            fields.id(account.0);
             fields.maybe(reason.as_deref(), Fields::text);
         }
         Verb::Acknowledge { events, note } => {
@@ -39,13 +53,24 @@ pub fn fingerprint(request: &Request) -> [u8; 32] {
             fields.id(event.0);
             fields.text(note);
         }
-        Verb::ProposeLimit { limit, base_version, value, warning, reason } => {
+        Verb::ProposeLimit { limit, base_version, value, warning, until, reason } => {
             fields.text("propose_limit");
             fields.id(limit.0);
             fields.maybe(*base_version, Fields::time);
             fields.number(*value);
             fields.maybe(*warning, Fields::number);
             fields.maybe(reason.as_deref(), Fields::text);
+            // Only where it is said: what an older version froze keeps its fingerprint.
+            if until.is_some() {
+                fields.maybe(*until, Fields::time);
+            }
+        }
+        Verb::CreateLimit(limit) => fields.limit(limit),
+        Verb::RetireLimit { limit, base_version, reason } => {
+            fields.text("retire_limit");
+            fields.id(limit.0);
+            fields.maybe(*base_version, Fields::time);
+            fields.text(reason);
         }
         Verb::ApproveLimit { limit, note } => {
             fields.text("approve_limit");
@@ -111,6 +136,20 @@ impl Fields {
         }
     }
 
+    fn limit(&mut self, limit: &NewLimit) {
+        self.text("create_limit");
+        self.maybe(limit.account.map(|account| account.0), Self::id);
+        self.text(&limit.limit_type);
+        self.text(limit.scope.as_str());
+        self.maybe(limit.identifier.as_deref(), Self::text);
+        self.number(limit.value);
+        self.text(&limit.unit);
+        self.maybe(limit.warning, Self::number);
+        self.maybe(limit.until, Self::time);
+        self.maybe(limit.parameters.as_deref(), Self::text);
+        self.maybe(limit.reason.as_deref(), Self::text);
+    }
+
     fn trade(&mut self, trade: &NewTrade) {
         self.text("place");
         self.id(trade.account.0);
@@ -131,6 +170,7 @@ mod tests {
 
     use super::*;
     use crate::domain::ids::{AccountId, ClientKey, EventId, InstrumentId, LimitId, PositionId};
+    use crate::domain::request::Closing;
     use crate::domain::trade::Side;
 
     fn trade() -> NewTrade {
@@ -196,6 +236,7 @@ mod tests {
                 base_version: DateTime::from_timestamp_micros(1_700_000_000_123_456),
                 value: dec!(1000),
                 warning: None,
+                until: None,
                 reason: Some("less risk".to_owned()),
             })),
             "6a9ea6834267c5f086581c682115f3af630e3ff68a9d1e280624e265bfdaaba9"
@@ -209,7 +250,7 @@ mod tests {
         assert_ne!(ack(vec![id(1), id(2)]), ack(vec![id(1)]));
         let close = |size| {
             of(Verb::Close {
-                position: PositionId(Uuid::nil()),
+                what: Closing::Position(PositionId(Uuid::nil())),
                 size,
                 price: dec!(1),
                 reason: None,

@@ -59,7 +59,9 @@ const MISSING: &str = "
 
 const SESSION: &str = "
     SELECT login, role, database, server_version, schema_version, timescale, in_recovery,
-           server_time, environment
+           server_time, environment,
+           pg_has_role(session_user, 'tmt_trader', 'MEMBER')
+               OR pg_has_role(session_user, 'tmt_admin', 'MEMBER') AS opens
       FROM desk.session()";
 
 /// The only question that every login may ask.
@@ -167,6 +169,7 @@ fn session(cells: &Cells<'_>) -> Result<(Session, i32), StoreError> {
         Ok(Session {
             operator,
             role: cells.word("role", Role::from_word)?,
+            opens: cells.flag("opens")?,
             environment: cells.word("environment", Environment::from_word)?,
             database: cells.text("database")?,
             server_version: cells.text("server_version")?,

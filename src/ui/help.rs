@@ -103,12 +103,14 @@ fn entry(model: &Model, binding: &Binding, keys: &str, theme: Theme) -> Line<'st
 fn needs(binding: &Binding) -> String {
     let who = match binding.right {
         Right::Read => "",
-        Right::Trade | Right::Halt => "trader",
+        Right::Open | Right::Trade | Right::Halt => "trader",
         Right::Risk => "risk",
     };
     match (binding.danger, who) {
         (Danger::Confirmed, "") => "sends".to_owned(),
         (Danger::Confirmed, who) => format!("y, {who}"),
+        (Danger::Typed, "") => "typed".to_owned(),
+        (Danger::Typed, who) => format!("typed, {who}"),
         (Danger::Reversible, "") => "at once".to_owned(),
         (Danger::Reversible, who) => who.to_owned(),
         (Danger::Harmless, _) => String::new(),

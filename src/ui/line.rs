@@ -191,7 +191,10 @@ fn has_meaning(model: &Model, action: Action) -> bool {
     let Action::Ticket(step) = action else { return true };
     match step {
         Step::RiskSize => matches!(ticket.form, Form::Open { .. }),
-        Step::Reprice | Step::TickUp | Step::TickDown => ticket.field(FieldName::Price).is_some(),
+        Step::Reprice => ticket.field(FieldName::Price).is_some(),
+        Step::TickUp | Step::TickDown => {
+            ticket.field(FieldName::Price).is_some() || ticket.field(FieldName::Stop).is_some()
+        }
         Step::GiveReason => ticket.field(FieldName::Reason).is_some(),
         Step::WidenScope => matches!(ticket.form, Form::Halt { .. }),
         Step::NextField | Step::PreviousField | Step::ToReview | Step::Send | Step::BackToEdit => {

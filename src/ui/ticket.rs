@@ -2,10 +2,13 @@
 //! that `y` would send.
 
 mod acknowledge;
+mod amend;
 mod checks;
 mod close;
+mod flatten;
 mod halt;
 mod limit;
+mod new_limit;
 mod review;
 mod sheet;
 mod trade;
@@ -56,12 +59,16 @@ pub(super) fn view(
 fn sheet(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Sheet {
     match &ticket.form {
         Form::Open { side, signal } => trade::sheet(model, ticket, *side, *signal, theme, width),
-        Form::Close { position } => close::sheet(model, ticket, *position, theme, width),
+        Form::Close { what } => close::sheet(model, ticket, *what, theme, width),
+        Form::Amend { position } => amend::sheet(model, ticket, *position, theme, width),
+        Form::Flatten { account } => flatten::sheet(model, *account, theme, width),
         Form::Acknowledge { events, needs_note } => {
             acknowledge::sheet(model, ticket, events, *needs_note, theme, width)
         }
         Form::Unacknowledge { event } => acknowledge::undo(model, ticket, *event, theme, width),
         Form::EditLimit { limit, .. } => limit::edit(model, ticket, *limit, theme, width),
+        Form::NewLimit => new_limit::sheet(model, ticket, theme, width),
+        Form::RetireLimit { limit, .. } => limit::retire(model, *limit, theme, width),
         Form::Approve { limit } | Form::Reject { limit } => {
             limit::judge(model, ticket, *limit, theme, width)
         }
@@ -79,19 +86,27 @@ fn title(model: &Model, ticket: &Ticket, theme: Theme) -> Line<'static> {
             let what = ticket.text(crate::app::ticket::FieldName::Instrument);
             format!("{side} {}", what.unwrap_or("…"))
         }
-        Form::Close { position } => {
-            let held = model.desk.positions.get(position);
-            format!("CLOSE {}", held.map_or("position", |held| held.instrument.as_str()))
+        Form::Close { what } => {
+            let held = model.desk.holding(*what);
+            format!("CLOSE {}", held.as_ref().map_or("position", |held| held.instrument.as_str()))
         }
+        Form::Amend { position } => {
+            let held = model.desk.positions.get(position);
+            format!("AMEND {}", held.map_or("position", |held| held.instrument.as_str()))
+        }
+        Form::Flatten { account } => format!("FLATTEN {}", model.desk.account_name(*account)),
         Form::Acknowledge { events, .. } => match events.len() {
             1 => "ACKNOWLEDGE".to_owned(),
             several => format!("ACKNOWLEDGE {several} events"),
         },
         Form::Unacknowledge { .. } => "UN-ACKNOWLEDGE".to_owned(),
         Form::EditLimit { .. } => "CHANGE LIMIT".to_owned(),
+        Form::NewLimit => "NEW LIMIT".to_owned(),
+        Form::RetireLimit { .. } => "TAKE LIMIT AWAY".to_owned(),
         Form::Approve { .. } => "APPROVE LIMIT".to_owned(),
         Form::Reject { .. } => "REJECT LIMIT".to_owned(),
         Form::Halt { mode: HaltMode::ReduceOnly, .. } => "REDUCE ONLY".to_owned(),
+        Form::Halt { mode: HaltMode::Flatten, .. } => "HALT AND FLATTEN".to_owned(),
         Form::Halt { .. } => "HALT".to_owned(),
         Form::Resume { .. } => "RESUME".to_owned(),
     };
@@ -119,10 +134,14 @@ fn environment(model: &Model, ticket: &Ticket) -> Option<Environment> {
                 id.and_then(|id| desk.accounts.get(&id)).map(|row| row.environment)
             };
         }
-        Form::Close { position } => desk.positions.get(position).map(|row| row.account),
-        Form::EditLimit { limit, .. } | Form::Approve { limit } | Form::Reject { limit } => {
-            desk.limits.get(limit).and_then(|row| row.account)
-        }
+        Form::Close { what } => desk.holding(*what).map(|row| row.account),
+        Form::Amend { position } => desk.positions.get(position).map(|row| row.account),
+        Form::Flatten { account } => Some(*account),
+        Form::EditLimit { limit, .. }
+        | Form::RetireLimit { limit, .. }
+        | Form::Approve { limit }
+        | Form::Reject { limit } => desk.limits.get(limit).and_then(|row| row.account),
+        Form::NewLimit => crate::app::draft::chosen_account(model, ticket),
         Form::Halt { account, .. } => *account,
         Form::Resume { halt } => desk.halts.get(halt).and_then(|row| row.account),
         Form::Acknowledge { .. } | Form::Unacknowledge { .. } => None,
@@ -134,21 +153,7 @@ fn environment(model: &Model, ticket: &Ticket) -> Option<Environment> {
 /// Returns the ticket's key and how old what it stands on is.
 fn corner(model: &Model, ticket: &Ticket) -> String {
     let mut parts = vec![format!("ticket {}", ticket.key.short())];
-    let instrument = match &ticket.form {
-        Form::Open { .. } => {
-            crate::app::draft::chosen_instrument(model, ticket).map(|row| row.id.clone())
-        }
-        Form::Close { position } => {
-            model.desk.positions.get(position).map(|held| held.instrument.clone())
-        }
-        Form::Acknowledge { .. }
-        | Form::Unacknowledge { .. }
-        | Form::EditLimit { .. }
-        | Form::Approve { .. }
-        | Form::Reject { .. }
-        | Form::Halt { .. }
-        | Form::Resume { .. } => None,
-    };
+    let instrument = crate::app::draft::instrument_of(model, ticket);
     if let Some(instrument) = instrument {
         let age = model.price_age(&instrument);
         let age = age.map_or_else(

@@ -25,6 +25,7 @@ fn accepted(subject: u128) -> Accepted {
         message: "booked".to_owned(),
         done: Vec::new(),
         taken: Vec::new(),
+        items: vec![],
     }
 }
 

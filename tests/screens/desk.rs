@@ -10,7 +10,7 @@ use tmt::app::{Effect, Model, Msg, Options, update};
 use tmt::domain::account::Environment;
 use tmt::domain::change::Kind;
 use tmt::domain::ids::{AccountId, ClientKey};
-use tmt::domain::outcome::{Check, Outcome};
+use tmt::domain::outcome::{Check, Impact, Outcome};
 use tmt::domain::rows::Rows;
 use tmt::domain::session::{Role, Session};
 use uuid::Uuid;
@@ -95,6 +95,7 @@ impl Desk {
             session: Session {
                 operator: operator.to_owned(),
                 role,
+                opens: matches!(role, Role::Trader | Role::Admin),
                 environment: Environment::Live,
                 database: "db1/tmt".to_owned(),
                 server_version: "17.5".to_owned(),
@@ -180,6 +181,16 @@ impl Desk {
         });
         let (key, trade) = asked.expect("the last message asked for an assessment");
         self.tell(Msg::Assessed { key, trade, checks: Ok(checks) });
+    }
+
+    /// Lets the database say whom the value in the limit's ticket would bind.
+    pub(crate) fn weighed(&mut self, impacts: Vec<Impact>) {
+        let asked = self.effects.iter().find_map(|effect| {
+            let Effect::Weigh { limit, value } = effect else { return None };
+            Some((*limit, *value))
+        });
+        let (limit, value) = asked.expect("the last message asked whom it would bind");
+        self.tell(Msg::Weighed { limit, value, impacts: Ok(impacts) });
     }
 
     /// Lets the database answer the write that is under way.

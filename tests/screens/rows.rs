@@ -64,6 +64,7 @@ fn position(
         realized_pnl: Some(dec!(0)),
         stop_loss: Some(stop),
         take_profit: Some(target),
+        trailing_distance: None,
         is_closing: false,
         opened_at: at("12:15:40"),
         last_updated_at: now(),
@@ -106,6 +107,7 @@ fn trade(
     Trade {
         id: TradeId(id(3, 0x0198_f2c0 + number)),
         account: account_id(account),
+        position: None,
         signal: None,
         instrument: InstrumentId::new(name),
         side,

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use rust_decimal::dec;
+use rust_decimal::{Decimal, dec};
 use tmt::app::{Msg, Options};
 use tmt::domain::ids::InstrumentId;
-use tmt::domain::outcome::{Finding, Outcome, Refusal};
+use tmt::domain::limit::LimitType;
+use tmt::domain::outcome::{Accepted, Finding, Impact, Item, ItemEnd, Outcome, Refusal};
 use tmt::domain::session::Role;
 
 use crate::desk::Desk;
@@ -31,9 +32,15 @@ pub(crate) const SCENES: &[Scene] = &[
     ("ticket_sending", ticket_sending),
     ("ticket_unknown", ticket_unknown),
     ("close", close),
+    ("close_trade", close_trade),
+    ("amend", amend),
+    ("flatten", flatten),
+    ("flattened", flattened),
     ("ack_note", ack_note),
     ("limit_edit", limit_edit),
     ("limit_loosen", limit_loosen),
+    ("limit_new", limit_new),
+    ("limit_retire", limit_retire),
     ("approve", approve),
     ("halt", halt),
     ("resume", resume),
@@ -159,6 +166,71 @@ fn close() -> Desk {
     desk
 }
 
+fn close_trade() -> Desk {
+    let mut desk = Desk::normal();
+    desk.press("3 g g j x");
+    desk.read_it();
+    desk
+}
+
+fn amend() -> Desk {
+    let mut desk = Desk::normal();
+    desk.press("g g j j m");
+    desk.clear_field();
+    desk.type_text("1.0860");
+    desk.press("Enter");
+    desk.read_it();
+    desk
+}
+
+fn flatten() -> Desk {
+    let mut desk = Desk::normal();
+    desk.press("g g j j ! f");
+    desk.type_text("bravo");
+    desk.press("Enter");
+    desk.read_it();
+    desk
+}
+
+fn flattened() -> Desk {
+    let mut desk = flatten();
+    desk.press("y");
+    let item = |number, instrument: &str, end| Item {
+        position: crate::desk::id(2, number),
+        instrument: instrument.to_owned(),
+        end,
+    };
+    let (size, price) = (Some(dec!(100000)), Some(dec!(1.08655)));
+    let closed = ItemEnd::Closed { size, price, pnl: Some(dec!(145)) };
+    let message = "GBP_USD has no price: it cannot be closed at the market.".to_owned();
+    let kept = ItemEnd::Kept { code: "PRICE_UNKNOWN".to_owned(), message };
+    desk.answered(Outcome::Accepted(Accepted {
+        subject: Some(crate::desk::account_id(2).0),
+        code: None,
+        message: "bravo: 1 of 2 closed.".to_owned(),
+        done: vec![],
+        taken: vec![],
+        items: vec![item(1, "EUR_USD", closed), item(5, "GBP_USD", kept)],
+    }));
+    desk
+}
+
+fn impacts() -> Vec<Impact> {
+    let row = |name: &str, [measured, room]: [Decimal; 2], state: &str| Impact {
+        account: Some(name.to_owned()),
+        measured: Some(measured),
+        allowed: Some(measured + room),
+        unit: Some("USD".to_owned()),
+        room: Some(room),
+        state: state.to_owned(),
+    };
+    vec![
+        row("alpha", [dec!(74325), dec!(55675)], "ok"),
+        row("bravo", [dec!(146797), dec!(-16797)], "breach"),
+        row("carry", [dec!(110000), dec!(20000)], "warning"),
+    ]
+}
+
 fn ack_note() -> Desk {
     let mut desk = Desk::normal();
     desk.press("5 g g a");
@@ -169,6 +241,7 @@ fn limit(value: &str) -> Desk {
     let mut desk = Desk::of(Role::RiskOfficer);
     desk.press("6 g g j j e");
     desk.type_text(value);
+    desk.weighed(impacts());
     desk
 }
 
@@ -183,9 +256,35 @@ fn limit_loosen() -> Desk {
     limit("220k")
 }
 
+fn limit_new() -> Desk {
+    let mut desk = Desk::of(Role::RiskOfficer);
+    desk.press("6 g g j j n");
+    let exposure = LimitType {
+        name: "max_exposure".to_owned(),
+        description: "gross exposure after the trade".to_owned(),
+        units: vec!["money".to_owned(), "percentage".to_owned(), "fraction".to_owned()],
+        scopes: vec!["account".to_owned(), "instrument".to_owned(), "system".to_owned()],
+        is_enforced: true,
+    };
+    desk.tell(Msg::LimitTypesRead(vec![exposure]));
+    desk.press("Tab Tab Right Tab Tab");
+    desk.type_text("50k");
+    desk
+}
+
+fn limit_retire() -> Desk {
+    let mut desk = Desk::of(Role::RiskOfficer);
+    desk.press("6 g g j j D");
+    desk.type_text("the system limit covers it");
+    desk.press("Enter");
+    desk.read_it();
+    desk
+}
+
 fn approve() -> Desk {
     let mut desk = Desk::of(Role::Admin);
     desk.press("6 g g +");
+    desk.weighed(impacts());
     desk.read_it();
     desk
 }

@@ -133,6 +133,7 @@ pub(super) fn held() -> Position {
         realized_pnl: None,
         stop_loss: Some(dec!(1.08120)),
         take_profit: None,
+        trailing_distance: None,
         is_closing: false,
         opened_at: morning(),
         last_updated_at: morning(),
@@ -148,6 +149,7 @@ impl Desk {
         Session {
             operator: "ann".to_owned(),
             role,
+            opens: role.may(crate::domain::session::Right::Open),
             environment: Environment::Live,
             database: "tmt".to_owned(),
             server_version: "15.18".to_owned(),

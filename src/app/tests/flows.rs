@@ -11,8 +11,8 @@ use crate::app::pane::{Pane, RowId};
 use crate::app::ticket::{FieldName, Stage};
 use crate::app::{Effect, Msg};
 use crate::domain::halt::{HaltMode, Scope};
-use crate::domain::outcome::{Check, Finding};
-use crate::domain::request::{NewTrade, Verb};
+use crate::domain::outcome::{Check, Finding, Impact};
+use crate::domain::request::{Closing, NewTrade, Verb};
 use crate::domain::session::Role;
 use crate::domain::trade::Side;
 
@@ -40,14 +40,24 @@ impl Desk {
         self.tell(Msg::Assessed { key, trade, checks: Ok(checks) });
     }
 
-    fn only_verb(&self) -> &Verb {
+    /// The database says whom the newest value of a limit would bind.
+    pub(super) fn weigh(&mut self, impacts: Vec<Impact>) {
+        let asked = self.effects.iter().rev().find_map(|effect| {
+            let Effect::Weigh { limit, value } = effect else { return None };
+            Some((*limit, *value))
+        });
+        let (limit, value) = asked.expect("the database was asked");
+        self.tell(Msg::Weighed { limit, value, impacts: Ok(impacts) });
+    }
+
+    pub(super) fn only_verb(&self) -> &Verb {
         match self.writes().as_slice() {
             [only] => &only.verb,
             other => panic!("{} writes: {}", other.len(), self.last_notice()),
         }
     }
 
-    fn stage(&self) -> &Stage {
+    pub(super) fn stage(&self) -> &Stage {
         &self.model.ticket().expect("a ticket is open").stage
     }
 }
@@ -102,7 +112,12 @@ fn a_full_close_takes_two_keys() {
 
     desk.press("x y");
 
-    let close = Verb::Close { position: HELD, size: None, price: dec!(1.08640), reason: None };
+    let close = Verb::Close {
+        what: Closing::Position(HELD),
+        size: None,
+        price: dec!(1.08640),
+        reason: None,
+    };
     assert_eq!(*desk.only_verb(), close);
 }
 
@@ -116,8 +131,12 @@ fn a_digit_at_the_review_of_a_close_becomes_its_size() {
     desk.enter();
     desk.press("y");
 
-    let close =
-        Verb::Close { position: HELD, size: Some(dec!(20000)), price: dec!(1.08640), reason: None };
+    let close = Verb::Close {
+        what: Closing::Position(HELD),
+        size: Some(dec!(20000)),
+        price: dec!(1.08640),
+        reason: None,
+    };
     assert_eq!(*desk.only_verb(), close);
 }
 
@@ -137,7 +156,8 @@ fn a_close_takes_a_share_or_a_size(
     desk.enter();
     desk.press("y");
 
-    let close = Verb::Close { position: HELD, size, price: dec!(1.08640), reason: None };
+    let close =
+        Verb::Close { what: Closing::Position(HELD), size, price: dec!(1.08640), reason: None };
     assert_eq!(*desk.only_verb(), close);
 }
 
@@ -210,7 +230,7 @@ fn a_halt_of_the_selected_account_takes_three_keys() {
 
 #[test]
 fn tab_widens_a_halt_and_it_must_be_read_again() {
-    let mut desk = Desk::of(Role::Trader);
+    let mut desk = Desk::of(Role::RiskOfficer);
     desk.select(Pane::Positions, RowId::Position(HELD));
 
     desk.press("! h");
@@ -222,6 +242,21 @@ fn tab_widens_a_halt_and_it_must_be_read_again() {
 
     let Verb::Halt { scope, identifier, .. } = desk.only_verb() else { panic!("no halt") };
     assert_eq!((*scope, identifier), (Scope::System, &None));
+}
+
+#[test]
+fn a_trader_halts_an_account_and_is_offered_no_more() {
+    let mut desk = Desk::of(Role::Trader);
+    desk.select(Pane::Positions, RowId::Position(HELD));
+
+    desk.press("! h Tab y");
+    let Verb::Halt { scope, identifier, .. } = desk.only_verb() else { panic!("no halt") };
+    assert_eq!((*scope, identifier), (Scope::Account, &Some(ALPHA.to_string())));
+
+    let mut desk = Desk::of(Role::Trader);
+    desk.press("! r");
+    assert!(desk.model.ticket().is_none());
+    assert!(desk.last_notice().contains("only a risk officer"), "{}", desk.last_notice());
 }
 
 #[test]
@@ -255,6 +290,9 @@ fn a_limit_is_loosened_only_with_a_reason() {
     desk.type_text("month end");
     desk.enter();
     desk.press("y");
+    assert!(desk.writes().is_empty(), "sent before anybody saw whom it binds");
+    desk.weigh(vec![]);
+    desk.press("y");
 
     assert!(matches!(desk.only_verb(), Verb::ProposeLimit { reason: Some(_), .. }));
 }
@@ -276,7 +314,9 @@ fn a_second_person_approves_with_two_keys() {
     let mut desk = Desk::of(Role::RiskOfficer);
     desk.select(Pane::Limits, RowId::Limit(PROPOSAL));
 
-    desk.press("+ y");
+    desk.press("+");
+    desk.weigh(vec![]);
+    desk.press("y");
 
     assert_eq!(*desk.only_verb(), Verb::ApproveLimit { limit: PROPOSAL, note: None });
 }
@@ -395,7 +435,7 @@ fn a_hard_finding_cannot_be_sent() {
     desk.press("y");
 
     assert!(desk.writes().is_empty());
-    assert_eq!(desk.last_notice(), "MAX_EXPOSURE forbids it. too much");
+    assert_eq!(desk.last_notice(), "MAX_EXPOSURE forbids it");
 }
 
 #[test]

@@ -21,6 +21,7 @@ fn accepted() -> Outcome {
         message: String::new(),
         done: vec![],
         taken: vec![],
+        items: vec![],
     })
 }
 
@@ -147,6 +148,7 @@ fn an_acknowledgement_names_who_was_first() {
         message: String::new(),
         done: vec![],
         taken: vec![(WARNING.0, "risk2".to_owned())],
+        items: vec![],
     });
 
     desk.tell(Msg::Answered { key, outcome });

@@ -1,7 +1,7 @@
 //! From the words of a verb to a request: the ticket, with the price of this moment.
 
 use crate::app::Msg;
-use crate::app::command::{self, Verbs};
+use crate::app::command::{self, LimitVerb, Verbs};
 use crate::app::draft::{self, Problem};
 use crate::app::ticket::{FieldName, Form, Ticket};
 use crate::cli::desk::Desk;
@@ -9,7 +9,7 @@ use crate::cli::exit::Trouble;
 use crate::cli::io::Io;
 use crate::cli::prices;
 use crate::config::Config;
-use crate::domain::ids::{ClientKey, InstrumentId};
+use crate::domain::ids::ClientKey;
 use crate::domain::request::{Request, Verb};
 use rust_decimal::Decimal;
 
@@ -25,7 +25,15 @@ pub(super) async fn request(
     key: ClientKey,
     io: &mut Io<'_>,
 ) -> Result<Request, Trouble> {
-    let ticket = ticket(config, desk, verb, key, io).await?;
+    if let Verbs::Limit(LimitVerb::New(_)) = verb {
+        let types = desk.store.limit_types().await?;
+        desk.tell(Msg::LimitTypesRead(types));
+    }
+    let mut ticket = ticket(config, desk, verb, key, io).await?;
+    // The shell asks for the word after it has shown what would be done.
+    if let Some(word) = draft::confirmation(&desk.model, &ticket.form) {
+        ticket.fill(FieldName::Confirm, word);
+    }
     Ok(Request { key, verb: drafted(desk, &ticket)? })
 }
 
@@ -35,7 +43,9 @@ fn named_price(verb: &Verbs) -> Option<Decimal> {
         Verbs::Buy(open) | Verbs::Sell(open) => open.price,
         Verbs::Take(take) => take.price,
         Verbs::Close(close) => close.price,
-        Verbs::Ack(_)
+        Verbs::Amend(_)
+        | Verbs::Flatten(_)
+        | Verbs::Ack(_)
         | Verbs::Unack(_)
         | Verbs::Limit(_)
         | Verbs::Halt(_)
@@ -68,8 +78,8 @@ async fn ticket(
 ) -> Result<Ticket, Trouble> {
     let opened = command::ticket(&desk.model, verb, key).map_err(Trouble::Usage)?;
     let wants_price = matches!(opened.form, Form::Open { .. } | Form::Close { .. });
-    let Some(instrument) =
-        instrument(desk, &opened).filter(|_| wants_price && named_price(verb).is_none())
+    let Some(instrument) = draft::instrument_of(&desk.model, &opened)
+        .filter(|_| wants_price && named_price(verb).is_none())
     else {
         return Ok(opened);
     };
@@ -88,13 +98,6 @@ async fn ticket(
         }
         Err(why) => Err(Trouble::Other(format!("no price: {why}; give one with price=…"))),
     }
-}
-
-fn instrument(desk: &Desk, ticket: &Ticket) -> Option<InstrumentId> {
-    if let Form::Close { position } = &ticket.form {
-        return desk.model.desk.positions.get(position).map(|held| held.instrument.clone());
-    }
-    draft::chosen_instrument(&desk.model, ticket).map(|row| row.id.clone())
 }
 
 /// Reads the ticket; what is missing is said in the words of the shell.

@@ -12,7 +12,7 @@ use crate::cli::report::{Report, Said};
 use crate::config::Config;
 use crate::domain::ids::ClientKey;
 use crate::domain::outcome::{Accepted, Outcome};
-use crate::domain::request::{Request, Verb};
+use crate::domain::request::Request;
 use crate::feed::publish::{Announcer, Written, announcement};
 use crate::runtime::clock;
 use crate::runtime::journal::{self, Intent, Journal};
@@ -106,19 +106,15 @@ pub(super) async fn announce(
     request: &Request,
     accepted: &Accepted,
 ) -> Result<(), String> {
-    let held = if let Verb::Close { position, .. } = &request.verb {
-        desk.model.desk.positions.get(position)
-    } else {
-        None
-    };
+    let (account, instrument) = desk.model.desk.touched(&request.verb);
     let operator = desk.model.session.as_ref().map_or("", |session| session.operator.as_str());
     let written = Written {
         request,
         accepted,
         operator,
         at: clock::wall(),
-        account: held.map(|row| row.account),
-        instrument: held.map(|row| &row.instrument),
+        account,
+        instrument: instrument.as_ref(),
     };
     let announcer = Announcer::new(config.feed.clone());
     announcer.announce(&announcement(&written)).await.map_err(|error| error.to_string())

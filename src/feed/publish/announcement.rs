@@ -5,8 +5,8 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
 use crate::domain::ids::{AccountId, InstrumentId};
-use crate::domain::outcome::Accepted;
-use crate::domain::request::{NewTrade, Request, Verb};
+use crate::domain::outcome::{Accepted, Item, ItemEnd};
+use crate::domain::request::{Closing, NewTrade, Request, Verb};
 use crate::feed::wire::Outgoing;
 
 /// A committed write, and what its request does not say itself.
@@ -20,9 +20,9 @@ pub struct Written<'a> {
     pub operator: &'a str,
     /// When it was committed.
     pub at: DateTime<Utc>,
-    /// Whose position was closed, where the console knows it.
+    /// Whose position was closed or amended, where the console knows it.
     pub account: Option<AccountId>,
-    /// What was closed, where the console knows it.
+    /// What it holds, where the console knows it.
     pub instrument: Option<&'a InstrumentId>,
 }
 
@@ -60,21 +60,42 @@ pub fn announcement(written: &Written<'_>) -> Announcement {
 }
 
 /// Returns the event's type and body.
+#[expect(clippy::too_many_lines, reason = "one arm for each verb")]
 fn body(written: &Written<'_>) -> (&'static str, Map<String, Value>) {
     let by = written.operator;
     let subject = written.accepted.subject.map(|id| id.to_string());
     let (event_type, data) = match &written.request.verb {
         Verb::Place(trade) => ("trade_executed", placed(trade, subject.as_deref())),
-        Verb::Close { position, size, price, .. } => (
+        Verb::Close { what, size, price, .. } => (
             "trade.trade_closed",
             json!({
-                "position_id": position.to_string(),
+                "position_id": position(*what, subject.as_deref()),
+                "trade_id": ticket(*what),
                 "account_id": written.account.map(|id| id.to_string()),
                 "trade_data": {
                     "instrument": written.instrument.map(InstrumentId::as_str),
                     "size": size.map(|size| size.to_string()),
                     "price": price.to_string(),
                 },
+            }),
+        ),
+        Verb::Amend { position, stop, target, trailing, .. } => (
+            "position.amended",
+            json!({
+                "position_id": position.to_string(),
+                "account_id": written.account.map(|id| id.to_string()),
+                "instrument": written.instrument.map(InstrumentId::as_str),
+                "stop_loss": stop.map(|price| price.to_string()),
+                "take_profit": target.map(|price| price.to_string()),
+                "trailing_stop_distance": trailing.map(|distance| distance.to_string()),
+            }),
+        ),
+        Verb::Flatten { account, .. } => (
+            "trade.trade_closed",
+            json!({
+                "account_id": account.to_string(),
+                "position_ids": closed(written),
+                "by": by,
             }),
         ),
         Verb::Acknowledge { .. } => {
@@ -87,6 +108,13 @@ fn body(written: &Written<'_>) -> (&'static str, Map<String, Value>) {
             let is_tighter = written.accepted.code.as_deref() == Some("TIGHTENED");
             let word = if is_tighter { "risk_limit.tightened" } else { "risk_limit.proposed" };
             (word, json!({ "limit_id": subject, "by": by }))
+        }
+        // One limit more can only bind more.
+        Verb::CreateLimit(_) => ("risk_limit.tightened", json!({ "limit_id": subject, "by": by })),
+        Verb::RetireLimit { limit, .. } => {
+            let waits = written.accepted.code.as_deref() == Some("PENDING_APPROVAL");
+            let word = if waits { "risk_limit.proposed" } else { "risk_limit.approved" };
+            (word, json!({ "limit_id": subject.unwrap_or_else(|| limit.to_string()), "by": by }))
         }
         Verb::ApproveLimit { limit, .. } => {
             ("risk_limit.approved", json!({ "limit_id": limit.to_string(), "by": by }))
@@ -125,11 +153,35 @@ fn placed(trade: &NewTrade, subject: Option<&str>) -> Value {
     })
 }
 
+/// Returns the key of the position that was closed; of one trade only the database knows it.
+fn position(what: Closing, subject: Option<&str>) -> Option<String> {
+    match what {
+        Closing::Position(id) => Some(id.to_string()),
+        Closing::Trade(_) => subject.map(str::to_owned),
+    }
+}
+
+/// Returns the key of the one trade that was closed, if it was one.
+fn ticket(what: Closing) -> Option<String> {
+    match what {
+        Closing::Trade(id) => Some(id.to_string()),
+        Closing::Position(_) => None,
+    }
+}
+
+/// Returns the positions that a flatten closed.
+fn closed(written: &Written<'_>) -> Vec<String> {
+    let is_closed = |item: &&Item| matches!(item.end, ItemEnd::Closed { .. });
+    let items = written.accepted.items.iter().filter(is_closed);
+    items.map(|item| item.position.to_string()).collect()
+}
+
 fn done(written: &Written<'_>) -> Vec<String> {
     written.accepted.done.iter().map(ToString::to_string).collect()
 }
 
 /// Returns what stands in the stream beside key, verb, actor and time. What is absent has no field.
+#[expect(clippy::too_many_lines, reason = "one arm for each verb")]
 fn fields(written: &Written<'_>) -> Vec<(&'static str, String)> {
     let decimal = |value: &Option<Decimal>| value.map(|value| value.to_string());
     let subject = written.accepted.subject.map(|id| id.to_string());
@@ -146,12 +198,27 @@ fn fields(written: &Written<'_>) -> Vec<(&'static str, String)> {
             ("signal_id", trade.signal.map(|id| id.to_string())),
             ("reason", trade.reason.clone()),
         ],
-        Verb::Close { position, size, price, reason } => vec![
-            ("position_id", Some(position.to_string())),
+        Verb::Close { what, size, price, reason } => vec![
+            ("position_id", position(*what, subject.as_deref())),
+            ("trade_id", ticket(*what)),
             ("account_id", written.account.map(|id| id.to_string())),
             ("instrument", written.instrument.map(ToString::to_string)),
             ("size", size.map(|size| size.to_string())),
             ("price", Some(price.to_string())),
+            ("reason", reason.clone()),
+        ],
+        Verb::Amend { position, stop, target, trailing, reason } => vec![
+            ("position_id", Some(position.to_string())),
+            ("account_id", written.account.map(|id| id.to_string())),
+            ("instrument", written.instrument.map(ToString::to_string)),
+            ("stop_loss", decimal(stop)),
+            ("take_profit", decimal(target)),
+            ("trailing_stop_distance", decimal(trailing)),
+            ("reason", reason.clone()),
+        ],
+        Verb::Flatten { account, reason } => vec![
+            ("account_id", Some(account.to_string())),
+            ("position_ids", Some(closed(written).join(","))),
             ("reason", reason.clone()),
         ],
         Verb::Acknowledge { note, .. } => {
@@ -160,13 +227,33 @@ fn fields(written: &Written<'_>) -> Vec<(&'static str, String)> {
         Verb::Unacknowledge { event, note } => {
             vec![("event_ids", Some(event.to_string())), ("note", Some(note.clone()))]
         }
-        Verb::ProposeLimit { limit, value, warning, reason, .. } => vec![
+        Verb::ProposeLimit { limit, value, warning, until, reason, .. } => vec![
             ("limit_id", subject),
             ("supersedes", Some(limit.to_string())),
             ("value", Some(value.to_string())),
             ("warning", decimal(warning)),
+            ("until", until.map(|until| until.to_rfc3339())),
             ("code", written.accepted.code.clone()),
             ("reason", reason.clone()),
+        ],
+        Verb::CreateLimit(limit) => vec![
+            ("limit_id", subject),
+            ("account_id", limit.account.map(|id| id.to_string())),
+            ("limit_type", Some(limit.limit_type.clone())),
+            ("scope", Some(limit.scope.as_str().to_owned())),
+            ("scope_identifier", limit.identifier.clone()),
+            ("value", Some(limit.value.to_string())),
+            ("unit", Some(limit.unit.clone())),
+            ("warning", decimal(&limit.warning)),
+            ("until", limit.until.map(|until| until.to_rfc3339())),
+            ("parameters", limit.parameters.clone()),
+            ("reason", limit.reason.clone()),
+        ],
+        Verb::RetireLimit { limit, reason, .. } => vec![
+            ("limit_id", subject),
+            ("supersedes", Some(limit.to_string())),
+            ("code", written.accepted.code.clone()),
+            ("reason", Some(reason.clone())),
         ],
         Verb::ApproveLimit { limit, note } | Verb::RejectLimit { limit, note } => {
             vec![("limit_id", Some(limit.to_string())), ("note", note.clone())]

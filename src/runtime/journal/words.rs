@@ -14,9 +14,9 @@ use uuid::Uuid;
 use super::Intent;
 use crate::domain::halt::{HaltMode, Scope};
 use crate::domain::ids::{
-    AccountId, ClientKey, EventId, HaltId, InstrumentId, LimitId, PositionId, SignalId,
+    AccountId, ClientKey, EventId, HaltId, InstrumentId, LimitId, PositionId, SignalId, TradeId,
 };
-use crate::domain::request::{NewTrade, Request, Verb};
+use crate::domain::request::{Closing, NewLimit, NewTrade, Request, Verb};
 use crate::domain::trade::Side;
 
 /// One line.
@@ -60,9 +60,23 @@ enum Words {
         reason: Option<String>,
     },
     Close {
-        position: Uuid,
+        position: Option<Uuid>,
+        /// Instead of a position: one trade of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trade: Option<Uuid>,
         size: Option<String>,
         price: String,
+        reason: Option<String>,
+    },
+    Amend {
+        position: Uuid,
+        stop: Option<String>,
+        target: Option<String>,
+        trailing: Option<String>,
+        reason: Option<String>,
+    },
+    Flatten {
+        account: Uuid,
         reason: Option<String>,
     },
     Acknowledge {
@@ -78,7 +92,26 @@ enum Words {
         base_version: Option<DateTime<Utc>>,
         value: String,
         warning: Option<String>,
+        #[serde(default)]
+        until: Option<DateTime<Utc>>,
         reason: Option<String>,
+    },
+    CreateLimit {
+        account: Option<Uuid>,
+        limit_type: String,
+        scope: String,
+        identifier: Option<String>,
+        value: String,
+        unit: String,
+        warning: Option<String>,
+        until: Option<DateTime<Utc>>,
+        parameters: Option<String>,
+        reason: Option<String>,
+    },
+    RetireLimit {
+        limit: Uuid,
+        base_version: Option<DateTime<Utc>>,
+        reason: String,
     },
     ApproveLimit {
         limit: Uuid,
@@ -145,6 +178,7 @@ fn record(line: &str) -> Option<Record> {
     })
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each verb")]
 fn words(verb: &Verb) -> Words {
     let text = |number: &Option<Decimal>| number.map(|number| number.to_string());
     match verb.clone() {
@@ -159,8 +193,32 @@ fn words(verb: &Verb) -> Words {
             signal: trade.signal.map(|signal| signal.0),
             reason: trade.reason,
         },
-        Verb::Close { position, size, price, reason } => Words::Close {
+        Verb::Amend { position, stop, target, trailing, reason } => Words::Amend {
             position: position.0,
+            stop: text(&stop),
+            target: text(&target),
+            trailing: text(&trailing),
+            reason,
+        },
+        Verb::Flatten { account, reason } => Words::Flatten { account: account.0, reason },
+        Verb::CreateLimit(limit) => Words::CreateLimit {
+            account: limit.account.map(|account| account.0),
+            limit_type: limit.limit_type,
+            scope: limit.scope.as_str().to_owned(),
+            identifier: limit.identifier,
+            value: limit.value.to_string(),
+            unit: limit.unit,
+            warning: text(&limit.warning),
+            until: limit.until,
+            parameters: limit.parameters,
+            reason: limit.reason,
+        },
+        Verb::RetireLimit { limit, base_version, reason } => {
+            Words::RetireLimit { limit: limit.0, base_version, reason }
+        }
+        Verb::Close { what, size, price, reason } => Words::Close {
+            position: if let Closing::Position(id) = what { Some(id.0) } else { None },
+            trade: if let Closing::Trade(id) = what { Some(id.0) } else { None },
             size: text(&size),
             price: price.to_string(),
             reason,
@@ -169,13 +227,16 @@ fn words(verb: &Verb) -> Words {
             Words::Acknowledge { events: events.iter().map(|event| event.0).collect(), note }
         }
         Verb::Unacknowledge { event, note } => Words::Unacknowledge { event: event.0, note },
-        Verb::ProposeLimit { limit, base_version, value, warning, reason } => Words::ProposeLimit {
-            limit: limit.0,
-            base_version,
-            value: value.to_string(),
-            warning: text(&warning),
-            reason,
-        },
+        Verb::ProposeLimit { limit, base_version, value, warning, until, reason } => {
+            Words::ProposeLimit {
+                limit: limit.0,
+                base_version,
+                value: value.to_string(),
+                warning: text(&warning),
+                until,
+                reason,
+            }
+        }
         Verb::ApproveLimit { limit, note } => Words::ApproveLimit { limit: limit.0, note },
         Verb::RejectLimit { limit, note } => Words::RejectLimit { limit: limit.0, note },
         Verb::Halt { scope, identifier, mode, reason } => Words::Halt {
@@ -198,6 +259,7 @@ fn maybe(text: Option<String>) -> Result<Option<Decimal>, rust_decimal::Error> {
     text.map(|text| Decimal::from_str(&text)).transpose()
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each verb")]
 fn verb_of(words: Words) -> Option<Verb> {
     Some(match words {
         Words::Place { account, instrument, side, size, price, stop, target, signal, reason } => {
@@ -213,8 +275,46 @@ fn verb_of(words: Words) -> Option<Verb> {
                 reason,
             })
         }
-        Words::Close { position, size, price, reason } => Verb::Close {
+        Words::Amend { position, stop, target, trailing, reason } => Verb::Amend {
             position: PositionId(position),
+            stop: maybe(stop).ok()?,
+            target: maybe(target).ok()?,
+            trailing: maybe(trailing).ok()?,
+            reason,
+        },
+        Words::Flatten { account, reason } => Verb::Flatten { account: AccountId(account), reason },
+        Words::CreateLimit {
+            account,
+            limit_type,
+            scope,
+            identifier,
+            value,
+            unit,
+            warning,
+            until,
+            parameters,
+            reason,
+        } => Verb::CreateLimit(Box::new(NewLimit {
+            account: account.map(AccountId),
+            limit_type,
+            scope: Scope::from_word(&scope)?,
+            identifier,
+            value: number(&value)?,
+            unit,
+            warning: maybe(warning).ok()?,
+            until,
+            parameters,
+            reason,
+        })),
+        Words::RetireLimit { limit, base_version, reason } => {
+            Verb::RetireLimit { limit: LimitId(limit), base_version, reason }
+        }
+        Words::Close { position, trade, size, price, reason } => Verb::Close {
+            what: match (position, trade) {
+                (Some(position), None) => Closing::Position(PositionId(position)),
+                (None, Some(trade)) => Closing::Trade(TradeId(trade)),
+                (Some(_), Some(_)) | (None, None) => return None,
+            },
             size: maybe(size).ok()?,
             price: number(&price)?,
             reason,
@@ -223,13 +323,16 @@ fn verb_of(words: Words) -> Option<Verb> {
             Verb::Acknowledge { events: events.into_iter().map(EventId).collect(), note }
         }
         Words::Unacknowledge { event, note } => Verb::Unacknowledge { event: EventId(event), note },
-        Words::ProposeLimit { limit, base_version, value, warning, reason } => Verb::ProposeLimit {
-            limit: LimitId(limit),
-            base_version,
-            value: number(&value)?,
-            warning: maybe(warning).ok()?,
-            reason,
-        },
+        Words::ProposeLimit { limit, base_version, value, warning, until, reason } => {
+            Verb::ProposeLimit {
+                limit: LimitId(limit),
+                base_version,
+                value: number(&value)?,
+                warning: maybe(warning).ok()?,
+                until,
+                reason,
+            }
+        }
         Words::ApproveLimit { limit, note } => Verb::ApproveLimit { limit: LimitId(limit), note },
         Words::RejectLimit { limit, note } => Verb::RejectLimit { limit: LimitId(limit), note },
         Words::Halt { scope, identifier, mode, reason } => Verb::Halt {
@@ -247,6 +350,7 @@ mod tests {
     use super::*;
     use rust_decimal::dec;
 
+    #[expect(clippy::too_many_lines, reason = "one of each verb")]
     fn verbs() -> Vec<Verb> {
         let (id, reason) = (Uuid::from_u128(7), Some("it \"is\"\nso".to_owned()));
         let time = DateTime::from_timestamp(1_700_000_000, 123_456_000).unwrap();
@@ -263,10 +367,41 @@ mod tests {
                 reason: reason.clone(),
             }),
             Verb::Close {
-                position: PositionId(id),
+                what: Closing::Position(PositionId(id)),
                 size: None,
                 price: dec!(155.210),
                 reason: None,
+            },
+            Verb::Close {
+                what: Closing::Trade(TradeId(id)),
+                size: Some(dec!(1.50)),
+                price: dec!(155.210),
+                reason: reason.clone(),
+            },
+            Verb::Amend {
+                position: PositionId(id),
+                stop: Some(dec!(1.0800)),
+                target: None,
+                trailing: Some(dec!(0.0020)),
+                reason: reason.clone(),
+            },
+            Verb::Flatten { account: AccountId(id), reason: None },
+            Verb::CreateLimit(Box::new(NewLimit {
+                account: Some(AccountId(id)),
+                limit_type: "max_exposure".to_owned(),
+                scope: Scope::Instrument,
+                identifier: Some("EUR_USD".to_owned()),
+                value: dec!(1000.00),
+                unit: "USD".to_owned(),
+                warning: None,
+                until: Some(time),
+                parameters: Some("{\"from\": \"08:00\"}".to_owned()),
+                reason: None,
+            })),
+            Verb::RetireLimit {
+                limit: LimitId(id),
+                base_version: Some(time),
+                reason: "not needed".to_owned(),
             },
             Verb::Acknowledge { events: vec![EventId(id), EventId(Uuid::nil())], note: None },
             Verb::Unacknowledge { event: EventId(id), note: "why".to_owned() },
@@ -275,6 +410,7 @@ mod tests {
                 base_version: Some(time),
                 value: dec!(1500.50),
                 warning: Some(dec!(1200)),
+                until: Some(time),
                 reason: reason.clone(),
             },
             Verb::ApproveLimit { limit: LimitId(id), note: None },
@@ -306,6 +442,16 @@ mod tests {
             let fingerprint = crate::store::fingerprint;
             assert_eq!(fingerprint(&read.request), fingerprint(&request), "{written}");
         }
+    }
+
+    #[test]
+    fn a_close_that_an_older_version_wrote_down_is_read() {
+        let json = r#"{"intent":{"key":"00000000-0000-0000-0000-000000000009","at":"2026-01-02T03:04:05Z","summary":"CLOSE","verb":{"verb":"close","position":"00000000-0000-0000-0000-000000000007","size":null,"price":"1.0850","reason":null}}}"#;
+        let read = records(&format!("{} {json}\n", checksum(json)));
+        let [Record::Intent(intent)] = read.as_slice() else { panic!("{read:?}") };
+        let what = Closing::Position(PositionId(Uuid::from_u128(7)));
+        let (size, price, reason) = (None, dec!(1.0850), None);
+        assert_eq!(intent.request.verb, Verb::Close { what, size, price, reason });
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::domain::marking::Book;
 use crate::domain::money::Size;
 use crate::domain::outcome::{Accepted, Outcome};
 use crate::domain::position::Direction;
-use crate::domain::request::{NewTrade, Request, Verb};
+use crate::domain::request::{Closing, NewTrade, Request, Verb};
 use crate::domain::rows::Rows;
 use crate::domain::trade::Side;
 use crate::store::StoreError;
@@ -156,8 +156,8 @@ async fn close(
     price: Decimal,
     reason: &'static str,
 ) -> bool {
-    let verb =
-        Verb::Close { position: held.id, size: None, price, reason: Some(reason.to_owned()) };
+    let (what, reason_given) = (Closing::Position(held.id), Some(reason.to_owned()));
+    let verb = Verb::Close { what, size: None, price, reason: reason_given };
     let said = format!("{} {} {} at {price}: {reason}", held.direction, held.size, held.instrument);
     let is_done = perform(context, dice, verb, &said).await.is_some();
     if is_done {

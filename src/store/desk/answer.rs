@@ -3,7 +3,8 @@
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::domain::outcome::{Accepted, Check, Finding, Outcome, Refusal};
+use crate::domain::limit::LimitType;
+use crate::domain::outcome::{Accepted, Check, Finding, Impact, Item, ItemEnd, Outcome, Refusal};
 use crate::domain::text::clean;
 use crate::store::rows::{Bad, Cells};
 
@@ -50,6 +51,7 @@ fn outcome(cells: &Cells<'_>) -> Result<Outcome, Bad> {
                 message: message.unwrap_or_else(|| "done".to_owned()),
                 done: ids(detail.get("acknowledged")),
                 taken: taken(detail.get("taken")),
+                items: items(&detail),
             }))
         }
         "refused" => Ok(Outcome::Refused(Refusal {
@@ -81,6 +83,57 @@ fn taken(list: Option<&serde_json::Value>) -> Vec<(Uuid, String)> {
         .collect()
 }
 
+/// Reads what became of each position that was to be closed: those that are, then those that stay.
+fn items(detail: &serde_json::Value) -> Vec<Item> {
+    let list =
+        |name: &str| detail.get(name).and_then(serde_json::Value::as_array).into_iter().flatten();
+    let text = |entry: &serde_json::Value, name: &str| {
+        entry.get(name).and_then(serde_json::Value::as_str).map(clean)
+    };
+    let number = |entry: &serde_json::Value, name: &str| {
+        let value = entry.get(name)?;
+        value.as_str().map_or_else(|| value.to_string(), str::to_owned).parse().ok()
+    };
+    let item = |entry: &serde_json::Value, end| {
+        Some(Item {
+            position: text(entry, "position_id")?.parse().ok()?,
+            instrument: text(entry, "instrument").unwrap_or_default(),
+            end,
+        })
+    };
+    let closed = list("closed").filter_map(|entry| {
+        let (size, price) = (number(entry, "size"), number(entry, "price"));
+        item(entry, ItemEnd::Closed { size, price, pnl: number(entry, "gross_pnl") })
+    });
+    let kept = list("kept").filter_map(|entry| {
+        let code = text(entry, "code").unwrap_or_default();
+        let message = text(entry, "message").unwrap_or_default();
+        item(entry, ItemEnd::Kept { code, message })
+    });
+    closed.chain(kept).collect()
+}
+
+pub(super) fn impact(cells: &Cells<'_>) -> Result<Impact, Bad> {
+    Ok(Impact {
+        account: cells.text_if_any("account_name")?,
+        measured: cells.number_if_any("measured")?,
+        allowed: cells.number_if_any("allowed")?,
+        unit: cells.text_if_any("unit")?,
+        room: cells.number_if_any("room")?,
+        state: cells.text("state")?,
+    })
+}
+
+pub(super) fn limit_type(cells: &Cells<'_>) -> Result<LimitType, Bad> {
+    Ok(LimitType {
+        name: cells.text("limit_type")?,
+        description: cells.text("description")?,
+        units: cells.texts("units")?,
+        scopes: cells.texts("scopes")?,
+        is_enforced: cells.flag("enforced")?,
+    })
+}
+
 pub(super) fn check(cells: &Cells<'_>) -> Result<Check, Bad> {
     Ok(Check {
         code: cells.text("code")?,
@@ -102,6 +155,40 @@ pub(super) fn check(cells: &Cells<'_>) -> Result<Check, Bad> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_position_of_a_flatten_has_its_end() {
+        let detail = serde_json::json!({
+            "closed": [{"position_id": "00000000-0000-0000-0000-000000000007",
+                        "instrument": "EUR_USD", "size": "100", "price": 1.08, "gross_pnl": "-3.5"}],
+            "kept": [{"position_id": "00000000-0000-0000-0000-000000000008",
+                      "instrument": "XAU_USD", "code": "PRICE_UNKNOWN", "message": "no price"}],
+        });
+        let dec = |value| Some(value);
+        assert_eq!(
+            items(&detail),
+            [
+                Item {
+                    position: Uuid::from_u128(7),
+                    instrument: "EUR_USD".to_owned(),
+                    end: ItemEnd::Closed {
+                        size: dec(rust_decimal::dec!(100)),
+                        price: dec(rust_decimal::dec!(1.08)),
+                        pnl: dec(rust_decimal::dec!(-3.5)),
+                    },
+                },
+                Item {
+                    position: Uuid::from_u128(8),
+                    instrument: "XAU_USD".to_owned(),
+                    end: ItemEnd::Kept {
+                        code: "PRICE_UNKNOWN".to_owned(),
+                        message: "no price".to_owned(),
+                    },
+                },
+            ]
+        );
+        assert_eq!(items(&serde_json::Value::Null), []);
+    }
 
     #[test]
     fn numbers_of_the_backstop_reach_the_refusal() {

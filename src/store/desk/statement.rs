@@ -5,7 +5,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
-use crate::domain::request::{Request, Verb};
+use crate::domain::request::{NewLimit, Request, Verb};
 use crate::store::lease::Lease;
 
 macro_rules! verdict_of {
@@ -19,6 +19,11 @@ macro_rules! verdict_of {
 
 const PLACE: &str = verdict_of!("place_trade($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
 const CLOSE: &str = verdict_of!("close_position($1, $2, $3, $4, $5, $6, $7)");
+const AMEND: &str = verdict_of!("amend_position($1, $2, $3, $4, $5, $6, $7, $8)");
+const FLATTEN: &str = verdict_of!("flatten($1, $2, $3, $4, $5)");
+const CREATE_LIMIT: &str =
+    verdict_of!("create_limit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)");
+const RETIRE_LIMIT: &str = verdict_of!("retire_limit($1, $2, $3, $4, $5, $6)");
 const ACKNOWLEDGE: &str = verdict_of!("acknowledge($1, $2, $3, $4, $5)");
 const UNACKNOWLEDGE: &str = verdict_of!("unacknowledge($1, $2, $3, $4, $5)");
 const PROPOSE: &str = verdict_of!("propose_limit($1, $2, $3, $4, $5, $6, $7, $8, $9)");
@@ -33,6 +38,10 @@ pub(super) fn statement(verb: &Verb) -> &'static str {
     match verb {
         Verb::Place(_) => PLACE,
         Verb::Close { .. } => CLOSE,
+        Verb::Amend { .. } => AMEND,
+        Verb::Flatten { .. } => FLATTEN,
+        Verb::CreateLimit(_) => CREATE_LIMIT,
+        Verb::RetireLimit { .. } => RETIRE_LIMIT,
         Verb::Acknowledge { .. } => ACKNOWLEDGE,
         Verb::Unacknowledge { .. } => UNACKNOWLEDGE,
         Verb::ProposeLimit { .. } => PROPOSE,
@@ -44,6 +53,7 @@ pub(super) fn statement(verb: &Verb) -> &'static str {
 }
 
 /// Runs the statement of a verb.
+#[expect(clippy::too_many_lines, reason = "one arm for each verb")]
 pub(super) async fn send(
     lease: &Lease,
     statement: &tokio_postgres::Statement,
@@ -53,7 +63,7 @@ pub(super) async fn send(
 ) -> Result<Vec<Row>, Error> {
     let fingerprint: &[u8] = fingerprint;
     let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&request.key.0, &fingerprint, &valid_until];
-    let (side, instrument, signal, events, scope, mode);
+    let (side, instrument, signal, events, scope, mode, closed, account, extra);
     match &request.verb {
         Verb::Place(trade) => {
             (side, instrument) = (trade.side.as_str(), trade.instrument.as_str());
@@ -70,8 +80,32 @@ pub(super) async fn send(
                 &trade.reason,
             ]);
         }
-        Verb::Close { position, size, price, reason } => {
-            parameters.extend_from_slice(&[&position.0, size, price, reason]);
+        Verb::Close { what, size, price, reason } => {
+            closed = what.key();
+            parameters.extend_from_slice(&[&closed, size, price, reason]);
+        }
+        Verb::Amend { position, stop, target, trailing, reason } => {
+            parameters.extend_from_slice(&[&position.0, stop, target, trailing, reason]);
+        }
+        Verb::Flatten { account, reason } => parameters.extend_from_slice(&[&account.0, reason]),
+        Verb::CreateLimit(limit) => {
+            (scope, account) = (limit.scope.as_str(), limit.account.map(|account| account.0));
+            extra = parameters_of(limit);
+            parameters.extend_from_slice(&[
+                &account,
+                &limit.limit_type,
+                &scope,
+                &limit.identifier,
+                &limit.value,
+                &limit.unit,
+                &limit.warning,
+                &limit.until,
+                &extra,
+                &limit.reason,
+            ]);
+        }
+        Verb::RetireLimit { limit, base_version, reason } => {
+            parameters.extend_from_slice(&[&limit.0, base_version, reason]);
         }
         Verb::Acknowledge { events: ids, note } => {
             events = ids.iter().map(|event| event.0).collect::<Vec<Uuid>>();
@@ -80,15 +114,8 @@ pub(super) async fn send(
         Verb::Unacknowledge { event, note } => {
             parameters.extend_from_slice(&[&event.0, note]);
         }
-        Verb::ProposeLimit { limit, base_version, value, warning, reason } => {
-            parameters.extend_from_slice(&[
-                &limit.0,
-                base_version,
-                value,
-                warning,
-                &None::<DateTime<Utc>>,
-                reason,
-            ]);
+        Verb::ProposeLimit { limit, base_version, value, warning, until, reason } => {
+            parameters.extend_from_slice(&[&limit.0, base_version, value, warning, until, reason]);
         }
         Verb::ApproveLimit { limit, note } | Verb::RejectLimit { limit, note } => {
             parameters.extend_from_slice(&[&limit.0, note]);
@@ -100,4 +127,11 @@ pub(super) async fn send(
         Verb::Resume { halt, reason } => parameters.extend_from_slice(&[&halt.0, reason]),
     }
     lease.run(statement, &parameters).await
+}
+
+/// Returns the parameters of a limit. Text that is no JSON goes as a string, which the database
+/// refuses in its own words: whoever made the request has checked it.
+fn parameters_of(limit: &NewLimit) -> Option<serde_json::Value> {
+    let text = limit.parameters.as_deref()?;
+    Some(serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::from(text)))
 }

@@ -10,7 +10,7 @@ macro_rules! select {
         concat!(
             "SELECT position_id, account_id, instrument, position_type, total_size,
                     average_entry_price, cost, current_price, unrealized_pnl, realized_pnl, stop_loss,
-                    take_profit, status, opened_at, last_updated_at
+                    take_profit, trailing_stop_distance, status, opened_at, last_updated_at
                FROM positions WHERE status IN ('open', 'closing') ",
             $rest
         )
@@ -38,6 +38,7 @@ pub(super) fn read(cells: &Cells<'_>) -> Result<Position, Bad> {
         realized_pnl: cells.number_if_any("realized_pnl")?,
         stop_loss: cells.number_if_any("stop_loss")?,
         take_profit: cells.number_if_any("take_profit")?,
+        trailing_distance: cells.number_if_any("trailing_stop_distance")?,
         is_closing: cells.raw("status")? == "closing",
         opened_at: cells.time("opened_at")?,
         last_updated_at: cells.time("last_updated_at")?,

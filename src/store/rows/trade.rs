@@ -7,13 +7,13 @@
 
 use super::cells::{Bad, Cells};
 use super::{Keys, Source};
-use crate::domain::ids::{AccountId, InstrumentId, SignalId, TradeId};
+use crate::domain::ids::{AccountId, InstrumentId, PositionId, SignalId, TradeId};
 use crate::domain::trade::{Side, Trade, TradeStatus};
 
 macro_rules! select {
     ($from:literal) => {
         concat!(
-            "SELECT t.trade_id, t.account_id, t.signal_id, t.instrument, t.trade_type,
+            "SELECT t.trade_id, t.account_id, t.position_id, t.signal_id, t.instrument, t.trade_type,
                     t.position_size, t.closed_size, t.entry_price, t.exit_price, t.stop_loss,
                     t.take_profit, t.risk_amount, t.risk_percentage, t.net_pnl, t.entry_time,
                     t.exit_time, t.status, t.close_reason ",
@@ -53,6 +53,7 @@ pub(super) fn read(cells: &Cells<'_>) -> Result<Trade, Bad> {
     Ok(Trade {
         id: TradeId(cells.id("trade_id")?),
         account: AccountId(cells.id("account_id")?),
+        position: cells.id_if_any("position_id")?.map(PositionId),
         signal: cells.id_if_any("signal_id")?.map(SignalId),
         instrument: InstrumentId::new(&cells.text("instrument")?),
         side: cells.word("trade_type", Side::from_word)?,

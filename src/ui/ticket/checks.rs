@@ -66,12 +66,27 @@ pub(super) fn lines(ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'st
     for finding in [Finding::Reject, Finding::Confirm, Finding::Passes] {
         for check in checks.iter().filter(|check| check.finding == finding) {
             lines.push(row(check, widths, width, theme));
+            lines.extend(sentence(check, width, theme));
         }
     }
     lines.push(Line::raw(""));
     lines.extend(binding(checks, width, theme));
     lines.push(count(checks, theme));
     lines
+}
+
+/// Returns the whole sentence of what does not pass, below its figures.
+fn sentence(check: &Check, width: usize, theme: Theme) -> Vec<Line<'static>> {
+    let Some(text) = check.message.as_deref().filter(|_| check.finding != Finding::Passes) else {
+        return vec![];
+    };
+    popup::wrap(text, width.saturating_sub(WORD))
+        .into_iter()
+        .map(|part| {
+            let style = theme.style(word(check.finding).1);
+            Line::from(vec![Span::raw(" ".repeat(WORD)), Span::styled(part, style)])
+        })
+        .collect()
 }
 
 fn heading(widths: Widths, theme: Theme) -> Line<'static> {
@@ -115,7 +130,10 @@ fn row(check: &Check, widths: Widths, width: usize, theme: Theme) -> Line<'stati
         Span::raw(" "),
     ];
     let Some(after) = figure(check.measured, widths.values) else {
-        // Without a figure the sentence says it.
+        // Without a figure the sentence says it: of what does not pass, below.
+        if check.finding != Finding::Passes {
+            return Line::from(spans);
+        }
         let room = width.saturating_sub(WORD + widths.code + 1);
         let text = check.message.clone().unwrap_or_default();
         spans.push(Span::styled(format::fit(&text, room), theme.style(Ink::Quiet)));

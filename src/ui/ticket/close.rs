@@ -6,11 +6,10 @@ use rust_decimal::Decimal;
 use super::sheet::{Item, Sheet, fact_line, right_width, split, words};
 use crate::app::draft::draft;
 use crate::app::model::{Freshness, Model};
-use crate::app::ticket::{FieldName, Ticket};
-use crate::domain::ids::PositionId;
+use crate::app::ticket::{FieldName, Form, Ticket};
 use crate::domain::money::exact;
 use crate::domain::position::Position;
-use crate::domain::request::Verb;
+use crate::domain::request::{Closing, Verb};
 use crate::ui::table::gain_style;
 use crate::ui::theme::{Ink, Theme};
 use crate::ui::{format, popup};
@@ -19,13 +18,13 @@ use crate::ui::{format, popup};
 pub(super) fn sheet(
     model: &Model,
     ticket: &Ticket,
-    position: PositionId,
+    what: Closing,
     theme: Theme,
     width: usize,
 ) -> Sheet {
-    let held = model.desk.positions.get(&position);
-    let now = held.and_then(|held| {
-        let price = model.marks.positions.get(&held.id)?.price;
+    let held = model.desk.holding(what);
+    let now = held.as_ref().and_then(|held| {
+        let price = model.book.mark(&held.instrument, held.direction)?;
         Some(format!("= {}", format::price(price, model.price_places(&held.instrument))))
     });
     let left = vec![
@@ -34,8 +33,8 @@ pub(super) fn sheet(
         Item::Field(FieldName::Reason, String::new()),
     ];
     let right = held.map_or_else(
-        || vec![Line::styled("the position is no longer open", theme.style(Ink::Warning))],
-        |held| facts(model, ticket, held, theme, right_width(width)),
+        || vec![Line::styled("it is no longer open", theme.style(Ink::Warning))],
+        |held| facts(model, ticket, &held, theme, right_width(width)),
     );
     Sheet { left, right, split: split(width) }
 }
@@ -56,11 +55,16 @@ fn facts(
         exact(held.size),
         model.desk.account_name(held.account)
     );
-    let mut lines = words("Position", &name, width, theme);
+    let label = if let Form::Close { what: Closing::Trade(_) } = ticket.form {
+        "Trade"
+    } else {
+        "Position"
+    };
+    let mut lines = words(label, &name, width, theme);
     let entry = format::price(held.average_entry, places);
     lines.push(fact_line("Entry", &entry, "average", ratatui::style::Style::new(), theme));
-    let mark = model.marks.positions.get(&held.id);
-    let price = mark.map_or(format::ABSENT.to_owned(), |mark| format::price(mark.price, places));
+    let mark = model.book.mark(&held.instrument, held.direction);
+    let price = mark.map_or(format::ABSENT.to_owned(), |mark| format::price(mark, places));
     let age = model.price_age(&held.instrument);
     let age =
         age.map_or_else(|| "no price yet".to_owned(), |age| format!("{} old", format::age(age)));
@@ -70,10 +74,11 @@ fn facts(
         let style = value.map_or_else(|| theme.style(Ink::Quiet), |value| gain_style(value, theme));
         fact_line(label, &text, note, style, theme)
     };
-    lines.push(gain("P&L now", mark.and_then(|mark| mark.pnl), currency));
+    let pnl = mark.and_then(|mark| model.book.open_pnl(held, mark, currency));
+    lines.push(gain("P&L now", pnl, currency));
     if let Ok(Verb::Close { size, price, .. }) = draft(model, ticket) {
         let part = size.unwrap_or(held.size);
-        let going = Position { size: part, ..held.clone() };
+        let going = held.part(part);
         let pnl = model.book.open_pnl(&going, price, currency);
         lines.push(gain("Of this", pnl, currency));
         let rest = held.size.checked_sub(part).unwrap_or_default();

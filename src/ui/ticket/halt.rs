@@ -2,12 +2,15 @@
 
 use ratatui::text::Line;
 
+use super::flatten;
 use super::sheet::{Item, Sheet, right_width, split, words};
 use crate::app::model::Model;
 use crate::app::ticket::{FieldName, HaltScope, Ticket};
 use crate::domain::halt::HaltMode;
 use crate::domain::ids::{AccountId, HaltId};
 use crate::domain::limit::{LimitState, Standing};
+use crate::domain::position::Position;
+use crate::domain::session::Right;
 use crate::ui::status::banner;
 use crate::ui::theme::{Ink, Theme};
 use crate::ui::{format, popup};
@@ -23,7 +26,10 @@ pub(super) fn sheet(
     theme: Theme,
     width: usize,
 ) -> Sheet {
-    let left = vec![Item::Field(FieldName::Reason, String::new())];
+    let mut left = vec![Item::Field(FieldName::Reason, String::new())];
+    if mode == HaltMode::Flatten {
+        left.insert(0, Item::Field(FieldName::Confirm, String::new()));
+    }
     let room = right_width(width);
     let covers = match scope {
         HaltScope::Account(id) => format!("account {}", model.desk.account_name(*id)),
@@ -37,6 +43,7 @@ pub(super) fn sheet(
             format!("Tab narrows it to {}", model.desk.account_name(id))
         }
         (HaltScope::System, None) => "select a row first to halt one account".to_owned(),
+        _ if !model.may(Right::Risk) => "only a risk officer halts more".to_owned(),
         _ => "Tab widens it to everything".to_owned(),
     };
     right.extend(
@@ -45,10 +52,10 @@ pub(super) fn sheet(
     let effect = match mode {
         HaltMode::ReduceOnly => "Only trades that reduce a position pass.",
         HaltMode::NoNewOrders => "No trade opens anything.",
-        HaltMode::Flatten => "Only reducing passes, and positions are being closed.",
+        HaltMode::Flatten => "No trade opens anything, and every position is closed now.",
     };
     right.extend(words("Effect", effect, room, theme));
-    let held = model
+    let held: Vec<&Position> = model
         .desk
         .positions
         .values()
@@ -61,9 +68,13 @@ pub(super) fn sheet(
             }
             HaltScope::System => true,
         })
-        .count();
-    let text = format!("{held} open position(s) stay open. Closing them passes.");
-    right.extend(words("", &text, room, theme));
+        .collect();
+    if mode == HaltMode::Flatten {
+        right.extend(flatten::list(model, &held, flatten::Named::Yes, theme, room));
+    } else {
+        let text = format!("{} open position(s) stay open. Closing them passes.", held.len());
+        right.extend(words("", &text, room, theme));
+    }
     let text = "It binds every client and stays after a restart, until somebody resumes.";
     right.extend(words("", text, room, theme));
     Sheet { left, right, split: split(width) }

@@ -1,5 +1,7 @@
 //! Limits: what is in force, what it would become, who would be in breach, and who must agree.
 
+mod impact;
+
 use std::cmp::Ordering;
 
 use ratatui::style::Style;
@@ -34,6 +36,7 @@ pub(super) fn edit(
     let left = vec![
         Item::Field(FieldName::Value, format!("{now} {unit}").trim_end().to_owned()),
         Item::Field(FieldName::Warning, format!("now {}", warning.unwrap_or_default())),
+        Item::Field(FieldName::Until, String::new()),
         Item::Field(FieldName::Reason, String::new()),
     ];
     let new = number(FieldName::Value);
@@ -42,13 +45,26 @@ pub(super) fn edit(
     let warning = number(FieldName::Warning);
     let loosens = "Loosens: needs a reason, then another risk officer's approval.";
     right.extend(change(model, row, (new, warning), loosens, theme, room));
+    right.extend(impact::lines(ticket, theme, room));
+    Sheet { left, right, split: split(width) }
+}
+
+/// Returns the sheet of the end of a limit.
+pub(super) fn retire(model: &Model, limit: LimitId, theme: Theme, width: usize) -> Sheet {
+    let Some(row) = model.desk.limits.get(&limit) else { return gone(theme) };
+    let room = right_width(width);
+    let left = vec![Item::Field(FieldName::Reason, String::new())];
+    let mut right = about(model, row, theme, room);
+    right.extend(words("Limit is", &amount(row, row.value), room, theme));
+    let text = "Taken away, it binds nobody: that needs another risk officer's approval.";
+    right.extend(popup::paragraph(text, room, theme.style(Ink::Warning)));
     Sheet { left, right, split: split(width) }
 }
 
 /// Returns the sheet of a second person's decision.
 pub(super) fn judge(
     model: &Model,
-    _ticket: &Ticket,
+    ticket: &Ticket,
     limit: LimitId,
     theme: Theme,
     width: usize,
@@ -70,6 +86,7 @@ pub(super) fn judge(
         let text = format!("becomes {}", amount(row, row.value));
         right.extend(words("New", &text, room, theme));
     }
+    right.extend(impact::lines(ticket, theme, room));
     Sheet { left, right, split: split(width) }
 }
 

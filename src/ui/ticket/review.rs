@@ -56,17 +56,7 @@ fn said(
 
 /// Returns a sentence with the environment behind it, where it names an account.
 fn with_environment(model: &Model, verb: &Verb) -> String {
-    let account = match verb {
-        Verb::Place(trade) => Some(trade.account),
-        Verb::Close { position, .. } => model.desk.positions.get(position).map(|row| row.account),
-        Verb::Acknowledge { .. }
-        | Verb::Unacknowledge { .. }
-        | Verb::ProposeLimit { .. }
-        | Verb::ApproveLimit { .. }
-        | Verb::RejectLimit { .. }
-        | Verb::Halt { .. }
-        | Verb::Resume { .. } => None,
-    };
+    let (account, _) = model.desk.touched(verb);
     let text = sentence(model, verb);
     match account.and_then(|id| model.desk.accounts.get(&id)) {
         Some(row) => format!("{text}  {}", row.environment.as_str().to_uppercase()),
@@ -88,9 +78,7 @@ fn editing(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Li
             lines.extend(popup::paragraph(&problem.text, width, theme.style(Ink::Quiet)));
         }
     }
-    if let Some(line) = against(ticket, theme) {
-        lines.push(line);
-    }
+    lines.extend(against(ticket, theme, width));
     let does = if ticket.is_reversible() { "Enter sends it" } else { "Enter reviews it" };
     lines.push(keys(
         &[
@@ -109,11 +97,11 @@ fn review(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Lin
         lines.extend(popup::paragraph(problem, width, theme.style(Ink::Warning)));
     }
     let obstacle = model.send_obstacle();
-    match (&obstacle, against(ticket, theme)) {
-        (_, Some(line)) => lines.push(line),
-        (None, None) => lines.push(quiet("Read it. Enter and Space do nothing here.", theme)),
-        (Some(_), None) => {}
+    let against = against(ticket, theme, width);
+    if obstacle.is_none() && against.is_empty() {
+        lines.push(quiet("Read it. Enter and Space do nothing here.", theme));
     }
+    lines.extend(against);
     if let Some(why) = &obstacle {
         let text = format!("y is off: {why}");
         lines.extend(popup::paragraph(&text, width, theme.style(Ink::Warning)));
@@ -132,21 +120,21 @@ fn review(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Lin
     lines
 }
 
-/// Returns what the rulebook has against it, in one line.
-fn against(ticket: &Ticket, theme: Theme) -> Option<Line<'static>> {
-    let worst = ticket.verdict.worst()?;
+/// Returns what the rulebook has against it: its whole first sentence.
+fn against(ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'static>> {
+    let Some(worst) = ticket.verdict.worst() else { return vec![] };
     let is_worst = |check: &&Check| check.finding == worst;
-    let first = ticket.verdict.checks().iter().find(is_worst)?;
+    let Some(first) = ticket.verdict.checks().iter().find(is_worst) else { return vec![] };
     let count = ticket.verdict.checks().iter().filter(is_worst).count().saturating_sub(1);
     let more = if count > 0 { format!(" (+{count} more)") } else { String::new() };
     let message = first.message.clone().unwrap_or_default();
     let (word, ink) = match worst {
-        Finding::Passes => return None,
+        Finding::Passes => return vec![],
         Finding::Confirm => ("SOFT", Ink::Warning),
         Finding::Reject => ("HARD", Ink::Critical),
     };
     let text = format!("{word} {}{more}: {message}", first.code);
-    Some(Line::styled(text, theme.style(ink)))
+    popup::paragraph(&text, width, theme.style(ink))
 }
 
 /// Returns which keys count, and which do not.

@@ -1,0 +1,167 @@
+//! Tickets on limits.
+
+use rust_decimal::Decimal;
+
+use super::{Declined, at_review};
+use crate::app::model::{Model, Overlay};
+use crate::app::pane::RowId;
+use crate::app::ticket::{ANY, EACH_ACCOUNT, FieldName, Form, Impacts, Ticket};
+use crate::domain::ids::{ClientKey, LimitId};
+use crate::domain::limit::{Limit, LimitState};
+use crate::domain::money::typed;
+use crate::domain::outcome::Impact;
+
+fn selected_limit(model: &Model) -> Result<&Limit, Declined> {
+    match model.selected() {
+        Some(RowId::Limit(id)) => {
+            model.desk.limits.get(id).ok_or_else(|| "the limit is gone".to_owned())
+        }
+        _ => Err("select a limit first".to_owned()),
+    }
+}
+
+/// Opens the change of the selected limit.
+pub(in crate::app) fn edit(model: &Model, key: ClientKey) -> Result<Ticket, Declined> {
+    let row = selected_limit(model)?;
+    if row.state != LimitState::Active {
+        return Err("this is a proposal: approve it with +, or reject it with -".to_owned());
+    }
+    let form = Form::EditLimit { limit: row.id, base_version: row.updated_at };
+    Ok(Ticket::new(key, form))
+}
+
+/// Opens the end of the selected limit.
+pub(in crate::app) fn retire(model: &Model, key: ClientKey) -> Result<Ticket, Declined> {
+    let row = selected_limit(model)?;
+    if row.state != LimitState::Active {
+        return Err("this is a proposal: reject it with -".to_owned());
+    }
+    Ok(Ticket::new(key, Form::RetireLimit { limit: row.id, base_version: row.updated_at }))
+}
+
+/// Opens a limit that is not there yet, like the selected one.
+pub(in crate::app) fn new(model: &Model, key: ClientKey) -> Ticket {
+    let like = selected_limit(model).ok();
+    let mut ticket = Ticket::new(key, Form::NewLimit);
+    let desk = &model.desk;
+    offer_types(model, &mut ticket, like.map(|row| row.limit_type.clone()));
+    let named = |mut names: Vec<String>| {
+        names.sort_unstable();
+        names.dedup();
+        names
+    };
+    let mut accounts = vec![ANY.to_owned(), EACH_ACCOUNT.to_owned()];
+    accounts.extend(named(desk.accounts.values().map(|row| row.name.clone()).collect()));
+    let account = like.and_then(|row| row.account).map(|id| desk.account_name(id));
+    ticket.offer(FieldName::Account, accounts, Some(account.unwrap_or_else(|| ANY.to_owned())));
+    let mut instruments = vec![ANY.to_owned()];
+    instruments.extend(named(model.book.instruments().map(|row| row.id.to_string()).collect()));
+    ticket.offer(FieldName::Instrument, instruments, Some(ANY.to_owned()));
+    let mut portfolios = vec![ANY.to_owned()];
+    portfolios
+        .extend(named(desk.accounts.values().filter_map(|row| row.portfolio.clone()).collect()));
+    ticket.offer(FieldName::Portfolio, portfolios, Some(ANY.to_owned()));
+    ticket.fill(FieldName::Unit, like.map(|row| row.unit.clone()).unwrap_or_default());
+    ticket
+}
+
+/// Offers the types of limits that the database knows.
+pub(in crate::app) fn offer_types(model: &Model, ticket: &mut Ticket, chosen: Option<String>) {
+    let types = model.limit_types.iter().map(|row| row.name.clone()).collect();
+    ticket.offer(FieldName::LimitType, types, chosen);
+}
+
+/// Fills the unit that the chosen type is usually in.
+pub(in crate::app) fn usual_unit(model: &Model, ticket: &mut Ticket) {
+    let chosen = ticket.text(FieldName::LimitType);
+    let Some(row) = model.limit_types.iter().find(|row| Some(row.name.as_str()) == chosen) else {
+        return;
+    };
+    let account = ticket.text(FieldName::Account).and_then(|name| model.desk.account_named(name));
+    let currency = account.or_else(|| model.desk.accounts.values().next());
+    let unit = match row.units.first().map(String::as_str) {
+        Some("money") => currency.map_or("USD", |row| row.base_currency.as_str()),
+        Some(unit) => unit,
+        None => return,
+    };
+    ticket.fill(FieldName::Unit, unit.to_owned());
+}
+
+/// Returns which limit, at which value, the ticket is about: the database is asked whom it would
+/// bind.
+pub(super) fn weighed(model: &Model, ticket: &Ticket) -> Option<(LimitId, Decimal)> {
+    match &ticket.form {
+        Form::EditLimit { limit, .. } => {
+            Some((*limit, typed(ticket.text(FieldName::Value)?).ok()?))
+                .filter(|(_, value)| *value > Decimal::ZERO)
+        }
+        Form::Approve { limit } => {
+            let row = model.desk.limits.get(limit)?;
+            Some((row.supersedes.unwrap_or(row.id), row.value))
+        }
+        Form::Open { .. }
+        | Form::Close { .. }
+        | Form::Amend { .. }
+        | Form::Flatten { .. }
+        | Form::Acknowledge { .. }
+        | Form::Unacknowledge { .. }
+        | Form::NewLimit
+        | Form::RetireLimit { .. }
+        | Form::Reject { .. }
+        | Form::Halt { .. }
+        | Form::Resume { .. } => None,
+    }
+}
+
+/// Opens the approval of the selected proposal, at review.
+pub(in crate::app) fn approve(model: &Model, key: ClientKey) -> Result<Ticket, Declined> {
+    let row = selected_limit(model)?;
+    if row.state != LimitState::Pending {
+        return Err("this limit is in force: there is nothing to approve".to_owned());
+    }
+    let operator = model.session.as_ref().map_or("", |session| session.operator.as_str());
+    if row.created_by.trim().eq_ignore_ascii_case(operator.trim()) {
+        return Err("you asked for this change: another person must approve it".to_owned());
+    }
+    Ok(at_review(model, Ticket::new(key, Form::Approve { limit: row.id })))
+}
+
+/// Opens the rejection of the selected proposal.
+pub(in crate::app) fn reject(model: &Model, key: ClientKey) -> Result<Ticket, Declined> {
+    let row = selected_limit(model)?;
+    if row.state != LimitState::Pending {
+        return Err("this limit is in force: there is nothing to reject".to_owned());
+    }
+    Ok(Ticket::new(key, Form::Reject { limit: row.id }))
+}
+
+/// Takes the answer to the question whom a value would bind, unless another value stands there by
+/// now.
+pub(in crate::app) fn answered(
+    model: &mut Model,
+    limit: LimitId,
+    value: Decimal,
+    impacts: Result<Vec<Impact>, String>,
+) {
+    let asked = model.ticket().and_then(|ticket| weighed(model, ticket));
+    if asked == Some((limit, value))
+        && let Overlay::Ticket(ticket) = &mut model.overlay
+    {
+        ticket.impacts = match impacts {
+            Ok(rows) => Impacts::Known { value, rows },
+            Err(why) => Impacts::Failed { value, why },
+        };
+    }
+}
+
+/// Offers what can be limited to a ticket that waits for it.
+pub(in crate::app) fn types_read(model: &mut Model) {
+    let Some(ticket) = model.ticket().filter(|ticket| ticket.form == Form::NewLimit) else {
+        return;
+    };
+    let mut ticket = ticket.clone();
+    offer_types(model, &mut ticket, None);
+    if let Overlay::Ticket(shown) = &mut model.overlay {
+        **shown = ticket;
+    }
+}

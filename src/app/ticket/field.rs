@@ -1,0 +1,192 @@
+//! The fields of a ticket: which each form has, and what may be typed into them.
+
+use tui_input::Input;
+
+use super::Form;
+use crate::domain::halt::HaltMode;
+
+/// A field of a ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FieldName {
+    /// Whose trade.
+    Account,
+    /// Of what.
+    Instrument,
+    /// How much.
+    Size,
+    /// At which price.
+    Price,
+    /// Stop.
+    Stop,
+    /// Target.
+    Target,
+    /// How far behind the best price the stop follows.
+    Trailing,
+    /// The word that must be typed.
+    Confirm,
+    /// What a limit measures.
+    LimitType,
+    /// Only in this portfolio.
+    Portfolio,
+    /// New limit.
+    Value,
+    /// Unit of the limit.
+    Unit,
+    /// New warning.
+    Warning,
+    /// When it ends by itself.
+    Until,
+    /// What the type needs beyond a number.
+    Parameters,
+    /// Why.
+    Reason,
+    /// What the owner says.
+    Note,
+}
+
+impl FieldName {
+    /// Returns its label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Account => "Account",
+            Self::Instrument => "Instrument",
+            Self::Size => "Size",
+            Self::Price => "Price",
+            Self::Stop => "Stop",
+            Self::Target => "Target",
+            Self::Trailing => "Trailing",
+            Self::Confirm => "Type it",
+            Self::LimitType => "Limit on",
+            Self::Portfolio => "Portfolio",
+            Self::Value => "New limit",
+            Self::Unit => "Unit",
+            Self::Warning => "Warning at",
+            Self::Until => "Until",
+            Self::Parameters => "Parameters",
+            Self::Reason => "Reason",
+            Self::Note => "Note",
+        }
+    }
+}
+
+/// What may be typed into a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FieldKind {
+    /// One of a list; arrows change it.
+    Choice,
+    /// Digits, a point, `k`, `m`, `%`.
+    Number,
+    /// Anything.
+    Text,
+}
+
+/// A field and what stands in it.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// Which.
+    pub name: FieldName,
+    /// What may be typed.
+    pub kind: FieldKind,
+    /// What is typed, with its cursor.
+    pub input: Input,
+    /// What a choice chooses from.
+    pub choices: Vec<String>,
+}
+
+/// The choice that names nothing.
+pub const ANY: &str = "any";
+
+/// The choice of an account that stands for all of them, each by itself.
+pub const EACH_ACCOUNT: &str = "each account";
+
+/// Longest text that a field takes; the columns behind them are wider.
+pub const LONGEST_TEXT: usize = 200;
+
+impl Field {
+    pub(super) fn new(name: FieldName, kind: FieldKind) -> Self {
+        Self { name, kind, input: Input::default(), choices: Vec::new() }
+    }
+
+    /// Returns what is typed, without blanks around it.
+    pub fn text(&self) -> &str {
+        self.input.value().trim()
+    }
+
+    /// Puts `text` in its place, the cursor behind it.
+    pub fn set(&mut self, text: impl Into<String>) {
+        self.input = Input::new(text.into());
+    }
+
+    /// Tells whether `character` can be typed here.
+    pub fn takes(&self, character: char) -> bool {
+        if self.input.value().chars().count() >= LONGEST_TEXT {
+            return false;
+        }
+        match self.kind {
+            FieldKind::Choice => false,
+            FieldKind::Number => character.is_ascii_digit() || ".kKmM%-".contains(character),
+            FieldKind::Text => !character.is_control(),
+        }
+    }
+
+    /// Goes to the next (`1`) or previous (`-1`) choice.
+    pub fn turn(&mut self, forward: bool) {
+        let count = self.choices.len();
+        if count == 0 {
+            return;
+        }
+        let at = self.choices.iter().position(|choice| choice == self.input.value());
+        let next = match (at, forward) {
+            (None, _) => 0,
+            (Some(at), true) => at.saturating_add(1) % count,
+            (Some(at), false) => at.checked_sub(1).unwrap_or(count.saturating_sub(1)),
+        };
+        if let Some(choice) = self.choices.get(next).cloned() {
+            self.set(choice);
+        }
+    }
+}
+
+/// The fields of each form, in the order of Tab.
+pub(super) fn layout(form: &Form) -> &'static [(FieldName, FieldKind)] {
+    use FieldKind::{Choice, Number, Text};
+    use FieldName as F;
+    match form {
+        Form::Open { .. } => &[
+            (F::Account, Choice),
+            (F::Instrument, Choice),
+            (F::Size, Number),
+            (F::Price, Number),
+            (F::Stop, Number),
+            (F::Target, Number),
+            (F::Reason, Text),
+        ],
+        Form::Close { .. } => &[(F::Size, Number), (F::Price, Number), (F::Reason, Text)],
+        Form::Amend { .. } => {
+            &[(F::Stop, Number), (F::Target, Number), (F::Trailing, Number), (F::Reason, Text)]
+        }
+        Form::Flatten { .. } | Form::Halt { mode: HaltMode::Flatten, .. } => {
+            &[(F::Confirm, Text), (F::Reason, Text)]
+        }
+        Form::Acknowledge { .. } => &[(F::Note, Text)],
+        Form::EditLimit { .. } => {
+            &[(F::Value, Number), (F::Warning, Number), (F::Until, Text), (F::Reason, Text)]
+        }
+        Form::NewLimit => &[
+            (F::LimitType, Choice),
+            (F::Account, Choice),
+            (F::Instrument, Choice),
+            (F::Portfolio, Choice),
+            (F::Value, Number),
+            (F::Unit, Text),
+            (F::Warning, Number),
+            (F::Until, Text),
+            (F::Parameters, Text),
+            (F::Reason, Text),
+        ],
+        Form::Approve { .. } | Form::Reject { .. } | Form::Unacknowledge { .. } => {
+            &[(F::Note, Text)]
+        }
+        Form::Halt { .. } | Form::Resume { .. } | Form::RetireLimit { .. } => &[(F::Reason, Text)],
+    }
+}

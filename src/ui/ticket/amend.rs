@@ -1,0 +1,128 @@
+//! Another stop, target or trailing distance: what it risks now, and what then.
+
+use ratatui::text::Line;
+use rust_decimal::Decimal;
+
+use super::sheet::{Item, Sheet, fact_line, right_width, split, words};
+use crate::app::draft::draft;
+use crate::app::model::Model;
+use crate::app::ticket::{FieldName, Ticket};
+use crate::domain::ids::PositionId;
+use crate::domain::money::{exact, typed};
+use crate::domain::position::{Direction, Position, Protection};
+use crate::domain::request::Verb;
+use crate::ui::table::gain_style;
+use crate::ui::theme::{Ink, Theme};
+use crate::ui::{format, popup};
+
+/// Returns the sheet of an amendment.
+pub(super) fn sheet(
+    model: &Model,
+    ticket: &Ticket,
+    position: PositionId,
+    theme: Theme,
+    width: usize,
+) -> Sheet {
+    let Some(held) = model.desk.positions.get(&position) else {
+        let text = " the position is no longer open";
+        let line = Line::styled(text, theme.style(Ink::Warning));
+        return Sheet { left: vec![Item::Fact(line)], ..Sheet::default() };
+    };
+    let field =
+        |name, old: Option<Decimal>| Item::Field(name, hint(model, ticket, held, name, old));
+    let left = vec![
+        field(FieldName::Stop, held.stop_loss),
+        field(FieldName::Target, held.take_profit),
+        field(FieldName::Trailing, held.trailing_distance),
+        Item::Field(FieldName::Reason, String::new()),
+        Item::Fact(Line::styled(" an empty field is none", theme.style(Ink::Quiet))),
+    ];
+    let right = facts(model, ticket, held, theme, right_width(width));
+    Sheet { left, right, split: split(width) }
+}
+
+/// Returns how far a level is from the price of now, else what it is now.
+fn hint(
+    model: &Model,
+    ticket: &Ticket,
+    held: &Position,
+    name: FieldName,
+    old: Option<Decimal>,
+) -> String {
+    let value = ticket.text(name).and_then(|text| typed(text).ok());
+    let pips = value.and_then(|value| {
+        if name == FieldName::Trailing {
+            let row = model.book.instrument(held.instrument.as_str())?;
+            return value.checked_div(row.pip_size);
+        }
+        let mark = model.book.mark(&held.instrument, held.direction)?;
+        model.book.pips(&held.instrument, held.direction, mark, value)
+    });
+    match pips {
+        Some(pips) => format!("{} pips", format::signed(pips, 1)),
+        None => old.map_or_else(
+            || "none now".to_owned(),
+            |old| format!("now {}", format::price(old, model.price_places(&held.instrument))),
+        ),
+    }
+}
+
+fn facts(
+    model: &Model,
+    ticket: &Ticket,
+    held: &Position,
+    theme: Theme,
+    width: usize,
+) -> Vec<Line<'static>> {
+    let account = model.desk.accounts.get(&held.account);
+    let currency = account.map_or("", |row| row.base_currency.as_str());
+    let places = model.price_places(&held.instrument);
+    let plain = ratatui::style::Style::new();
+    let name = format!(
+        "{} {}  {}",
+        held.direction,
+        exact(held.size),
+        model.desk.account_name(held.account)
+    );
+    let mut lines = words("Position", &name, width, theme);
+    let entry = format::price(held.average_entry, places);
+    lines.push(fact_line("Entry", &entry, "average", plain, theme));
+    let mark = model.book.mark(&held.instrument, held.direction);
+    let price = mark.map_or(format::ABSENT.to_owned(), |mark| format::price(mark, places));
+    let age = model.price_age(&held.instrument);
+    let age =
+        age.map_or_else(|| "no price yet".to_owned(), |age| format!("{} old", format::age(age)));
+    lines.push(fact_line("Mark", &price, &age, plain, theme));
+    let outcome = |label: &str, level: Option<Decimal>, none: &str| match level {
+        Some(level) => {
+            let pnl = model.book.open_pnl(held, level, currency);
+            let text = pnl.map_or_else(|| format::ABSENT.to_owned(), format::gain);
+            let style = pnl.map_or_else(|| theme.style(Ink::Quiet), |pnl| gain_style(pnl, theme));
+            fact_line(label, &text, currency, style, theme)
+        }
+        None => fact_line(label, format::ABSENT, none, theme.style(Ink::Quiet), theme),
+    };
+    lines.push(outcome("Stop now", held.stop_loss, "no stop: the loss has no end"));
+    let Ok(Verb::Amend { stop, target, trailing, .. }) = draft(model, ticket) else {
+        return lines;
+    };
+    lines.push(outcome("Stop then", stop, "no stop: the loss has no end"));
+    lines.push(outcome("Target", target, "no target"));
+    let (text, ink) = match held.protection(stop, trailing) {
+        Protection::Same => ("Stop and trailing stay: the risk is the same.", Ink::Quiet),
+        Protection::Tightens => {
+            ("Tightens: less is risked. It passes under every halt.", Ink::Good)
+        }
+        Protection::Widens => ("WIDENS: more is risked than now.", Ink::Warning),
+    };
+    lines.extend(popup::paragraph(text, width, theme.style(ink)));
+    let is_past = |level: Decimal, mark: Decimal, direction| match direction {
+        Direction::Long => level >= mark,
+        Direction::Short => level <= mark,
+    };
+    if stop.zip(mark).is_some_and(|(stop, mark)| is_past(stop, mark, held.direction)) {
+        let text = "The stop stands beyond the price of now.";
+        lines.extend(popup::paragraph(text, width, theme.style(Ink::Critical)));
+    }
+    lines
+}

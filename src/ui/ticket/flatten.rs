@@ -1,0 +1,94 @@
+//! The end of all that an account, or more, holds: the list of it.
+
+use ratatui::text::{Line, Span};
+
+use super::sheet::{Item, Sheet, right_width, split};
+use crate::app::cell::Align;
+use crate::app::model::Model;
+use crate::app::ticket::FieldName;
+use crate::domain::ids::AccountId;
+use crate::domain::money::exact;
+use crate::domain::position::Position;
+use crate::ui::table::gain_style;
+use crate::ui::theme::{Ink, Theme};
+use crate::ui::{format, popup};
+
+/// Most positions that are listed; the rest is counted.
+const LISTED: usize = 12;
+
+/// Returns the sheet of a flatten.
+pub(super) fn sheet(model: &Model, account: AccountId, theme: Theme, width: usize) -> Sheet {
+    let left = vec![
+        Item::Field(FieldName::Confirm, String::new()),
+        Item::Field(FieldName::Reason, String::new()),
+    ];
+    let room = right_width(width);
+    let held: Vec<&Position> =
+        model.desk.positions.values().filter(|held| held.account == account).collect();
+    let mut right = list(model, &held, Named::No, theme, room);
+    let currency = model.desk.accounts.get(&account).map_or("", |row| row.base_currency.as_str());
+    let text = format!(
+        "P&L in {currency}. Each is closed at the price of now; one without a price stays, and is \
+         named."
+    );
+    right.extend(popup::paragraph(&text, room, theme.style(Ink::Quiet)));
+    Sheet { left, right, split: split(width) }
+}
+
+/// Whether each line names its account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Named {
+    Yes,
+    No,
+}
+
+/// Returns the positions that would be closed, with what each brings at the price of now.
+pub(super) fn list(
+    model: &Model,
+    held: &[&Position],
+    named: Named,
+    theme: Theme,
+    width: usize,
+) -> Vec<Line<'static>> {
+    let text = format!("{} position(s) would be closed:", held.len());
+    let mut lines = popup::paragraph(&text, width, theme.style(Ink::Strong));
+    let mut held = held.to_vec();
+    held.sort_by_cached_key(|row| {
+        (model.desk.account_name(row.account), row.instrument.clone(), row.id)
+    });
+    let rest = held.len().saturating_sub(LISTED);
+    for row in held.iter().take(LISTED) {
+        lines.push(entry(model, row, named, theme));
+    }
+    if rest > 0 {
+        lines.push(Line::styled(format!("and {rest} more"), theme.style(Ink::Warning)));
+    }
+    lines
+}
+
+fn entry(model: &Model, row: &Position, named: Named, theme: Theme) -> Line<'static> {
+    let mark = model.marks.positions.get(&row.id);
+    let pnl = mark.and_then(|mark| mark.pnl);
+    let (text, style) = match (mark, pnl) {
+        (_, Some(pnl)) => (format::gain(pnl), gain_style(pnl, theme)),
+        (Some(_), None) => (format::ABSENT.to_owned(), theme.style(Ink::Quiet)),
+        (None, None) => ("no price".to_owned(), theme.style(Ink::Warning)),
+    };
+    let currency = model.desk.accounts.get(&row.account).map(|row| row.base_currency.clone());
+    let account = match named {
+        Named::Yes => format::pad(&model.desk.account_name(row.account), 8, Align::Left) + " ",
+        Named::No => String::new(),
+    };
+    let name = format!(
+        "{account}{} {:<5} {:>9} ",
+        format::pad(row.instrument.as_str(), 8, Align::Left),
+        row.direction.as_str(),
+        exact(row.size),
+    );
+    let unit = pnl.and(currency).filter(|_| named == Named::Yes).unwrap_or_default();
+    Line::from(vec![
+        Span::raw(name),
+        Span::styled(format::pad(&text, 11, Align::Right), style),
+        Span::styled(format!(" {unit}"), theme.style(Ink::Quiet)),
+    ])
+}

@@ -1,0 +1,63 @@
+//! A limit that is not there yet: what it would measure, and what there is of its kind.
+
+use super::sheet::{Item, Sheet, right_width, split, words};
+use crate::app::model::Model;
+use crate::app::ticket::{FieldName, Ticket};
+use crate::domain::limit::{Limit, LimitState};
+use crate::ui::theme::{Ink, Theme};
+use crate::ui::{format, popup};
+
+/// Most limits of the same kind that are listed.
+const LISTED: usize = 6;
+
+/// Returns the sheet of a new limit.
+pub(super) fn sheet(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Sheet {
+    let empty = |name| Item::Field(name, String::new());
+    let left = vec![
+        empty(FieldName::LimitType),
+        empty(FieldName::Account),
+        empty(FieldName::Instrument),
+        empty(FieldName::Portfolio),
+        empty(FieldName::Value),
+        empty(FieldName::Unit),
+        Item::Field(FieldName::Warning, "80% if empty".to_owned()),
+        empty(FieldName::Until),
+        empty(FieldName::Parameters),
+        empty(FieldName::Reason),
+    ];
+    let room = right_width(width);
+    let mut right = Vec::new();
+    let chosen = ticket.text(FieldName::LimitType);
+    let known = model.limit_types.iter().find(|row| Some(row.name.as_str()) == chosen);
+    if let Some(row) = known {
+        right.extend(words("Measures", &row.description, room, theme));
+        right.extend(words("Units", &row.units.join(", "), room, theme));
+        right.extend(words("Scopes", &row.scopes.join(", "), room, theme));
+        if !row.is_enforced {
+            let text = "NOT ENFORCED by this version of the rulebook.";
+            right.extend(popup::paragraph(text, room, theme.style(Ink::Warning)));
+        }
+    } else {
+        let text = if model.limit_types.is_empty() {
+            "the database is being asked what can be limited…"
+        } else {
+            "choose what it limits with the left and right arrows"
+        };
+        right.extend(popup::paragraph(text, room, theme.style(Ink::Quiet)));
+    }
+    let there: Vec<&Limit> = model
+        .desk
+        .limits
+        .values()
+        .filter(|row| row.state == LimitState::Active && Some(row.limit_type.as_str()) == chosen)
+        .collect();
+    for row in there.iter().take(LISTED) {
+        let subject = model.limit_subject(row);
+        let value = format::measured(row.value, &row.unit);
+        let text = format!("{subject}: {value} {}", format::unit_name(&row.unit));
+        right.extend(words("There is", text.trim_end(), room, theme));
+    }
+    let text = "One limit more only binds more: it counts at once. All that apply must pass.";
+    right.extend(popup::paragraph(text, room, theme.style(Ink::Good)));
+    Sheet { left, right, split: split(width) }
+}
