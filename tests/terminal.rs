@@ -138,8 +138,9 @@ async fn a_trade_is_bought_and_closed_by_keyboard() {
     console.wait_for_text("Accepted");
 
     assert_eq!(floor.desk.trades().await, 1);
-    console.send_then("2j", |screen| screen.contains("> "));
+    // A key that chooses a row needs one.
     console.wait_for_text("LONG");
+    console.send_then("2j", |screen| screen.contains("> "));
     console.send_then("x", |screen| screen.contains("CLOSE all of 10,000"));
     send_when_armed(&mut console);
     console.wait_for_text("no open positions");
@@ -218,6 +219,8 @@ async fn the_database_goes_away_and_comes_back() {
     migrate(&client, Mode::Fresh).await.unwrap();
     client.batch_execute(desk::SEED).await.unwrap();
     client.batch_execute("CREATE ROLE ann LOGIN IN ROLE tmt_trader").await.unwrap();
+    // A server in memory writes its log late: what is not there yet would die with it.
+    client.batch_execute("CHECKPOINT").await.unwrap();
     let (database, bus) = (postgres.url("postgres", "ann"), redis.url());
     let environment = [("DATABASE_URL", database.as_str()), ("REDIS_URL", bus.as_str())];
     let mut console = Pty::start::<&str>(env!("CARGO_BIN_EXE_tmt"), &[], &environment, (160, 45));

@@ -136,7 +136,7 @@ fn weighed(desk: &Desk, verb: &Verb) -> Option<(LimitId, Decimal)> {
         Verb::ProposeLimit { limit, value, .. } => Some((*limit, *value)),
         Verb::ApproveLimit { limit, .. } => {
             let row = desk.model.desk.limits.get(limit)?;
-            Some((row.supersedes.unwrap_or(row.id), row.value))
+            (!row.retires).then(|| (row.supersedes.unwrap_or(row.id), row.value))
         }
         Verb::Place(_)
         | Verb::Close { .. }

@@ -38,6 +38,8 @@ pub struct Limit {
     pub approved_by: Option<String>,
     /// Why it was changed.
     pub change_reason: Option<String>,
+    /// It is a proposal to take the row away that it would replace.
+    pub retires: bool,
     /// The row it replaces, or would.
     pub supersedes: Option<LimitId>,
     /// From when.

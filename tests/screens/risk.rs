@@ -107,6 +107,7 @@ pub(crate) fn limit(
         approved_by: Some("risk2".to_owned()),
         change_reason: None,
         supersedes: None,
+        retires: false,
         effective_from: Some(at("07:00:00")),
         effective_until: None,
         updated_at: Some(at("07:00:00")),

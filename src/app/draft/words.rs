@@ -181,7 +181,8 @@ fn limit_words(model: &Model, limit: LimitId) -> String {
         || format!("limit {}", limit.short()),
         |row| {
             let subject = model.limit_subject(row);
-            format!("{} of {subject}: {} {}", row.limit_type, exact(row.value), row.unit)
+            let ends = if row.retires { "the end of " } else { "" };
+            format!("{ends}{} of {subject}: {} {}", row.limit_type, exact(row.value), row.unit)
         },
     )
 }

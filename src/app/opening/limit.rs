@@ -97,7 +97,7 @@ pub(super) fn weighed(model: &Model, ticket: &Ticket) -> Option<(LimitId, Decima
         }
         Form::Approve { limit } => {
             let row = model.desk.limits.get(limit)?;
-            Some((row.supersedes.unwrap_or(row.id), row.value))
+            (!row.retires).then(|| (row.supersedes.unwrap_or(row.id), row.value))
         }
         Form::Open { .. }
         | Form::Close { .. }

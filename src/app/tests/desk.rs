@@ -113,6 +113,7 @@ fn limit(id: LimitId, value: Decimal, state: LimitState, by: &str) -> Limit {
         approved_by: None,
         change_reason: None,
         supersedes: None,
+        retires: false,
         effective_from: None,
         effective_until: None,
         updated_at: Some(morning()),

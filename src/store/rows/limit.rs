@@ -15,7 +15,7 @@ macro_rules! select {
                     l.limit_value, l.limit_unit, l.warning_threshold,
                     desk.limit_state(l) AS state,
                     COALESCE(k.enforced AND l.limit_scope = ANY (k.scopes), false) AS is_enforced,
-                    l.created_by, l.approved_by, l.change_reason, l.supersedes_limit_id,
+                    l.created_by, l.approved_by, l.change_reason, l.supersedes_limit_id, l.retires,
                     NULLIF(l.effective_from, '-infinity') AS effective_from,
                     NULLIF(l.effective_until, 'infinity') AS effective_until, l.updated_at
                FROM risk_limits l LEFT JOIN desk.limit_types k USING (limit_type)
@@ -52,6 +52,7 @@ pub(super) fn read(cells: &Cells<'_>) -> Result<Limit, Bad> {
         approved_by: cells.text_if_any("approved_by")?,
         change_reason: cells.text_if_any("change_reason")?,
         supersedes: cells.id_if_any("supersedes_limit_id")?.map(LimitId),
+        retires: cells.flag("retires")?,
         effective_from: cells.time_if_any("effective_from")?,
         effective_until: cells.time_if_any("effective_until")?,
         updated_at: cells.time_if_any("updated_at")?,

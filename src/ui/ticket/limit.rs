@@ -78,7 +78,10 @@ pub(super) fn judge(
     left.extend(by.into_iter().chain(why).map(Item::Fact));
     let base = row.supersedes.and_then(|id| model.desk.limits.get(&id));
     let mut right = about(model, base.unwrap_or(row), theme, room);
-    if let Some(base) = base {
+    if row.retires {
+        let text = "Takes the limit away: approved by a second person, it binds nobody.";
+        right.extend(popup::paragraph(text, room, theme.style(Ink::Critical)));
+    } else if let Some(base) = base {
         let new = (Some(row.value), row.warning);
         let loosens = "Loosens: approved by a second person, it counts at once.";
         right.extend(change(model, base, new, loosens, theme, room));

@@ -87,6 +87,7 @@ fn limit(row: &Value, account: AccountId) -> Result<Limit, String> {
         approved_by: None,
         change_reason: None,
         supersedes: None,
+        retires: false,
         effective_from: moment(row, "effective_from")?,
         effective_until: moment(row, "effective_until")?,
         updated_at: None,
