@@ -2,7 +2,8 @@
 --
 -- `trade_fills` is the truth; positions and trades are what follows from it. An amount is rounded once,
 -- by the column that keeps it, half away from zero: nothing here says how many decimals that are. A row
--- variable stands for its column, so what is assigned to a field of it is rounded as the column does.
+-- variable stands for its columns, so what is assigned to a field of it is rounded as the column does. A
+-- session learns the columns with its first booking: after one was widened, connect again.
 SET LOCAL ROLE tmt_owner;
 
 -- ---- fills ------------------------------------------------------------------------------------
@@ -12,6 +13,8 @@ SET LOCAL ROLE tmt_owner;
 ALTER TABLE trade_fills
     ADD COLUMN IF NOT EXISTS seq bigint GENERATED ALWAYS AS IDENTITY,
     ADD COLUMN IF NOT EXISTS balance_after numeric;
+-- What is left of a cost after a part was closed seldom ends after ten decimals.
+ALTER TABLE positions ALTER COLUMN cost TYPE numeric(32,14);
 -- A fee is cash without a trade: a swap of the night, a commission that the broker bills later.
 ALTER TABLE trade_fills DROP CONSTRAINT IF EXISTS trade_fills_effect_check, DROP CONSTRAINT IF EXISTS trade_fills_size_check;
 ALTER TABLE trade_fills

@@ -5,6 +5,8 @@
 #[path = "support/database.rs"]
 mod database;
 
+#[path = "rulebook/amending.rs"]
+mod amending;
 #[path = "rulebook/assessing.rs"]
 mod assessing;
 #[path = "rulebook/backstop.rs"]
@@ -15,8 +17,12 @@ mod book;
 mod booking;
 #[path = "rulebook/changes.rs"]
 mod changes;
+#[path = "rulebook/flattening.rs"]
+mod flattening;
 #[path = "rulebook/golden.rs"]
 mod golden;
+#[path = "rulebook/netting.rs"]
+mod netting;
 #[path = "rulebook/oversight.rs"]
 mod oversight;
 #[path = "rulebook/requests.rs"]
