@@ -188,6 +188,7 @@ DECLARE
     commission jsonb;
 BEGIN
     o.at := clock_timestamp();
+    o.is_preview := true; -- desk.place_trade says otherwise
     o.side := upper(btrim(p_side));
     o.direction := CASE o.side WHEN 'BUY' THEN 1 WHEN 'SELL' THEN -1 END;
     o.size := desk.finite(p_size);
@@ -377,266 +378,228 @@ END $$;
 
 -- ---- every limit in force, measured -----------------------------------------------------------
 
+-- One number of one limit, before and with an order, as a ratio or count or in the currency of the
+-- account; `share` is what percentages are of. `fault` says why there is no number.
+DO $$
+BEGIN
+    IF to_regtype('desk.measured') IS NULL THEN
+        CREATE TYPE desk.measured AS (before numeric, after numeric, share numeric, fault text, hint text);
+    END IF;
+END $$;
+
+-- How far the equity of a scope is below the point from which the floor of a loss rule hangs.
+CREATE OR REPLACE FUNCTION desk.measure_loss(o desk.order_draft, l risk_limits, p_place text) RETURNS desk.measured
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    worth record;
+    base  numeric;
+    lost  numeric;
+    bound numeric;
+    share numeric;
+    money text := desk.unit_currency(l.limit_unit);
+BEGIN
+    IF p_place = 'account' AND l.limit_type IN ('max_daily_loss', 'max_drawdown') THEN
+        SELECT o.equity AS equity, o.day_base AS started, o.day_balance AS started_balance, o.initial_balance AS initial,
+               o.peak_balance AS peak_balance, o.peak_equity AS peak_equity INTO worth;
+        IF l.parameters ->> 'trailing' IS NOT NULL AND worth.peak_balance IS NULL THEN
+            SELECT max(d.peak_eod_balance), max(d.peak_equity) INTO worth.peak_balance, worth.peak_equity
+              FROM performance_metrics d WHERE d.account_id = o.account_id AND d.period_type = 'daily';
+        END IF;
+    ELSE
+        SELECT * INTO worth FROM desk.equity_of(p_place, coalesce(l.scope_identifier, o.portfolio), o.account_id,
+            CASE l.limit_type WHEN 'max_weekly_loss' THEN 'weekly' WHEN 'max_monthly_loss' THEN 'monthly' ELSE 'daily' END, o.currency);
+    END IF;
+    IF l.limit_type = 'max_drawdown' THEN
+        -- From the peak, as far as the lock lets it rise.
+        share := worth.initial;
+        bound := l.limit_value * CASE l.limit_unit WHEN 'percentage' THEN share / 100 WHEN 'fraction' THEN share
+                                                   ELSE coalesce(desk.convert(money, o.currency), 1) END;
+        lost := bound - worth.equity + desk.drawdown_floor(coalesce('trailing_' || (l.parameters ->> 'trailing'), 'static'), bound,
+            worth.initial, worth.peak_balance, worth.peak_equity,
+            CASE WHEN l.parameters ->> 'lock' = 'initial' THEN worth.initial ELSE (l.parameters ->> 'lock')::numeric END);
+    ELSE
+        base := CASE l.parameters ->> 'base' WHEN 'balance' THEN worth.started_balance
+            WHEN 'higher' THEN greatest(worth.started, worth.started_balance) ELSE worth.started END;
+        share := CASE l.parameters ->> 'of' WHEN 'initial' THEN worth.initial ELSE base END;
+        lost := base - worth.equity;
+    END IF;
+    RETURN ROW(lost, lost, share, NULL, NULL)::desk.measured;
+END $$;
+
+-- Limits that ask for more than the order and the books.
+CREATE OR REPLACE FUNCTION desk.measure_special(o desk.order_draft, l risk_limits, p_place text) RETURNS desk.measured
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    m desk.measured;
+    counted record;
+BEGIN
+    CASE l.limit_type
+    WHEN 'max_currency_exposure' THEN
+        SELECT * INTO counted FROM desk.currency_exposure(o, p_place, l.parameters ->> 'currency');
+        m.before := counted.before;
+        m.after := counted.after;
+        m.hint := counted.currency;
+        m.fault := CASE WHEN counted.missing IS NOT NULL THEN 'NO_CONVERSION_RATE' END;
+    WHEN 'max_correlated_exposure' THEN
+        SELECT * INTO counted FROM desk.group_exposure(o, p_place, coalesce(l.parameters -> 'instruments', '[]'));
+        m.before := counted.before;
+        m.after := counted.after;
+        m.fault := CASE WHEN counted.missing IS NOT NULL THEN 'NO_CONVERSION_RATE' END;
+    WHEN 'max_daily_trades' THEN
+        -- No further than the limit: more is as much too many.
+        SELECT count(*) INTO m.before
+          FROM (SELECT FROM trade_registry r
+                 WHERE r.account_id = o.account_id AND r.entry_time >= o.day_start
+                   AND (l.limit_scope <> 'instrument' OR coalesce(r.instrument, o.instrument) = o.instrument)
+                 LIMIT l.limit_value + 1) e;
+        m.after := m.before + 1;
+    WHEN 'max_orders_per_minute' THEN
+        m.before := desk.orders_in_a_minute(o, CASE WHEN p_place = 'account' THEN o.account_id END,
+            CASE WHEN l.scope_identifier = 'person' THEN session_user::text WHEN p_place = 'system' THEN l.scope_identifier END, l.limit_value);
+        m.after := m.before + 1;
+    WHEN 'max_consecutive_losses' THEN
+        m.after := desk.losing_streak(o.account_id, o.day_start);
+    WHEN 'max_loss_per_position' THEN
+        SELECT coalesce(greatest(0, max(-p.unrealized_pnl)), 0) INTO m.after FROM positions p
+         WHERE p.account_id = o.account_id AND p.status IN ('open', 'closing')
+           AND (l.limit_scope <> 'instrument' OR p.instrument = l.scope_identifier);
+    END CASE;
+    IF l.limit_scope IN ('portfolio', 'system') AND l.account_id IS NULL AND l.limit_unit IN ('percentage', 'fraction') THEN
+        m.share := desk.scope_equity(o, l, p_place);
+    END IF;
+    RETURN m;
+END $$;
+
+-- The equity of what a limit looks at, in the currency of the account.
+CREATE OR REPLACE FUNCTION desk.scope_equity(o desk.order_draft, l risk_limits, p_place text) RETURNS numeric
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT e.equity FROM desk.equity_of(p_place, coalesce(l.scope_identifier, o.portfolio), o.account_id, 'daily', o.currency) e);
+END $$;
+
 -- Each limit with what it measures, before and with the order, and what it allows. Live: without an
--- order, what is open now. In the order in which desk.limits_in_force lists them.
+-- order, what is open now. For an order that is being booked, only what needs a word: faults, breaches,
+-- warnings at the stop.
 --
 -- Amounts are unrounded but for the dust that dividing by a rate leaves: 1.1 · (1 / 1.1) is not quite 1.
+-- All in one statement, because an order waits for it: row by row it took ten times as long.
 CREATE OR REPLACE FUNCTION desk.measure_limits(o desk.order_draft, p_live boolean) RETURNS desk.limit_measure[]
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    l        record;
-    m        desk.limit_measure;
-    measures desk.limit_measure[] := '{}';
-    books    desk.book_total[];
-    book     desk.book_total;
-    none     desk.limit_measure;
-    wide     boolean;
     -- What the order adds to any book that holds it, in the account's currency.
     value      numeric := o.contract_size * o.fx;
-    add_gross  numeric := 0;
-    add_net    numeric := 0;
-    add_risk   numeric := 0;
-    add_count  integer := 0;
+    mid        numeric := coalesce(o.mid, o.price);
+    after_net  numeric := o.net + coalesce(o.direction * o.size, 0);
+    add_gross  numeric := CASE WHEN o.size IS NULL THEN 0 ELSE (abs(after_net) * o.price - abs(o.net) * mid) * value END;
+    add_net    numeric := CASE WHEN o.size IS NULL THEN 0 ELSE (after_net * o.price - o.net * mid) * value END;
+    add_risk   numeric := CASE WHEN o.size IS NULL THEN 0 ELSE coalesce(o.risk, 0)
+                               - CASE WHEN o.closing > 0 THEN o.held_risk * o.closing / abs(o.held) * value ELSE 0 END END;
+    add_count  integer := CASE WHEN o.size IS NULL THEN 0
+                               WHEN o.closing > 0 AND o.opening = 0 AND o.closing = abs(o.held) THEN -1
+                               WHEN o.closing = 0 AND o.held = 0 THEN 1 ELSE 0 END;
     per_lot    numeric := CASE o.asset_class WHEN 'fx' THEN 100000 / o.contract_size ELSE 1 END;
-    is_money   boolean;
-    share      numeric;  -- what percentages are of, in the account's currency
-    rate       numeric;
-    money      text;
-    floor_base numeric;
-    worth      record;
-    counted    record;
-    place      text;
+    every_one  boolean := p_live OR o.is_preview;
+    measures   desk.limit_measure[];
 BEGIN
-    IF o.size IS NOT NULL THEN
-        add_gross := (abs(o.net + o.direction * o.size) * o.price - abs(o.net) * coalesce(o.mid, o.price)) * value;
-        add_net := ((o.net + o.direction * o.size) * o.price - o.net * coalesce(o.mid, o.price)) * value;
-        add_risk := coalesce(o.risk, 0) - CASE WHEN o.closing > 0 THEN o.held_risk * o.closing / abs(o.held) * value ELSE 0 END;
-        add_count := CASE WHEN o.closing > 0 AND o.opening = 0 AND o.closing = abs(o.held) THEN -1
-                          WHEN o.closing = 0 AND o.held = 0 THEN 1 ELSE 0 END;
-    END IF;
-    FOR l IN
-        SELECT f.*, k.units, k.scopes, k.is_minimum, k.inclusive, k.enforced, k.reads_book, k.before_trade, k.live, k.is_loss
-          FROM desk.limits_in_force(o.account_id, o.portfolio, o.instrument, o.at) f
+    WITH limited AS MATERIALIZED (
+        SELECT l, k.limit_type, l.limit_type AS named, l.limit_id, l.limit_scope, l.limit_value, l.limit_unit, l.warning_threshold, l.parameters,
+               k.reads_book, k.is_minimum, k.is_loss, coalesce((l.parameters ->> 'inclusive')::boolean, k.inclusive) AS inclusive,
+               desk.unit_currency(l.limit_unit) AS money,
+               CASE WHEN l.limit_scope = 'account' OR (l.account_id IS NOT NULL AND l.limit_scope <> 'instrument') THEN 'account'
+                    WHEN l.limit_scope = 'instrument' AND l.account_id IS NOT NULL THEN 'mine' ELSE l.limit_scope END AS place,
+               CASE WHEN NOT coalesce(k.enforced, false) OR NOT l.limit_scope = ANY (k.scopes) THEN 'LIMIT_NOT_ENFORCED'
+                    WHEN NOT (l.limit_unit = ANY (k.units) OR ('money' = ANY (k.units) AND desk.unit_currency(l.limit_unit) IS NOT NULL))
+                        THEN 'LIMIT_UNIT_UNKNOWN' END AS fault
+          FROM desk.limits_in_force(o.account_id, o.portfolio, o.instrument, o.at) l
           LEFT JOIN desk.limit_types k USING (limit_type)
-    LOOP
-        m := none;
-        m.limit_id := l.limit_id;
-        m.limit_type := l.limit_type;
-        m.scope := l.limit_scope;
-        m.unit := l.limit_unit;
-        m.allowed := l.limit_value;
-        m.inclusive := coalesce((l.parameters ->> 'inclusive')::boolean, l.inclusive);
-        m.is_minimum := l.is_minimum;
-        m.is_loss := l.is_loss;
-        money := desk.unit_currency(l.limit_unit);
-        IF NOT coalesce(l.enforced, false) OR NOT l.limit_scope = ANY (l.scopes) THEN
-            m.fault := 'LIMIT_NOT_ENFORCED';
-            measures := measures || m;
-            CONTINUE;
-        ELSIF NOT (l.limit_unit = ANY (l.units) OR (money IS NOT NULL AND 'money' = ANY (l.units))) THEN
-            m.fault := 'LIMIT_UNIT_UNKNOWN';
-            measures := measures || m;
-            CONTINUE;
-        END IF;
-        CONTINUE WHEN NOT CASE WHEN p_live THEN l.live ELSE l.before_trade END;
-
-        is_money := money IS NOT NULL OR l.limit_unit IN ('percentage', 'fraction');
-        place := CASE WHEN l.limit_scope = 'account' OR (l.account_id IS NOT NULL AND l.limit_scope <> 'instrument') THEN 'account'
-                      ELSE l.limit_scope END;
-        share := o.equity;
-        IF l.reads_book THEN
-            IF books IS NULL THEN
-                wide := EXISTS (SELECT FROM risk_limits w WHERE w.is_active AND w.limit_scope <> 'account');
-                books := ARRAY(SELECT t FROM desk.book_totals(o, wide) t);
-            END IF;
-            book := NULL;
-            IF place = 'instrument' AND l.account_id IS NOT NULL THEN
-                -- One account in one instrument: its own net.
-                book.gross := abs(o.net) * coalesce(o.mid, o.price) * value;
-                book.positions := CASE WHEN o.net <> 0 THEN 1 ELSE 0 END;
-            ELSE
-                FOREACH book IN ARRAY books LOOP
-                    EXIT WHEN book.scope = place;
-                    book := NULL;
-                END LOOP;
-            END IF;
-            IF book.missing IS NOT NULL AND l.limit_type <> 'max_open_positions' THEN
-                m.fault := 'NO_CONVERSION_RATE';
-                m.hint := book.missing;
-            END IF;
-        END IF;
-
-        CASE l.limit_type
-        WHEN 'max_exposure' THEN
-            m.before := coalesce(book.gross, 0);
-            m.after := m.before + add_gross;
-        WHEN 'max_net_exposure' THEN
-            m.before := abs(coalesce(book.net, 0));
-            m.after := abs(coalesce(book.net, 0) + add_net);
-        WHEN 'max_currency_exposure' THEN
-            SELECT * INTO counted FROM desk.currency_exposure(o, place, l.parameters ->> 'currency');
-            m.before := counted.before;
-            m.after := counted.after;
-            m.hint := counted.currency;
-            m.fault := CASE WHEN counted.missing IS NOT NULL THEN 'NO_CONVERSION_RATE' END;
-        WHEN 'max_correlated_exposure' THEN
-            SELECT * INTO counted FROM desk.group_exposure(o, place, coalesce(l.parameters -> 'instruments', '[]'));
-            m.before := counted.before;
-            m.after := counted.after;
-            m.fault := CASE WHEN counted.missing IS NOT NULL THEN 'NO_CONVERSION_RATE' END;
-        WHEN 'max_open_risk' THEN
-            m.before := coalesce(book.risk, 0);
-            m.after := m.before + add_risk;
-            IF coalesce(book.unbounded, 0) > 0 OR (o.opening > 0 AND o.stop IS NULL) THEN
-                m.fault := 'RISK_UNBOUNDED';
-            END IF;
-        WHEN 'max_position_size' THEN
-            m.before := abs(o.net);
-            m.after := abs(o.net + o.direction * o.size);
-            IF l.limit_unit = 'lots' THEN
-                m.before := m.before / per_lot;
-                m.after := m.after / per_lot;
-            ELSIF l.limit_unit <> 'units' THEN
-                m.before := m.before * coalesce(o.mid, o.price) * value;
-                m.after := m.after * o.price * value;
-            END IF;
-        WHEN 'max_order_size' THEN
-            m.after := o.opening / CASE l.limit_unit WHEN 'lots' THEN per_lot ELSE 1 END;
-        WHEN 'max_order_value' THEN
-            m.after := o.opening * o.price * value;
-        WHEN 'max_risk_per_trade' THEN
-            m.after := o.risk;
-            m.fault := CASE WHEN o.stop IS NULL THEN 'STOP_REQUIRED' END;
-        WHEN 'max_open_positions' THEN
-            m.before := coalesce(book.positions, 0);
-            m.after := m.before + add_count;
-        WHEN 'max_daily_trades' THEN
-            SELECT count(*) INTO m.before FROM trade_registry r
-             WHERE r.account_id = o.account_id AND r.entry_time >= o.day_start
-               AND (l.limit_scope <> 'instrument' OR coalesce(r.instrument, o.instrument) = o.instrument);
-            m.after := m.before + 1;
-        WHEN 'max_orders_per_minute' THEN
-            m.before := desk.orders_in_a_minute(o, CASE WHEN place = 'account' THEN o.account_id END,
-                CASE WHEN l.scope_identifier = 'person' THEN session_user::text WHEN place = 'system' THEN l.scope_identifier END);
-            m.after := m.before + 1;
-        WHEN 'max_daily_loss', 'max_weekly_loss', 'max_monthly_loss' THEN
-            IF place = 'account' AND l.limit_type = 'max_daily_loss' THEN
-                SELECT o.equity AS equity, o.day_base AS started, o.day_balance AS started_balance, o.initial_balance AS initial INTO worth;
-            ELSE
-                SELECT * INTO worth FROM desk.equity_of(place, coalesce(l.scope_identifier, o.portfolio), o.account_id,
-                    CASE l.limit_type WHEN 'max_daily_loss' THEN 'daily' WHEN 'max_weekly_loss' THEN 'weekly' ELSE 'monthly' END, o.currency);
-            END IF;
-            floor_base := CASE l.parameters ->> 'base' WHEN 'balance' THEN worth.started_balance
-                WHEN 'higher' THEN greatest(worth.started, worth.started_balance) ELSE worth.started END;
-            share := CASE l.parameters ->> 'of' WHEN 'initial' THEN worth.initial ELSE floor_base END;
-            m.after := floor_base - worth.equity;
-            m.before := m.after;
-        WHEN 'max_drawdown' THEN
-            IF place = 'account' THEN
-                SELECT o.equity AS equity, o.initial_balance AS initial, o.peak_balance AS peak_balance, o.peak_equity AS peak_equity INTO worth;
-                IF l.parameters ->> 'trailing' IS NOT NULL AND worth.peak_balance IS NULL THEN
-                    SELECT o.equity AS equity, o.initial_balance AS initial, max(d.peak_eod_balance) AS peak_balance,
-                           max(d.peak_equity) AS peak_equity INTO worth
-                      FROM performance_metrics d WHERE d.account_id = o.account_id AND d.period_type = 'daily';
-                END IF;
-            ELSE
-                SELECT * INTO worth FROM desk.equity_of(place, coalesce(l.scope_identifier, o.portfolio), o.account_id, 'daily', o.currency);
-            END IF;
-            -- From the peak that the floor hangs from, as far as the lock lets it rise.
-            share := worth.initial;
-            m.allowed := l.limit_value * CASE l.limit_unit WHEN 'percentage' THEN share / 100 WHEN 'fraction' THEN share
-                                                           ELSE coalesce(desk.convert(money, o.currency), 1) END;
-            floor_base := m.allowed + desk.drawdown_floor(coalesce('trailing_' || (l.parameters ->> 'trailing'), 'static'), m.allowed,
-                worth.initial, worth.peak_balance, worth.peak_equity,
-                CASE WHEN l.parameters ->> 'lock' = 'initial' THEN worth.initial ELSE (l.parameters ->> 'lock')::numeric END);
-            m.allowed := l.limit_value;
-            m.after := floor_base - worth.equity;
-            m.before := m.after;
-        WHEN 'max_loss_per_position' THEN
-            SELECT greatest(0, max(-p.unrealized_pnl)) INTO m.after FROM positions p
-             WHERE p.account_id = o.account_id AND p.status IN ('open', 'closing')
-               AND (l.limit_scope <> 'instrument' OR p.instrument = l.scope_identifier);
-            m.after := coalesce(m.after, 0);
-        WHEN 'max_leverage' THEN
-            share := CASE l.limit_unit WHEN 'percentage' THEN 100 ELSE 1 END;
-            m.before := CASE WHEN o.equity > 0 THEN coalesce(book.gross, 0) / o.equity * share END;
-            m.after := CASE WHEN o.equity > 0 THEN (coalesce(book.gross, 0) + add_gross) / o.equity * share END;
-            m.fault := CASE WHEN o.equity <= 0 THEN 'NO_EQUITY' ELSE m.fault END;
-            is_money := false;
-        WHEN 'min_margin_level' THEN
-            share := CASE l.limit_unit WHEN 'percentage' THEN 100 ELSE 1 END;
+         WHERE k.limit_type IS NULL OR NOT k.enforced OR CASE WHEN p_live THEN k.live ELSE k.before_trade END
+    ), book AS MATERIALIZED (
+        SELECT * FROM desk.book_totals(o, EXISTS (SELECT FROM limited l WHERE l.reads_book AND l.place IN ('portfolio', 'system', 'instrument')))
+         WHERE EXISTS (SELECT FROM limited l WHERE l.reads_book)
+        UNION ALL
+        -- One account in one instrument.
+        SELECT 'mine', abs(o.net) * mid * value, NULL, NULL, CASE WHEN o.net <> 0 THEN 1 ELSE 0 END, NULL, NULL
+    ), numbered AS (
+        SELECT l.*, CASE
+            WHEN l.fault IS NOT NULL THEN ROW(NULL, NULL, NULL, l.fault, NULL)::desk.measured
+            WHEN b.missing IS NOT NULL AND l.limit_type <> 'max_open_positions' THEN ROW(NULL, NULL, NULL, 'NO_CONVERSION_RATE', b.missing)::desk.measured
+            WHEN l.limit_type = 'max_exposure' THEN ROW(coalesce(b.gross, 0), coalesce(b.gross, 0) + add_gross, NULL, NULL, NULL)::desk.measured
+            WHEN l.limit_type = 'max_net_exposure' THEN ROW(abs(coalesce(b.net, 0)), abs(coalesce(b.net, 0) + add_net), NULL, NULL, NULL)::desk.measured
+            WHEN l.limit_type = 'max_open_risk' THEN ROW(coalesce(b.risk, 0), coalesce(b.risk, 0) + add_risk, NULL,
+                CASE WHEN coalesce(b.unbounded, 0) > 0 OR (o.opening > 0 AND o.stop IS NULL) THEN 'RISK_UNBOUNDED' END, NULL)::desk.measured
+            WHEN l.limit_type = 'max_open_positions' THEN ROW(coalesce(b.positions, 0), coalesce(b.positions, 0) + add_count, NULL, NULL, NULL)::desk.measured
+            WHEN l.limit_type = 'max_leverage' THEN ROW(coalesce(b.gross, 0) / nullif(greatest(o.equity, 0), 0) * CASE l.limit_unit WHEN 'percentage' THEN 100 ELSE 1 END,
+                (coalesce(b.gross, 0) + add_gross) / nullif(greatest(o.equity, 0), 0) * CASE l.limit_unit WHEN 'percentage' THEN 100 ELSE 1 END, NULL,
+                CASE WHEN o.equity <= 0 THEN 'NO_EQUITY' END, NULL)::desk.measured
+            WHEN l.limit_type = 'max_position_size' THEN CASE l.limit_unit
+                WHEN 'units' THEN ROW(abs(o.net), abs(after_net), NULL, NULL, NULL)::desk.measured
+                WHEN 'lots' THEN ROW(abs(o.net) / per_lot, abs(after_net) / per_lot, NULL, NULL, NULL)::desk.measured
+                ELSE ROW(abs(o.net) * mid * value, abs(after_net) * o.price * value, NULL, NULL, NULL)::desk.measured END
+            WHEN l.limit_type = 'max_order_size' THEN ROW(NULL, o.opening / CASE l.limit_unit WHEN 'lots' THEN per_lot ELSE 1 END, NULL, NULL, NULL)::desk.measured
+            WHEN l.limit_type = 'max_order_value' THEN ROW(NULL, o.opening * o.price * value, NULL, NULL, NULL)::desk.measured
+            WHEN l.limit_type = 'max_risk_per_trade' THEN ROW(NULL, o.risk, NULL, CASE WHEN o.stop IS NULL THEN 'STOP_REQUIRED' END, NULL)::desk.measured
+            WHEN l.is_loss THEN desk.measure_loss(o, l.l, l.place)
             -- Without margin there is no level, and nothing to guard.
-            m.before := o.equity / nullif(o.margin_used, 0) * share;
-            m.after := o.equity / nullif(o.margin_used + coalesce(add_gross * o.margin_rate, 0), 0) * share;
-            CONTINUE WHEN m.after IS NULL AND o.margin_used = 0;
-            is_money := false;
-        WHEN 'price_collar' THEN
-            m.after := CASE l.limit_unit WHEN 'pips' THEN abs(o.price - o.mid) / o.pip_size
-                                         WHEN 'fraction' THEN abs(o.price / o.mid - 1) ELSE abs(o.price / o.mid - 1) * 100 END;
-            m.fault := CASE WHEN o.mid IS NULL THEN 'PRICE_UNKNOWN' END;
-            is_money := false;
-        WHEN 'min_stop_distance', 'max_stop_distance' THEN
-            m.after := abs(o.price - o.stop) / o.pip_size;
-            m.fault := CASE WHEN o.stop IS NULL THEN 'STOP_REQUIRED' END;
-        WHEN 'min_risk_reward' THEN
+            WHEN l.limit_type = 'min_margin_level' THEN ROW(
+                o.equity / nullif(o.margin_used, 0) * CASE l.limit_unit WHEN 'percentage' THEN 100 ELSE 1 END,
+                coalesce(o.equity / nullif(o.margin_used + coalesce(add_gross * o.margin_rate, 0), 0) * CASE l.limit_unit WHEN 'percentage' THEN 100 ELSE 1 END,
+                         'Infinity'), NULL, NULL, NULL)::desk.measured
+            WHEN l.limit_type = 'price_collar' THEN ROW(NULL, CASE l.limit_unit WHEN 'pips' THEN abs(o.price - o.mid) / o.pip_size
+                WHEN 'fraction' THEN abs(o.price / o.mid - 1) ELSE abs(o.price / o.mid - 1) * 100 END, NULL,
+                CASE WHEN o.mid IS NULL THEN 'PRICE_UNKNOWN' END, NULL)::desk.measured
+            WHEN l.limit_type IN ('min_stop_distance', 'max_stop_distance') THEN ROW(NULL, abs(o.price - o.stop) / o.pip_size, NULL,
+                CASE WHEN o.stop IS NULL THEN 'STOP_REQUIRED' END, NULL)::desk.measured
             -- After costs: (reward − cost) / (risk + cost), cost being the round trip.
-            m.after := (abs(o.target - o.price) * value - 2 * o.cost_per_unit) / nullif(abs(o.price - o.stop) * value + 2 * o.cost_per_unit, 0);
-            m.fault := CASE WHEN o.stop IS NULL THEN 'STOP_REQUIRED' WHEN o.target IS NULL THEN 'TARGET_REQUIRED' END;
-        WHEN 'duplicate_window' THEN
-            m.after := 0; -- widens what desk.judge_market looks at
-        WHEN 'max_consecutive_losses' THEN
-            m.after := desk.losing_streak(o.account_id, o.day_start);
-        WHEN 'max_spread' THEN
-            m.after := (o.ask - o.bid) / o.pip_size;
-            m.fault := CASE WHEN o.mid IS NULL THEN 'PRICE_UNKNOWN' END;
-        WHEN 'max_price_age' THEN
-            m.after := extract(epoch FROM o.at - o.quoted_at);
-            m.fault := CASE WHEN o.mid IS NULL THEN 'PRICE_UNKNOWN' END;
-        WHEN 'trading_hours' THEN
-            m.after := CASE WHEN desk.is_open(l.parameters -> 'hours', o.at) THEN 0 ELSE 1 END;
-            m.allowed := 0;
-        WHEN 'restricted_instrument' THEN
-            m.after := CASE WHEN l.limit_scope = 'instrument' OR l.parameters -> 'instruments' ? o.instrument THEN 1 ELSE 0 END;
-            m.allowed := 0;
-        ELSE
-            m.fault := 'LIMIT_NOT_ENFORCED';
-        END CASE;
-
-        IF is_money AND m.fault IS NULL THEN
-            IF money IS NULL THEN
-                -- Percentages of what the scope is worth.
-                IF place <> 'account' AND NOT l.is_loss AND l.account_id IS NULL AND place <> 'instrument' THEN
-                    SELECT e.equity INTO share FROM desk.equity_of(place, coalesce(l.scope_identifier, o.portfolio), o.account_id, 'daily', o.currency) e;
-                END IF;
-                m.allowed := share * l.limit_value / CASE l.limit_unit WHEN 'percentage' THEN 100 ELSE 1 END;
-                m.unit := o.currency;
-            ELSIF money <> o.currency THEN
-                rate := desk.convert(o.currency, money);
-                m.before := m.before * rate;
-                m.after := m.after * rate;
-            END IF;
-            IF m.allowed IS NULL THEN
-                m.fault := 'NO_CONVERSION_RATE';
-            END IF;
-        END IF;
-        IF m.after IS NULL AND m.fault IS NULL THEN
-            m.fault := 'NO_CONVERSION_RATE';
-        END IF;
-        IF m.fault IS NULL THEN
-            m.after := round(m.after, 8);
-            m.allowed := round(m.allowed, 8);
-            m.breach := CASE WHEN m.is_minimum THEN m.after < m.allowed
-                             WHEN m.inclusive THEN m.after >= m.allowed ELSE m.after > m.allowed END;
-            m.warned := desk.warning_level(m.allowed, m.allowed * l.warning_threshold / l.limit_value, m.is_minimum);
-            m.over_at_stop := m.is_loss AND m.after + coalesce(o.risk * CASE WHEN money <> o.currency THEN rate ELSE 1 END, 0) >= m.allowed;
-        END IF;
-        measures := measures || m;
-    END LOOP;
-    RETURN measures;
+            WHEN l.limit_type = 'min_risk_reward' THEN ROW(NULL, (abs(o.target - o.price) * value - 2 * o.cost_per_unit)
+                    / nullif(abs(o.price - o.stop) * value + 2 * o.cost_per_unit, 0), NULL,
+                CASE WHEN o.stop IS NULL THEN 'STOP_REQUIRED' WHEN o.target IS NULL THEN 'TARGET_REQUIRED' END, NULL)::desk.measured
+            WHEN l.limit_type = 'duplicate_window' THEN ROW(NULL, 0, NULL, NULL, NULL)::desk.measured -- widens what desk.judge_market looks at
+            WHEN l.limit_type = 'max_spread' THEN ROW(NULL, (o.ask - o.bid) / o.pip_size, NULL, CASE WHEN o.mid IS NULL THEN 'PRICE_UNKNOWN' END, NULL)::desk.measured
+            WHEN l.limit_type = 'max_price_age' THEN ROW(NULL, extract(epoch FROM o.at - o.quoted_at), NULL, CASE WHEN o.mid IS NULL THEN 'PRICE_UNKNOWN' END, NULL)::desk.measured
+            WHEN l.limit_type = 'trading_hours' THEN ROW(NULL, CASE WHEN desk.is_open(l.parameters -> 'hours', o.at) THEN 0 ELSE 1 END, NULL, NULL, NULL)::desk.measured
+            WHEN l.limit_type = 'restricted_instrument' THEN ROW(NULL,
+                CASE WHEN l.limit_scope = 'instrument' OR l.parameters -> 'instruments' ? o.instrument THEN 1 ELSE 0 END, NULL, NULL, NULL)::desk.measured
+            ELSE desk.measure_special(o, l.l, l.place) END AS n,
+            CASE WHEN l.limit_type IN ('max_leverage', 'min_margin_level', 'price_collar', 'trading_hours', 'restricted_instrument') THEN false
+                 ELSE l.money IS NOT NULL OR l.limit_unit IN ('percentage', 'fraction') END AS is_money
+          FROM limited l LEFT JOIN book b ON l.reads_book AND b.scope = l.place
+        OFFSET 0
+    ), weighed AS (
+        SELECT n.*, CASE WHEN n.is_money AND n.money <> o.currency THEN desk.convert(o.currency, n.money) ELSE 1 END AS rate,
+               CASE WHEN n.limit_type IN ('trading_hours', 'restricted_instrument') THEN 0
+                    WHEN NOT n.is_money OR n.money IS NOT NULL THEN n.limit_value
+                    -- Percentages of what the scope is worth.
+                    ELSE coalesce((n.n).share, CASE WHEN n.place IN ('portfolio', 'system') AND (n.l).account_id IS NULL
+                                                    THEN desk.scope_equity(o, n.l, n.place) ELSE o.equity END)
+                         * n.limit_value / CASE n.limit_unit WHEN 'percentage' THEN 100 ELSE 1 END END AS allowed
+          FROM numbered n
+        OFFSET 0
+    ), judged AS (
+        SELECT w.*, round((w.n).after * w.rate, 8) AS after_, round(w.allowed, 8) AS allowed_,
+               CASE WHEN (w.n).fault IS NOT NULL THEN (w.n).fault
+                    WHEN (w.n).after * w.rate IS NULL OR w.allowed IS NULL THEN 'NO_CONVERSION_RATE' END AS fault_
+          FROM weighed w
+    ), stood AS (
+        SELECT j.*, CASE WHEN j.is_minimum THEN j.after_ < j.allowed_ WHEN j.inclusive THEN j.after_ >= j.allowed_ ELSE j.after_ > j.allowed_ END
+                    AND j.fault_ IS NULL AND j.limit_type <> 'duplicate_window' AS breach,
+               coalesce(j.is_loss AND j.after_ + coalesce(o.risk * j.rate, 0) >= j.allowed_, false) AND j.fault_ IS NULL AS over_at_stop
+          FROM judged j
+    )
+    SELECT array_agg(ROW(s.limit_id, s.named, s.limit_scope, (s.n).before * s.rate, s.after_,
+                         CASE WHEN s.fault_ IS NULL THEN s.allowed_ ELSE s.limit_value END,
+                         CASE WHEN s.fault_ IS NULL THEN desk.warning_level(s.allowed_, s.allowed_ * s.warning_threshold / s.limit_value, s.is_minimum) END,
+                         CASE WHEN s.fault_ IS NULL AND s.is_money AND s.money IS NULL THEN o.currency ELSE s.limit_unit END,
+                         s.inclusive, s.is_minimum, s.is_loss, s.breach, s.over_at_stop, s.fault_, (s.n).hint)::desk.limit_measure
+                     ORDER BY s.named, s.limit_scope, s.limit_id)
+      INTO measures
+      FROM stood s
+     WHERE every_one OR s.fault_ IS NOT NULL OR s.breach OR s.over_at_stop OR s.limit_type = 'duplicate_window';
+    RETURN coalesce(measures, '{}');
 END $$;
 
--- Orders accepted in the last 60 s, of an account, of a person, or of all: (t − 60 s, t].
-CREATE OR REPLACE FUNCTION desk.orders_in_a_minute(o desk.order_draft, p_account uuid, p_person text) RETURNS numeric
+-- Orders accepted in the last 60 s, of an account, of a person, or of all: (t − 60 s, t]. Counted no further
+-- than p_most: more is as much too many.
+CREATE OR REPLACE FUNCTION desk.orders_in_a_minute(o desk.order_draft, p_account uuid, p_person text, p_most numeric) RETURNS numeric
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF o.settings ->> 'rate_counts_refused' = 'true' THEN
@@ -645,10 +608,17 @@ BEGIN
                    AND (p_account IS NULL OR l.payload ->> 'account_id' = p_account::text)
                    AND (p_person IS NULL OR lower(l.actor) = lower(p_person)));
     END IF;
-    RETURN (SELECT count(DISTINCT f.client_key) FROM trade_fills f
-             WHERE f.effect = 'open' AND f.filled_at > o.at - interval '60 seconds'
-               AND (p_account IS NULL OR f.account_id = p_account)
-               AND (p_person IS NULL OR lower(f.actor) = lower(p_person)));
+    IF p_account IS NOT NULL THEN
+        RETURN (SELECT count(*)
+                  FROM (SELECT FROM trade_fills f
+                         WHERE f.account_id = p_account AND f.filled_at > o.at - interval '60 seconds' AND f.effect = 'open'
+                         LIMIT p_most + 1) f);
+    END IF;
+    RETURN (SELECT count(*)
+              FROM (SELECT FROM trade_fills f
+                     WHERE f.filled_at > o.at - interval '60 seconds' AND f.effect = 'open'
+                       AND (p_person IS NULL OR lower(f.actor) = lower(p_person))
+                     LIMIT p_most + 1) f);
 END $$;
 CREATE INDEX IF NOT EXISTS idx_audit_log_orders ON desk.audit_log (at) WHERE verb = 'place_trade';
 

@@ -462,7 +462,6 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, p
 DECLARE
     o desk.order_draft := desk.draft_order(p_account, p_instrument, p_side, p_size, p_price, p_stop, p_target, p_signal);
 BEGIN
-    o.is_preview := true;
     RETURN QUERY
     SELECT a.ordinality::integer, a.code, a.severity, a.before, a.measured, a.allowed, a.unit, a.room, a.limit_id, a.message
       FROM unnest(desk.checks(o)) WITH ORDINALITY AS a;

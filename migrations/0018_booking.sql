@@ -462,9 +462,13 @@ DECLARE
         'size', p_size::text, 'price', p_price::text, 'stop', p_stop::text, 'target', p_target::text,
         'signal_id', p_signal, 'reason', p_reason);
 BEGIN
-    -- There the picture is that of the first statement, whatever others committed while this one waited.
-    IF current_setting('transaction_isolation') = 'repeatable read' THEN
-        RETURN desk.refused('ISOLATION_LEVEL', 'Orders are placed in READ COMMITTED or SERIALIZABLE.');
+    -- There the picture is that of the first statement. For one account that is enough: whoever booked or
+    -- changed a limit meanwhile wrote its row, and this order fails with 40001. No row stands for several.
+    IF current_setting('transaction_isolation') = 'repeatable read'
+       AND EXISTS (SELECT FROM risk_limits l
+                    WHERE l.is_active AND (l.limit_scope IN ('portfolio', 'system')
+                                           OR (l.limit_scope = 'instrument' AND l.account_id IS NULL))) THEN
+        RETURN desk.refused('ISOLATION_LEVEL', 'Limits over several accounts are in force: place orders in READ COMMITTED or SERIALIZABLE.');
     END IF;
     answer := desk.claim(p_key, p_fingerprint, p_valid_until, 'place_trade');
     IF answer.outcome IS NOT NULL THEN
@@ -475,6 +479,7 @@ BEGIN
         PERFORM FROM signals g WHERE g.signal_id = p_signal FOR NO KEY UPDATE;
     END IF;
     o := desk.draft_order(p_account, p_instrument, p_side, p_size, p_price, p_stop, p_target, p_signal);
+    o.is_preview := false;
     FOREACH checked IN ARRAY desk.checks(o) LOOP
         CONTINUE WHEN checked.severity = 'info';
         IF checked.severity = 'reject' AND rejected.code IS NULL THEN

@@ -7,6 +7,22 @@ LANGUAGE sql STABLE AS $$
         l.scope_identifier, CASE l.limit_scope WHEN 'account' THEN 'every account' ELSE 'the whole desk' END))
 $$;
 
+-- Locks what a limit governs, so that no order is being judged while it changes. Written, not only
+-- locked: an order whose picture is older than the change then fails and is tried again.
+CREATE OR REPLACE FUNCTION desk.lock_limit(l risk_limits) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF l.account_id IS NULL THEN
+        PERFORM pg_advisory_xact_lock(hashtextextended('tmt:risk', 0));
+        IF l.limit_scope = 'account' THEN
+            PERFORM FROM accounts a ORDER BY a.account_id FOR NO KEY UPDATE;
+            UPDATE accounts a SET last_trade_at = a.last_trade_at;
+        END IF;
+    ELSE
+        UPDATE accounts a SET last_trade_at = a.last_trade_at WHERE a.account_id = l.account_id;
+    END IF;
+END $$;
+
 -- ---- new limits -------------------------------------------------------------------------------
 
 -- Adds a limit. All limits must pass, so one more can only tighten: it takes effect at once, by one person.
@@ -366,6 +382,36 @@ END $$;
 
 -- ---- the audit chain --------------------------------------------------------------------------
 
+ALTER TABLE desk.audit_head ADD COLUMN IF NOT EXISTS prev_hash bytea;  -- of the line that moved the head here
+
+-- The hash of one line. Fields are joined with their lengths, so that no two lines read the same.
+CREATE OR REPLACE FUNCTION desk.audit_hash(p_prev bytea, p_seq bigint, p_at timestamptz, p_actor text, p_verb text,
+    p_key uuid, p_outcome text, p_code text, p_subject uuid, p_payload jsonb) RETURNS bytea
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT sha256(p_prev || convert_to(string_agg(length(f.field) || ':' || f.field || ',', '' ORDER BY f.n), 'UTF8'))
+              FROM unnest(ARRAY[p_seq::text, desk.stamp(p_at), p_actor, p_verb, coalesce(p_key::text, ''), p_outcome,
+                                coalesce(p_code, ''), coalesce(p_subject::text, ''), p_payload::text]) WITH ORDINALITY AS f (field, n));
+END $$;
+
+-- The number comes from the head, which stays locked until commit: an identity column is drawn before
+-- the lock, and concurrent writers would chain out of order. Last in every verb, so the wait is short.
+CREATE OR REPLACE FUNCTION desk.audit(p_verb text, p_key uuid, p_verdict desk.verdict, p_payload jsonb) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    head    desk.audit_head%ROWTYPE;
+    written timestamptz := clock_timestamp();
+    payload jsonb := coalesce(p_payload, '{}');
+BEGIN
+    UPDATE desk.audit_head h
+       SET seq = h.seq + 1, prev_hash = h.hash,
+           hash = desk.audit_hash(h.hash, h.seq + 1, written, session_user::text, p_verb, p_key, p_verdict.outcome, p_verdict.code,
+                                  p_verdict.subject, payload)
+    RETURNING * INTO head;
+    INSERT INTO desk.audit_log VALUES (head.seq, written, session_user, p_verb, p_key, p_verdict.outcome, p_verdict.code,
+        p_verdict.subject, payload, head.prev_hash, head.hash);
+END $$;
+
 -- The chain against a head that was written down elsewhere: a tail that was cut, with its head moved
 -- back, fits in itself, but no longer reaches what was exported.
 CREATE OR REPLACE FUNCTION desk.audit_verify(p_seq bigint, p_hash bytea, OUT bad_seq bigint, OUT reason text) RETURNS SETOF record
@@ -388,3 +434,42 @@ GRANT EXECUTE ON FUNCTION
     desk.create_limit(uuid, bytea, timestamptz, uuid, text, text, text, numeric, text, numeric, timestamptz, jsonb, text),
     desk.retire_limit(uuid, bytea, timestamptz, uuid, timestamptz, text) TO tmt_risk_officer;
 GRANT EXECUTE ON FUNCTION desk.watch_limits() TO tmt_agent, tmt_admin;
+
+-- ---- notes of changes -------------------------------------------------------------------------
+
+-- One statement per note instead of three: nearly every write has three of them.
+DO $$
+DECLARE
+    watched record;
+BEGIN
+    FOR watched IN
+        SELECT * FROM (VALUES ('accounts', 'account_id'), ('positions', 'position_id'), ('trades', 'trade_id'),
+                              ('signals', 'signal_id'), ('risk_events', 'event_id'), ('risk_limits', 'limit_id'),
+                              ('trading_halts', 'halt_id'), ('agents', 'agent_id'), ('instruments', 'instrument')) AS t (kind, key)
+    LOOP
+        -- An UPDATE that changes nothing (a lock) is not a change. More rows than a console would read one
+        -- by one are noted as "read the whole pane".
+        EXECUTE format($body$
+            CREATE OR REPLACE FUNCTION desk.note_%1$s() RETURNS trigger
+            LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $fn$
+            BEGIN
+                IF TG_OP = 'UPDATE' THEN
+                    INSERT INTO desk.change_log (xid, kind, id, at)
+                    SELECT DISTINCT pg_current_xact_id(), %3$L, CASE WHEN c.n <= 500 THEN c.id END, clock_timestamp()
+                      FROM (SELECT n.%2$I::text AS id, count(*) OVER () AS n FROM new_rows n LEFT JOIN old_rows o USING (%2$I)
+                             WHERE o.* IS DISTINCT FROM n.*) c;
+                ELSIF TG_OP = 'INSERT' THEN
+                    INSERT INTO desk.change_log (xid, kind, id, at)
+                    SELECT pg_current_xact_id(), %3$L, c.id, clock_timestamp()
+                      FROM (SELECT n.%2$I::text AS id, count(*) OVER () AS n FROM (SELECT %2$I FROM new_rows LIMIT 501) n) c WHERE c.n <= 500
+                    UNION ALL SELECT pg_current_xact_id(), %3$L, NULL, clock_timestamp() FROM (SELECT FROM new_rows OFFSET 500 LIMIT 1) more;
+                ELSE
+                    INSERT INTO desk.change_log (xid, kind, id, at)
+                    SELECT pg_current_xact_id(), %3$L, c.id, clock_timestamp()
+                      FROM (SELECT o.%2$I::text AS id, count(*) OVER () AS n FROM (SELECT %2$I FROM old_rows LIMIT 501) o) c WHERE c.n <= 500
+                    UNION ALL SELECT pg_current_xact_id(), %3$L, NULL, clock_timestamp() FROM (SELECT FROM old_rows OFFSET 500 LIMIT 1) more;
+                END IF;
+                RETURN NULL;
+            END $fn$ $body$, watched.kind, watched.key, watched.kind);
+    END LOOP;
+END $$;

@@ -5,7 +5,7 @@ use rust_decimal::dec;
 use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
-use crate::book::{Book, Verdict, buy, call, place, sell, sqlstate, verb};
+use crate::book::{Book, Order, Verdict, buy, call, place, sell, sqlstate, verb};
 
 #[tokio::test]
 async fn a_repeated_key_gets_the_first_answer_again() {
@@ -126,12 +126,19 @@ async fn a_request_that_comes_too_late_is_refused_by_the_clock_of_the_database()
 }
 
 #[tokio::test]
-async fn an_order_in_a_session_with_a_frozen_picture_is_refused() {
+async fn an_order_in_a_session_with_a_frozen_picture_is_refused_under_wide_limits() {
     let book = Book::open().await;
     let trader = book.trader().await;
     let order = buy(dec!(10000));
+    // The row of one account cannot guard a limit over several.
+    let wide = "account_id, limit_type, limit_scope, limit_value, limit_unit";
+    let id = book.limit(wide, "NULL, 'max_exposure', 'system', 1000000, 'USD'").await;
     trader.batch_execute("SET default_transaction_isolation = 'repeatable read'").await.unwrap();
     place(&trader, &order).await.refused("ISOLATION_LEVEL");
+    book.run(&format!("DELETE FROM risk_limits WHERE limit_id = '{id}'")).await;
+    place(&trader, &Order { key: Uuid::new_v4(), size: dec!(9000), ..order.clone() })
+        .await
+        .accepted();
 
     trader.batch_execute("SET default_transaction_isolation = 'serializable'").await.unwrap();
     place(&trader, &order).await.accepted();
