@@ -155,8 +155,8 @@ const FORMS: &[Row] = &[
     (
         Form::DayFloor,
         "drawdown",
-        &["rule", "pct", "balance_at_reset"],
-        &["initial", "equity_at_reset", "closed_today", "floating"],
+        &["rule", "balance_at_reset"],
+        &["pct", "amount", "initial", "equity_at_reset", "closed_today", "floating"],
     ),
     (Form::OnTheFloor, "drawdown", &["floor", "equity"], &[]),
     (

@@ -1,6 +1,5 @@
 //! Floors under equity.
 
-use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tmt::domain::drawdown::{
     self, DailyLossColumn, DayBase, DayLoss, Edge, Peaks, Trail, standing,
@@ -55,12 +54,15 @@ pub(super) fn end_of_day(vector: &Vector) -> Judged {
 }
 
 /// What a rule of the day is called in the vectors.
-pub(crate) fn day_rule(rule: &str, pct: Decimal) -> Result<(DayBase, DayLoss), String> {
+fn day_rule(input: &Value) -> Result<(DayBase, DayLoss), String> {
+    let rule = input.word("rule")?;
     let text = rule.replace("_at_reset", "").replace(' ', "");
     let (base, loss) = if let Some(base) = text.strip_suffix("-pct*initial") {
-        (base, DayLoss::OfInitial(pct))
+        (base, DayLoss::OfInitial(input.number("pct")?))
     } else if let Some(base) = text.strip_suffix("*(1-pct)") {
-        (base, DayLoss::OfDayStart(pct))
+        (base, DayLoss::OfDayStart(input.number("pct")?))
+    } else if let Some(base) = text.strip_suffix("-amount") {
+        (base, DayLoss::Amount(input.number("amount")?))
     } else {
         return Err(format!("the rule {rule}"));
     };
@@ -76,7 +78,7 @@ pub(crate) fn day_rule(rule: &str, pct: Decimal) -> Result<(DayBase, DayLoss), S
 /// DD-04 to DD-06.
 pub(super) fn day(vector: &Vector) -> Judged {
     let input = &vector.input;
-    let (base, loss) = day_rule(input.word("rule")?, input.number("pct")?)?;
+    let (base, loss) = day_rule(input)?;
     let balance = input.number("balance_at_reset")?;
     let at_reset = input.number_if_any("equity_at_reset")?.unwrap_or(balance);
     // Only rules of the initial balance are given one.

@@ -91,10 +91,16 @@ pub(super) fn validation(vector: &Vector) -> Judged {
             faults.push("SIZE_OUT_OF_RANGE");
         }
     }
-    if let Some(price) = price
-        && let Err(why) = levels::check(side, price, stop, target)
-    {
-        faults.push(why.code());
+    if let Some(price) = price {
+        if let Err(why) = levels::check(side, price, stop, target) {
+            faults.push(why.code());
+        } else if let (Some(stop), Some(target)) = (stop, target) {
+            let (reward, risk) = ((target - price).abs(), (price - stop).abs());
+            let ratio = some(levels::reward_to_risk(reward, risk, Decimal::ZERO))?;
+            if Column::REWARD_TO_RISK.keep(ratio).is_none() {
+                faults.push("RR_OUT_OF_RANGE");
+            }
+        }
     }
     Ok(json!({ "error": faults.first() }))
 }

@@ -85,6 +85,8 @@ pub(super) async fn day_floor(scene: &Scene, vector: &Vector) -> Judged {
         (base, "initial")
     } else if let Some(base) = text.strip_suffix("*(1-pct)") {
         (base, "day_start")
+    } else if let Some(base) = text.strip_suffix("-amount") {
+        (base, "amount")
     } else {
         return Err(format!("the rule {text}"));
     };
@@ -92,7 +94,11 @@ pub(super) async fn day_floor(scene: &Scene, vector: &Vector) -> Judged {
     let balance = input.number("balance_at_reset")?;
     let at_reset = input.number_if_any("equity_at_reset")?.unwrap_or(balance);
     let initial = input.number_if_any("initial")?.unwrap_or(balance);
-    let rule = json!({ "base": base, "of": of, "fraction": input.word("pct")? });
+    let rule = if of == "amount" {
+        json!({ "base": base, "amount": input.word("amount")? })
+    } else {
+        json!({ "base": base, "of": of, "fraction": input.word("pct")? })
+    };
     let sql =
         format!("SELECT round(desk.day_floor('{rule}', {initial}, {balance}, {at_reset}), 2)");
     let floor = scene.number(&sql).await?;
@@ -152,23 +158,18 @@ pub(super) async fn daily_loss_column(scene: &Scene, vector: &Vector) -> Judged 
 pub(super) async fn equity(scene: &Scene, vector: &Vector) -> Judged {
     let input = &vector.input;
     scene.account(ALPHA, "USD", input.number("balance")?).await?;
-    // The first position takes all the margin; each one's P&L is what the vector says.
+    // One position takes all the margin and has no P&L; the others have that of the vector.
     let used = input.number("margin_used")?;
-    for (at, unrealized) in input.numbers("unrealized")?.into_iter().enumerate() {
-        let base = format!("XX{}", char::from(b'A' + u8::try_from(at).map_err(|e| e.to_string())?));
-        let instrument = scene.instrument(&base, "USD", Decimal::ONE).await?;
-        if at == 0 {
-            scene
-                .run(&format!(
-                    "UPDATE instruments SET margin_rate = 1 WHERE instrument = '{instrument}'"
-                ))
-                .await?;
-        }
-        let size = if at == 0 { used } else { Decimal::ONE };
+    let unrealized = input.numbers("unrealized")?;
+    let held = unrealized.into_iter().map(|pnl| (Decimal::ONE, 0, pnl));
+    let margined = (used > Decimal::ZERO).then_some((used, 1, Decimal::ZERO));
+    for (at, (size, rate, pnl)) in held.chain(margined).enumerate() {
+        let instrument = scene.instrument(&format!("X{at}"), "USD", Decimal::ONE).await?;
         scene
             .own(&format!(
-                "INSERT INTO positions (account_id, instrument, position_type, total_size, average_entry_price, current_price, unrealized_pnl)
-                 VALUES ('{ALPHA}', '{instrument}', 'LONG', {size}, 1, 1, {unrealized})"
+                "UPDATE instruments SET margin_rate = {rate} WHERE instrument = '{instrument}';
+                 INSERT INTO positions (account_id, instrument, position_type, total_size, average_entry_price, current_price, unrealized_pnl)
+                 VALUES ('{ALPHA}', '{instrument}', 'LONG', {size}, 1, 1, {pnl})"
             ))
             .await?;
     }
@@ -183,20 +184,22 @@ pub(super) async fn equity(scene: &Scene, vector: &Vector) -> Judged {
 
 /// RND-01 and RND-02: as the columns round, which are of that many decimals.
 pub(super) async fn rounding(scene: &Scene, vector: &Vector) -> Judged {
-    let (table, column) = match vector.input.count("dp")? {
-        2 => ("trades", "position_size"),
-        5 => ("trades", "entry_price"),
-        places => return Err(format!("no column has {places} decimals")),
-    };
+    let places = vector.input.count("dp")?;
+    let column = if places == 5 { "entry_price" } else { "position_size" };
     let mut kept = Vec::new();
     for value in vector.input.numbers("values")? {
-        kept.push(scene.kept(table, column, &format!("SELECT {value}")).await?);
+        kept.push(if places == 2 || places == 5 {
+            scene.kept("trades", column, &format!("SELECT {value}")).await?
+        } else {
+            scene.value(&format!("SELECT round({value}, {places})")).await?
+        });
     }
     let mut found = json!({ "postgres": kept, "bankers_for_contrast": OTHER_SIDE });
     if vector.expected.get("overflow").is_some() {
         let mut over = Vec::new();
         for value in vector.expected.list("overflow")? {
-            if scene.kept(table, column, &format!("SELECT {}", decimal(value)?)).await?.is_null() {
+            if scene.kept("trades", column, &format!("SELECT {}", decimal(value)?)).await?.is_null()
+            {
                 over.push(value);
             }
         }

@@ -82,20 +82,32 @@ const MONEY: &[(&str, &str)] = &[
 const PRICES: &[(&str, &str)] =
     &[("positions", "average_entry_price"), ("positions", "current_price")];
 
-/// NET-01 to NET-09.
-pub(super) async fn netting(scene: &Scene, vector: &Vector) -> Judged {
-    let input = &vector.input;
+/// Makes the instrument and the columns that the fills of a vector need; returns the instrument, its
+/// quote currency and what that was last worth.
+async fn prepare(scene: &Scene, input: &Value) -> Result<(String, &'static str, Decimal), String> {
     if input.word("mode")? != "netting" || input.word("cost_method")? != "average" {
         return Err("it is not netting by average cost".to_owned());
     }
-    if input.get("money_dp").is_some() {
-        widen(scene, MONEY, input.count("money_dp")?).await?;
+    for (places, columns) in [("money_dp", MONEY), ("price_dp", PRICES)] {
+        if input.get(places).is_some() {
+            widen(scene, columns, input.count(places)?).await?;
+        }
     }
-    if input.get("price_dp").is_some() {
-        widen(scene, PRICES, input.count("price_dp")?).await?;
-    }
+    let rates: Vec<Decimal> = input
+        .list("fills")?
+        .iter()
+        .map(|fill| fill.number("fx_quote_to_account"))
+        .collect::<Result<_, _>>()?;
     // The currency of an account has three letters; what it is called is not what this is about.
-    let instrument = scene.instrument("XXX", "USD", input.number("contract_size")?).await?;
+    let quote = if rates.iter().all(|rate| *rate == Decimal::ONE) { "USD" } else { "QQQ" };
+    let instrument = scene.instrument("XXX", quote, input.number("contract_size")?).await?;
+    Ok((instrument, quote, rates.last().copied().unwrap_or(Decimal::ONE)))
+}
+
+/// NET-01 to NET-09.
+pub(super) async fn netting(scene: &Scene, vector: &Vector) -> Judged {
+    let input = &vector.input;
+    let (instrument, quote, fx) = prepare(scene, input).await?;
     let mut steps = Vec::new();
     for fill in input.list("fills")? {
         let key = book(scene, &instrument, fill, None).await?;
@@ -103,7 +115,10 @@ pub(super) async fn netting(scene: &Scene, vector: &Vector) -> Judged {
     }
     let mut found = json!({ "steps": steps });
     if let Some(mark) = vector.expected.number_if_any("mark")? {
-        scene.rate("XXX", "USD", mark).await?;
+        scene.rate("XXX", quote, mark).await?;
+        if quote != "USD" {
+            scene.worth(quote, fx).await?;
+        }
         scene.run("SELECT desk.mark_to_market()").await?;
         found["mark"] = json!(mark);
         found["unrealized_exact_cost"] =
@@ -252,17 +267,26 @@ pub(super) async fn hedging(scene: &Scene, vector: &Vector) -> Judged {
     }))
 }
 
+/// Opens and closes a trade that wins or loses an amount: one unit of money for each unit of size.
+async fn win_or_lose(scene: &Scene, instrument: &str, net: Decimal) -> Result<(), String> {
+    let (size, sold) = match net {
+        net if net.is_zero() => (Decimal::ONE, "2"),
+        net if net.is_sign_negative() => (net.abs(), "1"),
+        net => (net, "3"),
+    };
+    for (side, price) in [("BUY", "2"), ("SELL", sold)] {
+        let fill = json!({"side": side, "size": size.to_string(), "price": price});
+        book(scene, instrument, &fill, None).await?;
+    }
+    Ok(())
+}
+
 /// ACC-02: a loss beyond the balance is a fact, is stored, and ends trading.
 pub(super) async fn gap_loss(scene: &Scene, vector: &Vector) -> Judged {
     let net = vector.input.number("close_net")?;
     let instrument = scene.instrument("XXX", "USD", Decimal::ONE).await?;
     scene.account(ALPHA, "USD", vector.input.number("balance")?).await?;
-    // Each unit loses one.
-    let (first, last) = if net.is_sign_negative() { ("SELL", "BUY") } else { ("BUY", "SELL") };
-    for (side, price) in [(first, "1"), (last, "2")] {
-        let fill = json!({"side": side, "size": net.abs().to_string(), "price": price});
-        book(scene, &instrument, &fill, None).await?;
-    }
+    win_or_lose(scene, &instrument, net).await?;
     let of = |what: &str| format!("SELECT a.{what} FROM accounts a WHERE a.account_id = '{ALPHA}'");
     Ok(json!({
         "balance_after": scene.value(&of("current_balance")).await?,
@@ -306,13 +330,7 @@ pub(super) async fn swap_nights(scene: &Scene, vector: &Vector) -> Judged {
 pub(super) async fn performance(scene: &Scene, vector: &Vector) -> Judged {
     let instrument = scene.instrument("XXX", "USD", Decimal::ONE).await?;
     for net in vector.input.numbers("net_pnls")? {
-        let (bought, sold) = if net.is_sign_negative() { ("2", "1") } else { ("1", "2") };
-        let size = if net.is_zero() { Decimal::ONE } else { net.abs() };
-        for (side, price) in [("BUY", bought), ("SELL", if net.is_zero() { bought } else { sold })]
-        {
-            let fill = json!({"side": side, "size": size.to_string(), "price": price});
-            book(scene, &instrument, &fill, None).await?;
-        }
+        win_or_lose(scene, &instrument, net).await?;
     }
     let of = |figure: &str, places: u32| {
         format!(

@@ -35,16 +35,11 @@ pub(super) async fn trade_risk(scene: &Scene, vector: &Vector) -> Judged {
     let (fx, base) = (input.word("fx_quote_to_account")?, input.number("risk_base")?);
     scene.account(ALPHA, "USD", base).await?;
     let contract = input.number_if_any("contract_size")?.unwrap_or(Decimal::ONE);
-    // An instrument in a currency that is worth `fx`; quoted the way round that keeps its digits.
-    let quote =
-        if decimal(input.at("fx_quote_to_account")?)? == Decimal::ONE { "USD" } else { "QQQ" };
+    // An instrument in a currency that is worth so much.
+    let worth = input.number("fx_quote_to_account")?;
+    let quote = if worth == Decimal::ONE { "USD" } else { "QQQ" };
     if quote == "QQQ" {
-        scene
-            .run(&format!(
-                "INSERT INTO fx_rates (from_currency, to_currency, rate, as_of)
-                 SELECT 'USD', 'QQQ', 1 / {fx}::numeric, clock_timestamp()"
-            ))
-            .await?;
+        scene.worth(quote, worth).await?;
     }
     let instrument = scene.instrument("XXX", quote, contract).await?;
     let percent = input.number("max_risk_per_trade_fraction")? * Decimal::ONE_HUNDRED;
@@ -189,13 +184,21 @@ pub(super) async fn duplicates(scene: &Scene, vector: &Vector) -> Judged {
         ))
         .await?;
     let mut results = Vec::new();
+    let mut owners: Vec<String> = Vec::new();
     for row in vector.input.list("orders")? {
         let parts: Vec<&str> = row.word("k")?.split('|').collect();
-        let [_, instrument, order_side, size, price] = parts[..] else {
+        let [owner, instrument, order_side, size, price] = parts[..] else {
             return Err(format!("the order {row}"));
         };
+        if !owners.iter().any(|known| known == owner) {
+            owners.push(owner.to_owned());
+        }
         let number = |text: &str| text.parse::<Decimal>().map_err(|error| error.to_string());
-        let order = bare(instrument, side(order_side), number(size)?, number(price)?);
+        let (base, quote) = currencies(instrument)?;
+        let instrument = scene.instrument(base, quote, Decimal::ONE).await?;
+        let mut order = bare(&instrument, side(order_side), number(size)?, number(price)?);
+        let account = owners.iter().position(|known| known == owner).unwrap_or_default();
+        order.account = scene.accounts(2.max(account + 1)).await?.swap_remove(account);
         let at = moment(row.number("t")?);
         let lines = scene.lines(&order, Some(&at), "DUPLICATE_ORDER").await?;
         let line = lines.first().ok_or("no line DUPLICATE_ORDER")?;
@@ -211,11 +214,14 @@ pub(super) async fn duplicates(scene: &Scene, vector: &Vector) -> Judged {
 /// LIM-03: what is opposite closes, what is not is an order.
 pub(super) async fn reduce_only(scene: &Scene, vector: &Vector) -> Judged {
     let input = &vector.input;
-    if !input.number("pending_close")?.is_zero() {
-        return Err("closes here are done when they are asked for: none is ever pending".to_owned());
-    }
     let held = input.at("position")?;
     scene.hold(ALPHA, "EUR_USD", held.word("side")?, held.number("size")?, dec!(1.1)).await?;
+    // A close is done when it is asked for: none is ever pending, and one that was asked for counts.
+    let pending = input.number("pending_close")?;
+    if !pending.is_zero() {
+        let opposite = if side(held.word("side")?) == "BUY" { "SELL" } else { "BUY" };
+        accepted(scene, &bare("EUR_USD", opposite, pending, dec!(1.1)), "now()").await?;
+    }
     scene
         .run(&format!(
             "UPDATE accounts SET status = '{}' WHERE account_id = '{ALPHA}'",

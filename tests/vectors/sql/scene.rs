@@ -105,6 +105,16 @@ impl Scene {
         self.quote(from, to, &rate, &rate).await
     }
 
+    /// Stores what a currency is worth in USD, the way round that keeps more of its digits.
+    pub(super) async fn worth(&self, currency: &str, fx: Decimal) -> Result<(), String> {
+        let (from, to, rate) = if fx < Decimal::ONE {
+            ("USD", currency, format!("1 / {fx}::numeric"))
+        } else {
+            (currency, "USD", fx.to_string())
+        };
+        self.quote(from, to, &rate, &rate).await
+    }
+
     /// Stores bid and ask of a pair, as of now.
     pub(super) async fn quote(
         &self,
@@ -115,7 +125,7 @@ impl Scene {
     ) -> Result<(), String> {
         self.run(&format!(
             "INSERT INTO fx_rates (from_currency, to_currency, rate, bid, ask, as_of)
-             VALUES ('{from}', '{to}', ({bid}::numeric + {ask}) / 2, {bid}, {ask}, clock_timestamp())
+             VALUES ('{from}', '{to}', (({bid})::numeric + ({ask})) / 2, {bid}, {ask}, clock_timestamp())
              ON CONFLICT (from_currency, to_currency) DO UPDATE SET rate = EXCLUDED.rate, bid = EXCLUDED.bid,
                 ask = EXCLUDED.ask, as_of = EXCLUDED.as_of"
         ))
@@ -154,6 +164,25 @@ impl Scene {
         .await
     }
 
+    /// The accounts of the desk, and as many more of the same portfolio as are asked for.
+    pub(super) async fn accounts(&self, count: usize) -> Result<Vec<String>, String> {
+        let mut all = vec![ALPHA.to_owned(), BRAVO.to_owned()];
+        while all.len() < count {
+            let account = uuid::Uuid::new_v4().to_string();
+            self.run(&format!(
+                "INSERT INTO accounts (account_id, account_name, broker, platform, account_type, base_currency, initial_balance,
+                                       current_balance, available_balance, equity, max_daily_loss, max_total_drawdown, metadata)
+                 SELECT '{account}', '{account}', broker, platform, account_type, base_currency, initial_balance, current_balance,
+                        available_balance, equity, max_daily_loss, max_total_drawdown, metadata
+                   FROM accounts WHERE account_id = '{ALPHA}'"
+            ))
+            .await?;
+            all.push(account);
+        }
+        all.truncate(count);
+        Ok(all)
+    }
+
     /// Puts a position where it is, as another program would.
     pub(super) async fn hold(
         &self,
@@ -164,8 +193,11 @@ impl Scene {
         price: Decimal,
     ) -> Result<(), String> {
         self.run(&format!(
-            "INSERT INTO positions (account_id, instrument, position_type, total_size, average_entry_price)
-             VALUES ('{account}', '{instrument}', '{direction}', {size}, {price})"
+            "INSERT INTO positions (account_id, instrument, netting_key, position_type, total_size, average_entry_price)
+             SELECT '{account}', '{instrument}',
+                    coalesce((SELECT gen_random_uuid()::text FROM positions p
+                               WHERE p.account_id = '{account}' AND p.instrument = '{instrument}' LIMIT 1), ''),
+                    '{direction}', {size}, {price}"
         ))
         .await
     }
@@ -230,9 +262,6 @@ pub(super) fn bare(instrument: &str, side: &'static str, size: Decimal, price: D
 pub(super) fn side(word: &str) -> &'static str {
     if word == "BUY" || word == "LONG" { "BUY" } else { "SELL" }
 }
-
-/// The accounts of the scene.
-pub(super) const ACCOUNTS: [&str; 2] = [ALPHA, BRAVO];
 
 fn why(error: &tokio_postgres::Error, sql: &str) -> String {
     let code = error.code().map_or("", |state| state.code()).to_owned();
