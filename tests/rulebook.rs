@@ -1,6 +1,6 @@
 //! The rulebook: every `desk` function and trigger on real PostgreSQL, called as SQL.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a fixture that fails, fails its test")]
+#![expect(clippy::unwrap_used, reason = "a fixture that fails, fails its test")]
 
 #[path = "support/database.rs"]
 mod database;
@@ -19,11 +19,11 @@ mod booking;
 mod changes;
 #[path = "rulebook/flattening.rs"]
 mod flattening;
-#[path = "rulebook/golden.rs"]
-mod golden;
 #[path = "rulebook/netting.rs"]
 mod netting;
 #[path = "rulebook/oversight.rs"]
 mod oversight;
 #[path = "rulebook/requests.rs"]
 mod requests;
+#[path = "rulebook/valuing.rs"]
+mod valuing;

@@ -113,6 +113,9 @@ pub(super) async fn netting(scene: &Scene, vector: &Vector) -> Judged {
         let key = book(scene, &instrument, fill, None).await?;
         steps.push(step(scene, key).await?);
     }
+    if scene.text("SELECT r.field FROM desk.reconcile() r").await?.is_some() {
+        return Err("the rows are not what their fills make of them".to_owned());
+    }
     let mut found = json!({ "steps": steps });
     if let Some(mark) = vector.expected.number_if_any("mark")? {
         scene.rate("XXX", quote, mark).await?;
