@@ -17,12 +17,16 @@ mod book;
 mod booking;
 #[path = "rulebook/changes.rs"]
 mod changes;
+#[path = "rulebook/days.rs"]
+mod days;
 #[path = "rulebook/flattening.rs"]
 mod flattening;
 #[path = "rulebook/netting.rs"]
 mod netting;
 #[path = "rulebook/oversight.rs"]
 mod oversight;
+#[path = "rulebook/reconciling.rs"]
+mod reconciling;
 #[path = "rulebook/requests.rs"]
 mod requests;
 #[path = "rulebook/valuing.rs"]

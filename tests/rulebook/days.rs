@@ -1,0 +1,289 @@
+//! Trading days, weeks and months: where they begin, the roll, and how trades did.
+
+use rust_decimal::dec;
+use serde_json::Value;
+
+use crate::book::{ALPHA, BRAVO, Book, buy, close, place, verb};
+
+fn vector(id: &str) -> Value {
+    let file: Value = serde_json::from_str(include_str!("../golden-vectors.json")).unwrap();
+    let all = file.get("vectors").unwrap().as_array().unwrap();
+    all.iter().find(|v| v.get("id").unwrap() == id).unwrap().clone()
+}
+
+fn word<'a>(value: &'a Value, path: &str) -> &'a str {
+    value.pointer(path).and_then(Value::as_str).unwrap_or_else(|| panic!("{path} in {value}"))
+}
+
+/// Starts and ends of a period, in UTC.
+async fn period(book: &Book, zone: &str, reset: &str, kind: &str, at: &str) -> String {
+    let sql = format!(
+        "SELECT concat_ws(' ', desk.stamp(starts), desk.stamp(ends))
+           FROM desk.period('{{\"tz\": \"{zone}\", \"reset_time\": \"{reset}\"}}', '{kind}', '{at}')"
+    );
+    book.text(&sql).await.replace(".000000Z", "Z")
+}
+
+/// Lets the running periods of an account have begun and ended some days earlier.
+async fn shift(book: &Book, account: &str, days: u32) {
+    book.run(&format!(
+        "UPDATE performance_metrics SET period_start = period_start - interval '{days} days', period_end = period_end - interval '{days} days'
+          WHERE account_id = '{account}';
+         UPDATE accounts SET created_at = created_at - interval '1 year'"
+    ))
+    .await;
+}
+
+/// The daily rows of alpha, oldest first.
+const DAYS: &str = "SELECT string_agg(concat_ws(' ', round(extract(epoch FROM period_start - date_trunc('day', now(), 'UTC')) / 86400),
+        start_balance, start_equity, coalesce(end_balance::text, '-'), coalesce(end_equity::text, '-'), peak_eod_balance,
+        CASE WHEN is_estimated THEN 'estimated' END), '; ' ORDER BY period_start)
+    FROM performance_metrics WHERE period_type = 'daily' AND account_id = 'a0000000-0000-7000-8000-000000000001'";
+
+#[tokio::test]
+async fn days_weeks_and_months_begin_in_the_zone_of_the_account() {
+    let book = Book::open().await;
+    // Whatever zone the session is in.
+    book.run("SET timezone = 'Pacific/Kiritimati'").await;
+    let days = vector("DD-10");
+    for (_, day) in days.pointer("/expected/days").unwrap().as_object().unwrap() {
+        let start = word(day, "/start_utc");
+        let found = period(&book, "Europe/Prague", "00:00", "daily", start).await;
+        assert!(found.starts_with(start), "{found}");
+        let hours = format!(
+            "SELECT (extract(epoch FROM ends - starts) / 3600)::int FROM desk.period('{{\"tz\": \"Europe/Prague\"}}', 'daily', '{start}')"
+        );
+        assert_eq!(book.text(&hours).await, day.get("hours").unwrap().to_string());
+    }
+    let rolls = vector("DD-11");
+    for (_, roll) in rolls.pointer("/expected/roll_utc").unwrap().as_object().unwrap() {
+        let roll = roll.as_str().unwrap();
+        let found = period(&book, "America/New_York", "17:00", "daily", roll).await;
+        assert!(found.starts_with(roll), "{found}");
+    }
+    // LIM-09.
+    let windows = vector("LIM-09");
+    for (kind, name) in
+        [("daily", "day_start"), ("weekly", "week_start"), ("monthly", "month_start")]
+    {
+        let found =
+            period(&book, "Europe/Prague", "00:00", kind, word(&windows, "/input/now")).await;
+        assert!(found.starts_with(word(&windows, &format!("/expected/{name}"))), "{found}");
+    }
+    // Nobody can read that zone: the account goes on, by UTC.
+    let found = period(&book, "Europe/Atlantis", "00:00", "weekly", "2025-06-04T10:00:00Z").await;
+    assert_eq!(found, "2025-06-02T00:00:00Z 2025-06-09T00:00:00Z");
+}
+
+#[tokio::test]
+async fn every_instant_lies_in_the_one_period_that_is_said_to_contain_it() {
+    let book = Book::open().await;
+    // A reset in the hour that summer time skips or repeats is the hard case.
+    let gaps = "SELECT count(*) FROM
+            (VALUES ('Europe/Prague', '02:30'), ('America/New_York', '01:30'), ('America/New_York', '17:00'),
+                    ('Asia/Beirut', '00:00'), ('Australia/Lord_Howe', '01:45')) z (tz, reset),
+            (VALUES ('daily'), ('weekly'), ('monthly')) k (kind),
+            generate_series('2025-03-01'::timestamptz, '2025-12-01', interval '7 hours 10 minutes') at,
+            LATERAL desk.period(jsonb_build_object('tz', tz, 'reset_time', reset), kind, at) p,
+            LATERAL desk.period(jsonb_build_object('tz', tz, 'reset_time', reset), kind, p.ends) next
+        WHERE NOT (p.starts <= at AND at < p.ends AND next.starts = p.ends AND next.ends > p.ends)";
+    assert_eq!(book.text(gaps).await, "0");
+}
+
+#[tokio::test]
+async fn a_day_that_nobody_saw_begin_has_its_row_and_says_that_it_is_an_estimate() {
+    let book = Book::open().await;
+    let trader = book.trader().await;
+    place(&trader, &buy(dec!(100000))).await.accepted();
+    close(&trader, book.position().await, None, Some(dec!(1.105))).await.accepted();
+    assert_eq!(book.text(DAYS).await, "0 100000.00 100000.00 - - 100000.00");
+    // The fills go back with the day in which they were made; then three days of nothing.
+    shift(&book, ALPHA, 3).await;
+    book.run(
+        "ALTER TABLE trade_fills DISABLE TRIGGER USER; UPDATE trade_fills SET filled_at = filled_at - interval '3 days';
+         UPDATE trades SET exit_time = exit_time - interval '3 days'",
+    )
+    .await;
+
+    assert_eq!(book.text("SELECT desk.roll_days() > 3").await, "true");
+
+    assert_eq!(
+        book.text(DAYS).await,
+        "-3 100000.00 100000.00 100500.00 100500.00 100000.00; \
+         -2 100500.00 100500.00 100500.00 100500.00 100500.00 estimated; \
+         -1 100500.00 100500.00 100500.00 100500.00 100500.00 estimated; \
+         0 100500.00 100500.00 - - 100500.00 estimated"
+    );
+    let ended = "SELECT concat_ws(' ', realized_pnl, commission, swap, total_trades, winning_trades, losing_trades)
+        FROM performance_metrics WHERE period_type = 'daily' AND end_balance IS NOT NULL ORDER BY period_start LIMIT 1";
+    assert_eq!(book.text(ended).await, "500.00 0.00 0.00 1 1 0");
+    // All of it is there: nothing is left to do, for nobody.
+    assert_eq!(book.text("SELECT desk.roll_days()").await, "0");
+    let kinds = "SELECT string_agg(period_type || ' ' || live, ', ' ORDER BY period_type) FROM (
+        SELECT period_type, count(*) AS live FROM performance_metrics WHERE period_end > now() AND period_start <= now()
+         GROUP BY period_type) k";
+    assert_eq!(book.text(kinds).await, "daily 2, monthly 2, weekly 2");
+}
+
+#[tokio::test]
+async fn peaks_never_fall() {
+    // DD-02 in steps: 104,000 and then 103,000 at the ends of two days.
+    let book = Book::open().await;
+    book.run("SELECT desk.roll_days()").await;
+    let mut peaks = Vec::new();
+    for (balance, equity) in [("104000", "106000"), ("103000", "103000"), ("90000", "90000")] {
+        book.run(&format!(
+            "UPDATE accounts SET current_balance = {balance}, equity = {equity} WHERE account_id = '{ALPHA}'"
+        ))
+        .await;
+        shift(&book, ALPHA, 1).await;
+        book.run("SELECT desk.roll_days()").await;
+        let newest = "SELECT peak_eod_balance || ' ' || peak_equity FROM performance_metrics
+            WHERE account_id = 'a0000000-0000-7000-8000-000000000001' AND period_type = 'daily' ORDER BY period_start DESC LIMIT 1";
+        peaks.push(book.text(newest).await);
+    }
+    assert_eq!(peaks, ["104000.00 106000.00", "104000.00 106000.00", "104000.00 106000.00"]);
+}
+
+#[tokio::test]
+async fn whoever_trades_first_begins_the_day() {
+    let book = Book::open().await;
+    let trader = book.trader().await;
+    place(&trader, &buy(dec!(100000))).await.accepted();
+    shift(&book, ALPHA, 1).await;
+    book.run("UPDATE positions SET opened_at = opened_at - interval '1 day'; UPDATE trades SET entry_time = entry_time - interval '1 day'")
+        .await;
+    // A loss of ten was there when the day ended; what comes after counts for the new one.
+    close(&trader, book.position().await, Some(dec!(50000)), Some(dec!(1.102))).await.accepted();
+    assert_eq!(
+        book.text(DAYS).await,
+        "-1 100000.00 100000.00 100000.00 99990.00 100000.00; 0 100000.00 99990.00 - - 100000.00 estimated"
+    );
+    assert_eq!(
+        book.text("SELECT concat_ws(' ', day_base, realized_pnl, unrealized_pnl, daily_pnl) FROM positions")
+            .await,
+        "-10.00 100.00 -5.00 105.00"
+    );
+}
+
+#[tokio::test]
+async fn two_programs_that_roll_at_once_write_each_row_once() {
+    let book = Book::open().await;
+    let other = book.database.client().await;
+    book.run("SELECT desk.roll_days()").await;
+    shift(&book, ALPHA, 40).await;
+    book.run("BEGIN; SELECT desk.roll_days()").await;
+    assert_eq!(crate::book::text(&other, "SELECT desk.roll_days()").await, "0");
+    book.run("COMMIT").await;
+    assert_eq!(crate::book::text(&other, "SELECT desk.roll_days()").await, "0");
+    let days = format!(
+        "SELECT count(*) || ' ' || count(DISTINCT period_start) FROM performance_metrics WHERE account_id = '{ALPHA}' AND period_type = 'daily'"
+    );
+    assert_eq!(book.text(&days).await, "41 41");
+}
+
+#[tokio::test]
+async fn a_halt_for_the_loss_of_the_day_ends_with_it_only_where_the_rules_say_so() {
+    for (clears, other_loss, by_hand, expected) in [
+        ("true", false, false, "active"),
+        ("false", false, false, "risk_halt"),
+        ("true", true, false, "risk_halt"),
+        ("true", false, true, "risk_halt"),
+    ] {
+        let book = Book::open().await;
+        let officer = book.officer("officer").await;
+        book.run("SELECT desk.roll_days()").await;
+        book.run(&format!(
+            "UPDATE accounts SET equity = 94000, current_balance = 94000, metadata = metadata || '{{\"risk_rules\": {{\"daily\": {{\"clears\": {clears}}}}}}}'
+              WHERE account_id = '{ALPHA}'"
+        ))
+        .await;
+        book.run("SELECT desk.watch_limits()").await;
+        let cause = "SELECT string_agg(cause, ' ') FROM trading_halts";
+        assert_eq!(book.text(cause).await, "max_daily_loss");
+        if other_loss {
+            book.run(&format!("UPDATE accounts SET equity = 89000, current_balance = 89000 WHERE account_id = '{ALPHA}'"))
+                .await;
+            book.run("SELECT desk.watch_limits()").await;
+        }
+        if by_hand {
+            let halt = format!("'account', '{ALPHA}', 'no_new_orders', 'look into this'");
+            verb(&officer, "halt", &halt).await.accepted();
+        }
+        shift(&book, ALPHA, 1).await;
+
+        book.run("SELECT desk.roll_days()").await;
+
+        let status = "SELECT status FROM accounts WHERE account_name = 'alpha'";
+        assert_eq!(book.text(status).await, expected, "{clears} {other_loss} {by_hand}");
+        let left = book.text("SELECT count(*) FROM trading_halts WHERE cleared_at IS NULL").await;
+        assert_eq!(left == "0", expected == "active");
+    }
+}
+
+#[tokio::test]
+async fn a_loss_that_breaches_the_new_day_as_well_halts_again() {
+    let book = Book::open().await;
+    book.run("SELECT desk.roll_days()").await;
+    // The day hangs from the balance: a floating loss is as large after midnight as before.
+    book.run(&format!(
+        "UPDATE accounts SET equity = 94000, metadata = metadata || '{{\"risk_rules\": {{\"daily\": {{\"clears\": true, \"base\": \"balance\"}}}}}}'
+          WHERE account_id = '{ALPHA}'"
+    ))
+    .await;
+    book.run("SELECT desk.watch_limits()").await;
+    shift(&book, ALPHA, 1).await;
+    book.run("SELECT desk.roll_days()").await;
+    let status = "SELECT status FROM accounts WHERE account_name = 'alpha'";
+    assert_eq!(book.text(status).await, "active");
+    book.run("SELECT desk.watch_limits()").await;
+    assert_eq!(book.text(status).await, "risk_halt");
+}
+
+#[tokio::test]
+async fn how_trades_did() {
+    let book = Book::open().await;
+    let performance = |account: &str| {
+        format!(
+            "SELECT concat_ws(' ', trades, wins, losses, coalesce(round(win_rate, 4)::text, '-'), coalesce(round(profit_factor, 2)::text, '-'),
+                    coalesce(round(average_win, 2)::text, '-'), coalesce(round(average_loss, 2)::text, '-'),
+                    coalesce(round(expectancy, 2)::text, '-'))
+               FROM desk.performance('{account}', now() - interval '1 day', now() + interval '1 day')"
+        )
+    };
+    // ACC-03; with a trade outside of the time, one that is still open and one that was cancelled.
+    let numbers = vector("ACC-03");
+    for net in numbers.pointer("/input/net_pnls").unwrap().as_array().unwrap() {
+        let net = net.as_str().unwrap();
+        for account in [ALPHA, BRAVO] {
+            if account == BRAVO && net.starts_with('-') {
+                continue;
+            }
+            book.run(&format!(
+                "INSERT INTO trades (account_id, instrument, trade_type, position_size, entry_price, risk_amount, risk_percentage,
+                                     entry_time, exit_time, status, gross_pnl, net_pnl)
+                 VALUES ('{account}', 'EUR_USD', 'BUY', 1, 1, 1, 0.01, now() - interval '3 months', now(), 'closed', {net}, {net})"
+            ))
+            .await;
+        }
+    }
+    book.run(&format!(
+        "INSERT INTO trades (account_id, instrument, trade_type, position_size, closed_size, entry_price, risk_amount, risk_percentage,
+                             entry_time, exit_time, status, net_pnl)
+         VALUES ('{ALPHA}', 'EUR_USD', 'BUY', 2, 1, 1, 1, 0.01, now(), now(), 'partial', 5000),
+                ('{ALPHA}', 'EUR_USD', 'BUY', 1, 0, 1, 1, 0.01, now() - interval '9 days', now() - interval '8 days', 'closed', 5000),
+                ('{ALPHA}', 'EUR_USD', 'BUY', 1, 0, 1, 1, 0.01, now(), now(), 'cancelled', 5000)"
+    ))
+    .await;
+
+    let expected = ["win_rate", "profit_factor", "average_win", "average_loss", "expectancy"]
+        .map(|name| word(&numbers, &format!("/expected/{name}")).to_owned())
+        .join(" ");
+    assert_eq!(book.text(&performance(ALPHA)).await, format!("5 3 2 {expected}"));
+    // No loss to divide by, and no trade at all: there is no such value.
+    assert_eq!(book.text(&performance(BRAVO)).await, "3 3 0 1.0000 - 280.00 - 280.00");
+    book.run("UPDATE trades SET status = 'cancelled'").await;
+    assert_eq!(book.text(&performance(BRAVO)).await, "0 0 0 - - - - -");
+    let viewer = book.member("viewer", "tmt_viewer").await;
+    viewer.batch_execute(&performance(ALPHA)).await.unwrap();
+}
