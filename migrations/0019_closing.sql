@@ -135,7 +135,8 @@ BEGIN
     FOR held IN
         SELECT * FROM positions p
          WHERE p.account_id = p_account AND p.status IN ('open', 'closing') AND (p_instrument IS NULL OR p.instrument = p_instrument)
-         ORDER BY p.position_id FOR UPDATE
+         -- By instrument: the books of a portfolio are shared with the other accounts in it.
+         ORDER BY p.instrument, p.position_id FOR UPDATE
     LOOP
         fault := NULL;
         SELECT * INTO quote FROM desk.quote(held.instrument);
@@ -260,15 +261,17 @@ BEGIN
         words := coalesce(target, 'all trading');
     END IF;
     IF mode = 'flatten' THEN
-        -- Whose positions are closed, in the order in which everybody locks accounts.
+        -- All that may hold something, in the order in which everybody locks accounts, and what they hold
+        -- in a statement of its own: an order that is being booked now is closed with the others.
         SELECT coalesce(array_agg(l.account_id ORDER BY l.account_id), '{}') INTO book
           FROM (SELECT a.account_id FROM accounts a
                  WHERE CASE scope WHEN 'account' THEN a.account_id::text = target
                                   WHEN 'portfolio' THEN a.metadata ->> 'portfolio' = target
                                   WHEN 'instrument' THEN target IS NOT NULL ELSE scope = 'system' END
-                   AND EXISTS (SELECT FROM positions p WHERE p.account_id = a.account_id AND p.status IN ('open', 'closing')
-                                  AND (scope <> 'instrument' OR p.instrument = target))
                  ORDER BY a.account_id FOR NO KEY UPDATE) l;
+        SELECT coalesce(array_agg(DISTINCT p.account_id ORDER BY p.account_id), '{}') INTO book
+          FROM positions p
+         WHERE p.account_id = ANY (book) AND p.status IN ('open', 'closing') AND (scope <> 'instrument' OR p.instrument = target);
     END IF;
     SELECT * INTO twin FROM trading_halts h
      WHERE h.cleared_at IS NULL AND h.scope = lower(btrim(p_scope)) AND h.mode = lower(btrim(p_mode))
