@@ -13,8 +13,6 @@ SET LOCAL ROLE tmt_owner;
 ALTER TABLE trade_fills
     ADD COLUMN IF NOT EXISTS seq bigint GENERATED ALWAYS AS IDENTITY,
     ADD COLUMN IF NOT EXISTS balance_after numeric;
--- What is left of a cost after a part was closed seldom ends after ten decimals.
-ALTER TABLE positions ALTER COLUMN cost TYPE numeric(32,14);
 -- A fee is cash without a trade: a swap of the night, a commission that the broker bills later.
 ALTER TABLE trade_fills DROP CONSTRAINT IF EXISTS trade_fills_effect_check, DROP CONSTRAINT IF EXISTS trade_fills_size_check;
 ALTER TABLE trade_fills
@@ -156,7 +154,8 @@ LANGUAGE plpgsql AS $$
 DECLARE
     direction  integer := CASE held.position_type WHEN 'LONG' THEN 1 ELSE -1 END;
     held_cost  numeric := coalesce(held.cost, held.average_entry_price * held.total_size);
-    cost_out   numeric := held_cost * p_size / held.total_size;
+    -- To eighteen decimals: a quotient of quotients would grow by two with every close.
+    cost_out   numeric := round(held_cost * p_size / held.total_size, 18);
     remaining  numeric := held.total_size - p_size;
     rest       numeric := p_size;
     slice      numeric;

@@ -39,7 +39,7 @@ BEGIN
         state.realized := state.realized + f.gross_pnl;
         state.last_size := state.size;
         IF f.size < state.size THEN
-            stored.cost := state.cost - state.cost * f.size / state.size;
+            stored.cost := state.cost - round(state.cost * f.size / state.size, 18);
             state.cost := stored.cost;
         END IF;
         state.size := state.size - f.size;

@@ -12,7 +12,7 @@ fn vector(id: &str) -> Value {
 }
 
 fn word<'a>(value: &'a Value, path: &str) -> &'a str {
-    value.pointer(path).and_then(Value::as_str).unwrap_or_else(|| panic!("{path} in {value}"))
+    value.pointer(path).and_then(Value::as_str).unwrap()
 }
 
 /// Starts and ends of a period, in UTC.

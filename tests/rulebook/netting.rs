@@ -116,6 +116,19 @@ async fn the_exit_price_is_the_mean_of_the_exits_and_not_of_rounded_means() {
 }
 
 #[tokio::test]
+async fn a_cost_stays_a_number_of_bearable_length() {
+    let book = permissive().await;
+    place(&book.admin, &bare(buy(dec!(99.97)))).await.accepted();
+    let position = book.position().await;
+    for _ in 0..20 {
+        close(&book.admin, position, Some(dec!(3.01)), None).await.accepted();
+    }
+    let cost = "SELECT scale(cost) <= 18 AND round(cost / total_size, 15) = 1.1 FROM positions";
+    assert_eq!(book.text(cost).await, "true");
+    assert_eq!(book.text("SELECT count(*) FROM desk.reconcile()").await, "0");
+}
+
+#[tokio::test]
 async fn commission_is_what_the_account_pays_per_side_and_goes_to_trades_and_balance() {
     let book = permissive().await;
     let trader = book.trader().await;
@@ -253,6 +266,39 @@ impl Dice {
     }
 }
 
+/// Trades, closes or charges something on an account, at a price.
+async fn deal(book: &Book, dice: &mut Dice, account: &str, price: Decimal) {
+    let size = Decimal::from(dice.roll(500_000) + 1) / dec!(100);
+    let salt = dice.roll(1000);
+    let live = format!(
+        "SELECT trade_id || ' ' || position_id || ' ' || position_size - closed_size FROM trades
+          WHERE account_id = '{account}' AND status IN ('open', 'partial') ORDER BY md5(trade_id::text || {salt}) LIMIT 1"
+    );
+    let live = book.text(&live).await;
+    let parts: Vec<&str> = live.split(' ').collect();
+    match (dice.roll(10), parts.as_slice()) {
+        (7, [trade, _, open]) => {
+            let part = (Decimal::from_str(open).unwrap() / dec!(3)).round_dp(2).max(dec!(0.01));
+            let ticket = Uuid::from_str(trade).unwrap();
+            close(&book.admin, ticket, Some(part), Some(price)).await.accepted();
+        }
+        (8, [_, position, _]) => {
+            let ticket = Uuid::from_str(position).unwrap();
+            close(&book.admin, ticket, None, None).await.accepted();
+        }
+        (9, [_, position, _]) => {
+            let amount = Decimal::from(dice.roll(900)) / dec!(100) - dec!(3.005);
+            let charge = format!("'{position}', 'swap', {amount}, 'a night'");
+            verb(&book.admin, "charge", &charge).await.accepted();
+        }
+        (dealt, _) => {
+            let side = if dealt % 2 == 0 { "BUY" } else { "SELL" };
+            let order = Order { account: account.to_owned(), side, price, ..buy(size) };
+            place(&book.admin, &bare(order)).await.accepted();
+        }
+    }
+}
+
 #[tokio::test]
 async fn random_books_conserve_cash_and_agree_with_their_fills() {
     let book = permissive().await;
@@ -267,34 +313,7 @@ async fn random_books_conserve_cash_and_agree_with_their_fills() {
         price += Decimal::from(dice.roll(400)) / dec!(100000) - dec!(0.002);
         book.rate("EUR", "USD", price).await;
         let account = if dice.roll(2) == 0 { ALPHA } else { BRAVO };
-        let size = Decimal::from(dice.roll(500_000) + 1) / dec!(100);
-        let live = format!(
-            "SELECT trade_id || ' ' || position_id || ' ' || position_size - closed_size FROM trades
-              WHERE account_id = '{account}' AND status IN ('open', 'partial') ORDER BY md5(trade_id::text || {step}) LIMIT 1"
-        );
-        let live = book.text(&live).await;
-        let parts: Vec<&str> = live.split(' ').collect();
-        match (dice.roll(10), parts.as_slice()) {
-            (7, [trade, _, open]) => {
-                let part = (Decimal::from_str(open).unwrap() / dec!(3)).round_dp(2).max(dec!(0.01));
-                let ticket = Uuid::from_str(trade).unwrap();
-                close(&book.admin, ticket, Some(part), Some(price)).await.accepted();
-            }
-            (8, [_, position, _]) => {
-                let ticket = Uuid::from_str(position).unwrap();
-                close(&book.admin, ticket, None, None).await.accepted();
-            }
-            (9, [_, position, _]) => {
-                let amount = Decimal::from(dice.roll(900)) / dec!(100) - dec!(3.005);
-                let charge = format!("'{position}', 'swap', {amount}, 'a night'");
-                verb(&book.admin, "charge", &charge).await.accepted();
-            }
-            (dealt, _) => {
-                let side = if dealt % 2 == 0 { "BUY" } else { "SELL" };
-                let order = Order { account: account.to_owned(), side, price, ..buy(size) };
-                place(&book.admin, &bare(order)).await.accepted();
-            }
-        }
+        deal(&book, &mut dice, account, price).await;
         if step % 10 == 0 {
             // At this mark: what positions made by average cost and what trades made by their own
             // entries, apart by the cent that each fill may round.
