@@ -273,14 +273,18 @@ BEGIN
          WHERE p_wide AND (s.scope = 'system' OR b.instrument = o.instrument)
          GROUP BY 1, 2
     ), valued AS MATERIALIZED (
-        SELECT i.instrument, i.contract_size * c.rate AS factor,
+        SELECT i.instrument,
+               -- Nearly every rate is there one way round or the other; the rest goes the long way.
+               i.contract_size * CASE WHEN i.quote_currency = o.currency THEN 1
+                   ELSE coalesce(direct.rate, 1 / inverse.rate, desk.convert(i.quote_currency, o.currency)) END AS factor,
                -- Without a quote, what its positions were last worth.
                coalesce(r.rate, (SELECT max(coalesce(p.current_price, p.average_entry_price)) FROM positions p
                                   WHERE p.instrument = i.instrument AND p.status IN ('open', 'closing'))) AS mid
-          FROM (SELECT DISTINCT i.quote_currency FROM held h JOIN instruments i USING (instrument) WHERE h.positions > 0) q
-          JOIN instruments i USING (quote_currency)
-          LEFT JOIN fx_rates r ON r.from_currency = i.base_currency AND r.to_currency = i.quote_currency,
-               desk.conversion(q.quote_currency, o.currency) c
+          FROM instruments i
+          LEFT JOIN fx_rates r ON r.from_currency = i.base_currency AND r.to_currency = i.quote_currency
+          LEFT JOIN fx_rates direct ON direct.from_currency = i.quote_currency AND direct.to_currency = o.currency
+          LEFT JOIN fx_rates inverse ON inverse.from_currency = o.currency AND inverse.to_currency = i.quote_currency
+         WHERE i.instrument IN (SELECT h.instrument FROM held h WHERE h.positions > 0)
     )
     SELECT h.scope, sum(h.gross * v.mid * v.factor), sum(h.net * v.mid * v.factor), sum(h.risk * v.factor),
            sum(h.positions)::bigint, sum(h.unbounded)::bigint,

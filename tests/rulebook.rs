@@ -21,6 +21,8 @@ mod changes;
 mod days;
 #[path = "rulebook/flattening.rs"]
 mod flattening;
+#[path = "rulebook/limits.rs"]
+mod limits;
 #[path = "rulebook/netting.rs"]
 mod netting;
 #[path = "rulebook/oversight.rs"]
