@@ -27,6 +27,14 @@ ifeq ($(NEXTEST),yes)
 else
 	$(CARGO) test --locked --lib --bins --tests
 endif
+# The rulebook once more, where TimescaleDB is at hand.
+ifneq ($(TMT_TIMESCALE_URL),)
+ifeq ($(NEXTEST),yes)
+	TMT_TEST_SERVER=timescale $(CARGO) nextest run --locked --test rulebook --test vectors
+else
+	TMT_TEST_SERVER=timescale $(CARGO) test --locked --test rulebook --test vectors
+endif
+endif
 
 doctests:
 	$(CARGO) test --locked --doc

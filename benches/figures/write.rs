@@ -1,65 +1,96 @@
-//! `desk.place_trade` beside a bare INSERT of the same row, both by pgbench.
+//! `desk.place_trade` beside a bare INSERT of the same row, both by pgbench, on a desk at scale:
+//! twenty active limits, 10,000 open positions, and more and more closed trades and months.
+//!
+//! Two floors. The first is the row alone: triggers, foreign keys and rules off. The second is the
+//! least that any program can write, whoever it is: with the registry, the note of the change and
+//! the foreign keys, but without the backstop.
 
 use std::fs;
 use std::process::Command;
 
-use crate::desk::Desk;
+use crate::database;
 
-const SECONDS: &str = "5";
+/// Seconds of one run; what is compared takes turns.
+const SECONDS: &str = "2";
+const ROUNDS: usize = 5;
 
-/// Room for the trades of the benchmark; the rules stay as they are.
-const ROOM: &str = "
-    UPDATE risk_limits SET limit_value = 10000000000, warning_threshold = NULL;
-    UPDATE accounts SET initial_balance = 1000000000, current_balance = 1000000000,
-           available_balance = 1000000000, equity = 1000000000;
-    UPDATE fx_rates SET as_of = clock_timestamp() + interval '1 hour'";
+const SCALE: &str = include_str!("scale.sql");
 
-const PLACE: &str = "
+/// Trades and months. Ten million take a quarter of an hour to load: `TMT_BENCH_TRADES`.
+const DESKS: [(u32, u32); 3] = [(10_000, 7), (1_000_000, 7), (1_000_000, 63)];
+
+const PLACE: &str = "\\set n random(1, 500)
 SELECT outcome FROM desk.place_trade(gen_random_uuid(), '\\x00', now() + interval '1 minute',
-    '00000000-0000-0000-0000-0000000000a1', 'EUR_USD', 'BUY', 1000, 1.0851, 1.0801, 1.0951,
-    NULL, 'measured');
+    ('a0000000-0000-7000-8000-' || lpad(:n::text, 12, '0'))::uuid, 'EUR_USD', 'BUY', 1000, 1.1,
+    1.095, 1.11, NULL, 'measured');
 ";
 
-const BARE: &str = "
+const BARE: &str = "\\set n random(1, 500)
 INSERT INTO trades (trade_id, account_id, instrument, trade_type, position_size, entry_price,
     stop_loss, take_profit, risk_amount, risk_percentage, entry_time, status)
-VALUES (gen_random_uuid(), '00000000-0000-0000-0000-0000000000a1', 'EUR_USD', 'BUY', 1000, 1.0851,
-    1.0801, 1.0951, 5.00, 0.0001, clock_timestamp(), 'open');
+VALUES (gen_random_uuid(), ('a0000000-0000-7000-8000-' || lpad(:n::text, 12, '0'))::uuid,
+    'EUR_USD', 'BUY', 1000, 1.1, 1.095, 1.11, 5.00, 0.0001, clock_timestamp(), 'open');
 ";
 
+/// What takes turns: a name, a script, and the options of its session.
+const RUNS: [(&str, &str, &str); 3] = [
+    ("place.sql", PLACE, ""),
+    ("bare.sql", BARE, "-c session_replication_role=replica"),
+    ("bare.sql", BARE, "-c role=tmt_owner"),
+];
+
 pub(crate) async fn measure() {
-    let desk = Desk::open().await;
-    desk.admin.batch_execute(ROOM).await.unwrap();
-    let url = desk.database.url();
+    let asked = std::env::var("TMT_BENCH_TRADES").ok().and_then(|count| count.parse().ok());
+    let more = asked.map(|trades| (trades, 63));
+    for (trades, months) in DESKS.into_iter().chain(more) {
+        measure_at(trades, months).await;
+    }
+}
+
+async fn measure_at(trades: u32, months: u32) {
+    let database = database::database().await;
+    let admin = database.client().await;
+    let scale = SCALE.replace("{trades}", &trades.to_string());
+    admin.batch_execute(&scale.replace("{months}", &months.to_string())).await.unwrap();
+    admin.batch_execute("VACUUM ANALYZE").await.unwrap();
+    let url = database.url();
     let folder = tempfile::tempdir().unwrap();
-    let run = |name: &str, sql: &str, options: &str| -> f64 {
-        let script = folder.path().join(name);
-        fs::write(&script, sql).unwrap();
-        let output = Command::new(programs().join("pgbench"))
-            .args(["-n", "-c", "1", "-T", SECONDS, "-f"])
-            .arg(&script)
-            .arg(&url)
-            .env("PGOPTIONS", options)
-            .output()
-            .expect("pgbench");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let tps = text.lines().find_map(|line| line.strip_prefix("tps = ")).map(|rest| {
-            rest.split(' ').next().unwrap_or_default().parse::<f64>().unwrap_or(f64::NAN)
-        });
-        tps.expect("pgbench says how many; it needs pgbench and psql of the same installation")
-    };
-    let before = desk.trades().await;
-    let place = run("place.sql", PLACE, "");
-    let placed = desk.trades().await - before;
-    let bare = run("bare.sql", BARE, "-c session_replication_role=replica");
-    crate::figure(
-        "write_place_trade",
-        "ms",
-        1000.0 / place,
-        "a bare INSERT of the same row, triggers off",
-        1000.0 / bare,
-    );
-    crate::fact("write_place_trade_accepted", &serde_json::json!({ "trades": placed }));
+    let mut took = RUNS.map(|_| Vec::new());
+    for _ in 0..ROUNDS {
+        for ((name, sql, options), took) in RUNS.iter().zip(&mut took) {
+            took.push(latency(&folder.path().join(name), sql, options, &url));
+        }
+    }
+    let [place, bare, owner] = took.map(median);
+    let name = format!("write_place_trade_{trades}_trades_{months}_months");
+    crate::figure(&name, "ms", place, "a bare INSERT of the same row, triggers off", bare);
+    crate::figure(&name, "ms", place, "an INSERT of the same row past the backstop", owner);
+    let sql = "SELECT count(*) FROM desk.requests WHERE outcome = 'accepted'";
+    let accepted: i64 = admin.query_one(sql, &[]).await.unwrap().try_get(0).unwrap();
+    let sql = "SELECT count(*) FROM desk.requests WHERE outcome <> 'accepted'";
+    let refused: i64 = admin.query_one(sql, &[]).await.unwrap().try_get(0).unwrap();
+    crate::fact(&name, &serde_json::json!({ "accepted": accepted, "refused": refused }));
+}
+
+/// Milliseconds of one transaction, on average over a run of one client.
+fn latency(script: &std::path::Path, sql: &str, options: &str, url: &str) -> f64 {
+    fs::write(script, sql).unwrap();
+    let output = Command::new(programs().join("pgbench"))
+        .args(["-n", "-c", "1", "-M", "prepared", "-T", SECONDS, "-f"])
+        .arg(script)
+        .arg(url)
+        .env("PGOPTIONS", options)
+        .output()
+        .expect("pgbench");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let found = text.lines().find_map(|line| line.strip_prefix("latency average = "));
+    let number = found.and_then(|rest| rest.split(' ').next()?.parse().ok());
+    number.expect("pgbench says how long; it needs pgbench and psql of the same installation")
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// Where this system keeps pgbench.

@@ -33,8 +33,14 @@ pub(crate) struct Database {
     name: String,
 }
 
-/// Makes a database with the console's schema in it.
+/// Makes a database with the console's schema in it: on the plain server, or with `TimescaleDB` where
+/// `TMT_TEST_SERVER` is `timescale`.
 pub(crate) async fn database() -> Database {
+    if std::env::var("TMT_TEST_SERVER").is_ok_and(|name| name == "timescale") {
+        let server = timescale_server().await.unwrap();
+        let template = timescale_template(&server).await;
+        return Database::copied_from(&template, server).await;
+    }
     Database::copied_from(TEMPLATE, shared_server().await).await
 }
 
@@ -137,14 +143,53 @@ async fn forget(server: &Config, name: &str) {
 
 /// Makes the template: everything that each test's database begins with.
 async fn prepare(server: &Config) {
+    make_template(server, TEMPLATE, "").await;
+}
+
+async fn make_template(server: &Config, name: &str, extension: &str) {
     let client = connect(server, "postgres").await;
-    client.batch_execute(&format!("CREATE DATABASE {TEMPLATE}")).await.unwrap();
+    client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
     // The connection ends here: a template that somebody is connected to cannot be copied.
-    let (client, connection) = server.clone().dbname(TEMPLATE).connect(NoTls).await.unwrap();
+    let (client, connection) = server.clone().dbname(name).connect(NoTls).await.unwrap();
     let connection = tokio::spawn(connection);
+    client.batch_execute(extension).await.unwrap();
     migrate(&client, Mode::Fresh).await.unwrap();
     drop(client);
     connection.await.unwrap().unwrap();
+    // Nor by a background worker of an extension.
+    let client = connect(server, "postgres").await;
+    client.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await.unwrap();
+}
+
+/// The template on the server with `TimescaleDB`, which outlives a run: each run makes its own, and
+/// removes those of runs that are over.
+async fn timescale_template(server: &Config) -> String {
+    static MADE: OnceCell<String> = OnceCell::const_new();
+    MADE.get_or_init(async || {
+        let name = format!("{TEMPLATE}_{}", owner());
+        let client = connect(server, "postgres").await;
+        client.batch_execute("SELECT pg_advisory_lock(7460)").await.unwrap();
+        let sql = "SELECT datname::text FROM pg_database WHERE starts_with(datname, $1)";
+        let prefix = format!("{TEMPLATE}_");
+        let mut is_there = false;
+        for row in client.query(sql, &[&prefix]).await.unwrap() {
+            let found: String = row.try_get(0).unwrap();
+            let runner =
+                found.strip_prefix(&prefix).and_then(|pid| Pid::from_raw(pid.parse().ok()?));
+            if found == name {
+                is_there = true;
+            } else if runner.is_none_or(|pid| test_kill_process(pid).is_err()) {
+                client.batch_execute(&format!("DROP DATABASE {found} WITH (FORCE)")).await.unwrap();
+            }
+        }
+        if !is_there {
+            make_template(server, &name, "CREATE EXTENSION timescaledb").await;
+        }
+        client.batch_execute("SELECT pg_advisory_unlock(7460)").await.unwrap();
+        name
+    })
+    .await
+    .clone()
 }
 
 async fn connect(server: &Config, database: &str) -> Client {
