@@ -96,6 +96,7 @@ DECLARE
     counted bigint := 0;
     risked numeric := 0;
     bare   bigint := 0;
+    net_is numeric;
 BEGIN
     IF TG_OP = 'UPDATE' AND (OLD.account_id, OLD.instrument) <> (NEW.account_id, NEW.instrument) THEN
         RAISE EXCEPTION 'a position keeps its account and its instrument' USING ERRCODE = 'TR010';
@@ -119,17 +120,16 @@ BEGIN
     IF owner IS NULL THEN
         RETURN NULL; -- closed before and after
     END IF;
-    WITH mine AS (
-        INSERT INTO desk.account_books AS b (account_id, instrument, net, positions, risk, unbounded)
-        VALUES (owner, held, change, counted, risked, bare)
-        ON CONFLICT (account_id, instrument) DO UPDATE
-            SET net = b.net + EXCLUDED.net, positions = b.positions + EXCLUDED.positions,
-                risk = b.risk + EXCLUDED.risk, unbounded = b.unbounded + EXCLUDED.unbounded
-        RETURNING b.net
-    )
+    INSERT INTO desk.account_books AS b (account_id, instrument, net, positions, risk, unbounded)
+    VALUES (owner, held, change, counted, risked, bare)
+    ON CONFLICT (account_id, instrument) DO UPDATE
+        SET net = b.net + EXCLUDED.net, positions = b.positions + EXCLUDED.positions,
+            risk = b.risk + EXCLUDED.risk, unbounded = b.unbounded + EXCLUDED.unbounded
+    RETURNING b.net INTO net_is;
+    -- By a statement of its own: an account that was changing its portfolio has held the row above until now.
     INSERT INTO desk.portfolio_books AS b (portfolio, instrument, gross, net, positions, risk, unbounded)
-    SELECT coalesce(a.metadata ->> 'portfolio', ''), held, abs(mine.net) - abs(mine.net - change), change, counted, risked, bare
-      FROM mine, accounts a WHERE a.account_id = owner
+    SELECT coalesce(a.metadata ->> 'portfolio', ''), held, abs(net_is) - abs(net_is - change), change, counted, risked, bare
+      FROM accounts a WHERE a.account_id = owner
     ON CONFLICT (portfolio, instrument) DO UPDATE
         SET gross = b.gross + EXCLUDED.gross, net = b.net + EXCLUDED.net, positions = b.positions + EXCLUDED.positions,
             risk = b.risk + EXCLUDED.risk, unbounded = b.unbounded + EXCLUDED.unbounded;
@@ -144,10 +144,14 @@ CREATE OR REPLACE TRIGGER tr_keep_books AFTER UPDATE ON positions FOR EACH ROW
           (NEW.status, NEW.position_type, NEW.total_size, NEW.average_entry_price, NEW.stop_loss, NEW.account_id, NEW.instrument))
     EXECUTE FUNCTION desk.keep_books();
 
--- An account that changes its portfolio takes its book along.
+-- An account that changes its portfolio takes its book along. Another program may write a position
+-- meanwhile, which does not lock the account: its first row in the book holds the account's key, every
+-- later one is a row here. Whoever comes second sees what the first has done.
 CREATE OR REPLACE FUNCTION desk.move_books() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
+    PERFORM FROM accounts a WHERE a.account_id = NEW.account_id FOR UPDATE;
+    PERFORM FROM desk.account_books m WHERE m.account_id = NEW.account_id ORDER BY m.instrument FOR NO KEY UPDATE;
     INSERT INTO desk.portfolio_books AS b (portfolio, instrument, gross, net, positions, risk, unbounded)
     SELECT side.portfolio, m.instrument, side.factor * abs(m.net), side.factor * m.net, side.factor * m.positions,
            side.factor * m.risk, side.factor * m.unbounded

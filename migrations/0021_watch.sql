@@ -9,15 +9,16 @@ $$;
 
 -- Locks what a limit governs, so that no order is being judged while it changes. Written, not only
 -- locked: an order whose picture is older than the change then fails and is tried again.
+--
+-- Every account, if the limit is over several: an order that saw no such limit when it began holds
+-- nothing but its account.
 CREATE OR REPLACE FUNCTION desk.lock_limit(l risk_limits) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     IF l.account_id IS NULL THEN
         PERFORM pg_advisory_xact_lock(hashtextextended('tmt:risk', 0));
-        IF l.limit_scope = 'account' THEN
-            PERFORM FROM accounts a ORDER BY a.account_id FOR NO KEY UPDATE;
-            UPDATE accounts a SET last_trade_at = a.last_trade_at;
-        END IF;
+        PERFORM FROM accounts a ORDER BY a.account_id FOR NO KEY UPDATE;
+        UPDATE accounts a SET last_trade_at = a.last_trade_at;
     ELSE
         UPDATE accounts a SET last_trade_at = a.last_trade_at WHERE a.account_id = l.account_id;
     END IF;

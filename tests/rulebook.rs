@@ -19,6 +19,8 @@ mod booking;
 mod changes;
 #[path = "rulebook/days.rs"]
 mod days;
+#[path = "rulebook/dice.rs"]
+mod dice;
 #[path = "rulebook/flattening.rs"]
 mod flattening;
 #[path = "rulebook/limits.rs"]
@@ -27,9 +29,13 @@ mod limits;
 mod netting;
 #[path = "rulebook/oversight.rs"]
 mod oversight;
+#[path = "rulebook/races.rs"]
+mod races;
 #[path = "rulebook/reconciling.rs"]
 mod reconciling;
 #[path = "rulebook/requests.rs"]
 mod requests;
+#[path = "rulebook/sums.rs"]
+mod sums;
 #[path = "rulebook/valuing.rs"]
 mod valuing;

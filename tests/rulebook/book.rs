@@ -208,6 +208,19 @@ impl Book {
         holder.batch_execute("COMMIT").await.unwrap();
     }
 
+    /// Waits until so many sessions of this database wait for a lock, or for a second: code that
+    /// fails to wait shall fail its test, and not hang it.
+    pub(crate) async fn wait_for_waiters(&self, sessions: u32) {
+        let waits = format!(
+            "SELECT count(*) >= {sessions} FROM pg_stat_activity
+              WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        );
+        let deadline = Instant::now() + Duration::from_secs(1);
+        while self.text(&waits).await == "false" && Instant::now() < deadline {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// The id of the one live position.
     pub(crate) async fn position(&self) -> Uuid {
         let sql = "SELECT position_id FROM positions WHERE status IN ('open', 'closing')";
@@ -272,7 +285,8 @@ pub(crate) async fn sqlstate(client: &Client, sql: &str) -> SqlState {
     client.batch_execute(sql).await.unwrap_err().code().unwrap().clone()
 }
 
-fn verdict(row: &Row) -> Verdict {
+/// Reads a row of `desk.verdict`.
+pub(crate) fn verdict(row: &Row) -> Verdict {
     Verdict {
         outcome: row.try_get("outcome").unwrap(),
         code: row.try_get("code").unwrap(),

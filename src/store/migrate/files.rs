@@ -76,11 +76,10 @@ pub const MIGRATIONS: &[Migration] = migrations![
     22 "0022" "days" Once,
     23 "0023" "reconcile" Once,
     24 "0024" "exact_cost" Once,
-    25 "0025" "placing" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 25;
+pub const LATEST: i32 = 24;
 
 #[cfg(test)]
 mod tests {
