@@ -159,6 +159,10 @@ async fn make_template(server: &Config, name: &str, extension: &str) {
     // Nor by a background worker of an extension.
     let client = connect(server, "postgres").await;
     client.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await.unwrap();
+    let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1";
+    while client.query_one(sql, &[&name]).await.unwrap().try_get::<_, i64>(0).unwrap() > 0 {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The template on the server with `TimescaleDB`, which outlives a run: each run makes its own, and
