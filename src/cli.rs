@@ -4,6 +4,7 @@
 //! [`Trouble`], and `main` says it and chooses the exit code.
 
 pub mod args;
+mod audit;
 mod demo;
 mod desk;
 mod doctor;
@@ -13,7 +14,9 @@ pub mod keys;
 mod log;
 mod panes;
 mod prices;
+mod reconcile;
 mod report;
+mod sentinel;
 mod servers;
 mod simulate;
 pub mod table;
@@ -33,7 +36,7 @@ use crate::config::{self, Colour, Config, Sources};
 use crate::feed;
 use crate::runtime;
 use crate::runtime::journal::Journal;
-use crate::store::{Store, StoreError, Unreachable};
+use crate::store::Store;
 use crate::ui::Theme;
 use args::{Cli, Command, Global};
 
@@ -112,6 +115,11 @@ async fn perform(
         Command::Doctor(doctor) => doctor::run(config, doctor, io).await,
         Command::Outcome(outcome) => verbs::sending::outcome(config, outcome, io).await,
         Command::Maintain => servers::maintain(config, io).await,
+        Command::Audit(audit) => audit::audit(config, &audit, io).await,
+        Command::Reconcile(arguments) => reconcile::reconcile(config, &arguments, io).await,
+        Command::Sentinel(arguments) => {
+            sentinel::sentinel(config, arguments, io, stop.clone()).await
+        }
     }
 }
 
@@ -134,7 +142,7 @@ async fn console(
     let store = Store::connect(config.store.clone());
     let first = timeout(PREFLIGHT, store.session()).await;
     if let Ok(Err(error)) = &first
-        && needs_a_person(error)
+        && error.needs_a_person()
     {
         return Err(error.clone().into());
     }
@@ -147,35 +155,6 @@ async fn console(
         return Err(error.into());
     }
     Ok(exit)
-}
-
-/// Tells whether waiting does not help.
-fn needs_a_person(error: &StoreError) -> bool {
-    match error {
-        StoreError::NotPermitted(_)
-        | StoreError::SchemaMissing { .. }
-        | StoreError::SchemaOlder { .. }
-        | StoreError::SchemaNewer { .. } => true,
-        StoreError::Unavailable(why) => match why {
-            Unreachable::WrongPassword { .. }
-            | Unreachable::NoPassword { .. }
-            | Unreachable::NoEntry { .. }
-            | Unreachable::NoDatabase { .. }
-            | Unreachable::Tls { .. }
-            | Unreachable::Secret(_) => true,
-            Unreachable::NoServer { .. }
-            | Unreachable::UnknownHost { .. }
-            | Unreachable::Silent { .. }
-            | Unreachable::Full { .. }
-            | Unreachable::NotReady { .. }
-            | Unreachable::ReadOnly { .. }
-            | Unreachable::Busy(_)
-            | Unreachable::Lost(_) => false,
-        },
-        StoreError::Corrupt { .. } | StoreError::Timeout { .. } | StoreError::Rejected { .. } => {
-            false
-        }
-    }
 }
 
 /// Tells whether there is a terminal to draw on and to type at.

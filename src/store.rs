@@ -8,6 +8,7 @@
 //! A [`Store`] is made without a server and outlives every one of them: each call finds, proves
 //! or opens its connection, within a deadline.
 
+pub mod audit;
 pub mod connect;
 pub mod desk;
 pub mod error;
@@ -18,11 +19,13 @@ pub mod migrate;
 pub mod options;
 pub mod poll;
 mod proof;
+pub mod reconcile;
 mod rows;
 mod secret;
 pub mod session;
 pub(crate) mod simulate;
 mod tls;
+pub mod watch;
 mod words;
 
 pub use connect::Purpose;

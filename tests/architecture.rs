@@ -130,6 +130,12 @@ const LAYERS: &[Layer] = &[
         never: &[],
     },
     Layer {
+        modules: &["sentinel"],
+        layers: &["domain", "feed", "store"],
+        packages: &["chrono", "tokio", "tokio_util", "tracing"],
+        never: &["SELECT", "desk."],
+    },
+    Layer {
         // The command line is part of main: it wires everything.
         modules: &["main", "lib", "cli", "config"],
         layers: &["*"],

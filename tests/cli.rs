@@ -10,15 +10,15 @@ mod desk;
 mod proxy;
 #[path = "support/pty.rs"]
 mod pty;
+#[path = "support/shell.rs"]
+mod shell;
 
-use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rust_decimal::dec;
 use serde_json::Value;
-use tempfile::TempDir;
 use tmt::domain::ids::InstrumentId;
 use tmt::domain::quote::Quote;
 use tmt::feed::publish::Publisher;
@@ -28,90 +28,7 @@ use tokio_util::sync::CancellationToken;
 use desk::Desk;
 use proxy::{Fault, Proxy};
 use pty::Pty;
-
-/// What a run of the program left.
-#[derive(Debug)]
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Ran {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| unreadable(&error.to_string(), self))
-    }
-
-    /// The one line that was said; more would be noise.
-    #[track_caller]
-    fn complaint(&self) -> &str {
-        let mut lines = self.err.lines();
-        let line = lines.next().unwrap_or_default();
-        assert_eq!(lines.next(), None, "more than one line: {}", self.err);
-        line
-    }
-}
-
-#[track_caller]
-#[expect(clippy::panic, reason = "a fixture for tests")]
-fn unreadable(error: &str, ran: &Ran) -> ! {
-    panic!("{error}: {ran:?}")
-}
-
-/// A shell: the program with an environment of its own, and a home without a configuration.
-struct Shell {
-    home: TempDir,
-    variables: Vec<(String, String)>,
-}
-
-impl Shell {
-    fn new() -> Self {
-        Self { home: tempfile::tempdir().unwrap(), variables: Vec::new() }
-    }
-
-    /// A shell that is set up for a database; no Redis runs where it looks.
-    fn on(database: &str) -> Self {
-        Self::new().with("DATABASE_URL", database).with("REDIS_URL", "redis://127.0.0.1:1")
-    }
-
-    fn with(mut self, name: &str, value: &str) -> Self {
-        self.variables.retain(|(known, _)| known != name);
-        self.variables.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    fn run(&self, line: &str) -> Ran {
-        self.run_with_input(line, "")
-    }
-
-    fn run_with_input(&self, line: &str, input: &str) -> Ran {
-        let words = shell_words::split(line).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tmt"))
-            .args(words)
-            .env_clear()
-            .env("HOME", self.home.path())
-            .envs(self.variables.iter().cloned())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // A program that does not read has its reasons.
-        child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
-        let output = child.wait_with_output().unwrap();
-        Ran {
-            code: output.status.code().unwrap_or(-1),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-}
-
-/// A shell on a seeded desk, for a login of a group.
-async fn shell(desk: &Desk, name: &str, group: &str) -> Shell {
-    let login = desk.database.login(name, group).await;
-    Shell::on(&desk.database.url_as(&login))
-}
+use shell::{Shell, shell};
 
 // ---- help and usage -------------------------------------------------------------------------
 

@@ -81,6 +81,8 @@ pub enum Command {
     Simulate(Simulate),
     /// Publish recorded quotes, and write their bars
     Replay(Replay),
+    /// Watch the limits: raise and end risk events, roll the trading day
+    Sentinel(Sentinel),
     /// Make partitions ahead of time, keep to the retention
     Maintain,
     /// Print the accounts
@@ -103,6 +105,12 @@ pub enum Command {
     /// A verb that writes.
     #[command(flatten)]
     Write(Write),
+    /// Check the audit chain, or print its head
+    #[command(subcommand, display_order = 151)]
+    Audit(Audit),
+    /// Compare positions, trades and balances with the fills
+    #[command(display_order = 152)]
+    Reconcile(Reconcile),
     /// Print the keys of the console
     #[command(display_order = 200)]
     Keys(Keys),
@@ -134,6 +142,9 @@ impl Command {
             | Self::Doctor(_)
             | Self::Simulate(_)
             | Self::Replay(_)
+            | Self::Sentinel(_)
+            | Self::Audit(_)
+            | Self::Reconcile(_)
             | Self::Maintain
             | Self::Outcome(_)
             | Self::Write(_)
@@ -252,6 +263,57 @@ pub struct Replay {
     /// How fast: 1x, 60x or max
     #[arg(long, default_value = "1x")]
     pub speed: String,
+}
+
+/// `sentinel`
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Sentinel {
+    /// One round, then end: for a scheduler
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// `audit …`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Audit {
+    /// Print the last line's number and hash, to be kept elsewhere
+    Head {
+        /// For another program
+        #[arg(long)]
+        json: bool,
+    },
+    /// Walk the whole chain; ends with 1 if a line was changed or taken away
+    Verify(Verify),
+}
+
+/// `audit verify`
+#[derive(Debug, Clone, Args)]
+pub struct Verify {
+    /// A head that was kept: a chain that was cut behind it is found too
+    #[arg(long, value_name = "SEQ:HASH")]
+    pub head: Option<String>,
+    /// The same, from the first line of a file
+    #[arg(long, value_name = "FILE", conflicts_with = "head")]
+    pub head_file: Option<PathBuf>,
+    /// For another program
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `reconcile`
+#[derive(Debug, Clone, Args)]
+pub struct Reconcile {
+    /// Only this account, by name or key
+    pub account: Option<String>,
+    /// Write what the fills say; an administrator's
+    #[arg(long)]
+    pub repair: bool,
+    /// Do not ask before it is written
+    #[arg(long, requires = "repair")]
+    pub yes: bool,
+    /// For another program
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `accounts` and its sisters

@@ -8,6 +8,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -18,12 +19,16 @@ use crate::config::Config;
 use crate::feed;
 use crate::local::{self, SUPERUSER, Servers};
 use crate::runtime::clock;
+use crate::sentinel::{self, Said};
 use crate::sim::{self, Founding, SimError, Tally, replay};
 use crate::store::migrate::{self, Mode};
 use crate::store::{self, Store};
 
 /// The database that every PostgreSQL has.
 const DATABASE: &str = "postgres";
+
+/// How many sayings of the sentinel may wait for the log.
+const SAYINGS: usize = 64;
 
 /// How long the simulation may take to end: a trade that is under way is waited for.
 const PARTING: Duration = Duration::from_secs(2);
@@ -144,6 +149,12 @@ async fn serve(
     let feed = feed::Options { url: servers.redis_url().into(), ..config.feed.clone() };
     let agents = store_of(config, servers, sim::AGENTS)?;
     let end = stop.child_token();
+    // Both log in as an agent. The sentinel revalues what is held; once is enough.
+    let options = sim::Options { keeps_marks: false, ..options };
+    let (said, heard) = mpsc::channel(SAYINGS);
+    let watching = sentinel::Options::default();
+    let watch = tokio::spawn(sentinel::run(watching, agents.clone(), said, end.clone()));
+    let log = tokio::spawn(log(heard));
     let simulation = tokio::spawn(sim::run(options, agents, feed.clone(), end.clone()));
     let result = if demo.headless {
         headless(servers, login(demo.role), io, &stop).await
@@ -160,7 +171,18 @@ async fn serve(
     };
     end.cancel();
     part(simulation, io).await;
+    if let Ok(Ok(Err(error))) = tokio::time::timeout(PARTING, watch).await {
+        io.note(&format!("the sentinel ended: {error}"));
+    }
+    log.abort();
     result
+}
+
+/// Notes what the sentinel says.
+async fn log(mut heard: mpsc::Receiver<Said>) {
+    while let Some(said) = heard.recv().await {
+        tracing::info!("sentinel: {}", super::sentinel::text(&said));
+    }
 }
 
 async fn headless(

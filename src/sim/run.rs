@@ -34,6 +34,8 @@ pub struct Options {
     /// How many times faster than usual the agents act: 1 is usual. Prices, rates and signs of
     /// life keep their own pace.
     pub hurry: u32,
+    /// Revalue positions and accounts. Where a sentinel runs, it does that.
+    pub keeps_marks: bool,
     /// Recorded quotes that take the place of the random ones, each in its instrument. When a
     /// recording ends, the random market goes on from its last price.
     pub replay: Option<replay::Options>,
@@ -42,7 +44,7 @@ pub struct Options {
 impl Options {
     /// Returns the usual simulation of a seed.
     pub fn new(seed: u64, clock: fn() -> DateTime<Utc>) -> Self {
-        Self { seed, rate: 30, clock, hurry: 1, replay: None }
+        Self { seed, rate: 30, clock, hurry: 1, keeps_marks: true, replay: None }
     }
 }
 
@@ -245,7 +247,9 @@ pub async fn run(
     parts.spawn(tape::play(context.clone(), known, recordings, bars));
     parts.spawn(ledger::keep_rates(context.clone()));
     parts.spawn(ledger::keep_bars(context.clone(), finished_bars));
-    parts.spawn(ledger::keep_marks(context.clone()));
+    if context.options.keeps_marks {
+        parts.spawn(ledger::keep_marks(context.clone()));
+    }
     parts.spawn(bus::announce(context.clone(), waiting));
     agents::spawn(&context, &mut parts);
     while let Some(ended) = parts.join_next().await {

@@ -200,6 +200,33 @@ impl Unreachable {
 }
 
 impl StoreError {
+    /// Tells whether waiting does not help: somebody has to put it right.
+    pub fn needs_a_person(&self) -> bool {
+        match self {
+            Self::NotPermitted(_)
+            | Self::SchemaMissing { .. }
+            | Self::SchemaOlder { .. }
+            | Self::SchemaNewer { .. } => true,
+            Self::Unavailable(why) => match why {
+                Unreachable::WrongPassword { .. }
+                | Unreachable::NoPassword { .. }
+                | Unreachable::NoEntry { .. }
+                | Unreachable::NoDatabase { .. }
+                | Unreachable::Tls { .. }
+                | Unreachable::Secret(_) => true,
+                Unreachable::NoServer { .. }
+                | Unreachable::UnknownHost { .. }
+                | Unreachable::Silent { .. }
+                | Unreachable::Full { .. }
+                | Unreachable::NotReady { .. }
+                | Unreachable::ReadOnly { .. }
+                | Unreachable::Busy(_)
+                | Unreachable::Lost(_) => false,
+            },
+            Self::Corrupt { .. } | Self::Timeout { .. } | Self::Rejected { .. } => false,
+        }
+    }
+
     /// Puts a failed statement into words. `after` is the client's deadline.
     pub(super) fn of_statement(what: &'static str, after: Duration, error: &Error) -> Self {
         let Some(refused) = error.as_db_error() else {

@@ -75,12 +75,14 @@ const TRADES: &str = "INSERT INTO trades (trade_id, account_id, signal_id, posit
            duration_seconds, status, close_reason, trade_session, execution_venue
       FROM jsonb_populate_recordset(NULL::trades, $1)";
 
+/// In the order in which they happened: what is rebuilt from them reads them as they were written.
 const FILLS: &str = "INSERT INTO trade_fills (fill_id, account_id, trade_id, position_id,
            instrument, side, effect, size, price, fx_rate, gross_pnl, allocation, client_key,
            actor, filled_at)
     SELECT fill_id, account_id, trade_id, position_id, instrument, side, effect, size, price,
            fx_rate, gross_pnl, allocation, client_key, actor, filled_at
-      FROM jsonb_populate_recordset(NULL::trade_fills, $1)";
+      FROM jsonb_populate_recordset(NULL::trade_fills, $1)
+     ORDER BY filled_at, effect DESC";
 
 /// A signal that a trade followed was executed by that trade's account.
 const EXECUTIONS: &str = "INSERT INTO signal_executions (signal_id, account_id, trade_id, status,

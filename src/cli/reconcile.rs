@@ -1,0 +1,100 @@
+//! `tmt reconcile`: the figures of the desk against the ledger of fills.
+
+use serde_json::json;
+use unicode_width::UnicodeWidthStr as _;
+
+use super::args::Reconcile;
+use super::desk::Desk;
+use super::exit::{Exit, Trouble};
+use super::io::Io;
+use crate::config::Config;
+use crate::domain::change::Kind;
+use crate::domain::ids::AccountId;
+use crate::store::reconcile::{Difference, Repair};
+
+/// Prints what differs, and writes what the fills say if it is told to.
+///
+/// # Errors
+///
+/// [`Trouble::Usage`] if there is no such account; [`Trouble::Store`] if the login may not.
+pub(super) async fn reconcile(
+    config: &Config,
+    arguments: &Reconcile,
+    io: &mut Io<'_>,
+) -> Result<Exit, Trouble> {
+    let desk = Desk::read(config, &[Kind::Accounts]).await?;
+    let account = arguments.account.as_deref().map(|name| account(&desk, name)).transpose()?;
+    let mut upkeep = desk.store.upkeep().await?;
+    let found = upkeep.reconcile(account, Repair::No).await?;
+    write(&found, arguments.json, io)?;
+    if found.is_empty() || !arguments.repair {
+        return Ok(if found.is_empty() { Exit::Done } else { Exit::Trouble });
+    }
+    if !arguments.yes {
+        if !io.has_person {
+            let text = "nobody can be asked here: add --yes to write what the fills say";
+            return Err(Trouble::Usage(text.to_owned()));
+        }
+        if !io.ask("write what the fills say?").await {
+            io.note("nothing was written");
+            return Ok(Exit::Trouble);
+        }
+    }
+    let repaired = upkeep.reconcile(account, Repair::Yes).await?;
+    io.note(&format!("{} figures written as the fills say", repaired.len()));
+    Ok(Exit::Done)
+}
+
+fn account(desk: &Desk, name: &str) -> Result<AccountId, Trouble> {
+    let name = name.strip_prefix('@').unwrap_or(name);
+    desk.model.desk.account_named(name).map(|row| row.id).ok_or_else(|| {
+        let mut names: Vec<&str> =
+            desk.model.desk.accounts.values().map(|row| row.name.as_str()).collect();
+        names.sort_unstable();
+        Trouble::Usage(format!("no account {name:?}; there are {}", names.join(", ")))
+    })
+}
+
+fn write(found: &[Difference], as_json: bool, io: &mut Io<'_>) -> Result<(), Trouble> {
+    if as_json {
+        let rows: Vec<_> = found
+            .iter()
+            .map(|row| {
+                json!({
+                    "kind": row.kind,
+                    "id": row.id,
+                    "field": row.field,
+                    "stored": row.stored,
+                    "rebuilt": row.rebuilt,
+                })
+            })
+            .collect();
+        serde_json::to_writer_pretty(&mut *io.out, &rows).map_err(std::io::Error::from)?;
+        writeln!(io.out)?;
+        return Ok(());
+    }
+    if found.is_empty() {
+        writeln!(io.out, "nothing differs from the fills")?;
+        return Ok(());
+    }
+    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+    let mut rows = vec![["KIND", "ID", "FIELD", "STORED", "FILLS SAY"].map(str::to_owned)];
+    rows.extend(found.iter().map(|row| {
+        [row.kind.clone(), row.id.clone(), row.field.clone(), text(&row.stored), text(&row.rebuilt)]
+    }));
+    let mut widths = [0; 5];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.width().max(*width);
+        }
+    }
+    for row in &rows {
+        let cells = row.iter().zip(widths).map(|(cell, width)| {
+            let pad = width.saturating_sub(cell.width());
+            format!("{cell}{}", " ".repeat(pad))
+        });
+        let line = cells.collect::<Vec<_>>().join("  ");
+        writeln!(io.out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}

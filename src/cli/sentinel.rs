@@ -1,0 +1,95 @@
+//! `tmt sentinel`: the limit monitor as a service.
+
+use rust_decimal::Decimal;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::args::Sentinel;
+use super::exit::{Exit, Trouble};
+use super::io::Io;
+use crate::config::Config;
+use crate::domain::money::{exact, round};
+use crate::runtime::clock;
+use crate::sentinel::{self, Options, Said};
+use crate::store::Store;
+
+/// Decimals of a figure in a line.
+const PLACES: u32 = 4;
+
+/// How many sayings may wait to be printed.
+const WAITING: usize = 256;
+
+/// Watches until `stop`, or once.
+///
+/// # Errors
+///
+/// [`Trouble::Store`] if the login may not, or the schema is not there.
+pub(super) async fn sentinel(
+    config: &Config,
+    arguments: Sentinel,
+    io: &mut Io<'_>,
+    stop: CancellationToken,
+) -> Result<Exit, Trouble> {
+    let store = Store::connect(config.store.clone());
+    // Before anything is done: is it the right database, and may this login?
+    if arguments.once || store.session().await.is_err_and(|error| error.needs_a_person()) {
+        store.session().await?;
+    }
+    let (said, mut heard) = mpsc::channel(WAITING);
+    if arguments.once {
+        let done = sentinel::once(&store, &said).await?;
+        drop(said);
+        while let Some(said) = heard.recv().await {
+            print(&said, io)?;
+        }
+        if let Some(round) = done {
+            writeln!(io.out, "{} limits changed their standing", round.changed)?;
+        }
+        return Ok(Exit::Done);
+    }
+    let working = tokio::spawn(sentinel::run(Options::default(), store, said, stop));
+    while let Some(said) = heard.recv().await {
+        print(&said, io)?;
+    }
+    match working.await {
+        Ok(ended) => ended?,
+        Err(error) => return Err(Trouble::Other(error.to_string())),
+    }
+    Ok(Exit::Done)
+}
+
+/// Prints one line for what happened.
+fn print(said: &Said, io: &mut Io<'_>) -> Result<(), Trouble> {
+    let at = clock::wall().format("%Y-%m-%dT%H:%M:%SZ");
+    writeln!(io.out, "{at}  {}", text(said))?;
+    io.out.flush()?;
+    Ok(())
+}
+
+/// Returns it as a sentence.
+pub(super) fn text(said: &Said) -> String {
+    match said {
+        Said::Leads => "leads: watching the limits".to_owned(),
+        Said::Waits { leader } => {
+            let who = leader.as_deref().map(|who| format!(" ({who})")).unwrap_or_default();
+            format!("waits: another sentinel leads{who}")
+        }
+        Said::Lost(reason) => format!("waits for the database: {reason}"),
+        Said::Rolled { rows } => format!("trading day rolled: {rows} rows"),
+        Said::Changed(limit) => {
+            let figure = |value: Option<Decimal>| {
+                value.map_or_else(|| "-".to_owned(), |value| exact(round(value, PLACES)))
+            };
+            let unit = limit.unit.as_deref().unwrap_or_default();
+            let text = format!(
+                "{:<7}  {} of {}: {} of {} {unit}",
+                limit.state,
+                limit.limit_type,
+                limit.subject,
+                figure(limit.measured),
+                figure(limit.allowed),
+            );
+            text.trim_end().to_owned()
+        }
+    }
+}

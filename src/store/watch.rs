@@ -1,0 +1,180 @@
+//! What the sentinel does in the database, over a connection of its own: the lock that makes it the
+//! only one belongs to the connection, and ends with it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use tokio::time::timeout;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::error::StoreError;
+use super::lease::{Store, Upkeep};
+use super::rows::{Bad, Cells};
+
+/// How long one step of a round may take. A server that says nothing for so long is lost.
+const STEP: Duration = Duration::from_secs(30);
+
+const LEAD: &str = "SELECT pg_try_advisory_lock(hashtextextended('tmt:sentinel', 0)) AS leads, clock_timestamp() AS now";
+
+/// Who holds that lock. Its key stands in two halves in the catalogue.
+const LEADER: &str = "
+    SELECT COALESCE(a.usename::text, '?') || ' on ' || COALESCE(host(a.client_addr), 'this machine')
+               AS leader
+      FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+     WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+       AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended('tmt:sentinel', 0)
+     LIMIT 1";
+
+const MARK: &str = "SELECT desk.mark_to_market()";
+
+const ROLL: &str = "SELECT desk.roll_days()::bigint AS rolled";
+
+const WATCH: &str = "SELECT desk.watch_limits()::bigint AS changed";
+
+/// What changed its standing since. The key of a state names a limit, or the rule of an account's
+/// own column, and behind a colon the account, where it is about one.
+const STATES: &str = "
+    SELECT COALESCE(l.limit_type, split_part(s.limit_key, ':', 1)) AS limit_type,
+           COALESCE(a.account_name, l.scope_identifier, l.limit_scope, 'everything')
+               || CASE WHEN l.limit_id IS NULL THEN ' (the account''s own rule)' ELSE '' END
+               AS subject,
+           s.state, s.measured, s.allowed, s.unit, s.since
+      FROM desk.limit_states s
+      LEFT JOIN risk_limits l ON l.limit_id::text = split_part(s.limit_key, ':', 1)
+      LEFT JOIN accounts a ON a.account_id::text = split_part(s.limit_key, ':', 2)
+     WHERE s.since > $1 OR ($1 IS NULL AND s.state <> 'ok')
+     ORDER BY s.since, s.limit_key
+     LIMIT 1000";
+
+/// How a limit stands since a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitStanding {
+    /// What it limits: `max_exposure` …
+    pub limit_type: String,
+    /// Whom.
+    pub subject: String,
+    /// `ok`, `warning`, `breach`, `unknown`
+    pub state: String,
+    /// What was measured.
+    pub measured: Option<Decimal>,
+    /// What is allowed.
+    pub allowed: Option<Decimal>,
+    /// Unit of both.
+    pub unit: Option<String>,
+    /// Since when.
+    pub since: DateTime<Utc>,
+}
+
+/// What one round did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Round {
+    /// Rows of days, weeks and months that were written.
+    pub rolled: i64,
+    /// Limits that changed their standing.
+    pub changed: i64,
+}
+
+/// The connection of a sentinel.
+#[derive(Debug)]
+pub struct Watch(Upkeep);
+
+impl Store {
+    /// Opens the connection of a sentinel.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] with the reason.
+    pub async fn watch(&self) -> Result<Watch, StoreError> {
+        self.upkeep().await.map(Watch)
+    }
+}
+
+impl Watch {
+    /// Tries to become the only one. Returns the database's clock if it is, and stays it until the
+    /// connection ends.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: the connection is of no use any more.
+    pub async fn lead(&mut self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let rows = self.ask("asking for the lead", LEAD, &[]).await?;
+        let row = rows.first().ok_or_else(|| nothing("leads"))?;
+        let cells = Cells(row);
+        let leads = cells.flag("leads").and_then(|leads| Ok((leads, cells.time("now")?)));
+        let (leads, now) = leads.map_err(|bad| bad.of("pg_locks"))?;
+        Ok(leads.then_some(now))
+    }
+
+    /// Returns who leads, as far as this login may see it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Watch::lead`].
+    pub async fn leader(&mut self) -> Result<Option<String>, StoreError> {
+        let rows = self.ask("asking who leads", LEADER, &[]).await?;
+        Ok(rows.first().and_then(|row| Cells(row).text("leader").ok()))
+    }
+
+    /// Revalues what is held, closes days that are over, and judges every live limit. Not cancel
+    /// safe: what was begun goes on in the server.
+    ///
+    /// # Errors
+    ///
+    /// As [`Watch::lead`].
+    pub async fn round(&mut self) -> Result<Round, StoreError> {
+        self.ask("marking to market", MARK, &[]).await?;
+        let rolled = self.ask("rolling the days", ROLL, &[]).await?;
+        let changed = self.ask("watching the limits", WATCH, &[]).await?;
+        let count = |rows: &[Row], name| {
+            rows.first().map_or(Ok(0), |row| Cells(row).count(name)).map_err(|bad| bad.of("desk"))
+        };
+        Ok(Round { rolled: count(&rolled, "rolled")?, changed: count(&changed, "changed")? })
+    }
+
+    /// Returns which limits changed their standing after a moment, the oldest change first; without
+    /// a moment those that are not well now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Watch::lead`].
+    pub async fn changed_since(
+        &mut self,
+        after: Option<DateTime<Utc>>,
+    ) -> Result<Vec<LimitStanding>, StoreError> {
+        let rows = self.ask("reading what changed", STATES, &[&after]).await?;
+        rows.iter()
+            .map(|row| standing(&Cells(row)).map_err(|bad| bad.of("desk.limit_states")))
+            .collect()
+    }
+
+    async fn ask(
+        &mut self,
+        what: &'static str,
+        sql: &'static str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StoreError> {
+        match timeout(STEP, self.0.client().query(sql, parameters)).await {
+            Ok(rows) => rows.map_err(|error| StoreError::of_statement(what, STEP, &error)),
+            Err(_) => Err(StoreError::Timeout { what, after: STEP }),
+        }
+    }
+}
+
+fn nothing(column: &'static str) -> StoreError {
+    Bad { column, why: "is missing: no row came".to_owned() }.of("pg_locks")
+}
+
+fn standing(cells: &Cells<'_>) -> Result<LimitStanding, Bad> {
+    Ok(LimitStanding {
+        limit_type: cells.text("limit_type")?,
+        subject: cells.text("subject")?,
+        state: cells.text("state")?,
+        measured: cells.number_if_any("measured").unwrap_or_default(),
+        allowed: cells.number_if_any("allowed").unwrap_or_default(),
+        unit: cells.text_if_any("unit")?,
+        since: cells.time("since")?,
+    })
+}

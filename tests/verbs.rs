@@ -1,0 +1,331 @@
+//! The verbs on what is held and on limits, the audit chain, reconciling and the sentinel, as a
+//! shell sees them.
+
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
+
+#[path = "support/database.rs"]
+mod database;
+#[path = "support/desk.rs"]
+mod desk;
+#[path = "support/shell.rs"]
+mod shell;
+
+use std::fs;
+use std::time::Duration;
+
+use desk::Desk;
+use shell::{Shell, shell};
+use tmt::sentinel::{self, Said};
+use tmt::store::{Options, Store};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// How long something may take that usually takes a moment.
+const SOON: Duration = Duration::from_secs(20);
+
+const BUY: &str = "buy EUR_USD 20k price=1.0851 sl=1.0801 tp=1.0951 @alpha --yes --json";
+
+async fn trader_with_a_position(desk: &Desk) -> Shell {
+    let trader = shell(desk, "trader", "tmt_trader").await;
+    let bought = trader.run(BUY);
+    assert_eq!(bought.code, 0, "{bought:?}");
+    trader
+}
+
+#[tokio::test]
+async fn a_stop_is_amended_and_a_wrong_one_refused() {
+    let desk = Desk::open().await;
+    let trader = trader_with_a_position(&desk).await;
+
+    let amended = trader.run("amend EUR_USD sl=1.0830 trail=0.0020 --yes --json");
+    assert_eq!((amended.code, &amended.json()["code"]), (0, &"TIGHTENED".into()), "{amended:?}");
+    let sql = "SELECT count(*) FROM positions WHERE stop_loss = 1.0830 AND take_profit = 1.0951
+                  AND trailing_stop_distance = 0.0020";
+    assert_eq!(desk.count(sql).await, 1);
+
+    let wrong = trader.run("amend EUR_USD sl=1.0900 --yes --json");
+    assert_eq!((wrong.code, &wrong.json()["code"]), (3, &"STOP_WRONG_SIDE".into()), "{wrong:?}");
+    let same = trader.run("amend EUR_USD sl=1.0830 --yes");
+    assert_eq!((same.code, same.complaint().contains("nothing is changed")), (2, true), "{same:?}");
+    let none = trader.run("amend EUR_USD trail=none tp=none --yes --json");
+    assert_eq!(none.code, 0, "{none:?}");
+    assert!(none.json()["sentence"].as_str().unwrap().contains("TP 1.0951 -> none"), "{none:?}");
+}
+
+#[tokio::test]
+async fn one_trade_of_a_position_is_closed() {
+    let desk = Desk::open().await;
+    let trader = trader_with_a_position(&desk).await;
+    let second = trader
+        .run("buy EUR_USD 10k price=1.0851 sl=1.0801 tp=1.0951 @alpha reason=twice --yes --json");
+    assert_eq!(second.code, 0, "{second:?}");
+    let trade = second.json()["subject"].as_str().unwrap().to_owned();
+
+    let closed = trader.run(&format!("close {trade} price=1.0849 --yes --json"));
+
+    assert_eq!(closed.code, 0, "{closed:?}");
+    let open = "SELECT count(*) FROM trades WHERE status = 'open' AND position_size = 20000";
+    assert_eq!(desk.count(open).await, 1, "the other trade stays");
+    assert_eq!(desk.count("SELECT total_size::bigint FROM positions").await, 20_000);
+    let again = trader.run(&format!("close {trade} price=1.0849 --yes"));
+    assert_eq!(again.code, 2, "{again:?}");
+    assert!(again.complaint().contains("no open position or trade"), "{again:?}");
+}
+
+#[tokio::test]
+async fn a_flatten_says_what_became_of_each_position() {
+    let desk = Desk::open().await;
+    let trader = trader_with_a_position(&desk).await;
+    assert_eq!(trader.run("buy USD_JPY 10k price=155.21 sl=154.9 @alpha --yes").code, 0);
+    desk.admin.batch_execute("DELETE FROM fx_rates WHERE from_currency = 'EUR'").await.unwrap();
+
+    let flattened = trader.run("flatten @alpha reason='end of day' --yes --json");
+
+    assert_eq!(flattened.code, 0, "{flattened:?}");
+    let json = flattened.json();
+    assert_eq!(json["code"], "PARTLY_FLATTENED");
+    let ends: Vec<(&str, &str)> = json["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| (item["instrument"].as_str().unwrap(), item["end"].as_str().unwrap()))
+        .collect();
+    assert_eq!(ends, [("USD_JPY", "closed"), ("EUR_USD", "kept")]);
+    desk.quote().await;
+    let text = trader.run("flatten @alpha --yes");
+    assert_eq!(text.code, 0, "{text:?}");
+    assert!(text.out.contains("closed  EUR_USD 20,000 @ 1.0849"), "{text:?}");
+    let nothing = trader.run("flatten @alpha --yes");
+    assert_eq!(nothing.complaint(), "tmt: account alpha holds nothing");
+}
+
+#[tokio::test]
+async fn a_halt_can_flatten_and_is_not_a_traders_for_everything() {
+    let desk = Desk::open().await;
+    let trader = trader_with_a_position(&desk).await;
+    let refused = trader.run("halt mode=flatten --yes --json");
+    assert_eq!((refused.code, &refused.json()["code"]), (3, &"NOT_PERMITTED".into()));
+    let officer = shell(&desk, "officer", "tmt_risk_officer").await;
+    let halted = officer.run("halt mode=flatten reason='fat finger' --yes --json");
+    assert_eq!(halted.code, 0, "{halted:?}");
+    assert_eq!(halted.json()["items"].as_array().unwrap().len(), 1, "{halted:?}");
+    assert_eq!(desk.count("SELECT count(*) FROM positions WHERE status <> 'closed'").await, 0);
+}
+
+#[tokio::test]
+async fn limits_come_and_go_with_two_people() {
+    let desk = Desk::open().await;
+    let trader = trader_with_a_position(&desk).await;
+    assert_eq!(trader.run("limit new max_open_positions 3 @alpha --yes --json").code, 3);
+    let one = shell(&desk, "one", "tmt_risk_officer").await;
+    let two = shell(&desk, "two", "tmt_risk_officer").await;
+
+    let made = one.run("limit new max_open_positions 3 @alpha reason='new desk' --yes --json");
+    assert_eq!((made.code, &made.json()["code"]), (0, &"TIGHTENED".into()), "{made:?}");
+    let limit = made.json()["subject"].as_str().unwrap().to_owned();
+    let unknown = one.run("limit new max_vega 3 unit=USD --yes --json");
+    assert_eq!((unknown.code, &unknown.json()["code"]), (3, &"LIMIT_TYPE_UNKNOWN".into()));
+
+    // Whom it would bind, before anybody agrees.
+    let asked = one.run("limit set 000000b1 20k --dry-run --json");
+    let impact = asked.json()["impact"].clone();
+    assert_eq!(impact[0]["account"], "alpha", "{asked:?}");
+    assert_eq!(impact[0]["state"], "breach", "{asked:?}");
+    let shown = one.run("limit set 000000b1 20k --dry-run");
+    assert!(shown.out.contains("alpha         breach"), "{shown:?}");
+
+    let retired = one.run(&format!("limit retire {limit} reason='not needed' --yes --json"));
+    assert_eq!(retired.json()["code"], "PENDING_APPROVAL", "{retired:?}");
+    let proposal = retired.json()["subject"].as_str().unwrap().to_owned();
+    assert_eq!(one.run(&format!("limit approve {proposal} --yes")).code, 3);
+    let approved = two.run(&format!("limit approve {proposal} --yes --json"));
+    assert_eq!(approved.code, 0, "{approved:?}");
+    assert!(approved.json()["sentence"].as_str().unwrap().contains("the end of"), "{approved:?}");
+    let active =
+        format!("SELECT count(*) FROM risk_limits WHERE limit_id = '{limit}' AND is_active");
+    assert_eq!(desk.count(&active).await, 0);
+}
+
+#[tokio::test]
+async fn a_limit_that_is_raised_for_a_while_returns() {
+    let desk = Desk::open().await;
+    let one = shell(&desk, "one", "tmt_risk_officer").await;
+    let two = shell(&desk, "two", "tmt_risk_officer").await;
+    let raised = one.run("limit set 000000b1 200k until=2h reason='month end' --yes --json");
+    assert_eq!(raised.json()["code"], "PENDING_APPROVAL", "{raised:?}");
+    let proposal = raised.json()["subject"].as_str().unwrap().to_owned();
+    assert_eq!(two.run(&format!("limit approve {proposal} --yes")).code, 0);
+    let sql = "SELECT count(*) FROM risk_limits WHERE is_active AND
+               (limit_value, effective_until > now() + interval '119 minutes'
+                         AND effective_until < now() + interval '121 minutes') = (200000, true)";
+    assert_eq!(desk.count(sql).await, 1);
+    let returns = "SELECT count(*) FROM risk_limits WHERE is_active AND limit_value = 150000
+                      AND effective_from > now() + interval '119 minutes'";
+    assert_eq!(desk.count(returns).await, 1);
+}
+
+// ---- the audit chain ------------------------------------------------------------------------
+
+#[tokio::test]
+async fn the_audit_chain_is_walked_and_a_cut_tail_is_found() {
+    let desk = Desk::open().await;
+    let trader = trader_with_a_position(&desk).await;
+    assert_eq!(trader.run("close EUR_USD price=1.0849 --yes").code, 0);
+
+    let head = trader.run("audit head");
+    assert!(head.out.starts_with("2:"), "{head:?}");
+    let file = trader.home.path().join("head");
+    fs::write(&file, &head.out).unwrap();
+    let verified = trader.run("audit verify");
+    assert_eq!(verified.code, 0, "{verified:?}");
+    let hash = head.out.trim().strip_prefix("2:").unwrap();
+    assert_eq!(verified.out, format!("2 lines, head seq 2 hash {hash}\nwhole\n"));
+    let with_head = format!("audit verify --head-file {}", file.display());
+    assert_eq!(trader.run(&with_head).code, 0);
+
+    // Whoever can do anything takes the last line away, and moves the head back.
+    let cut = "ALTER TABLE desk.audit_log DISABLE TRIGGER USER;
+               DELETE FROM desk.audit_log WHERE seq = 2;
+               UPDATE desk.audit_head SET seq = 1, hash = (SELECT hash FROM desk.audit_log);";
+    desk.admin.batch_execute(cut).await.unwrap();
+    assert_eq!(trader.run("audit verify").code, 0, "it fits in itself");
+    let found = trader.run(&with_head);
+    assert_eq!(found.code, 1, "{found:?}");
+    assert!(found.out.contains("BROKEN at seq 2: the chain ends before the head"), "{found:?}");
+    let json = trader.run(&format!("audit verify --head {} --json", head.out.trim())).json();
+    assert_eq!((&json["whole"], &json["bad_seq"]), (&false.into(), &2.into()));
+
+    let changed = "UPDATE desk.audit_log SET actor = 'nobody' WHERE seq = 1";
+    desk.admin.batch_execute(changed).await.unwrap();
+    let found = trader.run("audit verify");
+    assert_eq!((found.code, found.out.contains("BROKEN at seq 1")), (1, true), "{found:?}");
+}
+
+// ---- reconciling ----------------------------------------------------------------------------
+
+#[tokio::test]
+async fn what_differs_from_the_fills_is_printed_and_an_administrator_repairs_it() {
+    let desk = Desk::open().await;
+    let trader = trader_with_a_position(&desk).await;
+    let officer = shell(&desk, "officer", "tmt_risk_officer").await;
+    let admin = shell(&desk, "admin", "tmt_admin").await;
+    let none = officer.run("reconcile");
+    assert_eq!((none.code, none.out.as_str()), (0, "nothing differs from the fills\n"));
+
+    desk.admin.batch_execute("UPDATE positions SET realized_pnl = 5").await.unwrap();
+    let found = officer.run("reconcile @alpha");
+    assert_eq!(found.code, 1, "{found:?}");
+    assert!(found.out.contains("realized_pnl"), "{found:?}");
+    let json = officer.run("reconcile --json").json();
+    assert_eq!((&json[0]["stored"], &json[0]["rebuilt"]), (&"5".into(), &"0".into()));
+
+    assert_eq!(officer.run("reconcile --repair").code, 2, "nobody says yes");
+    assert_eq!(officer.run("reconcile --repair --yes").code, 1, "an officer looks");
+    let repaired = admin.run("reconcile --repair --yes");
+    assert_eq!(repaired.code, 0, "{repaired:?}");
+    assert_eq!(officer.run("reconcile").code, 0);
+    assert_eq!(trader.run("reconcile").code, 1, "a trader may not");
+    assert!(officer.run("reconcile zulu").complaint().contains("no account"));
+}
+
+// ---- the sentinel ---------------------------------------------------------------------------
+
+/// A sentinel in this process, and what it says.
+struct Watcher {
+    heard: mpsc::Receiver<Said>,
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<Result<(), tmt::store::StoreError>>,
+}
+
+impl Watcher {
+    fn start(options: Options) -> Self {
+        let (said, heard) = mpsc::channel(64);
+        let stop = CancellationToken::new();
+        let every = sentinel::Options { every: Duration::from_millis(50) };
+        let task = tokio::spawn(sentinel::run(every, Store::connect(options), said, stop.clone()));
+        Self { heard, stop, task }
+    }
+
+    async fn says(&mut self) -> Said {
+        timeout(SOON, self.heard.recv()).await.unwrap().unwrap()
+    }
+
+    /// The next thing said of a limit.
+    async fn says_of_a_limit(&mut self) -> (String, String, String) {
+        loop {
+            if let Said::Changed(limit) = self.says().await {
+                return (limit.state, limit.limit_type, limit.subject);
+            }
+        }
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        timeout(SOON, self.task).await.unwrap().unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_sentinel_leads_and_the_next_takes_over() {
+    let desk = Desk::open().await;
+    let mut first = Watcher::start(desk.options("one", "tmt_agent").await);
+    assert_eq!(first.says().await, Said::Leads);
+    let mut second = Watcher::start(desk.options("two", "tmt_agent").await);
+    let Said::Waits { leader: Some(leader) } = second.says().await else { unreachable!() };
+    assert!(leader.contains("one"), "{leader}");
+
+    first.end().await;
+
+    assert_eq!(second.says().await, Said::Leads);
+    second.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_breach_is_raised_once_and_said_once() {
+    let desk = Desk::open().await;
+    let trader = trader_with_a_position(&desk).await;
+    let mut watcher = Watcher::start(desk.options("agent", "tmt_agent").await);
+    assert_eq!(watcher.says().await, Said::Leads);
+
+    let officer = shell(&desk, "officer", "tmt_risk_officer").await;
+    assert_eq!(officer.run("limit set 000000b1 20k --yes").code, 0);
+
+    let said = watcher.says_of_a_limit().await;
+    let breach = |state: &str| (state.to_owned(), "max_exposure".to_owned(), "alpha".to_owned());
+    assert_eq!(said, breach("breach"));
+    let events = "SELECT count(*) FROM risk_events WHERE event_type = 'limit_breach'
+                     AND occurrence_count = 1";
+    assert_eq!(desk.count(events).await, 1);
+    desk.quote().await;
+    assert_eq!(trader.run("close EUR_USD price=1.0849 --yes").code, 0);
+    assert_eq!(watcher.says_of_a_limit().await, breach("ok"));
+    watcher.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sentinel_survives_the_loss_of_its_connection() {
+    let desk = Desk::open().await;
+    let mut watcher = Watcher::start(desk.options("agent", "tmt_agent").await);
+    assert_eq!(watcher.says().await, Said::Leads);
+    let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                 WHERE usename LIKE '%agent' AND datname = current_database()";
+    desk.admin.batch_execute(kill).await.unwrap();
+    let lost = watcher.says().await;
+    assert!(matches!(lost, Said::Lost(_)), "{lost:?}");
+    assert_eq!(watcher.says().await, Said::Leads);
+    watcher.end().await;
+}
+
+#[tokio::test]
+async fn a_sentinel_is_an_agents_and_can_do_one_round() {
+    let desk = Desk::open().await;
+    let trader = shell(&desk, "trader", "tmt_trader").await;
+    let refused = trader.run("sentinel --once");
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.complaint().contains("may not do that"), "{refused:?}");
+    let agent = shell(&desk, "agent", "tmt_agent").await;
+    let done = agent.run("sentinel --once");
+    assert_eq!((done.code, done.err.as_str()), (0, ""), "{done:?}");
+    assert!(done.out.contains("limits changed their standing"), "{done:?}");
+}
