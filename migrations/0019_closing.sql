@@ -260,7 +260,7 @@ BEGIN
                 SELECT FROM accounts a WHERE a.metadata ->> 'portfolio' = btrim(p_identifier))) END;
         words := coalesce(target, 'all trading');
     END IF;
-    IF mode = 'flatten' THEN
+    IF mode = 'flatten' AND (scope = 'account' OR desk.may('tmt_risk_officer', 'tmt_admin', 'tmt_agent')) THEN
         -- All that may hold something, in the order in which everybody locks accounts, and what they hold
         -- in a statement of its own: an order that is being booked now is closed with the others.
         SELECT coalesce(array_agg(l.account_id ORDER BY l.account_id), '{}') INTO book
@@ -268,6 +268,7 @@ BEGIN
                  WHERE CASE scope WHEN 'account' THEN a.account_id::text = target
                                   WHEN 'portfolio' THEN a.metadata ->> 'portfolio' = target
                                   WHEN 'instrument' THEN target IS NOT NULL ELSE scope = 'system' END
+                   AND (a.status <> 'closed' OR desk.may('tmt_risk_officer', 'tmt_admin'))
                  ORDER BY a.account_id FOR NO KEY UPDATE) l;
         SELECT coalesce(array_agg(DISTINCT p.account_id ORDER BY p.account_id), '{}') INTO book
           FROM positions p

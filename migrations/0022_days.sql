@@ -184,7 +184,7 @@ BEGIN
                        greatest(account.equity, account.initial_balance, max(m.peak_equity)),
                        greatest(account.current_balance, account.initial_balance, max(m.peak_eod_balance)),
                        least(account.equity, daily.min_equity),
-                       (known OR account.created_at < span.starts)
+                       (known OR coalesce(account.created_at, '-infinity') < span.starts)
                            AND coalesce(daily.is_estimated OR daily.period_start > span.starts, now_at > span.starts + interval '1 minute')
                   FROM performance_metrics m WHERE m.account_id = account.account_id AND m.period_type = 'daily'
                 ON CONFLICT (account_id, period_type, period_start) DO NOTHING
@@ -236,6 +236,29 @@ BEGIN
 END $$;
 
 -- ---- marks ------------------------------------------------------------------------------------
+
+-- Unrealized P&L and margin of the live positions of some accounts. What cannot be valued keeps the last
+-- known figure: it was true once, and zero never was.
+CREATE OR REPLACE FUNCTION desk.book_value(p_accounts uuid[])
+RETURNS TABLE (account_id uuid, unrealized numeric, margin numeric)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY
+    WITH held AS (
+        SELECT a.account_id, a.base_currency, scale(a.current_balance) AS decimals, i.quote_currency, p.unrealized_pnl,
+               p.total_size * i.contract_size * coalesce(p.current_price, p.average_entry_price) * i.margin_rate AS margin
+          FROM accounts a
+          LEFT JOIN positions p ON p.account_id = a.account_id AND p.status IN ('open', 'closing')
+          LEFT JOIN instruments i ON i.instrument = p.instrument
+         WHERE a.account_id = ANY (p_accounts)
+    ), rates AS MATERIALIZED (
+        SELECT c.quote_currency, c.base_currency, desk.convert(c.quote_currency, c.base_currency) AS rate
+          FROM (SELECT DISTINCT h.quote_currency, h.base_currency FROM held h WHERE h.quote_currency IS NOT NULL) c
+    )
+    SELECT h.account_id, coalesce(sum(h.unrealized_pnl), 0), coalesce(round(sum(h.margin * r.rate), max(h.decimals)), 0)
+      FROM held h LEFT JOIN rates r USING (quote_currency, base_currency)
+     GROUP BY h.account_id;
+END $$;
 
 -- Revalues live positions at the last quotes, longs at the bid and shorts at the ask, and the accounts
 -- that hold them. Only rows whose figures move are written.

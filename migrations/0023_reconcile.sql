@@ -32,7 +32,8 @@ BEGIN
     IF f.effect = 'open' THEN
         stored.cost := state.cost + f.price * f.size;
         state.size := state.size + f.size;
-        stored.average_entry_price := stored.cost / state.size;
+        -- Of a position that was there before its fills, a close may come first: no size, no average.
+        stored.average_entry_price := stored.cost / nullif(state.size, 0);
         state.average := stored.average_entry_price;
         state.cost := stored.cost;
     ELSIF f.effect = 'close' THEN

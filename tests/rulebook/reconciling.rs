@@ -69,7 +69,7 @@ async fn what_came_from_before_the_desk_is_left_alone() {
     book.set("stop_required", "false").await;
     // An account in the middle of its life, with a position, trades and a balance of its own.
     book.run(&format!(
-        "UPDATE accounts SET current_balance = 91500 WHERE account_id = '{ALPHA}';
+        "UPDATE accounts SET current_balance = 91500, equity = 91500 WHERE account_id = '{ALPHA}';
          INSERT INTO positions (account_id, instrument, position_type, total_size, average_entry_price, current_price, unrealized_pnl,
                                 realized_pnl, opened_at)
          VALUES ('{ALPHA}', 'EUR_USD', 'LONG', 30, 1.05, 1.0999, 1.50, 77, now() - interval '90 days'),
@@ -87,10 +87,22 @@ async fn what_came_from_before_the_desk_is_left_alone() {
     let sql = "SELECT position_id FROM positions WHERE instrument = 'EUR_USD'";
     let position = book.admin.query_one(sql, &[]).await.unwrap().try_get(0).unwrap();
     close(&book.admin, position, Some(dec!(35)), Some(dec!(1.1))).await.accepted();
+    // Reduced first and then added to by the same size: by its fills alone it holds nothing.
+    let sql = "SELECT position_id FROM positions WHERE instrument = 'USD_JPY'";
+    let other = book.admin.query_one(sql, &[]).await.unwrap().try_get(0).unwrap();
+    close(&book.admin, other, Some(dec!(5)), Some(dec!(155))).await.accepted();
+    let again = Order {
+        instrument: "USD_JPY".to_owned(),
+        price: dec!(155),
+        stop: None,
+        target: None,
+        ..buy(dec!(5))
+    };
+    place(&book.admin, &again).await.accepted();
     assert_eq!(book.text(DIFFERENCES).await, "-");
     book.run(
         "UPDATE accounts SET current_balance = current_balance - 0.01 WHERE account_name = 'alpha'",
     )
     .await;
-    assert_eq!(book.text(DIFFERENCES).await, "account current_balance 91501.3 -> 91501.31");
+    assert_eq!(book.text(DIFFERENCES).await, "account current_balance 91501.46 -> 91501.47");
 }

@@ -76,10 +76,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     22 "0022" "days" Once,
     23 "0023" "reconcile" Once,
     24 "0024" "exact_cost" Once,
+    25 "0025" "placing" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 24;
+pub const LATEST: i32 = 25;
 
 #[cfg(test)]
 mod tests {
