@@ -35,4 +35,5 @@ pub mod swap;
 pub mod text;
 pub mod threshold;
 pub mod trade;
+pub mod utilisation;
 pub mod valuation;

@@ -37,5 +37,7 @@ mod reconciling;
 mod requests;
 #[path = "rulebook/sums.rs"]
 mod sums;
+#[path = "rulebook/utilisation.rs"]
+mod utilisation;
 #[path = "rulebook/valuing.rs"]
 mod valuing;

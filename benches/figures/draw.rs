@@ -8,7 +8,7 @@ use ratatui::backend::TestBackend;
 use ratatui::widgets::Block;
 use rust_decimal::{Decimal, dec};
 use tmt::app::{Model, Msg, Options, update};
-use tmt::domain::account::{Account, AccountStatus, Environment};
+use tmt::domain::account::{Account, AccountStatus, Commission, Environment, Start};
 use tmt::domain::ids::{AccountId, InstrumentId, PositionId};
 use tmt::domain::instrument::Instrument;
 use tmt::domain::position::{Direction, Position};
@@ -66,7 +66,11 @@ fn account(number: u128) -> Account {
         status: AccountStatus::Active,
         max_daily_loss: dec!(0.05),
         max_total_drawdown: dec!(0.10),
-        day_start_equity: Some(dec!(100_000)),
+        day: Some(Start { balance: dec!(100_000), equity: dec!(100_000) }),
+        week: None,
+        month: None,
+        peaks: None,
+        commission: Commission::default(),
         updated_at: None,
     }
 }

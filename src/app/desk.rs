@@ -1,10 +1,10 @@
 //! The rows as they were last read, and their value at the prices of now.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rust_decimal::Decimal;
 
 use crate::domain::account::Account;
 use crate::domain::agent::{Agent, SystemEvent};
@@ -21,6 +21,7 @@ use crate::domain::request::{Closing, Verb};
 use crate::domain::rows::Rows;
 use crate::domain::signal::Signal;
 use crate::domain::trade::Trade;
+use crate::domain::utilisation::Valuation;
 use uuid::Uuid;
 
 /// Newest rows that a list keeps; the poll brings no more at once either.
@@ -229,28 +230,6 @@ impl Desk {
     }
 }
 
-/// The value of a position now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark {
-    /// Price at which it would be closed.
-    pub price: Decimal,
-    /// Open P&L in the account's currency, not rounded; `None` where a rate is missing.
-    pub pnl: Option<Decimal>,
-}
-
-/// The value of an account now, in its currency, not rounded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct AccountMark {
-    /// Σ open P&L; `None` if one position cannot be valued.
-    pub open_pnl: Option<Decimal>,
-    /// Balance plus open P&L.
-    pub equity: Option<Decimal>,
-    /// Σ |net notional| over instruments.
-    pub exposure: Option<Decimal>,
-    /// Equity less equity at the start of the day, where that is known.
-    pub day_pnl: Option<Decimal>,
-}
-
 /// When a quote came, and how old it was then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Received {
@@ -263,10 +242,7 @@ pub struct Received {
 /// Everything that moves with the prices.
 #[derive(Debug, Clone, Default)]
 pub struct Marks {
-    /// By position.
-    pub positions: HashMap<PositionId, Mark>,
-    /// By account.
-    pub accounts: HashMap<AccountId, AccountMark>,
+    now: Valuation,
     received: HashMap<InstrumentId, Received>,
 }
 
@@ -291,43 +267,14 @@ impl Marks {
 
     /// Values every position and account again.
     pub fn refresh(&mut self, desk: &Desk, book: &Book) {
-        self.positions.clear();
-        self.accounts.clear();
-        let mut nets: HashMap<(AccountId, &InstrumentId), Option<Decimal>> = HashMap::new();
-        let mut sums: HashMap<AccountId, Option<Decimal>> = HashMap::new();
-        for held in desk.positions.values() {
-            let currency = desk.accounts.get(&held.account).map(|row| row.base_currency.as_str());
-            let price = book.mark(&held.instrument, held.direction);
-            let pnl = price
-                .zip(currency)
-                .and_then(|(price, currency)| book.open_pnl(held, price, currency));
-            if let Some(price) = price {
-                self.positions.insert(held.id, Mark { price, pnl });
-            }
-            // Where no price arrived yet, what the database wrote last is better than nothing, and
-            // the position's own line says that it is old.
-            let sum = sums.entry(held.account).or_insert(Some(Decimal::ZERO));
-            *sum = sum.zip(pnl.or(held.booked_pnl)).and_then(|(a, b)| a.checked_add(b));
-            let notional =
-                price.or(held.booked_price).zip(currency).and_then(|(price, currency)| {
-                    book.notional(&held.instrument, held.size, price, currency)
-                });
-            let signed = notional.and_then(|n| n.checked_mul(held.direction.sign()));
-            let net = nets.entry((held.account, &held.instrument)).or_insert(Some(Decimal::ZERO));
-            *net = net.zip(signed).and_then(|(a, b)| a.checked_add(b));
-        }
-        let mut exposures: HashMap<AccountId, Option<Decimal>> = HashMap::new();
-        for ((account, _), net) in nets {
-            let sum = exposures.entry(account).or_insert(Some(Decimal::ZERO));
-            *sum = sum.zip(net).and_then(|(a, b)| a.checked_add(b.abs()));
-        }
-        for row in desk.accounts.values() {
-            let open_pnl = sums.get(&row.id).copied().unwrap_or(Some(Decimal::ZERO));
-            let equity = open_pnl.and_then(|pnl| row.balance.checked_add(pnl));
-            let exposure = exposures.get(&row.id).copied().unwrap_or(Some(Decimal::ZERO));
-            let day_pnl =
-                equity.zip(row.day_start_equity).and_then(|(now, start)| now.checked_sub(start));
-            self.accounts.insert(row.id, AccountMark { open_pnl, equity, exposure, day_pnl });
-        }
+        self.now = Valuation::of(&desk.accounts, desk.positions.values(), book);
+    }
+}
+
+impl Deref for Marks {
+    type Target = Valuation;
+
+    fn deref(&self) -> &Valuation {
+        &self.now
     }
 }

@@ -5,11 +5,8 @@ use rust_decimal::Decimal;
 use super::model::Model;
 use crate::domain::account::Account;
 use crate::domain::halt::Scope;
-use crate::domain::ids::AccountId;
-use crate::domain::limit::{Limit, LimitState};
-
-/// Percent points in one.
-const HUNDRED: Decimal = Decimal::ONE_HUNDRED;
+use crate::domain::limit::{Limit, LimitState, Unit};
+use crate::domain::utilisation::{self, Covered, Measured};
 
 impl Model {
     /// Returns what a limit covers, as people call it.
@@ -26,86 +23,26 @@ impl Model {
 
     /// Returns the accounts that a limit covers.
     fn covered<'a>(&'a self, limit: &'a Limit) -> impl Iterator<Item = &'a Account> {
-        self.desk.accounts.values().filter(move |row| match limit.scope {
-            Scope::System => true,
-            Scope::Portfolio => {
-                row.portfolio.is_some() && row.portfolio.as_deref() == limit.identifier.as_deref()
-            }
-            Scope::Account => limit.account == Some(row.id),
-            Scope::Instrument => limit.account.is_none_or(|id| id == row.id),
-        })
+        let accounts = self.desk.accounts.values();
+        accounts.filter(move |row| limit.looks_at(row.id, row.portfolio.as_deref()))
     }
 
-    /// Returns what a limit measures now, in the limit's unit; `None` where the console does not
-    /// compute it, or where a price or a rate is missing.
-    pub fn measure(&self, limit: &Limit) -> Option<Decimal> {
-        match limit.limit_type.as_str() {
-            "max_exposure" => self.sum(limit, |account| self.exposure(limit, account)),
-            "max_daily_loss" => self.sum(limit, |account| {
+    /// Returns what a limit measures now, at the prices on the screen.
+    pub fn measured(&self, limit: &Limit) -> Measured {
+        let covered: Vec<Covered<'_>> = self
+            .covered(limit)
+            .filter_map(|account| {
                 let mark = self.marks.accounts.get(&account.id)?;
-                Some(Decimal::ZERO.checked_sub(mark.day_pnl?)?.max(Decimal::ZERO))
-            }),
-            "max_open_positions" => {
-                let covered: Vec<AccountId> = self.covered(limit).map(|row| row.id).collect();
-                let count = self
-                    .desk
-                    .positions
-                    .values()
-                    .filter(|held| covered.contains(&held.account))
-                    .filter(|held| {
-                        limit.scope != Scope::Instrument
-                            || limit.identifier.as_deref() == Some(held.instrument.as_str())
-                    })
-                    .count();
-                Some(Decimal::from(count))
-            }
-            _ => None,
-        }
+                let held = self.marks.held.get(&account.id).map_or(&[][..], Vec::as_slice);
+                Some(Covered { account, mark, held })
+            })
+            .collect();
+        utilisation::measure(limit, &covered, &self.book)
     }
 
-    /// Σ over the covered accounts of an amount in each one's currency, in the limit's unit.
-    fn sum(&self, limit: &Limit, amount: impl Fn(&Account) -> Option<Decimal>) -> Option<Decimal> {
-        let mut total = Decimal::ZERO;
-        let mut equity = Decimal::ZERO;
-        let is_share = limit.unit == "percentage" || limit.unit == "fraction";
-        // A share is of the equity in one currency; any one does, as it cancels.
-        let currency = if is_share {
-            self.covered(limit).next()?.base_currency.clone()
-        } else {
-            limit.unit.clone()
-        };
-        for account in self.covered(limit) {
-            let rate = self.book.rate(&account.base_currency, &currency)?;
-            total = total.checked_add(amount(account)?.checked_mul(rate)?)?;
-            let worth = self.marks.accounts.get(&account.id)?.equity?.checked_mul(rate)?;
-            equity = equity.checked_add(worth)?;
-        }
-        match limit.unit.as_str() {
-            "percentage" => total.checked_div(equity)?.checked_mul(HUNDRED),
-            "fraction" => total.checked_div(equity),
-            _ => Some(total),
-        }
-    }
-
-    /// Exposure of an account that a limit looks at: all of it, or that in one instrument.
-    fn exposure(&self, limit: &Limit, account: &Account) -> Option<Decimal> {
-        if limit.scope != Scope::Instrument {
-            return self.marks.accounts.get(&account.id)?.exposure;
-        }
-        let mut net = Decimal::ZERO;
-        for held in self.desk.positions.values() {
-            if held.account != account.id
-                || limit.identifier.as_deref() != Some(held.instrument.as_str())
-            {
-                continue;
-            }
-            let price =
-                self.marks.positions.get(&held.id).map(|mark| mark.price).or(held.booked_price)?;
-            let notional =
-                self.book.notional(&held.instrument, held.size, price, &account.base_currency)?;
-            net = net.checked_add(notional.checked_mul(held.direction.sign())?)?;
-        }
-        Some(net.abs())
+    /// Returns that as a number in the limit's unit, where it is one.
+    pub fn measure(&self, limit: &Limit) -> Option<Decimal> {
+        self.measured(limit).number()
     }
 
     /// Returns the tightest exposure limit of an account alone, in its currency.
@@ -118,12 +55,15 @@ impl Model {
                 limit.state == LimitState::Active
                     && limit.limit_type == "max_exposure"
                     && limit.scope == Scope::Account
-                    && limit.account == Some(account.id)
+                    && limit.looks_at(account.id, account.portfolio.as_deref())
             })
-            .filter_map(|limit| match limit.unit.as_str() {
-                "percentage" => equity?.checked_mul(limit.value)?.checked_div(HUNDRED),
-                "fraction" => equity?.checked_mul(limit.value),
-                unit => limit.value.checked_mul(self.book.rate(unit, &account.base_currency)?),
+            .filter_map(|limit| match limit.reading() {
+                Unit::Money(currency) => {
+                    limit.value.checked_mul(self.book.rate(currency, &account.base_currency)?)
+                }
+                unit @ (Unit::Percentage | Unit::Fraction | Unit::Other(_)) => {
+                    unit.amount(limit.value, equity?)
+                }
             })
             .min()
     }

@@ -1,12 +1,13 @@
 //! Trading accounts.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
-use super::drawdown::DailyLossColumn;
-use super::ids::AccountId;
+use super::drawdown::{DailyLossColumn, Peaks};
+use super::ids::{AccountId, InstrumentId};
 
 /// Whether real money is at stake. Ordered by seriousness, the most serious last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,6 +83,33 @@ impl fmt::Display for AccountStatus {
     }
 }
 
+/// What an account was worth when a period began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Start {
+    /// Realized money.
+    pub balance: Decimal,
+    /// With open P&L.
+    pub equity: Decimal,
+}
+
+/// What an account pays per side and per 1.00 of size, in its currency
+/// (`metadata->'commission'`). What is not named costs nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Commission {
+    /// In every instrument that has none of its own.
+    pub per_unit: Option<Decimal>,
+    /// By instrument.
+    pub by_instrument: BTreeMap<String, Decimal>,
+}
+
+impl Commission {
+    /// Returns what one side of 1.00 of size costs in an instrument.
+    pub fn per_side(&self, instrument: &InstrumentId) -> Decimal {
+        let own = self.by_instrument.get(instrument.as_str()).copied();
+        own.or(self.per_unit).unwrap_or_default()
+    }
+}
+
 /// A row of `accounts`. Amounts are in `base_currency`, as the database last wrote them; the
 /// moving figures on the screen come from [`super::marking`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,8 +144,16 @@ pub struct Account {
     pub max_daily_loss: Decimal,
     /// Share of the initial balance.
     pub max_total_drawdown: Decimal,
-    /// Equity at the start of the trading day, where it is known.
-    pub day_start_equity: Option<Decimal>,
+    /// What the running trading day began with, where it is known.
+    pub day: Option<Start>,
+    /// What the running week began with.
+    pub week: Option<Start>,
+    /// What the running month began with.
+    pub month: Option<Start>,
+    /// The highest it was worth.
+    pub peaks: Option<Peaks>,
+    /// What it pays for a fill.
+    pub commission: Commission,
     /// Row version, for optimistic locks.
     pub updated_at: Option<DateTime<Utc>>,
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
-use super::drawdown::Edge;
+use super::drawdown::{DayBase, Edge};
 use super::halt::Scope;
 use super::ids::{AccountId, LimitId};
 pub use super::threshold::DEFAULT_WARNING;
@@ -28,6 +28,8 @@ pub struct Limit {
     pub unit: String,
     /// Where a warning begins, in `unit`; `None` is 80 % of the limit.
     pub warning: Option<Decimal>,
+    /// What one number cannot say.
+    pub parameters: Parameters,
     /// Where it stands.
     pub state: LimitState,
     /// Whether the database enforces this type.
@@ -48,6 +50,41 @@ pub struct Limit {
     pub effective_until: Option<DateTime<Utc>>,
     /// Row version, for optimistic locks.
     pub updated_at: Option<DateTime<Utc>>,
+}
+
+/// What `risk_limits.parameters` says of a limit, as far as the console measures by it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parameters {
+    /// The currency that `max_currency_exposure` is about; `None` is each one.
+    pub currency: Option<String>,
+    /// What a loss is counted from; `None` is equity.
+    pub base: Option<DayBase>,
+    /// Percentages of a loss are of the initial balance, not of where the period began.
+    pub is_of_initial: bool,
+    /// How the floor of a drawdown moves; `None` is not at all.
+    pub trailing: Option<Trailing>,
+    /// Where that floor stops rising.
+    pub lock: Option<Lock>,
+    /// Whether reaching the limit breaks it; `None` is as its type has it.
+    pub edge: Option<Edge>,
+}
+
+/// What a floor follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Trailing {
+    /// The highest balance at the end of a day.
+    EndOfDayBalance,
+    /// The highest equity at any moment.
+    IntradayEquity,
+}
+
+/// Where a trailing floor stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// At the initial balance.
+    Initial,
+    /// At an amount.
+    At(Decimal),
 }
 
 /// Whether a limit binds.
@@ -143,6 +180,9 @@ impl Limit {
     /// Tells whether reaching it breaks it: losses and drawdown do, size and exposure do not
     /// (domain rules, section 9; `desk.limit_types.inclusive`).
     pub fn edge(&self) -> Edge {
+        if let Some(edge) = self.parameters.edge {
+            return edge;
+        }
         match self.limit_type.as_str() {
             "max_daily_loss"
             | "max_weekly_loss"
@@ -171,16 +211,29 @@ impl Limit {
             && self.effective_until.is_none_or(|until| at < until)
     }
 
-    /// Tells whether it looks at an account of that portfolio trading that instrument.
-    pub fn covers(&self, account: AccountId, portfolio: Option<&str>, instrument: &str) -> bool {
-        let identifier = self.identifier.as_deref();
-        self.account.is_none_or(|id| id == account)
+    /// Returns the one account that it is for, where it names one: by its column, or in scope
+    /// `account` by its identifier.
+    pub fn owner(&self) -> Option<AccountId> {
+        self.account.or_else(|| match (self.scope, self.identifier.as_deref()) {
+            (Scope::Account, Some(name)) => name.trim().parse().ok(),
+            _ => None,
+        })
+    }
+
+    /// Tells whether it looks at an account of that portfolio. One that names no account holds for
+    /// all of them, in scope `account` for each by itself.
+    pub fn looks_at(&self, account: AccountId, portfolio: Option<&str>) -> bool {
+        self.owner().is_none_or(|id| id == account)
             && match self.scope {
-                // Without a named account it holds for each account by itself.
-                Scope::System | Scope::Account => true,
-                Scope::Portfolio => portfolio.is_some() && identifier == portfolio,
-                Scope::Instrument => identifier == Some(instrument),
+                Scope::System | Scope::Account | Scope::Instrument => true,
+                Scope::Portfolio => portfolio.is_some() && self.identifier.as_deref() == portfolio,
             }
+    }
+
+    /// Tells whether it binds an account of that portfolio that trades that instrument.
+    pub fn covers(&self, account: AccountId, portfolio: Option<&str>, instrument: &str) -> bool {
+        self.looks_at(account, portfolio)
+            && (self.scope != Scope::Instrument || self.identifier.as_deref() == Some(instrument))
     }
 
     /// Tells whether `new` binds more tightly than the limit as it is.

@@ -15,6 +15,8 @@ mod position;
 mod signal;
 mod trade;
 
+use rust_decimal::Decimal;
+use serde_json::Value;
 use tokio_postgres::Row;
 
 pub(super) use cells::{Bad, Cells};
@@ -97,4 +99,10 @@ pub(super) fn each<T>(
         }
     }
     kept
+}
+
+/// Reads a number out of JSON, written as such or as text.
+fn number_in(value: &Value) -> Option<Decimal> {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    Decimal::from_str_exact(&text).or_else(|_| Decimal::from_scientific(&text)).ok()
 }

@@ -147,7 +147,7 @@ fn account(row: &Account) -> Vec<Fact> {
         ("portfolio", row.portfolio.clone()),
         ("initial balance", Some(format::money(row.initial_balance))),
         ("available", Some(format::money(row.available))),
-        ("day began with", row.day_start_equity.map(format::money)),
+        ("day began with", row.day.map(|start| format::money(start.equity))),
         ("daily loss limit", row.daily_loss_limit().map(daily_loss)),
         ("max drawdown", Some(format::percent(row.max_total_drawdown, 1))),
         ("changed", moment(row.updated_at)),

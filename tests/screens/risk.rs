@@ -4,7 +4,7 @@ use rust_decimal::{Decimal, dec};
 use tmt::domain::event::{Acknowledged, RiskEvent, Severity};
 use tmt::domain::halt::{Halt, HaltMode, Scope};
 use tmt::domain::ids::{EventId, HaltId, LimitId};
-use tmt::domain::limit::{Limit, LimitState};
+use tmt::domain::limit::{Limit, LimitState, Parameters};
 use tmt::domain::outcome::{Check, Finding};
 
 use crate::desk::{account_id, at, id};
@@ -108,6 +108,7 @@ pub(crate) fn limit(
         change_reason: None,
         supersedes: None,
         retires: false,
+        parameters: Parameters::default(),
         effective_from: Some(at("07:00:00")),
         effective_until: None,
         updated_at: Some(at("07:00:00")),

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use rust_decimal::{Decimal, dec};
-use tmt::domain::account::{Account, AccountStatus, Environment};
+use tmt::domain::account::{Account, AccountStatus, Commission, Environment, Start};
 use tmt::domain::ids::{InstrumentId, PositionId, SignalId, TradeId};
 use tmt::domain::position::{Direction, Position};
 use tmt::domain::signal::{Signal, SignalStatus};
@@ -27,7 +27,11 @@ pub(crate) fn account(number: u32, name: &str, balance: Decimal, start: Decimal)
         status: AccountStatus::Active,
         max_daily_loss: dec!(0.05),
         max_total_drawdown: dec!(0.1),
-        day_start_equity: Some(start),
+        day: Some(Start { balance: start, equity: start }),
+        week: None,
+        month: None,
+        peaks: None,
+        commission: Commission::default(),
         updated_at: Some(now()),
     }
 }

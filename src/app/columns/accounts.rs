@@ -4,10 +4,10 @@ use rust_decimal::Decimal;
 
 use super::{Column, Listed, left, right};
 use crate::app::cell::{Cell, Tone};
-use crate::app::desk::AccountMark;
 use crate::app::model::Model;
 use crate::app::pane::{Pane, RowId};
 use crate::domain::account::{Account, AccountStatus};
+use crate::domain::utilisation::AccountMark;
 
 fn mark(model: &Model, row: &Account) -> AccountMark {
     model.marks.accounts.get(&row.id).copied().unwrap_or_default()
@@ -44,7 +44,7 @@ impl Listed for Account {
         right("DAY P&L", 12, 1, |model, row| Cell::maybe(mark(model, row).day_pnl, Cell::Gain)),
         left("DAY LOSS", 15, 1, |model, row| Cell::maybe(day_loss_used(model, row), Cell::Used)),
         right("DRAWDOWN", 8, 6, |model, row| Cell::maybe(drawdown(model, row), Cell::Percent)),
-        right("MARGIN", 11, 7, |_, row| Cell::Money(row.margin_used)),
+        right("MARGIN", 11, 7, |model, row| Cell::maybe(mark(model, row).margin, Cell::Money)),
         right("EXPOSURE", 13, 8, |model, row| Cell::maybe(mark(model, row).exposure, Cell::Money)),
         left("OF LIMIT", 15, 2, |model, row| Cell::maybe(exposure_used(model, row), Cell::Used)),
         left("PROP FIRM", 14, 10, |_, row| Cell::text(row.prop_firm.as_deref())),

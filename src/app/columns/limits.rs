@@ -5,6 +5,7 @@ use crate::app::cell::{Cell, Tone};
 use crate::app::model::Model;
 use crate::app::pane::{Pane, RowId};
 use crate::domain::limit::{Limit, LimitState, Standing};
+use crate::domain::utilisation::Measured;
 
 fn state(row: &Limit) -> &'static str {
     match (row.state, row.is_enforced) {
@@ -25,7 +26,11 @@ impl Listed for Limit {
         right("VALUE", 14, 0, |_, row| Cell::Number(row.value, 2)),
         left("UNIT", 10, 0, |_, row| Cell::Text(row.unit.clone())),
         right("WARNING", 14, 4, |_, row| Cell::maybe(row.warning_level(), |n| Cell::Number(n, 2))),
-        right("NOW", 14, 2, |model, row| Cell::maybe(model.measure(row), |n| Cell::Number(n, 2))),
+        right("NOW", 14, 2, |model, row| match model.measured(row) {
+            Measured::Number(now) => Cell::Number(now, 2),
+            Measured::Unbounded => Cell::Text("unbounded".to_owned()),
+            Measured::Unknown => Cell::Absent,
+        }),
         left("USED", 15, 1, |model, row| {
             let share = model.measure(row).and_then(|now| row.used(now));
             Cell::maybe(share, Cell::Used)
@@ -46,7 +51,12 @@ impl Listed for Limit {
         if self.state == LimitState::Pending || !self.is_enforced {
             return Tone::Warning;
         }
-        match model.measure(self).and_then(|now| self.standing(now)) {
+        let standing = match model.measured(self) {
+            Measured::Number(now) => self.standing(now),
+            Measured::Unbounded => Some(Standing::Breach),
+            Measured::Unknown => None,
+        };
+        match standing {
             Some(Standing::Breach) => Tone::Critical,
             Some(Standing::Warning) => Tone::Warning,
             Some(Standing::Clear) | None => Tone::Plain,

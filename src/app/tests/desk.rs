@@ -9,13 +9,13 @@ use uuid::Uuid;
 use super::{Desk, morning};
 use crate::app::Msg;
 use crate::app::pane::{Pane, RowId};
-use crate::domain::account::{Account, AccountStatus, Environment};
+use crate::domain::account::{Account, AccountStatus, Commission, Environment, Start};
 use crate::domain::change::Kind;
 use crate::domain::event::{RiskEvent, Severity};
 use crate::domain::halt::Scope;
 use crate::domain::ids::{AccountId, EventId, InstrumentId, LimitId, PositionId, SignalId};
 use crate::domain::instrument::Instrument;
-use crate::domain::limit::{Limit, LimitState};
+use crate::domain::limit::{Limit, LimitState, Parameters};
 use crate::domain::position::{Direction, Position};
 use crate::domain::quote::Quote;
 use crate::domain::rows::Rows;
@@ -73,7 +73,11 @@ fn account(id: AccountId, name: &str) -> Account {
         status: AccountStatus::Active,
         max_daily_loss: dec!(0.05),
         max_total_drawdown: dec!(0.10),
-        day_start_equity: Some(dec!(100_000)),
+        day: Some(Start { balance: dec!(100_000), equity: dec!(100_000) }),
+        week: None,
+        month: None,
+        peaks: None,
+        commission: Commission::default(),
         updated_at: None,
     }
 }
@@ -114,6 +118,7 @@ fn limit(id: LimitId, value: Decimal, state: LimitState, by: &str) -> Limit {
         change_reason: None,
         supersedes: None,
         retires: false,
+        parameters: Parameters::default(),
         effective_from: None,
         effective_until: None,
         updated_at: Some(morning()),

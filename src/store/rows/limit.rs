@@ -1,10 +1,13 @@
 //! Rows of `risk_limits` that bind or wait for a second person.
 
+use serde_json::Value;
+
 use super::cells::{Bad, Cells};
 use super::{Keys, Source};
+use crate::domain::drawdown::{DayBase, Edge};
 use crate::domain::halt::Scope;
 use crate::domain::ids::{AccountId, LimitId};
-use crate::domain::limit::{Limit, LimitState};
+use crate::domain::limit::{Limit, LimitState, Lock, Parameters, Trailing};
 
 /// What state a limit is in, and whether its type is enforced, is the database's to say: it does
 /// the enforcing.
@@ -12,7 +15,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT l.limit_id, l.account_id, l.limit_type, l.limit_scope, l.scope_identifier,
-                    l.limit_value, l.limit_unit, l.warning_threshold,
+                    l.limit_value, l.limit_unit, l.warning_threshold, l.parameters,
                     desk.limit_state(l) AS state,
                     COALESCE(k.enforced AND l.limit_scope = ANY (k.scopes), false) AS is_enforced,
                     l.created_by, l.approved_by, l.change_reason, l.supersedes_limit_id, l.retires,
@@ -42,6 +45,10 @@ pub(super) fn read(cells: &Cells<'_>) -> Result<Limit, Bad> {
         value: cells.number("limit_value")?,
         unit: cells.text("limit_unit")?,
         warning: cells.number_if_any("warning_threshold")?,
+        parameters: cells
+            .json_if_any("parameters")?
+            .map(|json| parameters(&json))
+            .unwrap_or_default(),
         state: cells.word("state", |word| match word {
             "active" => Some(LimitState::Active),
             "pending" => Some(LimitState::Pending),
@@ -57,4 +64,37 @@ pub(super) fn read(cells: &Cells<'_>) -> Result<Limit, Bad> {
         effective_until: cells.time_if_any("effective_until")?,
         updated_at: cells.time_if_any("updated_at")?,
     })
+}
+
+/// Reads what the console measures by; the database refuses what it cannot read itself.
+fn parameters(json: &Value) -> Parameters {
+    let word = |name: &str| json.get(name).and_then(Value::as_str);
+    Parameters {
+        currency: word("currency").map(str::to_owned),
+        base: match word("base") {
+            Some("balance") => Some(DayBase::Balance),
+            Some("equity") => Some(DayBase::Equity),
+            Some("higher") => Some(DayBase::Higher),
+            Some(_) | None => None,
+        },
+        is_of_initial: word("of") == Some("initial"),
+        trailing: match word("trailing") {
+            Some("eod_balance") => Some(Trailing::EndOfDayBalance),
+            Some("intraday_equity") => Some(Trailing::IntradayEquity),
+            Some(_) | None => None,
+        },
+        lock: match word("lock") {
+            Some("initial") => Some(Lock::Initial),
+            _ => json.get("lock").and_then(super::number_in).map(Lock::At),
+        },
+        edge: json
+            .get("inclusive")
+            .and_then(truth)
+            .map(|reached| if reached { Edge::Inclusive } else { Edge::Exclusive }),
+    }
+}
+
+/// A truth, written as such or as a word.
+fn truth(value: &Value) -> Option<bool> {
+    value.as_bool().or_else(|| value.as_str().map(|word| word == "true"))
 }

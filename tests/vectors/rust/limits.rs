@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tmt::domain::drawdown::Edge;
 use tmt::domain::halt::Scope;
 use tmt::domain::ids::{AccountId, LimitId};
-use tmt::domain::limit::{Limit, LimitState, Standing, Unit};
+use tmt::domain::limit::{Limit, LimitState, Parameters, Standing, Unit};
 use tmt::domain::threshold::{Bound, Threshold};
 use uuid::Uuid;
 
@@ -88,6 +88,7 @@ fn limit(row: &Value, account: AccountId) -> Result<Limit, String> {
         change_reason: None,
         supersedes: None,
         retires: false,
+        parameters: Parameters::default(),
         effective_from: moment(row, "effective_from")?,
         effective_until: moment(row, "effective_until")?,
         updated_at: None,
