@@ -436,6 +436,50 @@ GRANT EXECUTE ON FUNCTION
     desk.retire_limit(uuid, bytea, timestamptz, uuid, timestamptz, text) TO tmt_risk_officer;
 GRANT EXECUTE ON FUNCTION desk.watch_limits() TO tmt_agent, tmt_admin;
 
+-- ---- keys that belong to others ---------------------------------------------------------------
+
+-- First statement of every verb. Answers with the verdict to return, or with an outcome of NULL where
+-- the key is new and the verb shall go on. What it refuses is a line of the audit like any refusal;
+-- a repeat that gets its first answer again is not.
+--
+-- The INSERT waits for another session that holds the same key; what it left is read by a statement of
+-- its own, because the INSERT's snapshot is from before the wait.
+CREATE OR REPLACE FUNCTION desk.claim(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_verb text)
+RETURNS desk.verdict LANGUAGE plpgsql AS $$
+DECLARE
+    known  desk.requests%ROWTYPE;
+    answer desk.verdict;
+BEGIN
+    IF p_key IS NULL OR p_fingerprint IS NULL THEN
+        answer := desk.refused('KEY_MISSING', 'A write needs a key and the fingerprint of what was reviewed.');
+        PERFORM desk.audit(p_verb, p_key, answer, jsonb_build_object('message', answer.message));
+        RETURN answer;
+    END IF;
+    INSERT INTO desk.requests (key, fingerprint, actor, verb, received_at)
+    VALUES (p_key, p_fingerprint, session_user, p_verb, clock_timestamp())
+    ON CONFLICT (key) DO NOTHING;
+    IF FOUND THEN
+        -- The database's clock decides, so that a ticket that lay around cannot fire late.
+        IF p_valid_until < clock_timestamp() THEN
+            answer := desk.refused('EXPIRED_REQUEST', format('This request was valid until %s and came too late. '
+                'Review it again.', desk.stamp(p_valid_until)));
+            RETURN desk.settle(p_key, p_verb, answer, '{}');
+        END IF;
+        RETURN NULL;
+    END IF;
+    SELECT * INTO known FROM desk.requests r WHERE r.key = p_key;
+    IF known.actor <> session_user OR known.fingerprint <> p_fingerprint THEN
+        answer := desk.refused('KEY_REUSED', 'This key was used before, for something else.');
+    ELSIF known.verb = 'void' THEN
+        answer := desk.refused('FENCED', 'This request was given up before it arrived. Nothing was done.');
+    ELSE
+        RETURN ROW(known.outcome, known.code, known.message, known.measured, known.allowed, known.unit,
+                   known.subject, known.detail)::desk.verdict;
+    END IF;
+    PERFORM desk.audit(p_verb, p_key, answer, jsonb_build_object('message', answer.message));
+    RETURN answer;
+END $$;
+
 -- ---- notes of changes -------------------------------------------------------------------------
 
 -- One statement per note instead of three: nearly every write has three of them.

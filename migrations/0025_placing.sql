@@ -59,14 +59,15 @@ DECLARE
         'size', p_size::text, 'price', p_price::text, 'stop', p_stop::text, 'target', p_target::text,
         'signal_id', p_signal, 'reason', p_reason);
 BEGIN
-    -- There the picture is that of the first statement. For one account that is enough: whoever booked or
-    -- changed a limit meanwhile wrote its row, and this order fails with 40001. No row stands for several.
-    IF current_setting('transaction_isolation') = 'repeatable read' AND desk.limits_span_accounts() THEN
-        RETURN desk.refused('ISOLATION_LEVEL', 'Limits over several accounts are in force: place orders in READ COMMITTED or SERIALIZABLE.');
-    END IF;
     answer := desk.claim(p_key, p_fingerprint, p_valid_until, 'place_trade');
     IF answer.outcome IS NOT NULL THEN
         RETURN answer;
+    END IF;
+    -- There the picture is that of the first statement. For one account that is enough: whoever booked or
+    -- changed a limit meanwhile wrote its row, and this order fails with 40001. No row stands for several.
+    IF current_setting('transaction_isolation') = 'repeatable read' AND desk.limits_span_accounts() THEN
+        RETURN desk.settle(p_key, 'place_trade', desk.refused('ISOLATION_LEVEL',
+            'Limits over several accounts are in force: place orders in READ COMMITTED or SERIALIZABLE.'), payload);
     END IF;
     PERFORM desk.lock_account(p_account);
     IF p_signal IS NOT NULL THEN

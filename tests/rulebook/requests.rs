@@ -141,7 +141,7 @@ async fn an_order_in_a_session_with_a_frozen_picture_is_refused_under_wide_limit
         .accepted();
 
     trader.batch_execute("SET default_transaction_isolation = 'serializable'").await.unwrap();
-    place(&trader, &order).await.accepted();
+    place(&trader, &Order { key: Uuid::new_v4(), ..order }).await.accepted();
 }
 
 #[tokio::test]
@@ -251,4 +251,18 @@ async fn the_audit_chain_shows_every_edit_and_its_own_missing_end() {
         book.text(verify).await,
         "12 the chain ends before its head: lines at its end are missing"
     );
+}
+
+#[tokio::test]
+async fn a_key_that_belongs_to_another_leaves_a_line_in_the_audit() {
+    let book = Book::open().await;
+    let (trader, other) = (book.trader().await, book.member("other", "tmt_trader").await);
+    let order = buy(dec!(10000));
+    place(&trader, &order).await.accepted();
+    place(&trader, &order).await.accepted();
+    place(&other, &order).await.refused("KEY_REUSED");
+
+    let lines = "SELECT string_agg(concat_ws(' ', verb, outcome, code), ', ' ORDER BY seq) FROM desk.audit_log";
+    assert_eq!(book.text(lines).await, "place_trade accepted, place_trade refused KEY_REUSED");
+    assert_eq!(book.text("SELECT count(*) FROM desk.audit_verify()").await, "0");
 }
