@@ -64,6 +64,10 @@ INSERT INTO desk.settings (key, value, description) VALUES
     ('rate_counts_refused', 'false', 'whether refused orders count in max_orders_per_minute')
 ON CONFLICT (key) DO NOTHING;
 
+-- A number that a person typed into a JSON object; nothing where it is none.
+CREATE OR REPLACE FUNCTION desk.number_of(p_text text) RETURNS numeric
+LANGUAGE sql IMMUTABLE AS $$ SELECT CASE WHEN p_text ~ '^[0-9]{1,15}(\.[0-9]{1,12})?$' THEN p_text::numeric END $$;
+
 -- ---- floors of loss rules ---------------------------------------------------------------------
 
 -- Up to where equity may fall in a day. The rule: "base" of the day (balance, equity, higher of both),
@@ -234,7 +238,7 @@ BEGIN
         o.day_base := o.equity;
         o.day_balance := o.balance;
     END IF;
-    o.cost_per_unit := coalesce((commission -> 'by_instrument' ->> o.instrument)::numeric, (commission ->> 'per_unit')::numeric, 0);
+    o.cost_per_unit := coalesce(desk.number_of(commission -> 'by_instrument' ->> o.instrument), desk.number_of(commission ->> 'per_unit'), 0);
     IF o.risk_rules -> 'drawdown' ->> 'trailing' IS NOT NULL THEN
         SELECT max(m.peak_eod_balance), max(m.peak_equity) INTO o.peak_balance, o.peak_equity
           FROM performance_metrics m WHERE m.account_id = p_account AND m.period_type = 'daily';
@@ -382,6 +386,16 @@ END $$;
 
 -- ---- every limit in force, measured -----------------------------------------------------------
 
+-- Whether a limit that needs more than a number has it.
+CREATE OR REPLACE FUNCTION desk.parameters_suit(p_type text, p_scope text, p_parameters jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE p_type
+        WHEN 'trading_hours' THEN coalesce(jsonb_typeof(p_parameters #> '{hours,open}') = 'array', false)
+        WHEN 'max_correlated_exposure' THEN coalesce(jsonb_typeof(p_parameters -> 'instruments') = 'array', false)
+        WHEN 'restricted_instrument' THEN p_scope = 'instrument' OR coalesce(jsonb_typeof(p_parameters -> 'instruments') = 'array', false)
+        ELSE true END
+$$;
+
 -- One number of one limit, before and with an order, as a ratio or count or in the currency of the
 -- account; `share` is what percentages are of. `fault` says why there is no number.
 DO $$
@@ -420,7 +434,7 @@ BEGIN
                                                    ELSE coalesce(desk.convert(money, o.currency), 1) END;
         lost := bound - worth.equity + desk.drawdown_floor(coalesce('trailing_' || (l.parameters ->> 'trailing'), 'static'), bound,
             worth.initial, worth.peak_balance, worth.peak_equity,
-            CASE WHEN l.parameters ->> 'lock' = 'initial' THEN worth.initial ELSE (l.parameters ->> 'lock')::numeric END);
+            CASE WHEN l.parameters ->> 'lock' = 'initial' THEN worth.initial ELSE desk.number_of(l.parameters ->> 'lock') END);
     ELSE
         base := CASE l.parameters ->> 'base' WHEN 'balance' THEN worth.started_balance
             WHEN 'higher' THEN greatest(worth.started, worth.started_balance) ELSE worth.started END;
@@ -507,13 +521,14 @@ DECLARE
 BEGIN
     WITH limited AS MATERIALIZED (
         SELECT l, k.limit_type, l.limit_type AS named, l.limit_id, l.limit_scope, l.limit_value, l.limit_unit, l.warning_threshold, l.parameters,
-               k.reads_book, k.is_minimum, k.is_loss, coalesce((l.parameters ->> 'inclusive')::boolean, k.inclusive) AS inclusive,
+               k.reads_book, k.is_minimum, k.is_loss, CASE l.parameters ->> 'inclusive' WHEN 'true' THEN true WHEN 'false' THEN false ELSE k.inclusive END AS inclusive,
                desk.unit_currency(l.limit_unit) AS money,
                CASE WHEN l.limit_scope = 'account' OR (l.account_id IS NOT NULL AND l.limit_scope <> 'instrument') THEN 'account'
                     WHEN l.limit_scope = 'instrument' AND l.account_id IS NOT NULL THEN 'mine' ELSE l.limit_scope END AS place,
                CASE WHEN NOT coalesce(k.enforced, false) OR NOT l.limit_scope = ANY (k.scopes) THEN 'LIMIT_NOT_ENFORCED'
                     WHEN NOT (l.limit_unit = ANY (k.units) OR ('money' = ANY (k.units) AND desk.unit_currency(l.limit_unit) IS NOT NULL))
-                        THEN 'LIMIT_UNIT_UNKNOWN' END AS fault
+                        THEN 'LIMIT_UNIT_UNKNOWN'
+                    WHEN NOT desk.parameters_suit(l.limit_type, l.limit_scope, l.parameters) THEN 'LIMIT_PARAMETERS_INVALID' END AS fault
           FROM desk.limits_in_force(o.account_id, o.portfolio, o.instrument, o.at) l
           LEFT JOIN desk.limit_types k USING (limit_type)
          WHERE k.limit_type IS NULL OR NOT k.enforced OR CASE WHEN p_live THEN k.live ELSE k.before_trade END

@@ -260,6 +260,8 @@ LANGUAGE sql STABLE AS $$
             format('The limit %s over %s is NOT ENFORCED by this version.', m.limit_type, m.scope), NULL, NULL, m.allowed, m.unit, m.limit_id)
         WHEN 'LIMIT_UNIT_UNKNOWN' THEN desk.line('LIMIT_UNIT_UNKNOWN', 'reject', format('The limit %s is in %s, which cannot be compared. '
             'A risk officer has to correct it.', m.limit_type, m.unit), NULL, NULL, m.allowed, m.unit, m.limit_id)
+        WHEN 'LIMIT_PARAMETERS_INVALID' THEN desk.line('LIMIT_PARAMETERS_INVALID', 'reject', format('The limit %s does not say of what. '
+            'A risk officer has to correct it.', m.limit_type), NULL, NULL, NULL, NULL, m.limit_id)
         ELSE desk.line(m.fault, 'reject', format('The limit %s cannot be judged: %s.', m.limit_type, CASE m.fault
             WHEN 'STOP_REQUIRED' THEN 'the trade has no stop'
             WHEN 'TARGET_REQUIRED' THEN 'the trade has no target'
@@ -294,7 +296,7 @@ BEGIN
         m.after := m.allowed - o.equity + CASE step
             WHEN 1 THEN desk.day_floor(jsonb_build_object('base', rule ->> 'base', 'amount', m.allowed), o.initial_balance, o.day_balance, o.day_base)
             ELSE desk.drawdown_floor(coalesce('trailing_' || (rule ->> 'trailing'), 'static'), m.allowed, o.initial_balance, o.peak_balance,
-                     o.peak_equity, CASE WHEN rule ->> 'lock' = 'initial' THEN o.initial_balance ELSE (rule ->> 'lock')::numeric END) END;
+                     o.peak_equity, CASE WHEN rule ->> 'lock' = 'initial' THEN o.initial_balance ELSE desk.number_of(rule ->> 'lock') END) END;
         m.before := m.after;
         m.warned := desk.warning_level(m.allowed, NULL, false);
         m.breach := CASE WHEN m.inclusive THEN m.after >= m.allowed ELSE m.after > m.allowed END;

@@ -76,6 +76,10 @@ BEGIN
             desk.refused('WARNING_INVALID', CASE WHEN kind.is_minimum THEN 'A minimum warns at 125 % of it, and needs no warning of its own.'
                 ELSE 'The warning lies between zero and the limit.' END, p_warning, value, unit)
         WHEN p_until <= clock_timestamp() THEN desk.refused('LIMIT_UNTIL_PAST', 'The end of the limit has passed already.')
+        WHEN NOT desk.parameters_suit(kind.limit_type, fresh.limit_scope, coalesce(p_parameters, '{}')) THEN
+            desk.refused('LIMIT_PARAMETERS_INVALID', CASE kind.limit_type
+                WHEN 'trading_hours' THEN 'Say which hours: {"hours": {"tz": "UTC", "open": [["mon 00:00", "fri 22:00"]]}}.'
+                ELSE 'Say which instruments: {"instruments": ["EUR_USD"]}.' END)
     END;
     IF answer.outcome IS NULL THEN
         fresh.limit_type := kind.limit_type;
@@ -236,7 +240,7 @@ BEGIN
     END IF;
     wide := limited.limit_scope <> 'account' AND limited.account_id IS NULL;
     FOREACH one IN ARRAY desk.accounts_in_scope(limited.limit_scope,
-        coalesce(limited.account_id, CASE WHEN limited.limit_scope = 'account' THEN limited.scope_identifier::uuid END), limited.scope_identifier, NULL)
+        coalesce(limited.account_id, (SELECT a.account_id FROM accounts a WHERE limited.limit_scope = 'account' AND a.account_id::text = lower(btrim(limited.scope_identifier)))), limited.scope_identifier, NULL)
         || CASE WHEN limited.limit_scope = 'account' AND limited.account_id IS NULL AND limited.scope_identifier IS NULL
                 THEN ARRAY(SELECT a.account_id FROM accounts a ORDER BY a.account_name) ELSE '{}' END
     LOOP

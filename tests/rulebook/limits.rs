@@ -261,6 +261,24 @@ async fn limits_of_time_and_place() {
         book.run(&format!("UPDATE risk_limits SET is_active = false WHERE limit_id = '{id}'"))
             .await;
     }
+    // What cannot be read is no permission, and never an error.
+    for parameters in
+        [r#"{"inclusive": 7, "lock": "x", "trailing": []}"#, r#"{"hours": "always"}"#, "[]", "null"]
+    {
+        let id = book
+            .limit(
+                LIMIT,
+                &format!("NULL, 'trading_hours', 'account', NULL, 1, 'list', '{parameters}'"),
+            )
+            .await;
+        assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), ["LIMIT_PARAMETERS_INVALID"]);
+        book.run(&format!("UPDATE risk_limits SET limit_type = 'max_drawdown', limit_unit = 'USD', limit_value = 50000 WHERE limit_id = '{id}'")).await;
+        assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), [""; 0], "{parameters}");
+        book.run(&format!("UPDATE risk_limits SET is_active = false WHERE limit_id = '{id}'"))
+            .await;
+    }
+    book.run(r#"UPDATE accounts SET metadata = metadata || '{"commission": {"per_unit": "much"}, "risk_rules": {"drawdown": {"lock": "never", "trailing": 3}}, "risk_day": 7}'"#).await;
+    assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), [""; 0]);
     // Another instrument is another position, and yen are converted.
     book.limit(LIMIT, "NULL, 'max_open_positions', 'account', NULL, 1, 'count', '{}'").await;
     let yen = Order {
@@ -488,6 +506,10 @@ async fn limits_come_at_once_and_go_with_two_people() {
         refused(
             "NULL, 'max_exposure', 'system', NULL, 1, 'USD', NULL, '2001-01-01', NULL, NULL",
             "LIMIT_UNTIL_PAST",
+        ),
+        refused(
+            "NULL, 'trading_hours', 'account', NULL, 1, 'list', NULL, NULL, '{\"hours\": {\"open\": 1}}', NULL",
+            "LIMIT_PARAMETERS_INVALID",
         ),
     ] {
         verb(&ann, "create_limit", arguments).await.refused(code);
