@@ -13,6 +13,9 @@ SET LOCAL ROLE tmt_owner;
 ALTER TABLE trade_fills
     ADD COLUMN IF NOT EXISTS seq bigint GENERATED ALWAYS AS IDENTITY,
     ADD COLUMN IF NOT EXISTS balance_after numeric;
+-- What a position ties up, at its current price and in the currency of its account: an account is then a
+-- sum over its positions, without a look at instruments and rates. None: another program wrote the row.
+ALTER TABLE positions ADD COLUMN IF NOT EXISTS margin_used decimal(15,2);
 -- A fee is cash without a trade: a swap of the night, a commission that the broker bills later.
 ALTER TABLE trade_fills DROP CONSTRAINT IF EXISTS trade_fills_effect_check, DROP CONSTRAINT IF EXISTS trade_fills_size_check;
 ALTER TABLE trade_fills
@@ -114,13 +117,71 @@ END $$;
 
 -- ---- the account ------------------------------------------------------------------------------
 
+-- The margin of a position that does not say it; nothing if it cannot be valued.
+CREATE OR REPLACE FUNCTION desk.margin_of(p positions) RETURNS numeric
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT p.total_size * i.contract_size * coalesce(p.current_price, p.average_entry_price) * i.margin_rate
+                   * desk.convert(i.quote_currency, a.base_currency)
+              FROM instruments i, accounts a WHERE i.instrument = p.instrument AND a.account_id = p.account_id);
+END $$;
+
+UPDATE positions p SET margin_used = desk.storable(desk.margin_of(p)) WHERE p.status IN ('open', 'closing') AND p.margin_used IS NULL;
+
+-- Refuses a P&L that its own row contradicts, as before, and notes the margin of what another program
+-- writes. Judged from the new values, and only when one of them changed: a row that was wrong before can
+-- still be repaired, or have its stop moved.
+CREATE OR REPLACE FUNCTION check_position_pnl() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    factor    numeric;
+    margin    numeric;
+    expected  numeric;
+    tolerance numeric;
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF (NEW.total_size, NEW.average_entry_price, NEW.position_type)
+           IS DISTINCT FROM (OLD.total_size, OLD.average_entry_price, OLD.position_type) THEN
+            -- Another writer moved the average: the exact cost behind it is no longer known.
+            NEW.cost := NULL;
+        ELSIF (NEW.current_price, NEW.unrealized_pnl)
+              IS NOT DISTINCT FROM (OLD.current_price, OLD.unrealized_pnl) THEN
+            RETURN NEW;
+        END IF;
+    END IF;
+    IF NEW.status = 'closed' THEN
+        NEW.margin_used := 0;
+        RETURN NEW;
+    END IF;
+    SELECT i.contract_size * coalesce((NEW.metadata ->> 'fx_rate')::numeric,
+                                      desk.convert(i.quote_currency, a.base_currency)), i.margin_rate
+      INTO factor, margin
+      FROM instruments i, accounts a
+     WHERE i.instrument = NEW.instrument AND a.account_id = NEW.account_id;
+    -- Too large for the column is as good as unknown: it must not stop a writer who knows no margin.
+    NEW.margin_used := desk.storable(NEW.total_size * coalesce(NEW.current_price, NEW.average_entry_price) * factor * margin);
+    IF factor IS NULL OR NEW.current_price IS NULL THEN
+        RETURN NEW; -- nobody here can say what is right
+    END IF;
+    expected := CASE NEW.position_type WHEN 'LONG' THEN 1 ELSE -1 END
+        * (NEW.current_price - NEW.average_entry_price) * NEW.total_size * factor;
+    -- A cent, and what the five decimals of the average price may hide.
+    tolerance := 0.01 + 0.00001 * NEW.total_size * factor;
+    IF NEW.unrealized_pnl IS NULL OR abs(NEW.unrealized_pnl - expected) > tolerance THEN
+        RAISE EXCEPTION 'Position P&L inconsistency detected' USING ERRCODE = 'TR010',
+            DETAIL = json_build_object('position_id', NEW.position_id, 'stored', NEW.unrealized_pnl,
+                                       'expected', round(expected, 2), 'tolerance', round(tolerance, 2))::text;
+    END IF;
+    RETURN NEW;
+END $$;
+
 -- Books cash on an account and brings equity, margin and free balance in line with its positions.
 --
 -- A balance below zero is a fact and is stored; it also ends trading, so nothing more is lost.
 CREATE OR REPLACE FUNCTION desk.book_cash(p_account uuid, p_cash numeric, p_at timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-    booked record;
+    balance numeric;
 BEGIN
     UPDATE accounts a
        SET current_balance = a.current_balance + p_cash,
@@ -129,22 +190,14 @@ BEGIN
            available_balance = a.current_balance + p_cash + v.unrealized - round(v.margin, scale(a.current_balance)),
            last_trade_at = p_at,
            status = CASE WHEN a.current_balance + p_cash < 0 AND a.status = 'active' THEN 'risk_halt' ELSE a.status END
-      FROM (SELECT b.status AS was, coalesce(sum(p.unrealized_pnl), 0) AS unrealized,
-                   -- What cannot be valued takes no margin; the orders that come are refused for it.
-                   coalesce(sum(p.total_size * i.contract_size * coalesce(p.current_price, p.average_entry_price) * i.margin_rate
-                       * CASE WHEN i.quote_currency = b.base_currency THEN 1
-                              ELSE coalesce(direct.rate, 1 / inverse.rate, desk.convert(i.quote_currency, b.base_currency)) END), 0) AS margin
-              FROM accounts b
-              LEFT JOIN positions p ON p.account_id = b.account_id AND p.status IN ('open', 'closing')
-              LEFT JOIN instruments i ON i.instrument = p.instrument
-              LEFT JOIN fx_rates direct ON direct.from_currency = i.quote_currency AND direct.to_currency = b.base_currency
-              LEFT JOIN fx_rates inverse ON inverse.from_currency = b.base_currency AND inverse.to_currency = i.quote_currency
-             WHERE b.account_id = p_account
-             GROUP BY b.status) v
+      FROM (SELECT coalesce(sum(p.unrealized_pnl), 0) AS unrealized,
+                   coalesce(sum(coalesce(p.margin_used, desk.margin_of(p))), 0) AS margin
+              FROM positions p WHERE p.account_id = p_account AND p.status IN ('open', 'closing')) v
      WHERE a.account_id = p_account
-    RETURNING a.current_balance, a.status, v.was INTO booked;
-    IF booked.status = 'risk_halt' AND booked.was = 'active' THEN
-        PERFORM desk.raise_event(p_account, 'negative_balance', 'emergency', 'desk', 'balance', booked.current_balance, 0,
+    RETURNING a.current_balance INTO balance;
+    -- The first time it is an event of its own, later bookings are counted on it.
+    IF balance < 0 AND p_cash < 0 THEN
+        PERFORM desk.raise_event(p_account, 'negative_balance', 'emergency', 'desk', 'balance', balance, 0,
             'negative_balance:' || p_account, NULL, NULL, NULL,
             jsonb_build_object('message', 'The balance is below zero: the account is in risk halt.'));
     END IF;
@@ -159,7 +212,7 @@ END $$;
 -- P&L is taken from the exact cost, never from the decimals of the average price. Commission and swap
 -- are split over the trades by size; the last one takes what rounding left.
 CREATE OR REPLACE FUNCTION desk.book_closing(p_key text, held positions, p_trade uuid, p_size numeric, p_price numeric,
-    p_contract numeric, p_fx numeric, p_commission numeric, p_swap numeric, p_mark numeric, p_balance numeric,
+    p_contract numeric, p_margin numeric, p_fx numeric, p_commission numeric, p_swap numeric, p_mark numeric, p_balance numeric,
     p_why text, p_at timestamptz) RETURNS trade_fills
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -242,6 +295,7 @@ BEGIN
         held.cost := held_cost;
         held.current_price := fill.price;
         held.unrealized_pnl := 0;
+        held.margin_used := 0;
         held.status := 'closed';
         held.closed_at := p_at;
     ELSE
@@ -249,11 +303,12 @@ BEGIN
         held.cost := held_cost - cost_out;
         held.current_price := coalesce(p_mark, held.current_price, fill.price);
         held.unrealized_pnl := direction * (held.current_price * remaining - held.cost) * p_contract * p_fx;
+        held.margin_used := held.current_price * remaining * p_contract * p_margin * p_fx;
         held.status := 'open';
     END IF;
     UPDATE positions p
        SET total_size = held.total_size, cost = held.cost, current_price = held.current_price,
-           realized_pnl = held.realized_pnl, unrealized_pnl = held.unrealized_pnl,
+           realized_pnl = held.realized_pnl, unrealized_pnl = held.unrealized_pnl, margin_used = held.margin_used,
            daily_pnl = held.realized_pnl + held.unrealized_pnl - p.day_base,
            status = held.status, closed_at = held.closed_at, last_updated_at = p_at
      WHERE p.position_id = held.position_id;
@@ -265,8 +320,8 @@ END $$;
 -- Adds to a position, or opens one where `held` is none: position, trade, fill. The trade's id is the
 -- key of the request. The caller holds the account and moves the balance by what the fill says.
 CREATE OR REPLACE FUNCTION desk.book_opening(p_key uuid, p_account uuid, p_instrument text, p_side text, held positions,
-    p_netting_key text, p_size numeric, p_price numeric, p_contract numeric, p_pip numeric, p_fx numeric, p_commission numeric,
-    p_swap numeric, p_stop numeric, p_target numeric, p_mark numeric, p_balance numeric, p_equity numeric, p_venue text,
+    p_netting_key text, p_size numeric, p_price numeric, p_contract numeric, p_margin numeric, p_pip numeric, p_fx numeric,
+    p_commission numeric, p_swap numeric, p_stop numeric, p_target numeric, p_mark numeric, p_balance numeric, p_equity numeric, p_venue text,
     p_signal uuid, p_reason text, p_at timestamptz) RETURNS jsonb
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -286,20 +341,22 @@ BEGIN
     held.average_entry_price := held.cost / held.total_size;
     held.current_price := coalesce(p_mark, fill.price);
     held.unrealized_pnl := direction * (held.current_price * held.total_size - held.cost) * p_contract * p_fx;
+    held.margin_used := held.current_price * held.total_size * p_contract * p_margin * p_fx;
     IF adds THEN
         UPDATE positions p
            SET total_size = held.total_size, cost = held.cost, average_entry_price = held.average_entry_price,
-               current_price = held.current_price, unrealized_pnl = held.unrealized_pnl,
+               current_price = held.current_price, unrealized_pnl = held.unrealized_pnl, margin_used = held.margin_used,
                daily_pnl = coalesce(p.realized_pnl, 0) + held.unrealized_pnl - p.day_base,
                stop_loss = coalesce(p_stop, p.stop_loss), take_profit = coalesce(p_target, p.take_profit), last_updated_at = p_at
          WHERE p.position_id = held.position_id;
     ELSE
         -- Its day begins with the first mark: until then there is no day to count from.
         INSERT INTO positions AS p (account_id, instrument, netting_key, position_type, total_size, average_entry_price, cost,
-                                    current_price, stop_loss, take_profit, unrealized_pnl, daily_pnl, opened_at, last_updated_at)
+                                    current_price, stop_loss, take_profit, unrealized_pnl, margin_used, daily_pnl, opened_at,
+                                    last_updated_at)
         VALUES (p_account, p_instrument, p_netting_key, CASE direction WHEN 1 THEN 'LONG' ELSE 'SHORT' END, held.total_size,
                 held.average_entry_price, held.cost, held.current_price, p_stop, p_target, held.unrealized_pnl,
-                held.unrealized_pnl, p_at, p_at)
+                held.margin_used, held.unrealized_pnl, p_at, p_at)
         ON CONFLICT (account_id, instrument, netting_key) WHERE status IN ('open', 'closing') DO NOTHING
         RETURNING p.position_id INTO held.position_id;
         IF NOT FOUND THEN
@@ -373,7 +430,7 @@ DECLARE
     due       numeric;
     result    jsonb;
 BEGIN
-    SELECT a.current_balance AS balance, a.equity, a.broker, a.metadata, coalesce(i.contract_size, 1) AS contract, i.pip_size AS pip,
+    SELECT a.current_balance AS balance, a.equity, a.broker, a.metadata, coalesce(i.contract_size, 1) AS contract, i.margin_rate, i.pip_size AS pip,
            coalesce(r.bid, r.rate) AS bid, coalesce(r.ask, r.rate) AS ask
       INTO around
       FROM accounts a
@@ -400,7 +457,7 @@ BEGIN
     IF closing > 0 THEN
         closed := desk.book_closing(
             CASE WHEN p_ticket IS NULL OR p_ticket = p_key THEN p_key::text ELSE p_key || ':' || p_ticket END,
-            held, chosen, closing, p_price, around.contract, p_fx,
+            held, chosen, closing, p_price, around.contract, around.margin_rate, p_fx,
             due * closing / p_size, coalesce(p_swap, 0),
             -- What stays open is worth what it could be closed at.
             CASE direction WHEN 1 THEN around.ask ELSE around.bid END, around.balance, coalesce(p_reason, 'netted'), p_at);
@@ -412,8 +469,8 @@ BEGIN
     END IF;
     IF closing < p_size THEN
         result := coalesce(result, '{}') || desk.book_opening(p_key, p_account, p_instrument, p_side, held,
-            CASE WHEN desk.hedges(around.metadata) THEN p_key::text ELSE '' END, p_size - closing, p_price, around.contract, around.pip,
-            p_fx, due - coalesce(closed.commission, 0), CASE closing WHEN 0 THEN coalesce(p_swap, 0) ELSE 0 END, p_stop, p_target,
+            CASE WHEN desk.hedges(around.metadata) THEN p_key::text ELSE '' END, p_size - closing, p_price, around.contract, around.margin_rate,
+            around.pip, p_fx, due - coalesce(closed.commission, 0), CASE closing WHEN 0 THEN coalesce(p_swap, 0) ELSE 0 END, p_stop, p_target,
             CASE direction WHEN 1 THEN around.bid ELSE around.ask END, around.balance + cash, around.equity, around.broker,
             p_signal, p_reason, p_at);
         cash := cash - (result ->> 'commission')::numeric - (result ->> 'swap_fee')::numeric;

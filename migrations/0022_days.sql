@@ -244,20 +244,12 @@ RETURNS TABLE (account_id uuid, unrealized numeric, margin numeric)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
-    WITH held AS (
-        SELECT a.account_id, a.base_currency, scale(a.current_balance) AS decimals, i.quote_currency, p.unrealized_pnl,
-               p.total_size * i.contract_size * coalesce(p.current_price, p.average_entry_price) * i.margin_rate AS margin
-          FROM accounts a
-          LEFT JOIN positions p ON p.account_id = a.account_id AND p.status IN ('open', 'closing')
-          LEFT JOIN instruments i ON i.instrument = p.instrument
-         WHERE a.account_id = ANY (p_accounts)
-    ), rates AS MATERIALIZED (
-        SELECT c.quote_currency, c.base_currency, desk.convert(c.quote_currency, c.base_currency) AS rate
-          FROM (SELECT DISTINCT h.quote_currency, h.base_currency FROM held h WHERE h.quote_currency IS NOT NULL) c
-    )
-    SELECT h.account_id, coalesce(sum(h.unrealized_pnl), 0), coalesce(round(sum(h.margin * r.rate), max(h.decimals)), 0)
-      FROM held h LEFT JOIN rates r USING (quote_currency, base_currency)
-     GROUP BY h.account_id;
+    SELECT a.account_id, coalesce(sum(p.unrealized_pnl), 0),
+           coalesce(round(sum(coalesce(p.margin_used, desk.margin_of(p))), max(scale(a.current_balance))), 0)
+      FROM accounts a
+      LEFT JOIN positions p ON p.account_id = a.account_id AND p.status IN ('open', 'closing')
+     WHERE a.account_id = ANY (p_accounts)
+     GROUP BY a.account_id;
 END $$;
 
 -- Revalues live positions at the last quotes, longs at the bid and shorts at the ask, and the accounts
@@ -280,7 +272,8 @@ BEGIN
     PERFORM desk.roll(free);
 
     WITH rates AS MATERIALIZED (
-        SELECT i.instrument, a.base_currency, q.bid, q.ask, i.contract_size * desk.convert(i.quote_currency, a.base_currency) AS factor
+        SELECT i.instrument, a.base_currency, q.bid, q.ask, i.contract_size * desk.convert(i.quote_currency, a.base_currency) AS factor,
+               i.margin_rate
           FROM (SELECT DISTINCT p.instrument, a.base_currency FROM positions p JOIN accounts a USING (account_id)
                  WHERE p.status IN ('open', 'closing') AND p.account_id = ANY (free)) a
           JOIN instruments i USING (instrument), desk.quote(i.instrument) q
@@ -289,7 +282,7 @@ BEGIN
          WHERE m.account_id = ANY (free) AND m.period_type = 'daily' AND m.period_end > clock_timestamp()
          GROUP BY m.account_id
     ), marked AS (
-        SELECT p.position_id, m.price, v.pnl, coalesce(d.starts, p.day_started_at) AS starts,
+        SELECT p.position_id, m.price, v.pnl, v.margin, coalesce(d.starts, p.day_started_at) AS starts,
                -- What the day began with is what was known just before its first mark.
                CASE WHEN d.starts IS NULL OR p.day_started_at = d.starts THEN p.day_base WHEN p.opened_at >= d.starts THEN 0
                     ELSE coalesce(p.realized_pnl, 0) + coalesce(p.unrealized_pnl, 0) END AS day_base
@@ -301,15 +294,16 @@ BEGIN
                LATERAL (SELECT round(CASE p.position_type WHEN 'LONG' THEN r.bid ELSE r.ask END, scale(p.average_entry_price)) AS price,
                                CASE p.position_type WHEN 'LONG' THEN 1 ELSE -1 END AS direction) m,
                LATERAL (SELECT round(m.direction * (m.price * p.total_size - coalesce(p.cost, p.average_entry_price * p.total_size))
-                                     * r.factor, scale(a.current_balance)) AS pnl) v
+                                     * r.factor, scale(a.current_balance)) AS pnl,
+                               round(m.price * p.total_size * r.factor * r.margin_rate, scale(a.current_balance)) AS margin) v
          WHERE p.status IN ('open', 'closing')
            -- One figure that no column can hold must not stop the marks of all others.
-           AND abs(v.pnl) < 9999999999 AND m.price > 0 AND m.price < 99999
-           AND (p.current_price, p.unrealized_pnl, p.day_started_at)
-               IS DISTINCT FROM (m.price, v.pnl, coalesce(d.starts, p.day_started_at))
+           AND abs(v.pnl) < 9999999999 AND v.margin < 9999999999999 AND m.price > 0 AND m.price < 99999
+           AND (p.current_price, p.unrealized_pnl, p.margin_used, p.day_started_at)
+               IS DISTINCT FROM (m.price, v.pnl, v.margin, coalesce(d.starts, p.day_started_at))
     )
     UPDATE positions p
-       SET current_price = m.price, unrealized_pnl = m.pnl, day_base = m.day_base, day_started_at = m.starts,
+       SET current_price = m.price, unrealized_pnl = m.pnl, margin_used = m.margin, day_base = m.day_base, day_started_at = m.starts,
            daily_pnl = coalesce(p.realized_pnl, 0) + m.pnl - m.day_base, last_updated_at = clock_timestamp()
       FROM marked m
      WHERE p.position_id = m.position_id;

@@ -179,7 +179,7 @@ BEGIN
 
     UPDATE positions p
        SET status = r.status, position_type = r.position_type, total_size = r.total_size, average_entry_price = r.average_entry_price,
-           cost = r.cost, realized_pnl = r.realized_pnl,
+           cost = r.cost, realized_pnl = r.realized_pnl, margin_used = NULL,
            unrealized_pnl = CASE r.status WHEN 'closed' THEN 0 ELSE p.unrealized_pnl END,
            closed_at = CASE r.status WHEN 'closed' THEN coalesce(p.closed_at, clock_timestamp()) END
       FROM desk.rebuilt_positions(p_account) r

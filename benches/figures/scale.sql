@@ -49,4 +49,4 @@ INSERT INTO desk.portfolio_books (portfolio, instrument, gross, net, positions, 
 SELECT a.metadata ->> 'portfolio', b.instrument, sum(abs(b.net)), sum(b.net), sum(b.positions), sum(b.risk), 0
   FROM desk.account_books b JOIN accounts a USING (account_id) GROUP BY 1, 2;
 SET session_replication_role = origin;
-SELECT desk.roll_days();
+SELECT desk.roll_days(), desk.mark_to_market();
