@@ -328,21 +328,9 @@ BEGIN
         jsonb_build_object('message', why, 'unit', m.unit, 'state', now_is));
     -- A loss that reached its limit ends new risk until a risk officer says otherwise.
     IF now_is = 'breach' AND m.is_loss AND account IS NOT NULL AND o.status = 'active' THEN
-        PERFORM desk.halt_for_loss(account, why);
+        PERFORM desk.halt_for_loss(account, why); -- in 0022: a new day may end it
     END IF;
     RETURN true;
-END $$;
-
--- Puts an account in risk halt, with a halt of its own as the reason.
-CREATE OR REPLACE FUNCTION desk.halt_for_loss(p_account uuid, p_why text) RETURNS void
-LANGUAGE plpgsql AS $$
-BEGIN
-    UPDATE accounts a SET status = 'risk_halt' WHERE a.account_id = p_account AND a.status = 'active';
-    IF NOT FOUND OR EXISTS (SELECT FROM trading_halts h WHERE h.scope = 'account' AND h.account_id = p_account AND h.cleared_at IS NULL) THEN
-        RETURN;
-    END IF;
-    INSERT INTO trading_halts (scope, account_id, scope_identifier, mode, reason, set_by)
-    VALUES ('account', p_account, p_account::text, 'reduce_only', p_why, session_user);
 END $$;
 
 -- Measures every live limit and every account's own loss rules, once, and says how many changed their
