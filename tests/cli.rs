@@ -341,7 +341,10 @@ async fn a_trade_shows_its_checks_and_is_entered_once() {
     let dry = shell.run(&format!("{BUY} --dry-run"));
     assert_eq!(dry.code, 0, "{dry:?}");
     let first = dry.out.lines().next().unwrap();
-    assert_eq!(first, "BUY 10,000 EUR_USD @ 1.0851  SL 1.0801  TP 1.0951  account alpha  [PAPER]");
+    assert_eq!(
+        first,
+        "BUY 10,000 EUR_USD @ 1.08510  SL 1.08010  TP 1.09510  account alpha  [PAPER]"
+    );
     assert!(dry.out.contains("MAX_EXPOSURE") && dry.out.ends_with("would be sent; nothing was\n"));
     assert_eq!(desk.trades().await, 0);
 
@@ -471,6 +474,26 @@ async fn a_refusal_has_its_code_and_its_numbers() {
 }
 
 #[tokio::test]
+async fn what_a_rule_forbids_is_refused_with_its_code() {
+    let desk = Desk::open().await;
+    let trader = shell(&desk, "trader", "tmt_trader").await;
+    for (words, code) in [
+        ("EUR_USD 10k price=1.0851 sl=1.09", "STOP_WRONG_SIDE"),
+        ("EUR_USD 10k price=1.085101 sl=1.08", "PRICE_NOT_A_TICK"),
+        ("EUR_USD 10000.5 price=1.0851 sl=1.08", "SIZE_NOT_A_STEP"),
+        ("EUR_USD 10 price=1.0851 sl=1.08", "SIZE_BELOW_MINIMUM"),
+        ("EUR_USD 900k price=1.0851 sl=1.08", "SIZE_ABOVE_MAXIMUM"),
+        ("EUR_USD 10k price=1.0851", "STOP_REQUIRED"),
+        ("EUR_USD 10k price=1.2 sl=1.08", "PRICE_COLLAR"),
+        ("EUR_USD 10k price=1.0851 sl=1.08 tp=1.07", "TARGET_WRONG_SIDE"),
+    ] {
+        let ran = trader.run(&format!("buy {words} @alpha --yes --json"));
+        assert_eq!((ran.code, &ran.json()["code"]), (3, &code.into()), "{words}: {ran:?}");
+    }
+    assert_eq!(desk.trades().await, 0);
+}
+
+#[tokio::test]
 async fn what_a_verb_lacks_is_said_in_its_own_words() {
     let desk = Desk::open().await;
     let trader = shell(&desk, "trader", "tmt_trader").await;
@@ -486,11 +509,6 @@ async fn what_a_verb_lacks_is_said_in_its_own_words() {
             &trader,
             "buy GBP_USD 10k price=1.3 @alpha --yes",
             "no instrument \"GBP_USD\"; there are EUR_USD, USD_JPY",
-        ),
-        (
-            &trader,
-            "buy EUR_USD 10k price=1.0851 sl=1.09 @alpha --yes",
-            "stop of a buy stands below",
         ),
         (&trader, "close EUR_USD --yes", "no open position in EUR_USD"),
         (&officer, "ack 000000c2 --yes", "note="),

@@ -50,7 +50,7 @@ async fn a_stop_is_amended_and_a_wrong_one_refused() {
     assert_eq!((same.code, same.complaint().contains("nothing is changed")), (2, true), "{same:?}");
     let none = trader.run("amend EUR_USD trail=none tp=none --yes --json");
     assert_eq!(none.code, 0, "{none:?}");
-    assert!(none.json()["sentence"].as_str().unwrap().contains("TP 1.0951 -> none"), "{none:?}");
+    assert!(none.json()["sentence"].as_str().unwrap().contains("TP 1.09510 -> none"), "{none:?}");
 }
 
 #[tokio::test]

@@ -13,8 +13,7 @@ use super::ticket::{FieldName, Form, HaltScope, Ticket};
 use crate::domain::halt::{HaltMode, Scope};
 use crate::domain::ids::{AccountId, InstrumentId};
 use crate::domain::instrument::Instrument;
-use crate::domain::levels;
-use crate::domain::money::{self, Price, Size};
+use crate::domain::money::{self, Price};
 use crate::domain::request::{NewTrade, Verb};
 use crate::domain::session::Right;
 use crate::domain::trade::Side;
@@ -243,22 +242,18 @@ fn open(model: &Model, ticket: &Ticket, side: Side) -> Result<NewTrade, Problem>
     })?;
     let size = number(ticket, FieldName::Size)?
         .ok_or_else(|| Problem::at(FieldName::Size, "type a size, or press r to size from risk"))?;
-    let size = Size::typed(size, instrument)
-        .map_err(|why| Problem::at(FieldName::Size, why.to_string()))?;
-    let price = price(ticket, FieldName::Price, instrument)?
+    // Ticks, steps and sides are the rulebook's to judge: it says so while the fields are typed, in
+    // the words that decide, and for every client alike.
+    let price = number(ticket, FieldName::Price)?
         .ok_or_else(|| Problem::at(FieldName::Price, "type a price, or press = for that of now"))?;
-    let stop = self::price(ticket, FieldName::Stop, instrument)?;
-    let target = self::price(ticket, FieldName::Target, instrument)?;
-    levels::check(side, price, stop, target).map_err(|fault| {
-        let field = if fault.is_of_target() { FieldName::Target } else { FieldName::Stop };
-        Problem::at(field, fault.to_string())
-    })?;
+    let stop = number(ticket, FieldName::Stop)?;
+    let target = number(ticket, FieldName::Target)?;
     let signal = if let Form::Open { signal, .. } = &ticket.form { *signal } else { None };
     Ok(NewTrade {
         account,
         instrument: instrument.id.clone(),
         side,
-        size: size.get(),
+        size,
         price,
         stop,
         target,

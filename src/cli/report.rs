@@ -252,6 +252,9 @@ fn figures(check: &Check) -> String {
 fn of(refusal: &Refusal) -> String {
     let unit = refusal.unit.as_deref().map(|unit| format!(" {unit}")).unwrap_or_default();
     match (refusal.measured, refusal.allowed) {
+        (Some(measured), Some(allowed)) if refusal.unit.as_deref() == Some("price") => {
+            format!(" ({} against {})", measured.normalize(), allowed.normalize())
+        }
         (Some(measured), Some(allowed)) => {
             format!(" ({} of {}{unit})", exact(measured), exact(allowed))
         }

@@ -2,6 +2,8 @@
 
 use rust_decimal::Decimal;
 
+use super::ids::LimitId;
+
 /// What became of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -135,6 +137,8 @@ pub struct Check {
     pub unit: Option<String>,
     /// How much more would pass.
     pub room: Option<Decimal>,
+    /// The limit that it is about, where it is about one.
+    pub limit: Option<LimitId>,
     /// A sentence.
     pub message: Option<String>,
 }

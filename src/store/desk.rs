@@ -38,7 +38,7 @@ const MOST_ATTEMPTS: u32 = 4;
 const CLOCK: &str = "SELECT clock_timestamp() AS now";
 
 const ASSESS: &str = "
-    SELECT code, severity, before, measured, allowed, unit, room, message
+    SELECT code, severity, before, measured, allowed, unit, room, limit_id, message
       FROM desk.assess_trade($1, $2, $3, $4, $5, $6, $7, $8)
      ORDER BY ordinal
      LIMIT 200";

@@ -221,7 +221,7 @@ pub(super) fn cell_in(value: &Cell, width: usize, align: Align, now: DateTime<Ut
 }
 
 /// Returns a share of a limit in six columns or a little more: `81.6%`, `100.3%`, `1235%`.
-fn percent_used(share: Decimal) -> String {
+pub(super) fn percent_used(share: Decimal) -> String {
     /// Beyond a hundred times the limit the exact figure helps nobody.
     const MOST: Decimal = Decimal::ONE_HUNDRED;
     if share > MOST {

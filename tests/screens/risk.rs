@@ -165,6 +165,7 @@ pub(crate) fn check(
         allowed,
         unit: Some(unit.to_owned()),
         room,
+        limit: None,
         message: Some(message.to_owned()),
     }
 }

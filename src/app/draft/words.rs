@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use crate::app::model::Model;
 use crate::domain::event::RiskEvent;
 use crate::domain::halt::{HaltMode, Scope};
-use crate::domain::ids::{AccountId, LimitId, PositionId};
+use crate::domain::ids::{AccountId, InstrumentId, LimitId, PositionId};
 use crate::domain::money::exact;
 use crate::domain::position::Protection;
 use crate::domain::request::{Closing, NewLimit, NewTrade, Verb};
@@ -60,8 +60,11 @@ pub fn sentence(model: &Model, verb: &Verb) -> String {
             Some(row) => {
                 let who = row.account.map(|id| model.desk.account_name(id));
                 let who = who.or_else(|| row.identifier.clone());
-                let who = who.unwrap_or_else(|| "everything".to_owned());
-                format!("RESUME {} {who}, halted for: {}", row.scope.as_str(), row.reason)
+                let who = who.map_or_else(
+                    || "everything".to_owned(),
+                    |who| format!("{} {who}", row.scope.as_str()),
+                );
+                format!("RESUME {who}, halted for: {}", row.reason)
             }
             None => format!("RESUME halt {}", halt.short()),
         },
@@ -76,13 +79,24 @@ fn close_words(model: &Model, what: Closing, size: Option<Decimal>, price: Decim
     let Some(held) = model.desk.holding(what) else { return format!("CLOSE {of}") };
     let ticket = if let Closing::Trade(_) = what { format!("  {of}") } else { String::new() };
     format!(
-        "CLOSE {} of {} {} {} @ {price}{ticket}  account {}",
+        "CLOSE {} of {} {} {} @ {}{ticket}  account {}",
         size.map_or("all".to_owned(), exact),
         exact(held.size),
         held.instrument,
         held.direction,
+        price_words(model, &held.instrument, price),
         model.desk.account_name(held.account),
     )
+}
+
+/// Returns a price with all the digits that the market writes, and none fewer than it has.
+fn price_words(model: &Model, instrument: &InstrumentId, price: Decimal) -> String {
+    let mut shown = price.normalize();
+    let places = model.price_places(instrument);
+    if shown.scale() < places {
+        shown.rescale(places);
+    }
+    shown.to_string()
 }
 
 fn amend_words(
@@ -94,7 +108,7 @@ fn amend_words(
         return format!("AMEND position {}", position.short());
     };
     let level = |level: Option<Decimal>| {
-        level.map_or_else(|| "none".to_owned(), |level| level.normalize().to_string())
+        level.map_or_else(|| "none".to_owned(), |level| price_words(model, &held.instrument, level))
     };
     let change = |name: &str, old: Option<Decimal>, new: Option<Decimal>| {
         if old == new {
@@ -149,14 +163,16 @@ fn event_words(model: &Model, row: &RiskEvent) -> String {
 
 fn trade_words(model: &Model, trade: &NewTrade) -> String {
     let level = |name: &str, level: Option<Decimal>| {
-        level.map(|level| format!("  {name} {level}")).unwrap_or_default()
+        level
+            .map(|level| format!("  {name} {}", price_words(model, &trade.instrument, level)))
+            .unwrap_or_default()
     };
     format!(
         "{} {} {} @ {}{}{}  account {}",
         trade.side,
         exact(trade.size),
         trade.instrument,
-        trade.price,
+        price_words(model, &trade.instrument, trade.price),
         level("SL", trade.stop),
         level("TP", trade.target),
         model.desk.account_name(trade.account),
@@ -173,7 +189,10 @@ fn halt_words(model: &Model, scope: Scope, identifier: Option<&str>, mode: HaltM
         Ok(id) => model.desk.account_name(id),
         Err(_) => text.to_owned(),
     });
-    format!("{what} {} {}", scope.as_str(), who.unwrap_or_else(|| "everything".to_owned()))
+    match who {
+        Some(who) => format!("{what} {} {who}", scope.as_str()),
+        None => format!("{what} everything"),
+    }
 }
 
 fn limit_words(model: &Model, limit: LimitId) -> String {

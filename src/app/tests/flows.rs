@@ -25,6 +25,7 @@ fn check(code: &str, finding: Finding) -> Check {
         allowed: Some(dec!(1)),
         unit: None,
         room: None,
+        limit: None,
         message: Some("too much".to_owned()),
     }
 }
@@ -383,10 +384,22 @@ fn a_wrong_line_says_what_is_wrong(#[case] line: &str, #[case] said: &str) {
     assert!(desk.model.ticket().is_none());
 }
 
+/// Ticks, steps and sides are judged where trades are: in the database, for every client alike.
+#[test]
+fn what_the_rules_forbid_is_for_the_rulebook_to_say() {
+    let mut desk = Desk::of(Role::Trader);
+    desk.press(":");
+    desk.type_text("buy EUR_USD 10.5 price=1.086551 sl=1.09 @alpha");
+    desk.enter();
+    desk.judge(vec![check("STOP_WRONG_SIDE", Finding::Reject)]);
+    desk.press("y");
+    assert!(desk.writes().is_empty());
+    assert_eq!(desk.last_notice(), "STOP_WRONG_SIDE forbids it");
+}
+
 #[rstest]
-#[case::below_minimum("0", "below the minimum")]
-#[case::off_step("10.5", "not a multiple of 1")]
 #[case::garbage("10-5", "not a number")]
+#[case::nothing("", "type a size")]
 fn a_bad_size_stays_in_its_field(#[case] typed: &str, #[case] said: &str) {
     let mut desk = Desk::of(Role::Trader);
     desk.select(Pane::Positions, RowId::Position(HELD));

@@ -86,10 +86,10 @@ fn a_stop_is_amended_from_what_it_is() {
     let amend = Verb::Amend { position: HELD, stop, target, trailing, reason };
     assert_eq!(*desk.only_verb(), amend);
     let said = crate::app::draft::sentence(&desk.model, &amend);
-    assert_eq!(said, "AMEND EUR_USD LONG 50,000  SL 1.0812 -> 1.083  (tightens)  account alpha");
+    assert_eq!(said, "AMEND EUR_USD LONG 50,000  SL 1.08120 -> 1.08300  (tightens)  account alpha");
     let wider = Verb::Amend { position: HELD, stop: None, target, trailing, reason: None };
     let said = crate::app::draft::sentence(&desk.model, &wider);
-    assert!(said.contains("SL 1.0812 -> none  (WIDENS)"), "{said}");
+    assert!(said.contains("SL 1.08120 -> none  (WIDENS)"), "{said}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use crate::domain::ids::LimitId;
 use crate::domain::limit::LimitType;
 use crate::domain::outcome::{Accepted, Check, Finding, Impact, Item, ItemEnd, Outcome, Refusal};
 use crate::domain::text::clean;
@@ -148,6 +149,7 @@ pub(super) fn check(cells: &Cells<'_>) -> Result<Check, Bad> {
         allowed: cells.number_if_any("allowed")?,
         unit: cells.text_if_any("unit")?,
         room: cells.number_if_any("room")?,
+        limit: cells.id_if_any("limit_id")?.map(LimitId),
         message: cells.text_if_any("message")?,
     })
 }

@@ -121,7 +121,8 @@ fn facts(
         Direction::Short => level <= mark,
     };
     if stop.zip(mark).is_some_and(|(stop, mark)| is_past(stop, mark, held.direction)) {
-        let text = "The stop stands beyond the price of now.";
+        let text =
+            "The stop stands beyond the price of now: it would be hit at once, and is refused.";
         lines.extend(popup::paragraph(text, width, theme.style(Ink::Critical)));
     }
     lines

@@ -5,7 +5,9 @@ use rust_decimal::Decimal;
 use unicode_width::UnicodeWidthStr;
 
 use crate::app::cell::Align;
+use crate::app::model::Model;
 use crate::app::ticket::{Ticket, Verdict};
+use crate::domain::halt::Scope;
 use crate::domain::outcome::{Check, Finding};
 use crate::ui::format;
 use crate::ui::popup;
@@ -41,7 +43,12 @@ impl Widths {
 }
 
 /// Returns the table with its heading, and below it the rule that binds first.
-pub(super) fn lines(ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'static>> {
+pub(super) fn lines(
+    model: &Model,
+    ticket: &Ticket,
+    theme: Theme,
+    width: usize,
+) -> Vec<Line<'static>> {
     let widths = Widths::of(width);
     let mut lines = vec![heading(widths, theme)];
     match &ticket.verdict {
@@ -65,7 +72,7 @@ pub(super) fn lines(ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'st
     // What stands against the trade comes first: the end of the list may not fit.
     for finding in [Finding::Reject, Finding::Confirm, Finding::Passes] {
         for check in checks.iter().filter(|check| check.finding == finding) {
-            lines.push(row(check, widths, width, theme));
+            lines.push(row(model, check, widths, width, theme));
             lines.extend(sentence(check, width, theme));
         }
     }
@@ -111,7 +118,7 @@ fn word(finding: Finding) -> (&'static str, Ink) {
     }
 }
 
-fn row(check: &Check, widths: Widths, width: usize, theme: Theme) -> Line<'static> {
+fn row(model: &Model, check: &Check, widths: Widths, width: usize, theme: Theme) -> Line<'static> {
     let (word, ink) = word(check.finding);
     let unit = check.unit.as_deref().unwrap_or_default();
     let figure =
@@ -123,6 +130,12 @@ fn row(check: &Check, widths: Widths, width: usize, theme: Theme) -> Line<'stati
             code.strip_prefix("max_").map_or(code.clone(), str::to_owned)
         }
         Finding::Confirm | Finding::Reject => check.code.clone(),
+    };
+    // Several limits of one kind can bind: whose it is tells them apart.
+    let whose = check.limit.and_then(|id| model.desk.limits.get(&id));
+    let code = match whose.filter(|row| row.scope != Scope::Account) {
+        Some(row) => format!("{code} {}", model.limit_subject(row)),
+        None => code,
     };
     let mut spans = vec![
         Span::styled(format::pad(word, WORD, Align::Left), theme.style(ink)),
@@ -151,7 +164,7 @@ fn row(check: &Check, widths: Widths, width: usize, theme: Theme) -> Line<'stati
         let allowed = figure(check.allowed, widths.allowed).unwrap_or_default();
         spans.push(Span::raw(format!(" {}", format::pad(&allowed, widths.allowed, Align::Right))));
     }
-    let used = used(check).map(|share| format::percent(share, 1)).unwrap_or_default();
+    let used = used(check).map(format::percent_used).unwrap_or_default();
     let style = theme.style(if check.finding == Finding::Passes { Ink::Plain } else { ink });
     spans.push(Span::styled(format!(" {}", format::pad(&used, USED, Align::Right)), style));
     Line::from(spans)
@@ -164,7 +177,9 @@ fn used(check: &Check) -> Option<Decimal> {
         return None;
     }
     let (measured, allowed) = check.measured.zip(check.allowed)?;
-    (allowed > Decimal::ZERO).then(|| measured.checked_div(allowed))?
+    // A gain uses nothing of a loss.
+    let used = measured.max(Decimal::ZERO);
+    (allowed > Decimal::ZERO).then(|| used.checked_div(allowed))?
 }
 
 /// Says which rule binds first, and how much room it leaves.
@@ -182,7 +197,7 @@ fn binding(checks: &[Check], width: usize, theme: Theme) -> Vec<Line<'static>> {
     let text = format!(
         "Binds first: {} at {}{}",
         check.code,
-        format::percent(share, 1),
+        format::percent_used(share),
         room.unwrap_or_default().trim_end(),
     );
     let ink = if finding == Finding::Passes { Ink::Quiet } else { word(finding).1 };

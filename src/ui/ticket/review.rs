@@ -9,6 +9,7 @@ use crate::app::model::Model;
 use crate::app::ticket::{FieldName, Form, Stage, Ticket};
 use crate::domain::outcome::{Check, Finding};
 use crate::domain::request::Verb;
+use crate::domain::session::Right;
 use crate::ui::popup;
 use crate::ui::theme::{Ink, Theme};
 
@@ -107,7 +108,7 @@ fn review(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Lin
         lines.extend(popup::paragraph(&text, width, theme.style(Ink::Warning)));
     }
     let has_reason = ticket.field(FieldName::Reason).is_some();
-    let widens = matches!(ticket.form, Form::Halt { .. });
+    let widens = matches!(ticket.form, Form::Halt { .. }) && model.may(Right::Risk);
     let mut offered = vec![("y", "sends", obstacle.is_none())];
     if has_reason {
         offered.push(("Y", "reason", true));
