@@ -375,7 +375,9 @@ END $$;
 
 -- ---- the audit chain --------------------------------------------------------------------------
 
-ALTER TABLE desk.audit_head ADD COLUMN IF NOT EXISTS prev_hash bytea;  -- of the line that moved the head here
+ALTER TABLE desk.audit_head
+    ADD COLUMN IF NOT EXISTS prev_hash bytea,    -- of the line that moved the head here
+    ADD COLUMN IF NOT EXISTS at timestamptz;     -- of that line
 
 -- The hash of one line. Fields are joined with their lengths, so that no two lines read the same.
 CREATE OR REPLACE FUNCTION desk.audit_hash(p_prev bytea, p_seq bigint, p_at timestamptz, p_actor text, p_verb text,
@@ -389,6 +391,7 @@ END $$;
 
 -- The number comes from the head, which stays locked until commit: an identity column is drawn before
 -- the lock, and concurrent writers would chain out of order. Last in every verb, so the wait is short.
+-- A time is from before that wait; it never lies before that of the line it follows.
 CREATE OR REPLACE FUNCTION desk.audit(p_verb text, p_key uuid, p_verdict desk.verdict, p_payload jsonb) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -397,13 +400,39 @@ DECLARE
     payload jsonb := coalesce(p_payload, '{}');
 BEGIN
     UPDATE desk.audit_head h
-       SET seq = h.seq + 1, prev_hash = h.hash,
-           hash = desk.audit_hash(h.hash, h.seq + 1, written, session_user::text, p_verb, p_key, p_verdict.outcome, p_verdict.code,
+       SET seq = h.seq + 1, prev_hash = h.hash, at = greatest(written, h.at),
+           hash = desk.audit_hash(h.hash, h.seq + 1, greatest(written, h.at), session_user::text, p_verb, p_key, p_verdict.outcome, p_verdict.code,
                                   p_verdict.subject, payload)
     RETURNING * INTO head;
-    INSERT INTO desk.audit_log VALUES (head.seq, written, session_user, p_verb, p_key, p_verdict.outcome, p_verdict.code,
+    INSERT INTO desk.audit_log VALUES (head.seq, head.at, session_user, p_verb, p_key, p_verdict.outcome, p_verdict.code,
         p_verdict.subject, payload, head.prev_hash, head.hash);
 END $$;
+
+-- Walks the chain and answers with the first line that does not fit, or with no row if all do. The head is
+-- the last line: it was written with it.
+CREATE OR REPLACE FUNCTION desk.audit_verify(OUT bad_seq bigint, OUT reason text) RETURNS SETOF record
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    WITH line AS (
+        SELECT a.*, lag(a.seq, 1, 0::bigint) OVER w AS seq_before, lag(a.hash, 1, sha256('tmt')) OVER w AS hash_before
+          FROM desk.audit_log a WINDOW w AS (ORDER BY a.seq)
+    ), last_line AS (
+        SELECT coalesce(max(l.seq), 0) AS seq, coalesce((array_agg(l.hash ORDER BY l.seq DESC))[1], sha256('tmt')) AS hash FROM line l
+    ), verdict AS (
+        SELECT seq, CASE
+            WHEN seq <> seq_before + 1 THEN 'lines before this one are missing'
+            WHEN prev_hash <> hash_before THEN 'does not follow the line before it'
+            WHEN hash <> desk.audit_hash(prev_hash, seq, at, actor, verb, key, outcome, code, subject, payload)
+                THEN 'was changed after it was written'
+        END AS reason FROM line
+        UNION ALL
+        SELECT greatest(h.seq, l.seq), CASE
+            WHEN h.seq > l.seq THEN 'the chain ends before its head: lines at its end are missing'
+            WHEN h.seq < l.seq THEN 'stands after the head of the chain'
+            WHEN h.hash <> l.hash THEN 'is not what the head of the chain says' END
+          FROM desk.audit_head h, last_line l
+    )
+    SELECT seq, reason FROM verdict WHERE reason IS NOT NULL ORDER BY seq LIMIT 1
+$$;
 
 -- The chain against a head that was written down elsewhere: a tail that was cut, with its head moved
 -- back, fits in itself, but no longer reaches what was exported.
@@ -470,6 +499,36 @@ BEGIN
     END IF;
     PERFORM desk.audit(p_verb, p_key, answer, jsonb_build_object('message', answer.message));
     RETURN answer;
+END $$;
+
+-- The final answer about a write whose reply was lost. Waits for the original if it is still under way;
+-- if it never arrived, its key is fenced, and it can never be executed later.
+CREATE OR REPLACE FUNCTION desk.resolve_outcome(p_key uuid, p_fingerprint bytea) RETURNS desk.verdict
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    known desk.requests%ROWTYPE;
+    answer desk.verdict;
+BEGIN
+    IF p_key IS NULL OR p_fingerprint IS NULL THEN
+        answer := desk.refused('KEY_MISSING', 'A write is found by its key and its fingerprint.');
+        PERFORM desk.audit('resolve_outcome', p_key, answer, jsonb_build_object('message', answer.message));
+        RETURN answer;
+    END IF;
+    answer := desk.refused('NOT_EXECUTED', 'This request never arrived. Nothing was done, and nothing will be.');
+    INSERT INTO desk.requests (key, fingerprint, actor, verb, received_at)
+    VALUES (p_key, p_fingerprint, session_user, 'void', clock_timestamp())
+    ON CONFLICT (key) DO NOTHING;
+    IF FOUND THEN
+        RETURN desk.settle(p_key, 'resolve_outcome', answer, '{}');
+    END IF;
+    SELECT * INTO known FROM desk.requests r WHERE r.key = p_key;
+    IF known.actor <> session_user OR known.fingerprint <> p_fingerprint THEN
+        answer := desk.refused('KEY_REUSED', 'This key belongs to another request.');
+        PERFORM desk.audit('resolve_outcome', p_key, answer, jsonb_build_object('message', answer.message));
+        RETURN answer;
+    END IF;
+    RETURN ROW(known.outcome, known.code, known.message, known.measured, known.allowed, known.unit,
+               known.subject, known.detail)::desk.verdict;
 END $$;
 
 -- ---- notes of changes -------------------------------------------------------------------------

@@ -9,6 +9,8 @@ mod database;
 mod amending;
 #[path = "rulebook/assessing.rs"]
 mod assessing;
+#[path = "rulebook/audit.rs"]
+mod audit;
 #[path = "rulebook/backstop.rs"]
 mod backstop;
 #[path = "rulebook/book.rs"]
@@ -23,6 +25,8 @@ mod days;
 mod dice;
 #[path = "rulebook/flattening.rs"]
 mod flattening;
+#[path = "rulebook/forging.rs"]
+mod forging;
 #[path = "rulebook/limits.rs"]
 mod limits;
 #[path = "rulebook/netting.rs"]

@@ -105,6 +105,13 @@ impl Database {
         connect(self.server.clone().user(login), &self.name).await
     }
 
+    /// How to connect as a login of any spelling.
+    pub(crate) fn config_as(&self, login: &str) -> Config {
+        let mut config = self.server.clone();
+        config.user(login).dbname(&self.name);
+        config
+    }
+
     /// Makes a login that is a member of `group` and goes with the database; returns its name.
     /// Logins belong to the server, so the name begins with the database's.
     pub(crate) async fn login(&self, name: &str, group: &str) -> String {

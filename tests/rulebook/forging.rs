@@ -1,0 +1,617 @@
+//! Attempts to write past the desk, to be somebody else, and to put something of one's own in its way:
+//! each by a login of every group.
+
+use rust_decimal::dec;
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+use uuid::Uuid;
+
+use crate::book::{ALPHA, Book, buy, call, place, sqlstate, text, verb};
+
+const GROUPS: [&str; 5] =
+    ["tmt_viewer", "tmt_trader", "tmt_risk_officer", "tmt_admin", "tmt_agent"];
+
+/// A desk and a login of each group.
+struct Cast {
+    book: Book,
+    people: Vec<(&'static str, Client)>,
+}
+
+impl Cast {
+    async fn open() -> Self {
+        let book = Book::open().await;
+        let mut people = Vec::new();
+        for group in GROUPS {
+            people.push((group, book.member(group, group).await));
+        }
+        Self { book, people }
+    }
+
+    fn of(&self, group: &str) -> &Client {
+        &self.people.iter().find(|(name, _)| *name == group).unwrap().1
+    }
+
+    /// Checks that no login may do any of this.
+    async fn all_denied(&self, attempts: &[String]) {
+        let mut allowed = Vec::new();
+        for (group, client) in &self.people {
+            for sql in attempts {
+                let got = outcome(client, sql).await;
+                if got != "42501" {
+                    allowed.push(format!("{group}: {sql}: {got}"));
+                }
+            }
+        }
+        assert_eq!(allowed, [""; 0]);
+    }
+
+    /// The rows of a query of one text column, as the superuser.
+    async fn list(&self, sql: &str) -> Vec<String> {
+        let rows = self.book.admin.query(sql, &[]).await.unwrap();
+        rows.iter().map(|row| row.try_get(0).unwrap()).collect()
+    }
+}
+
+/// Runs a statement and takes it back; the SQLSTATE it failed with, or `done`.
+async fn outcome(client: &Client, sql: &str) -> String {
+    client.batch_execute("BEGIN").await.unwrap();
+    let code = match client.batch_execute(sql).await {
+        Ok(()) => "done".to_owned(),
+        Err(error) => error.code().unwrap().code().to_owned(),
+    };
+    client.batch_execute("ROLLBACK").await.unwrap();
+    code
+}
+
+fn owned(attempts: &[&str]) -> Vec<String> {
+    attempts.iter().map(|&sql| sql.to_owned()).collect()
+}
+
+// ---- tables ---------------------------------------------------------------------------------------
+
+/// Every table, partition, view and sequence that is ours.
+const OURS: &str = "FROM pg_class c
+    WHERE c.relnamespace IN ('public'::regnamespace, 'desk'::regnamespace) AND NOT EXISTS (
+        SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')";
+
+#[tokio::test]
+async fn nobody_writes_a_table_but_what_an_agent_has_to() {
+    let cast = Cast::open().await;
+    let sql = format!(
+        "SELECT format('%s %I', c.oid::regclass,
+                    (SELECT attname FROM pg_attribute a WHERE a.attrelid = c.oid AND attnum = 1)) {OURS}
+            AND c.relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1"
+    );
+    let tables = cast.list(&sql).await;
+    assert!(tables.len() > 30, "{tables:?}");
+    let mut written = Vec::new();
+    for (group, client) in &cast.people {
+        for line in &tables {
+            let (table, column) = line.split_once(' ').unwrap();
+            for (what, sql) in [
+                ("INSERT", format!("INSERT INTO {table} DEFAULT VALUES")),
+                ("UPDATE", format!("UPDATE {table} SET {column} = DEFAULT WHERE false")),
+                ("DELETE", format!("DELETE FROM {table} WHERE false")),
+                ("TRUNCATE", format!("TRUNCATE {table} CASCADE")),
+            ] {
+                if outcome(client, &sql).await != "42501" {
+                    written.push(format!("{group} {what} {table}"));
+                }
+            }
+        }
+    }
+    let mut expected = Vec::new();
+    for table in ["agents", "fx_rates", "market_data", "signals", "system_events"] {
+        expected.push(format!("tmt_agent INSERT {table}"));
+        expected.push(format!("tmt_agent UPDATE {table}"));
+    }
+    assert_eq!(written, expected);
+
+    let columns = "SELECT format('%s %s', grantee, string_agg(column_name, ' ' ORDER BY column_name))
+        FROM information_schema.column_privileges c
+        WHERE table_schema IN ('public', 'desk') AND privilege_type <> 'SELECT' AND grantee <> 'tmt_owner'
+          AND NOT has_table_privilege(grantee, format('%I.%I', table_schema, table_name), privilege_type)
+        GROUP BY grantee, table_name, privilege_type";
+    assert_eq!(
+        cast.list(columns).await,
+        ["tmt_agent current_price daily_pnl last_updated_at unrealized_pnl"]
+    );
+    let sequences = format!("SELECT c.oid::regclass::text {OURS} AND c.relkind = 'S'");
+    let mut attempts = Vec::new();
+    for sequence in cast.list(&sequences).await {
+        attempts.push(format!("SELECT nextval('{sequence}')"));
+        attempts.push(format!("SELECT setval('{sequence}', 1)"));
+    }
+    cast.all_denied(&attempts).await;
+}
+
+#[tokio::test]
+async fn a_row_is_not_forged_not_even_one_column_of_it() {
+    let cast = Cast::open().await;
+    let position = place(cast.of("tmt_trader"), &buy(dec!(10000))).await.accepted();
+    assert!(position.subject.is_some());
+    cast.book
+        .run("INSERT INTO risk_events (event_type, severity, event_source) VALUES ('x', 'critical', 'test')")
+        .await;
+    cast.all_denied(&owned(&[
+        "UPDATE risk_events SET acknowledged = true, acknowledged_by = 'boss', acknowledged_at = now()",
+        "UPDATE risk_events SET acknowledged_by = session_user",
+        "INSERT INTO risk_event_actions (event_id, action, actor) SELECT event_id, 'acknowledged', 'boss' FROM risk_events",
+        "INSERT INTO desk.audit_log SELECT seq + 1, at, 'boss', verb, key, outcome, code, subject, payload, hash, hash FROM desk.audit_log",
+        "UPDATE desk.audit_log SET actor = 'boss'",
+        "UPDATE desk.audit_head SET seq = 0",
+        "DELETE FROM desk.audit_log",
+        "COPY desk.audit_log FROM STDIN",
+        "UPDATE risk_limits SET limit_value = 1e9, approved_by = 'boss'",
+        "UPDATE trading_halts SET cleared_at = now()",
+        "UPDATE accounts SET status = 'active', current_balance = 1e9",
+        "UPDATE positions SET total_size = 1",
+        "UPDATE desk.settings SET value = 'off' WHERE key = 'four_eyes'",
+        "UPDATE desk.requests SET actor = session_user",
+        "INSERT INTO desk.requests SELECT * FROM desk.requests",
+        "MERGE INTO accounts a USING accounts b ON a.account_id = b.account_id WHEN MATCHED THEN UPDATE SET equity = 0",
+        "WITH x AS (DELETE FROM trades RETURNING *) SELECT count(*) FROM x",
+        // A lock is a way to write, too: it stops everybody else.
+        "SELECT FROM accounts FOR UPDATE",
+        "SELECT FROM accounts FOR KEY SHARE",
+        "LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE",
+        "LOCK TABLE desk.audit_head IN EXCLUSIVE MODE",
+    ]))
+    .await;
+    assert_eq!(cast.book.text("SELECT count(*) FROM desk.audit_verify()").await, "0");
+}
+
+#[tokio::test]
+async fn the_secrets_of_brokers_are_read_by_nobody() {
+    let cast = Cast::open().await;
+    let columns = cast
+        .list("SELECT attname::text FROM pg_attribute WHERE attrelid = 'account_credentials'::regclass AND attnum > 0")
+        .await;
+    let mut attempts: Vec<String> =
+        columns.iter().map(|c| format!("SELECT {c} FROM account_credentials")).collect();
+    attempts.extend(owned(&[
+        "SELECT count(*) FROM account_credentials",
+        "SELECT a FROM account_credentials a",
+        "COPY account_credentials TO STDOUT",
+        "DECLARE c CURSOR FOR TABLE account_credentials",
+        "CREATE TEMP TABLE mine AS TABLE account_credentials",
+        "CREATE TEMP VIEW mine AS TABLE account_credentials; TABLE mine",
+        "EXPLAIN ANALYZE TABLE account_credentials",
+        "SELECT query_to_xml('TABLE account_credentials', true, true, '')",
+        "SELECT table_to_xml('account_credentials', true, true, '')",
+        "SELECT pg_read_file('/etc/passwd')",
+        "SELECT lo_import('/etc/passwd')",
+        "COPY accounts TO PROGRAM 'cat'",
+        "TABLE desk.requests",
+    ]));
+    cast.all_denied(&attempts).await;
+}
+
+// ---- functions ------------------------------------------------------------------------------------
+
+/// Who may call what, as it is granted. Viewers' rights are everybody's; an admin is a trader and a risk
+/// officer too. A function that is new has to be added here, by somebody who thought about it.
+const GRANTED: &str = "
+create_monthly_partitions: admin, agent
+create_trade_partition: admin, agent
+desk.acknowledge: risk_officer
+desk.amend_position: agent, risk_officer, trader
+desk.approve_limit: risk_officer
+desk.assess_trade: viewer
+desk.audit_verify: viewer
+desk.changes_since: viewer
+desk.charge: admin, agent
+desk.clear_event: agent
+desk.close_position: agent, risk_officer, trader
+desk.create_limit: risk_officer
+desk.flatten: agent, risk_officer, trader
+desk.halt: agent, risk_officer, trader
+desk.limit_impact: viewer
+desk.limit_state: viewer
+desk.maintain: admin, agent
+desk.mark_to_market: admin, agent
+desk.performance: viewer
+desk.period: viewer
+desk.place_trade: agent, trader
+desk.propose_limit: risk_officer
+desk.prune: admin, agent
+desk.raise_event: admin, agent
+desk.reconcile: agent, risk_officer
+desk.reject_limit: risk_officer
+desk.resolve_outcome: agent, risk_officer, trader
+desk.resume: risk_officer
+desk.retire_limit: risk_officer
+desk.roll_days: admin, agent
+desk.session: viewer
+desk.swap_fee: viewer
+desk.swap_nights: viewer
+desk.unacknowledge: risk_officer
+desk.watch_limits: admin, agent";
+
+/// Functions that are ours, with an ACL spelled out: none means that PUBLIC may.
+const OUR_FUNCTIONS: &str = "FROM pg_proc p
+    WHERE p.pronamespace IN ('public'::regnamespace, 'desk'::regnamespace) AND p.proowner = 'tmt_owner'::regrole";
+
+#[tokio::test]
+async fn every_function_is_granted_on_purpose_or_not_at_all() {
+    let cast = Cast::open().await;
+    let granted = format!(
+        "SELECT format('%s: %s', name, string_agg(DISTINCT who, ', ' ORDER BY who)) FROM (
+             SELECT p.oid::regproc::text AS name, coalesce(substr(r.rolname, 5), 'PUBLIC') AS who
+               FROM (SELECT p.oid, coalesce(p.proacl, acldefault('f', p.proowner)) AS acl {OUR_FUNCTIONS}) p,
+                    aclexplode(p.acl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+              WHERE a.grantee <> 'tmt_owner'::regrole) x
+          GROUP BY name ORDER BY name COLLATE \"C\""
+    );
+    assert_eq!(cast.list(&granted).await.join("\n"), GRANTED.trim());
+
+    // And the server keeps to it: every other function, called.
+    let calls = format!(
+        "SELECT format('SELECT %s(%s)', p.oid::regproc, (SELECT string_agg(format('%s NULL::%s', CASE WHEN p.provariadic <> 0 AND n = p.pronargs THEN 'VARIADIC' END, format_type(t, NULL)), ', ' ORDER BY n)
+                    FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS a (t, n))) {OUR_FUNCTIONS}
+            AND p.prorettype <> 'trigger'::regtype AND p.prokind = 'f'
+            AND NOT EXISTS (SELECT FROM aclexplode(p.proacl) a WHERE a.grantee <> p.proowner)"
+    );
+    let calls = cast.list(&calls).await;
+    assert!(calls.len() > 60, "{}", calls.len());
+    cast.all_denied(&calls).await;
+
+    // A trigger of one's own would call them with rows of one's own.
+    let triggers = format!(
+        "SELECT format('CREATE TEMP TABLE positions (LIKE positions);
+                        CREATE TRIGGER t AFTER INSERT ON pg_temp.positions FOR EACH ROW EXECUTE FUNCTION %s()', p.oid::regproc)
+         {OUR_FUNCTIONS} AND p.prorettype = 'trigger'::regtype"
+    );
+    cast.all_denied(&cast.list(&triggers).await).await;
+}
+
+#[tokio::test]
+async fn what_runs_with_the_rights_of_the_owner_looks_nothing_up_where_others_can_create() {
+    let cast = Cast::open().await;
+    let loose = format!(
+        "SELECT p.oid::regprocedure::text {OUR_FUNCTIONS} AND p.prosecdef
+            AND NOT coalesce('search_path=pg_catalog, public, pg_temp' = ANY (p.proconfig), false)"
+    );
+    assert_eq!(cast.list(&loose).await, [""; 0]);
+    let owner = "SELECT format('%s %s %s', rolcanlogin, rolsuper, rolcreaterole) FROM pg_roles WHERE rolname = 'tmt_owner'";
+    assert_eq!(cast.book.text(owner).await, "f f f");
+    let members = "SELECT string_agg(m.member::regrole::text, ' ') FROM pg_auth_members m
+        JOIN pg_roles r ON r.oid = m.member WHERE m.roleid = 'tmt_owner'::regrole AND NOT r.rolsuper";
+    assert_eq!(cast.book.text(members).await, "-");
+    let foreign =
+        format!("SELECT c.oid::regclass::text {OURS} AND c.relowner <> 'tmt_owner'::regrole");
+    assert_eq!(cast.list(&foreign).await, [""; 0]);
+}
+
+/// A schema of the trader's own, with look-alikes of everything that the desk uses. Each says so when it
+/// is touched.
+async fn set_traps(cast: &Cast) {
+    let login = format!("{}_tmt_trader", cast.book.database.name());
+    let name = cast.book.database.name();
+    // Only a superuser can give a schema away: as careless as it gets.
+    cast.book.run(&format!("CREATE SCHEMA {name}_trap AUTHORIZATION {login}")).await;
+    let trader = cast.of("tmt_trader");
+    trader.batch_execute(&format!("SET search_path = {name}_trap")).await.unwrap();
+    trader
+        .batch_execute(
+            "CREATE FUNCTION spring(text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped by %', $1; END $$;
+             CREATE FUNCTION now() RETURNS timestamptz LANGUAGE sql AS $$ SELECT spring('now')::timestamptz $$;
+             CREATE FUNCTION clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$ SELECT spring('clock')::timestamptz $$;
+             CREATE FUNCTION pg_has_role(name, text, text) RETURNS boolean LANGUAGE sql AS $$ SELECT spring('pg_has_role')::boolean $$;
+             CREATE FUNCTION round(numeric, integer) RETURNS numeric LANGUAGE sql AS $$ SELECT spring('round')::numeric $$;
+             CREATE FUNCTION format(text, VARIADIC text[]) RETURNS text LANGUAGE sql AS $$ SELECT spring('format') $$;
+             CREATE FUNCTION sha256(bytea) RETURNS bytea LANGUAGE sql AS $$ SELECT spring('sha256')::bytea $$;
+             CREATE FUNCTION same(uuid, uuid) RETURNS boolean LANGUAGE sql AS $$ SELECT spring('= of uuid')::boolean $$;
+             CREATE FUNCTION more(numeric, numeric) RETURNS boolean LANGUAGE sql AS $$ SELECT spring('> of numeric')::boolean $$;
+             CREATE OPERATOR = (FUNCTION = same, LEFTARG = uuid, RIGHTARG = uuid);
+             CREATE OPERATOR > (FUNCTION = more, LEFTARG = numeric, RIGHTARG = numeric);
+             CREATE DOMAIN verdict AS text; CREATE TABLE risk_limits (); CREATE TABLE instruments ();
+             CREATE TEMP TABLE accounts (account_id uuid, status text); CREATE TEMP TABLE positions ();
+             CREATE TEMP TABLE risk_limits (); CREATE TEMP TABLE trading_halts (); CREATE TEMP TABLE settings (key text, value text);
+             CREATE FUNCTION pg_temp.may(VARIADIC text[]) RETURNS boolean LANGUAGE sql AS 'SELECT true'",
+        )
+        .await
+        .unwrap();
+    let path = format!("SET search_path = {name}_trap, pg_temp, pg_catalog, public, desk");
+    trader.batch_execute(&path).await.unwrap();
+    trader.batch_execute("SELECT now()").await.unwrap_err();
+}
+
+#[tokio::test]
+async fn traps_in_a_search_path_or_among_temporary_tables_catch_nobody() {
+    let cast = Cast::open().await;
+    let columns = "account_id, limit_type, limit_scope, limit_value, limit_unit";
+    cast.book.limit(columns, &format!("'{ALPHA}', 'max_exposure', 'account', 50000, 'USD'")).await;
+    set_traps(&cast).await;
+    let trader = cast.of("tmt_trader");
+    // The caller's own expressions do meet the traps, so there are none.
+    let until = "'2999-01-01'";
+    let order = |size| buy(size).sql().replace("now() + interval '1 minute'", until);
+
+    call(trader, &order(dec!(40000))).await.accepted();
+    call(trader, &order(dec!(40000))).await.refused("MAX_EXPOSURE");
+    let position = cast.book.position().await;
+    let close = format!(
+        "desk.close_position('{}', '\\x01', {until}, '{position}', 10000, NULL, NULL)",
+        Uuid::new_v4()
+    );
+    call(trader, &close).await.accepted();
+    let halt = format!(
+        "desk.halt('{}', '\\x01', {until}, 'system', NULL, 'reduce_only', NULL)",
+        Uuid::new_v4()
+    );
+    call(trader, &halt).await.refused("NOT_PERMITTED");
+    for read in [
+        "SELECT count(*) FROM desk.session()",
+        "SELECT count(*) FROM desk.changes_since(NULL)",
+        "SELECT count(*) FROM desk.audit_verify()",
+        &format!("SELECT count(*) FROM desk.assess_trade({})", buy(dec!(1000)).fields()),
+    ] {
+        trader.batch_execute(read).await.unwrap();
+    }
+    assert_eq!(cast.book.text("SELECT total_size FROM positions").await, "30000.00");
+    assert_eq!(cast.book.text("SELECT count(*) FROM desk.audit_verify()").await, "0");
+    let schema = format!("DROP SCHEMA {}_trap CASCADE", cast.book.database.name());
+    cast.book.run(&schema).await;
+}
+
+#[tokio::test]
+async fn settings_of_a_session_change_no_answer_and_no_hash() {
+    let cast = Cast::open().await;
+    let trader = cast.of("tmt_trader");
+    trader
+        .batch_execute(
+            "SET DateStyle = 'German, DMY'; SET timezone = 'Asia/Kathmandu'; SET bytea_output = escape; SET IntervalStyle = sql_standard;
+             SET extra_float_digits = -15; SET transform_null_equals = on; SET row_security = off; SET array_nulls = off;
+             SET standard_conforming_strings = off; SET quote_all_identifiers = on; SET client_encoding = latin1",
+        )
+        .await
+        .unwrap();
+    trader.batch_execute("SELECT desk.halt(gen_random_uuid(), decode('01', 'hex'), now() + interval '1 minute', 'account',
+        'a0000000-0000-7000-8000-000000000002', 'reduce_only', 'caf\u{e9}')").await.unwrap();
+    let plain = buy(dec!(10000)).sql().replace("'\\x01'", "decode('01', 'hex')");
+    call(trader, &plain).await.accepted();
+    let verify = "SELECT count(*) FROM desk.audit_verify()";
+    assert_eq!(
+        (cast.book.text(verify).await, text(trader, verify).await),
+        ("0".to_owned(), "0".to_owned())
+    );
+    for forbidden in [
+        "SET session_replication_role = replica",
+        "SET lo_compat_privileges = on",
+        "SET log_statement = 'none'",
+        "ALTER SYSTEM SET fsync = off",
+    ] {
+        assert_eq!(
+            sqlstate(trader, forbidden).await,
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            "{forbidden}"
+        );
+    }
+}
+
+// ---- being somebody else --------------------------------------------------------------------------
+
+#[tokio::test]
+async fn nobody_becomes_another_person_or_another_group() {
+    let cast = Cast::open().await;
+    let name = cast.book.database.name();
+    let superuser = cast.book.text("SELECT session_user").await;
+    let mut attempts = owned(&[
+        "SET ROLE tmt_owner",
+        "SET SESSION AUTHORIZATION tmt_owner",
+        "SELECT set_config('role', 'tmt_owner', false)",
+        "CREATE ROLE another SUPERUSER",
+        "GRANT tmt_owner TO session_user",
+        "ALTER ROLE session_user SUPERUSER",
+        "ALTER ROLE tmt_owner LOGIN",
+        "ALTER DATABASE postgres OWNER TO session_user",
+        "REASSIGN OWNED BY tmt_owner TO session_user",
+    ]);
+    attempts.push(format!("SET ROLE {superuser}"));
+    attempts.push(format!("SET SESSION AUTHORIZATION {superuser}"));
+    attempts.push(format!("SELECT set_config('session_authorization', '{superuser}', false)"));
+    for (group, client) in &cast.people {
+        let mut of_this = attempts.clone();
+        for other in GROUPS {
+            let theirs = format!("SET ROLE {name}_{other}");
+            if other == *group {
+                assert_eq!(outcome(client, &theirs).await, "done", "one's own name");
+                continue;
+            }
+            of_this.push(theirs);
+            of_this.push(format!("SET SESSION AUTHORIZATION {name}_{other}"));
+        }
+        for sql in of_this {
+            assert_eq!(outcome(client, &sql).await, "42501", "{group}: {sql}");
+        }
+        // Of groups, only those that one is in.
+        for other in GROUPS {
+            let may = matches!((*group, other), (a, b) if a == b || b == "tmt_viewer")
+                || (*group == "tmt_admin" && other != "tmt_agent");
+            let got = outcome(client, &format!("SET ROLE {other}")).await;
+            assert_eq!(got, if may { "done" } else { "42501" }, "{group} as {other}");
+            let granted = outcome(client, &format!("GRANT {other} TO session_user")).await;
+            assert_ne!(granted, "done", "{group} grants {other}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_somebody_sets_is_a_label_and_never_an_actor() {
+    let cast = Cast::open().await;
+    cast.book
+        .run("INSERT INTO risk_events (event_type, severity, event_source) VALUES ('x', 'warning', 'test')")
+        .await;
+    let event = cast.book.text("SELECT event_id FROM risk_events").await;
+    let labels =
+        "SELECT set_config('tmt.operator', 'boss', false), set_config('desk.actor', 'boss', false),
+        set_config('application_name', 'boss', false), set_config('session.user', 'boss', false)";
+    let names = cast.book.database.name();
+    for (group, client) in &cast.people {
+        client.batch_execute(labels).await.unwrap();
+        client.batch_execute("SET ROLE tmt_viewer; SET ROLE NONE").await.unwrap();
+        let who = text(client, "SELECT login FROM desk.session()").await;
+        assert_eq!(who, format!("{names}_{group}"));
+    }
+    // With the rights of a trader, through the group's role: still the person.
+    let admin = cast.of("tmt_admin");
+    admin.batch_execute("SET ROLE tmt_trader").await.unwrap();
+    place(admin, &buy(dec!(1000))).await.accepted();
+    admin.batch_execute("SET ROLE tmt_risk_officer").await.unwrap();
+    verb(admin, "acknowledge", &format!("'{{{event}}}', 'boss'")).await.accepted();
+    verb(cast.of("tmt_trader"), "halt", &format!("'account', '{ALPHA}', 'reduce_only', 'boss'"))
+        .await
+        .accepted();
+
+    let actors = "SELECT string_agg(DISTINCT who, ' ' ORDER BY who) FROM (
+        SELECT actor AS who FROM desk.audit_log UNION SELECT actor FROM trade_fills UNION SELECT acknowledged_by FROM risk_events
+        UNION SELECT actor FROM risk_event_actions UNION SELECT set_by FROM trading_halts UNION SELECT actor FROM desk.requests) x";
+    assert_eq!(cast.book.text(actors).await, format!("{names}_tmt_admin {names}_tmt_trader"));
+}
+
+#[tokio::test]
+async fn the_key_of_another_person_answers_nothing_and_is_noted() {
+    let cast = Cast::open().await;
+    let (trader, admin) = (cast.of("tmt_trader"), cast.of("tmt_admin"));
+    let order = buy(dec!(10000));
+    let placed = place(trader, &order).await.accepted();
+
+    let stolen = place(admin, &order).await.refused("KEY_REUSED");
+    assert_eq!((stolen.subject, stolen.detail), (None, serde_json::json!({})));
+    for thief in ["tmt_admin", "tmt_risk_officer", "tmt_agent"] {
+        let resolve = format!("desk.resolve_outcome('{}', '\\x01')", order.key);
+        call(cast.of(thief), &resolve).await.refused("KEY_REUSED");
+    }
+    let own = |key: Uuid| {
+        format!(
+            "desk.halt('{key}', '\\x01', now() + interval '1 minute', 'account', '{ALPHA}', 'reduce_only', NULL)"
+        )
+    };
+    call(cast.of("tmt_risk_officer"), &own(order.key)).await.refused("KEY_REUSED");
+
+    assert_eq!(place(trader, &order).await, placed);
+    assert_eq!(cast.book.text("SELECT count(*) FROM trades").await, "1");
+    assert_eq!(cast.book.text("SELECT count(*) FROM trading_halts").await, "0");
+    let noted = "SELECT string_agg(substr(actor, length(current_database()) + 6) || ' ' || verb, ', ' ORDER BY seq)
+        FROM desk.audit_log WHERE code = 'KEY_REUSED'";
+    assert_eq!(
+        cast.book.text(noted).await,
+        "admin place_trade, admin resolve_outcome, risk_officer resolve_outcome, agent resolve_outcome, risk_officer halt"
+    );
+}
+
+// ---- four eyes ------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn one_person_is_one_pair_of_eyes_however_the_name_is_spelled() {
+    let cast = Cast::open().await;
+    let name = cast.book.database.name().to_owned();
+    let columns = "account_id, limit_type, limit_scope, limit_value, limit_unit";
+    let limit = cast
+        .book
+        .limit(columns, &format!("'{ALPHA}', 'max_exposure', 'account', 50000, 'USD'"))
+        .await;
+    let seen = cast
+        .book
+        .text(&format!("SELECT updated_at FROM risk_limits WHERE limit_id = '{limit}'"))
+        .await;
+    let ann = cast.book.officer("ann").await;
+    let loosen = format!("'{limit}', '{seen}', 60000, NULL, NULL, 'why'");
+    let proposal = verb(&ann, "propose_limit", &loosen).await.accepted().subject.unwrap();
+    let approve = format!("'{proposal}', 'agreed'");
+
+    let spellings =
+        [format!("{}_ANN", name.to_uppercase()), format!("{name}_ann "), format!(" {name}_Ann")];
+    for spelling in &spellings {
+        cast.book
+            .run(&format!("CREATE ROLE \"{spelling}\" LOGIN PASSWORD 'unused' IN ROLE tmt_admin"))
+            .await;
+        let config = cast.book.database.config_as(spelling);
+        let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        verb(&client, "approve_limit", &approve).await.refused("FOUR_EYES_SAME_PERSON");
+        drop(client);
+        connection.await.unwrap().unwrap();
+        cast.book.run(&format!("DROP ROLE \"{spelling}\"")).await;
+    }
+    ann.batch_execute("SET ROLE tmt_risk_officer").await.unwrap();
+    verb(&ann, "approve_limit", &approve).await.refused("FOUR_EYES_SAME_PERSON");
+    for group in ["tmt_viewer", "tmt_trader", "tmt_agent"] {
+        for call in [
+            format!("approve_limit(gen_random_uuid(), '\\x01', now(), {approve})"),
+            format!("propose_limit(gen_random_uuid(), '\\x01', now(), {loosen})"),
+        ] {
+            let got = sqlstate(cast.of(group), &format!("SELECT desk.{call}")).await;
+            assert_eq!(got, SqlState::INSUFFICIENT_PRIVILEGE, "{group}: {call}");
+        }
+    }
+    let stands =
+        format!("SELECT limit_value FROM risk_limits WHERE limit_id = '{limit}' AND is_active");
+    assert_eq!(cast.book.text(&stands).await, "50000.0000");
+
+    verb(cast.of("tmt_admin"), "approve_limit", &approve).await.accepted();
+    // An admin is both, and still one person.
+    let admin = cast.of("tmt_admin");
+    let seen = cast
+        .book
+        .text(&format!("SELECT updated_at FROM risk_limits WHERE limit_id = '{proposal}'"))
+        .await;
+    let again = format!("'{proposal}', '{seen}', 70000, NULL, NULL, 'why'");
+    let own = verb(admin, "propose_limit", &again).await.accepted().subject.unwrap();
+    verb(admin, "approve_limit", &format!("'{own}', NULL")).await.refused("FOUR_EYES_SAME_PERSON");
+}
+
+// ---- putting something in the way -----------------------------------------------------------------
+
+#[tokio::test]
+async fn nobody_creates_changes_or_takes_away_what_the_desk_is_made_of() {
+    let cast = Cast::open().await;
+    cast.all_denied(&owned(&[
+        "CREATE TABLE public.mine ()",
+        "CREATE TABLE desk.mine ()",
+        "CREATE VIEW desk.mine AS SELECT 1",
+        "CREATE FUNCTION public.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT NULL::timestamptz'",
+        "CREATE FUNCTION desk.mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+        "CREATE OR REPLACE FUNCTION desk.may(VARIADIC p_groups text[]) RETURNS boolean LANGUAGE sql AS 'SELECT true'",
+        "CREATE TYPE public.mine AS ENUM ()",
+        "CREATE SEQUENCE desk.mine",
+        "CREATE SCHEMA mine",
+        "CREATE EXTENSION pg_trgm SCHEMA public",
+        "CREATE TRIGGER mine BEFORE INSERT ON trades FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        "CREATE RULE mine AS ON INSERT TO desk.audit_log DO INSTEAD NOTHING",
+        "CREATE POLICY mine ON accounts USING (false)",
+        "CREATE INDEX mine ON desk.audit_log (actor)",
+        "ALTER TABLE desk.audit_log DISABLE TRIGGER ALL",
+        "ALTER TABLE desk.audit_log DROP COLUMN hash",
+        "ALTER TABLE accounts ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE accounts OWNER TO session_user",
+        "ALTER FUNCTION desk.may(text[]) SECURITY INVOKER",
+        "ALTER SCHEMA desk RENAME TO gone",
+        "ALTER DEFAULT PRIVILEGES FOR ROLE tmt_owner GRANT ALL ON TABLES TO PUBLIC",
+        "DROP TABLE desk.audit_log",
+        "DROP FUNCTION desk.may(text[])",
+        "DROP TRIGGER tr_append_only ON desk.audit_log",
+        "DROP OWNED BY tmt_owner",
+        "DROP SCHEMA desk CASCADE",
+        "GRANT EXECUTE ON FUNCTION desk.settle(uuid, text, desk.verdict, jsonb) TO PUBLIC",
+        "COMMENT ON TABLE accounts IS 'mine'",
+        "DO LANGUAGE plpgsql 'BEGIN DELETE FROM desk.audit_log; END'",
+        "SELECT lo_export(1, '/tmp/mine')",
+    ]))
+    .await;
+    // What one has, one cannot give on: the server says so by a warning, and changes nothing.
+    let rights = format!("SELECT md5(string_agg(x, ' ' ORDER BY x)) FROM (
+        SELECT c.oid::regclass::text || c.relacl::text AS x {OURS} UNION ALL SELECT p.oid::regprocedure::text || p.proacl::text {OUR_FUNCTIONS}) r");
+    let before = cast.book.text(&rights).await;
+    for (_, client) in &cast.people {
+        for sql in [
+            "GRANT SELECT, INSERT ON desk.audit_log TO PUBLIC",
+            "GRANT UPDATE ON fx_rates TO tmt_viewer",
+            "REVOKE ALL ON FUNCTION desk.session() FROM tmt_viewer",
+        ] {
+            client.batch_execute(sql).await.ok();
+        }
+    }
+    assert_eq!(cast.book.text(&rights).await, before);
+}
