@@ -116,6 +116,33 @@ async fn the_exit_price_is_the_mean_of_the_exits_and_not_of_rounded_means() {
 }
 
 #[tokio::test]
+async fn an_account_is_the_sum_of_its_positions_whoever_wrote_them() {
+    let book = permissive().await;
+    book.run("UPDATE instruments SET margin_rate = 0.05").await;
+    // Another program's: it knows no margin, and its price moves by its own hand.
+    book.run(&format!(
+        "INSERT INTO positions (account_id, instrument, position_type, total_size, average_entry_price, current_price, unrealized_pnl)
+         VALUES ('{ALPHA}', 'USD_JPY', 'LONG', 31000, 150, 155, 1000);
+         UPDATE positions SET current_price = 150, unrealized_pnl = 0"
+    ))
+    .await;
+    let account = "SELECT concat_ws(' ', equity, margin_used, available_balance) FROM accounts WHERE account_name = 'alpha'";
+    place(&book.admin, &bare(buy(dec!(100000)))).await.accepted();
+    // 31,000 × 150 / 155 × 5 % and 100,000 × 1.0999 × 5 %.
+    assert_eq!(book.text(account).await, "99990.00 6999.50 92990.50");
+    // What nobody noted is computed.
+    book.run("UPDATE positions SET margin_used = NULL").await;
+    let position = "SELECT position_id FROM positions WHERE instrument = 'EUR_USD'";
+    let position = book.admin.query_one(position, &[]).await.unwrap().try_get(0).unwrap();
+    close(&book.admin, position, Some(dec!(40000)), Some(dec!(1.1))).await.accepted();
+    assert_eq!(book.text(account).await, "99994.00 4799.70 95194.30");
+    close(&book.admin, position, None, Some(dec!(1.1))).await.accepted();
+    assert_eq!(book.text(account).await, "100000.00 1500.00 98500.00");
+    book.run("SELECT desk.mark_to_market()").await;
+    assert_eq!(book.text(account).await, "100998.00 1549.90 99448.10");
+}
+
+#[tokio::test]
 async fn a_cost_stays_a_number_of_bearable_length() {
     let book = permissive().await;
     place(&book.admin, &bare(buy(dec!(99.97)))).await.accepted();
