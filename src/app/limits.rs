@@ -6,7 +6,8 @@ use super::model::Model;
 use crate::domain::account::Account;
 use crate::domain::halt::Scope;
 use crate::domain::limit::{Limit, LimitState, Unit};
-use crate::domain::utilisation::{self, Covered, Measured};
+use crate::domain::sizing::Room;
+use crate::domain::utilisation::{self, Binding, Covered, Intent, Measured};
 
 impl Model {
     /// Returns what a limit covers, as people call it.
@@ -27,17 +28,44 @@ impl Model {
         accounts.filter(move |row| limit.looks_at(row.id, row.portfolio.as_deref()))
     }
 
+    /// Returns an account with what it is worth and holds now.
+    pub(super) fn valued<'a>(&'a self, account: &'a Account) -> Option<Covered<'a>> {
+        let mark = self.marks.accounts.get(&account.id)?;
+        let held = self.marks.held.get(&account.id).map_or(&[][..], Vec::as_slice);
+        Some(Covered { account, mark, held })
+    }
+
     /// Returns what a limit measures now, at the prices on the screen.
     pub fn measured(&self, limit: &Limit) -> Measured {
-        let covered: Vec<Covered<'_>> = self
-            .covered(limit)
-            .filter_map(|account| {
-                let mark = self.marks.accounts.get(&account.id)?;
-                let held = self.marks.held.get(&account.id).map_or(&[][..], Vec::as_slice);
-                Some(Covered { account, mark, held })
-            })
-            .collect();
+        let covered: Vec<Covered<'_>> =
+            self.covered(limit).filter_map(|account| self.valued(account)).collect();
         utilisation::measure(limit, &covered, &self.book)
+    }
+
+    /// Returns what bounds the size of an order besides its risk: free margin, losses, limits in
+    /// force. What is not known bounds nothing here; the database refuses it by name.
+    pub(super) fn rooms(&self, intent: &Intent<'_>) -> Vec<Room> {
+        let mut rooms = intent.own_rooms().unwrap_or_default();
+        let account = intent.account.account;
+        let portfolio = account.portfolio.as_deref();
+        for limit in self.desk.limits.values() {
+            let name = intent.instrument.id.as_str();
+            if !limit.is_in_force(self.now) || !limit.covers(account.id, portfolio, name) {
+                continue;
+            }
+            let holds_for_each = limit.scope == Scope::Account;
+            let covered: Vec<Covered<'_>> = self
+                .covered(limit)
+                .filter(|row| !holds_for_each || row.id == account.id)
+                .filter_map(|row| self.valued(row))
+                .collect();
+            let measured = utilisation::measure(limit, &covered, &self.book).number();
+            // What limits one order measures nothing that is held.
+            let measured = measured.unwrap_or_default();
+            let binding = Binding { limit, covered: &covered, measured };
+            rooms.extend(intent.room(&binding, &self.book));
+        }
+        rooms
     }
 
     /// Returns that as a number in the limit's unit, where it is one.

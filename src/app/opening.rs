@@ -4,7 +4,7 @@ pub(super) mod halt;
 pub(super) mod holding;
 pub(super) mod limit;
 
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::draft::{self, chosen_account, chosen_instrument};
 use super::effect::Effect;
@@ -15,9 +15,11 @@ use crate::domain::account::AccountStatus;
 use crate::domain::event::RiskEvent;
 use crate::domain::ids::{AccountId, ClientKey, EventId, InstrumentId, SignalId};
 use crate::domain::instrument::Instrument;
+use crate::domain::money::exact;
 use crate::domain::request::Verb;
-use crate::domain::sizing::{self, Wish};
+use crate::domain::sizing::{self, Cap, Wish};
 use crate::domain::trade::Side;
+use crate::domain::utilisation::Intent;
 
 /// Why no ticket opens, as a sentence.
 pub(super) type Declined = String;
@@ -178,9 +180,10 @@ fn levels(ticket: &mut Ticket, side: Side, instrument: &Instrument, preset: &Pre
     ticket.fill_price(FieldName::Target, target, places);
 }
 
-/// Fills the size whose risk is the configured share of equity.
-pub(super) fn risk_size(model: &Model, ticket: &mut Ticket) -> Result<(), Declined> {
-    let Form::Open { .. } = ticket.form else {
+/// Fills the size whose risk is the configured share of equity, or the largest that is allowed, and
+/// returns in words what decided it.
+pub(super) fn risk_size(model: &Model, ticket: &mut Ticket) -> Result<String, Declined> {
+    let Form::Open { side, .. } = ticket.form else {
         return Err("only a new trade is sized from risk".to_owned());
     };
     let number = |name| ticket.text(name).and_then(|text| crate::domain::money::typed(text).ok());
@@ -200,11 +203,25 @@ pub(super) fn risk_size(model: &Model, ticket: &mut Ticket) -> Result<(), Declin
             format!("no rate from {} to {}", instrument.quote_currency, row.base_currency)
         })?;
     let fraction = model.options.risk_fraction;
-    let wish =
-        Wish { equity, fraction, entry: price, stop, fx: rate, commission: Decimal::ZERO, legs: 1 };
-    let sized = sizing::size_for_risk(&wish, instrument, &[]).map_err(|why| why.to_string())?;
+    let commission = row.commission.per_side(&instrument.id);
+    let wish = Wish { equity, fraction, entry: price, stop, fx: rate, commission, legs: 1 };
+    let rooms = model.valued(row).zip(wish.risk_per_unit(instrument)).map(|(account, risk)| {
+        let intent = Intent { account, instrument, side, price, risk_per_unit: risk, fx: rate };
+        model.rooms(&intent)
+    });
+    let sized = sizing::size_for_risk(&wish, instrument, &rooms.unwrap_or_default())
+        .map_err(|why| why.to_string())?;
     ticket.fill_number(FieldName::Size, Some(sized.size));
-    Ok(())
+    let share = fraction.checked_mul(Decimal::ONE_HUNDRED).unwrap_or_default().normalize();
+    Ok(match &sized.cap {
+        Cap::Risk => format!("Size {}: {share} % of equity is at risk.", exact(sized.size)),
+        cap => format!(
+            "Size {}: {} allows no more; {share} % of equity would be {}.",
+            exact(sized.size),
+            cap.words(),
+            exact(sized.raw.round_dp_with_strategy(0, RoundingStrategy::ToZero))
+        ),
+    })
 }
 
 /// Opens a ticket on a signal.

@@ -104,14 +104,14 @@ pub(super) fn in_ticket(model: &mut Model, step: Step, fresh: ClientKey) -> Vec<
         Step::NextField => ticket.turn(true),
         Step::PreviousField => ticket.turn(false),
         Step::ToReview => return to_review(model, *ticket, fresh),
-        Step::RiskSize => {
-            if let Err(why) = opening::risk_size(model, &mut ticket) {
-                ticket.problem = Some(why);
-            } else {
+        Step::RiskSize => match opening::risk_size(model, &mut ticket) {
+            Err(why) => ticket.problem = Some(why),
+            Ok(words) => {
                 ticket.problem = None;
                 ticket.is_edited = true;
+                model.say(Tone::Plain, words);
             }
-        }
+        },
         Step::Reprice => opening::reprice(model, &mut ticket),
         Step::TickUp => move_by_tick(model, &mut ticket, true),
         Step::TickDown => move_by_tick(model, &mut ticket, false),

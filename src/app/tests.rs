@@ -4,6 +4,7 @@
 mod desk;
 mod flows;
 mod held;
+mod limits;
 mod links;
 mod lists;
 mod writes;

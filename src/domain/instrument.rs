@@ -4,6 +4,9 @@ use rust_decimal::Decimal;
 
 use super::ids::InstrumentId;
 
+/// Base units of one standard lot of a currency pair.
+const LOT: Decimal = rust_decimal::dec!(100_000);
+
 /// A row of `instruments`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instrument {
@@ -36,6 +39,16 @@ pub struct Instrument {
 }
 
 impl Instrument {
+    /// Returns how many standard lots a size of 1.00 is: 100,000 base units of a currency pair are
+    /// one; anything else is counted in contracts.
+    pub fn lots_per_unit(&self) -> Option<Decimal> {
+        if self.asset_class == "fx" {
+            self.contract_size.checked_div(LOT)
+        } else {
+            Some(Decimal::ONE)
+        }
+    }
+
     /// Returns how many decimals a price has: those of the tick.
     pub fn price_places(&self) -> u32 {
         self.tick_size.normalize().scale()

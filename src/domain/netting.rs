@@ -202,3 +202,6 @@ pub fn value_after(
 ) -> Option<Decimal> {
     product([held.checked_add(order)?.abs(), contract, price, fx])
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,3 +113,58 @@ pub(super) fn sum(amounts: impl IntoIterator<Item = Decimal>) -> Option<Decimal>
 pub(super) fn product<const N: usize>(factors: [Decimal; N]) -> Option<Decimal> {
     factors.into_iter().try_fold(Decimal::ONE, Decimal::checked_mul)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_decimal() -> impl Strategy<Value = Decimal> {
+        (any::<u32>(), any::<u32>(), any::<u32>(), any::<bool>(), 0..=28_u32).prop_map(
+            |(low, middle, high, is_negative, scale)| {
+                Decimal::from_parts(low, middle, high, is_negative, scale)
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_size_is_rounded_down_to_whole_steps_and_by_less_than_one(
+            amount in 0..1_000_000_000_000_i64, step in 1..100_000_000_i64,
+            places in 0..12_u32, of_step in 0..8_u32,
+        ) {
+            let (amount, step) = (Decimal::new(amount, places), Decimal::new(step, of_step));
+            let size = floor_step(amount, step).unwrap();
+            prop_assert!(size <= amount && amount - size < step);
+            prop_assert!((size % step).is_zero());
+        }
+
+        #[test]
+        fn parts_add_up_to_the_whole(
+            amount in -1_000_000_000_i64..1_000_000_000, weights in prop::collection::vec(0..100_000_u32, 1..9),
+            places in 0..6_u32,
+        ) {
+            let amount = Decimal::new(amount, places);
+            let weights: Vec<Decimal> = weights.into_iter().map(Decimal::from).collect();
+            if let Some(parts) = split(amount, &weights, 2) {
+                prop_assert_eq!(parts.len(), weights.len());
+                prop_assert_eq!(parts.iter().sum::<Decimal>(), amount);
+            } else {
+                prop_assert!(weights.iter().all(Decimal::is_zero));
+            }
+        }
+
+        #[test]
+        fn no_decimal_makes_it_panic(one in any_decimal(), two in any_decimal(), places in 0..=28_u32) {
+            floor_step(one, two);
+            split(one, &[two, one], places);
+            share(one, two, one);
+            for column in [Column::PRICE, Column::SIZE, Column::RISK_SHARE, Column::REWARD_TO_RISK] {
+                if let Some(kept) = column.keep(one) {
+                    prop_assert!((kept - one).abs() <= Decimal::new(5, column.scale + 1));
+                }
+            }
+        }
+    }
+}

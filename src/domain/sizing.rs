@@ -197,3 +197,121 @@ fn whole_steps(
     let is_too_much = size.checked_mul(per_unit).is_none_or(|taken| taken > free);
     if is_too_much { size.checked_sub(step) } else { Some(size) }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rust_decimal::dec;
+
+    use super::*;
+    use crate::domain::ids::InstrumentId;
+
+    fn instrument(contract_size: Decimal, size_step: Decimal) -> Instrument {
+        Instrument {
+            id: InstrumentId::new("EUR_USD"),
+            asset_class: "fx".to_owned(),
+            base_currency: "EUR".to_owned(),
+            quote_currency: "USD".to_owned(),
+            contract_size,
+            size_step,
+            min_size: size_step,
+            max_size: None,
+            tick_size: dec!(0.00001),
+            pip_size: dec!(0.0001),
+            margin_rate: dec!(0.05),
+            is_tradable: true,
+            aliases: Vec::new(),
+        }
+    }
+
+    fn wish() -> Wish {
+        Wish {
+            equity: dec!(100_000),
+            fraction: dec!(0.01),
+            entry: dec!(1.1),
+            stop: dec!(1.095),
+            fx: dec!(1),
+            commission: dec!(0),
+            legs: 1,
+        }
+    }
+
+    #[test]
+    fn commission_of_both_sides_makes_a_size_smaller() {
+        let terms = instrument(dec!(1), dec!(1));
+        let paid = Wish { commission: dec!(0.00003), ..wish() };
+        // 1,000 over 0.00506.
+        let sized = size_for_risk(&paid, &terms, &[]).unwrap();
+        assert_eq!((sized.size, sized.cap), (dec!(197628), Cap::Risk));
+    }
+
+    #[test]
+    fn the_smallest_room_bounds_and_is_named() {
+        let terms = Instrument { max_size: Some(dec!(150_000)), ..instrument(dec!(1), dec!(1000)) };
+        let room = |code: &str, free, per_unit| Room { code: code.to_owned(), free, per_unit };
+        let rooms = [
+            room("MAX_EXPOSURE", dec!(99_999), dec!(1.1)),
+            room("MAX_OPEN_RISK", dec!(700), dec!(0.005)),
+            room("NOTHING", dec!(0), dec!(0)),
+        ];
+        let sized = size_for_risk(&wish(), &terms, &rooms).unwrap();
+        assert_eq!((sized.size, sized.cap), (dec!(90_000), Cap::Room("MAX_EXPOSURE".to_owned())));
+        let sized = size_for_risk(&wish(), &terms, &[]).unwrap();
+        assert_eq!((sized.size, sized.cap), (dec!(150_000), Cap::MaximumSize));
+        // In two legs each order has the largest size, and half the room.
+        let sized = size_for_risk(&Wish { legs: 2, ..wish() }, &terms, &rooms[..1]).unwrap();
+        assert_eq!(sized.size, dec!(45_000));
+        let none = [room("MAX_EXPOSURE", dec!(-1), dec!(1))];
+        let refused = size_for_risk(&wish(), &terms, &none).unwrap_err();
+        assert_eq!(refused.code(), "SIZE_BELOW_MINIMUM");
+        assert_eq!(refused.to_string(), "max exposure allows 0, which is below the minimum 1,000");
+    }
+
+    #[test]
+    fn a_stop_at_the_price_has_no_size() {
+        let refused =
+            size_for_risk(&Wish { stop: dec!(1.1), ..wish() }, &instrument(dec!(1), dec!(1)), &[]);
+        assert_eq!(refused.unwrap_err().code(), "STOP_DISTANCE_ZERO");
+    }
+
+    proptest! {
+        #[test]
+        fn a_size_never_risks_more_than_was_wished(
+            equity in 1..100_000_000_i64, fraction in 1..100_000_i64, distance in 1..10_000_000_i64,
+            fx in 1..1_000_000_000_000_i64, commission in 0..1000_i64, legs in 1..9_u32, step in 1..100_000_i64,
+        ) {
+            let wish = Wish {
+                equity: Decimal::new(equity, 2),
+                fraction: Decimal::new(fraction, 6),
+                entry: dec!(100) + Decimal::new(distance, 5),
+                stop: dec!(100),
+                fx: Decimal::new(fx, 9),
+                commission: Decimal::new(commission, 5),
+                legs,
+            };
+            let terms = instrument(dec!(1), Decimal::new(step, 2));
+            if let Ok(sized) = size_for_risk(&wish, &terms, &[]) {
+                let risk = wish.risk_per_unit(&terms).unwrap() * sized.size * Decimal::from(legs);
+                prop_assert!(risk <= wish.budget().unwrap());
+                prop_assert!((sized.size % terms.size_step).is_zero());
+            }
+        }
+
+        #[test]
+        fn no_decimal_makes_it_panic(
+            parts in prop::array::uniform6((any::<u32>(), any::<u32>(), any::<u32>(), any::<bool>(), 0..=28_u32)),
+        ) {
+            let [equity, fraction, entry, stop, fx, commission] = parts.map(
+                |(low, middle, high, is_negative, scale)| Decimal::from_parts(low, middle, high, is_negative, scale),
+            );
+            let wish = Wish { equity, fraction, entry, stop, fx, commission, legs: 3 };
+            let terms = instrument(entry, dec!(0.01));
+            let room = Room { code: "MAX_EXPOSURE".to_owned(), free: stop, per_unit: fx };
+            if let Ok(sized) = size_for_risk(&wish, &terms, &[room]) {
+                prop_assert!(sized.size >= terms.min_size);
+            }
+            risk_amount(Side::Sell, entry, stop, fx, &terms, equity);
+            risk_share(fx, equity);
+        }
+    }
+}

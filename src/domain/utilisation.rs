@@ -6,6 +6,7 @@
 
 mod held;
 mod measure;
+mod rooms;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,6 +14,7 @@ use rust_decimal::Decimal;
 
 pub use self::held::Held;
 pub use self::measure::{Covered, Measured, measure};
+pub use self::rooms::{Binding, Intent};
 use super::account::Account;
 use super::exposure::totals;
 use super::ids::{AccountId, InstrumentId, PositionId};

@@ -13,6 +13,7 @@ use crate::app::{Effect, Msg};
 use crate::domain::halt::{HaltMode, Scope};
 use crate::domain::outcome::{Check, Finding, Impact};
 use crate::domain::request::{Closing, NewTrade, Verb};
+use crate::domain::rows::Rows;
 use crate::domain::session::Role;
 use crate::domain::trade::Side;
 
@@ -339,13 +340,28 @@ fn a_signal_opens_a_ticket_with_its_levels() {
 #[test]
 fn risk_sizes_from_equity_and_stop() {
     let mut desk = Desk::of(Role::Trader);
+    desk.tell(Msg::RowsRead { rows: Rows::Limits(vec![]), asked: None, unreadable: vec![] });
     desk.select(Pane::Positions, RowId::Position(HELD));
 
     desk.press("b r");
 
     // Equity 100,000 + 110.00 open P&L; 1 % over a stop of 20 pips.
-    let ticket = desk.model.ticket().unwrap();
-    assert_eq!(ticket.text(FieldName::Size), Some("500550"));
+    assert_eq!(desk.model.ticket().unwrap().text(FieldName::Size), Some("500550"));
+    let said = &desk.model.toast().unwrap().text;
+    assert_eq!(said, "Size 500,550: 1 % of equity is at risk.");
+}
+
+#[test]
+fn a_limit_bounds_the_size_from_risk_and_says_so() {
+    let mut desk = Desk::of(Role::Trader);
+    desk.select(Pane::Positions, RowId::Position(HELD));
+
+    desk.press("b r");
+
+    // Of 100,000 USD, 50,000 EUR at the middle of 1.08640 and 1.08655 are used; the rest at the ask.
+    assert_eq!(desk.model.ticket().unwrap().text(FieldName::Size), Some("42037"));
+    let said = &desk.model.toast().unwrap().text;
+    assert!(said.contains("max exposure allows no more; 1 % of equity would be 500,550"), "{said}");
 }
 
 #[rstest]

@@ -12,9 +12,6 @@ use crate::domain::quote::Quote;
 use crate::domain::rounding::product;
 use crate::domain::valuation;
 
-/// Base units of one standard lot of a currency pair.
-const LOT: Decimal = rust_decimal::dec!(100_000);
-
 /// What an account holds of one instrument, net. Amounts are in the account's currency, not
 /// rounded; `None` where something is needed that is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +44,7 @@ struct Terms {
     quote: String,
     contract: Decimal,
     margin_rate: Decimal,
-    is_currency_pair: bool,
+    lots_per_unit: Option<Decimal>,
     /// Quote to account currency.
     fx: Option<Decimal>,
 }
@@ -71,7 +68,7 @@ impl Held {
                 quote: row.quote_currency.clone(),
                 contract: row.contract_size,
                 margin_rate: row.margin_rate,
-                is_currency_pair: row.asset_class == "fx",
+                lots_per_unit: row.lots_per_unit(),
                 fx: book.rate(&row.quote_currency, currency),
             }),
             bid_ask: quote.map(|quote| (quote.bid, quote.ask)),
@@ -132,13 +129,7 @@ impl Held {
 
     /// Returns |size| in standard lots; what is no currency pair is counted in contracts.
     pub fn lots(&self) -> Option<Decimal> {
-        let terms = self.terms.as_ref()?;
-        let size = self.size?.abs();
-        if terms.is_currency_pair {
-            size.checked_mul(terms.contract)?.checked_div(LOT)
-        } else {
-            Some(size)
-        }
+        self.size?.abs().checked_mul(self.terms.as_ref()?.lots_per_unit?)
     }
 
     /// Returns what it adds to the exposure by currency.

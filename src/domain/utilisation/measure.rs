@@ -71,6 +71,26 @@ pub fn measure(limit: &Limit, covered: &[Covered<'_>], book: &Book) -> Measured 
     each.reduce(|one, other| worse(limit.bound(), one, other)).unwrap_or(Measured::Unknown)
 }
 
+/// Returns an amount in the unit of a limit as money of `currency`; shares are of the equity of the
+/// accounts that are given. `None` where the unit is no money.
+pub(super) fn worth(
+    limit: &Limit,
+    amount: Decimal,
+    covered: &[Covered<'_>],
+    currency: &str,
+    book: &Book,
+) -> Option<Decimal> {
+    let equity = covered.iter().try_fold(Decimal::ZERO, |total, one| {
+        let rate = book.rate(&one.account.base_currency, currency)?;
+        total.checked_add(one.mark.equity?.checked_mul(rate)?)
+    })?;
+    match limit.reading() {
+        Unit::Money(unit) => amount.checked_mul(book.rate(unit, currency)?),
+        share @ (Unit::Percentage | Unit::Fraction) => share.amount(amount, equity),
+        Unit::Other(_) => None,
+    }
+}
+
 /// Returns the one of two that is nearer to breaking a limit. What is not known might be.
 fn worse(bound: Bound, one: Measured, other: Measured) -> Measured {
     match (one, other) {

@@ -1,0 +1,53 @@
+//! What limits say on the screen, between two answers of the database.
+
+use chrono::TimeDelta;
+use rust_decimal::dec;
+
+use super::Desk;
+use super::desk::{HELD, LIMIT, held, quote};
+use crate::app::{Model, Msg};
+use crate::domain::limit::{Limit, Standing};
+use crate::domain::rows::Rows;
+use crate::domain::session::Role;
+use crate::domain::utilisation::Measured;
+
+fn limit(model: &Model) -> Limit {
+    model.desk.limits.get(&LIMIT).unwrap().clone()
+}
+
+#[test]
+fn what_is_used_of_a_limit_moves_with_every_quote() {
+    let mut desk = Desk::of(Role::Trader);
+    let exposure = limit(&desk.model);
+    // 50,000 EUR at the middle of 1.08640 and 1.08655.
+    assert_eq!(desk.model.measured(&exposure), Measured::Number(dec!(54323.750000)));
+    assert_eq!(exposure.standing(dec!(54323.75)), Some(Standing::Clear));
+    let held_in_all = desk.model.marks.accounts.get(&exposure.account.unwrap()).unwrap();
+    let margin = held_in_all.margin.unwrap();
+
+    let jump = quote(dec!(1.7), dec!(1.8), TimeDelta::seconds(1));
+    desk.tell(Msg::QuotesArrived(vec![jump]));
+
+    assert_eq!(desk.model.measured(&exposure).number(), Some(dec!(87500)));
+    assert_eq!(exposure.standing(dec!(87500)), Some(Standing::Warning));
+    let held_in_all = desk.model.marks.accounts.get(&exposure.account.unwrap()).unwrap();
+    assert!(held_in_all.margin.unwrap() > margin);
+    // 50,000 bought at 1.08420 would be closed at the bid.
+    assert_eq!(held_in_all.open_pnl, Some(dec!(30790)));
+}
+
+#[test]
+fn risk_without_a_stop_is_unbounded_and_a_limit_that_nobody_measures_here_is_absent() {
+    let mut desk = Desk::of(Role::Trader);
+    let mut open_risk = Limit { limit_type: "max_open_risk".to_owned(), ..limit(&desk.model) };
+    // From the entry of 1.08420 to the stop of 1.08120.
+    assert_eq!(desk.model.measured(&open_risk).number(), Some(dec!(150)));
+
+    let bare = crate::domain::position::Position { stop_loss: None, ..held() };
+    let rows = Rows::Positions(vec![bare]);
+    desk.tell(Msg::RowsRead { rows, asked: Some(vec![HELD.to_string()]), unreadable: vec![] });
+
+    assert_eq!(desk.model.measured(&open_risk), Measured::Unbounded);
+    open_risk.limit_type = "max_orders_per_minute".to_owned();
+    assert_eq!(desk.model.measured(&open_risk), Measured::Unknown);
+}
