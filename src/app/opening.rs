@@ -215,7 +215,7 @@ pub(super) fn risk_size(model: &Model, ticket: &mut Ticket) -> Result<String, De
     let share = fraction.checked_mul(Decimal::ONE_HUNDRED).unwrap_or_default().normalize();
     Ok(match &sized.cap {
         Cap::Risk => format!("Size {}: {share} % of equity is at risk.", exact(sized.size)),
-        cap => format!(
+        cap @ (Cap::MaximumSize | Cap::Room(_)) => format!(
             "Size {}: {} allows no more; {share} % of equity would be {}.",
             exact(sized.size),
             cap.words(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rust_decimal::dec;
 use tokio_postgres::Client;
 
-use crate::book::{ALPHA, Book, buy, place};
+use crate::book::{ALPHA, BRAVO, Book, buy, place};
 
 /// The new cursor, and the ids that changed by kind; `None` is the whole pane.
 async fn since(
@@ -54,6 +54,19 @@ async fn a_cursor_brings_what_changed_since_and_then_nothing() {
     assert_eq!(changed.get("trades").unwrap(), &Some(vec![order.key.to_string()]));
     assert_eq!(changed.get("accounts").unwrap(), &Some(vec![ALPHA.to_owned()]));
     assert!(since(&viewer, Some(&cursor)).await.1.is_empty());
+}
+
+#[tokio::test]
+async fn a_day_that_begins_is_a_change_of_its_account() {
+    let book = Book::open().await;
+    let (cursor, _) = since(&book.admin, None).await;
+
+    book.run("SELECT desk.roll_days()").await;
+
+    let (_, changed) = since(&book.admin, Some(&cursor)).await;
+    let mut accounts = changed.get("accounts").unwrap().clone().unwrap();
+    accounts.sort_unstable();
+    assert_eq!(accounts, [ALPHA, BRAVO]);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::measure::{Covered, worth};
+use crate::domain::drawdown::DailyLossColumn;
 use crate::domain::halt::Scope;
 use crate::domain::instrument::Instrument;
 use crate::domain::limit::{Limit, Unit};
@@ -74,7 +75,7 @@ impl Intent<'_> {
         let lost_in_all = account.initial_balance.checked_sub(equity)?;
         let today = account.day.and_then(|start| start.equity.checked_sub(equity));
         let losses = [
-            ("MAX_DAILY_LOSS", account.daily_loss_limit().map(|column| column.amount()), today),
+            ("MAX_DAILY_LOSS", account.daily_loss_limit().map(DailyLossColumn::amount), today),
             ("MAX_DRAWDOWN", account.drawdown_limit(), Some(lost_in_all)),
         ];
         for (code, allowed, lost) in losses {

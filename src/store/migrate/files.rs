@@ -77,10 +77,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     23 "0023" "reconcile" Once,
     24 "0024" "exact_cost" Once,
     25 "0025" "placing" Once,
+    26 "0026" "new_period" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 25;
+pub const LATEST: i32 = 26;
 
 #[cfg(test)]
 mod tests {
