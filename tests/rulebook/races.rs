@@ -101,14 +101,21 @@ fn order_of(account: &str, euro: bool) -> Order {
 }
 
 /// Sends a request as the store does: at most three times more, under the same key, while the server
-/// proves that nothing was done and that trying again may help. Nothing: it counts as refused.
+/// proves that nothing was done and that trying again may help. Nothing: it counts as refused. That is
+/// for pictures that were too old each time; a deadlock does not come four times.
 async fn send(client: &Client, call: &str) -> Option<Verdict> {
+    let mut deadlocks = 0;
     for _ in 0..4 {
         match client.query_one(&format!("SELECT * FROM {call}"), &[]).await {
             Ok(row) => return Some(verdict(&row)),
-            Err(error) => assert!(is_worth_another_try(&error), "{error:?}"),
+            Err(error) => {
+                assert!(is_worth_another_try(&error), "{error:?}");
+                let locked = error.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED);
+                deadlocks += usize::from(locked);
+            }
         }
     }
+    assert!(deadlocks < 2, "{call} met {deadlocks} deadlocks and was not done");
     None
 }
 
@@ -330,6 +337,39 @@ async fn an_order_under_way_cannot_miss_the_first_limit_over_many_accounts() {
         track.book.text("SELECT string_agg(measured || ' of ' || allowed, ', ') FROM above").await,
         "-"
     );
+}
+
+/// An order that was judged waits for a row that it wants to write; meanwhile its limit is tightened.
+#[tokio::test]
+async fn a_limit_is_not_changed_between_the_judgement_and_the_booking() {
+    let track = Track::open("read committed").await;
+    let account = track.account("{}").await;
+    limit_exposure(&track, &account).await;
+    let officer = track.book.officer("ann").await;
+    let trader = track.sessions.first().unwrap();
+    send(trader, &order_of(&account, true).sql()).await.unwrap().accepted();
+    watch_every_order(&track.book).await;
+    let seen = "SELECT format('%L, %L', limit_id, updated_at) FROM risk_limits";
+    let tighter = format!("{}, 20000, NULL, NULL, NULL", track.book.text(seen).await);
+    let holder = track.book.database.client().await;
+    holder.batch_execute("BEGIN; SELECT FROM positions FOR UPDATE").await.unwrap();
+
+    let second = order_of(&account, true).sql();
+    let changed = async {
+        track.book.wait_for_waiters(1).await;
+        verb(&officer, "propose_limit", &tighter).await
+    };
+    let released = async {
+        track.book.wait_for_waiters(2).await;
+        holder.batch_execute("COMMIT").await.unwrap();
+    };
+    let (booked, changed, ()) = tokio::join!(send(trader, &second), changed, released);
+
+    changed.accepted();
+    booked.unwrap().accepted();
+    assert_eq!(track.book.text("SELECT count(*) FROM above").await, "0");
+    // From then on it holds.
+    send(trader, &order_of(&account, true).sql()).await.unwrap().refused("MAX_EXPOSURE");
 }
 
 // ---- everything at once ---------------------------------------------------------------------------
