@@ -24,8 +24,14 @@ impl Model {
 
     /// Returns the accounts that a limit covers.
     fn covered<'a>(&'a self, limit: &'a Limit) -> impl Iterator<Item = &'a Account> {
-        let accounts = self.desk.accounts.values();
-        accounts.filter(move |row| limit.looks_at(row.id, row.portfolio.as_deref()))
+        let accounts = &self.desk.accounts;
+        // Most limits are for one account, which need not be looked for among all.
+        let (one, all) = match limit.owner() {
+            Some(owner) => (accounts.get(&owner), None),
+            None => (None, Some(accounts.values())),
+        };
+        let either = one.into_iter().chain(all.into_iter().flatten());
+        either.filter(move |row| limit.looks_at(row.id, row.portfolio.as_deref()))
     }
 
     /// Returns an account with what it is worth and holds now.

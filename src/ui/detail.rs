@@ -5,6 +5,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use rust_decimal::Decimal;
 use unicode_width::UnicodeWidthStr;
 
 use super::table::gain_style;
@@ -127,7 +128,9 @@ fn more(model: &Model, id: &RowId) -> Vec<Fact> {
         }),
         RowId::Event(id) => desk.events.get(id).map(event),
         RowId::Limit(id) => desk.limits.get(id).map(|row| {
+            let reads = row.reading().looks_like_fraction(row.value);
             vec![
+                ("reads as", reads.then(|| looks_like_fraction(row.value))),
                 ("replaces", row.supersedes.map(|limit| limit.to_string())),
                 ("changed", moment(row.updated_at)),
                 ("key", Some(row.id.to_string())),
@@ -153,6 +156,11 @@ fn account(row: &Account) -> Vec<Fact> {
         ("changed", moment(row.updated_at)),
         ("key", Some(row.id.to_string())),
     ]
+}
+
+/// A percentage of at most one is taken as it stands, which is the tight reading.
+fn looks_like_fraction(value: Decimal) -> String {
+    format!("{} per cent of equity; was a fraction meant?", exact(value))
 }
 
 /// The column has no unit, so it is said which reading was taken.

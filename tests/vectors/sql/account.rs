@@ -174,11 +174,12 @@ pub(super) async fn equity(scene: &Scene, vector: &Vector) -> Judged {
             .await?;
     }
     scene.own(&format!("SELECT desk.book_cash('{ALPHA}', 0, now())")).await?;
+    scene.watch(&[("min_margin_level", "percentage")]).await?;
     let of = |what: &str| format!("SELECT {what} FROM accounts a WHERE a.account_id = '{ALPHA}'");
     Ok(json!({
         "equity": scene.value(&of("a.equity")).await?,
         "free_margin": scene.value(&of("a.available_balance")).await?,
-        "margin_level_pct": OTHER_SIDE,
+        "margin_level_pct": scene.measured("min_margin_level", 2).await?,
     }))
 }
 

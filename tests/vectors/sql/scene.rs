@@ -202,6 +202,28 @@ impl Scene {
         .await
     }
 
+    /// Sets limits that are never reached: what they measure is what is asked.
+    pub(super) async fn watch(&self, limits: &[(&str, &str)]) -> Result<(), String> {
+        for (limit_type, unit) in limits {
+            self.run(&format!(
+                "INSERT INTO risk_limits (account_id, limit_type, limit_scope, limit_value, limit_unit, created_by)
+                 VALUES ('{ALPHA}', '{limit_type}', 'account', 99999999999, '{unit}', 'seed')"
+            ))
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// What a limit measures of an account as it is.
+    pub(super) async fn measured(&self, limit_type: &str, places: u32) -> Result<Value, String> {
+        self.value(&format!(
+            "SELECT round(m.before, {places}) FROM unnest(desk.measure_limits(
+                        desk.draft_order('{ALPHA}', NULL, NULL, NULL, NULL, NULL, NULL, NULL), true)) m
+              WHERE m.limit_type = '{limit_type}'"
+        ))
+        .await
+    }
+
     /// A number as a column of a table keeps it; null where it does not fit.
     pub(super) async fn kept(&self, table: &str, column: &str, sql: &str) -> Result<Value, String> {
         self.run("SAVEPOINT kept").await?;

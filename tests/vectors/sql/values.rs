@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use rust_decimal::{Decimal, dec};
+use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
 use super::scene::{Scene, bare, side};
 use crate::book::{ALPHA, BRAVO};
 use crate::comparing::OTHER_SIDE;
 use crate::form::is_pair;
-use crate::reading::{Fields, Judged, Vector, currencies, decimal, rounded};
+use crate::reading::{Fields, Judged, Vector, currencies, decimal};
 
 /// Stores the steps of a conversion the way round that the market quotes them: what is multiplied
 /// as it stands, what is divided by as its inverse.
@@ -134,19 +134,6 @@ async fn hold_all(scene: &Scene, vector: &Vector) -> Result<(), String> {
     Ok(())
 }
 
-/// Limits that are never reached: what they measure is what is asked.
-async fn watch(scene: &Scene, limits: &[(&str, &str)]) -> Result<(), String> {
-    for (limit_type, unit) in limits {
-        scene
-            .run(&format!(
-                "INSERT INTO risk_limits (account_id, limit_type, limit_scope, limit_value, limit_unit, created_by)
-                 VALUES ('{ALPHA}', '{limit_type}', 'account', 99999999999, '{unit}', 'seed')"
-            ))
-            .await?;
-    }
-    Ok(())
-}
-
 /// EXP-01: what limits measure before an order.
 pub(super) async fn book(scene: &Scene, vector: &Vector) -> Judged {
     let account = vector.input.word("account_currency")?;
@@ -157,7 +144,7 @@ pub(super) async fn book(scene: &Scene, vector: &Vector) -> Judged {
         .await?;
     let limits =
         [("max_exposure", account), ("max_net_exposure", account), ("max_leverage", "ratio")];
-    watch(scene, &limits).await?;
+    scene.watch(&limits).await?;
     let mut each = Vec::new();
     for position in vector.input.list("positions")? {
         let name = position.word("instrument")?;
@@ -170,22 +157,13 @@ pub(super) async fn book(scene: &Scene, vector: &Vector) -> Judged {
         );
         each.push(scene.value(&value).await?);
     }
-    let first = vector.input.list("positions")?.first().ok_or("no positions")?;
-    let adds = side(first.word("side")?);
-    let order = bare(first.word("instrument")?, adds, dec!(0.01), first.number("price")?);
-    let before = |line: &Value, places: u32| {
-        Ok::<_, String>(rounded(Some(decimal(&line["before"])?), places))
-    };
-    let (gross, net) =
-        (scene.line(&order, "MAX_EXPOSURE").await?, scene.line(&order, "MAX_NET_EXPOSURE").await?);
-    let leverage = scene.line(&order, "MAX_LEVERAGE").await?;
     Ok(json!({
         "per_position": each,
-        "gross": before(&gross, 2)?,
+        "gross": scene.measured("max_exposure", 2).await?,
         // A limit looks at how far the book leans, not which way.
-        "net": before(&net, 2)?,
-        "leverage_exact": OTHER_SIDE,
-        "leverage": before(&leverage, 2)?,
+        "net": scene.measured("max_net_exposure", 2).await?,
+        "leverage_exact": scene.measured("max_leverage", 10).await?,
+        "leverage": scene.measured("max_leverage", 2).await?,
     }))
 }
 
@@ -231,7 +209,7 @@ pub(super) async fn after_order(scene: &Scene, vector: &Vector) -> Judged {
         "SELECT round(m.after, 2) FROM unnest(desk.measure_limits(
                     desk.draft_order('{ALPHA}', '{instrument}', '{side}', {size}, {price}, NULL, NULL, NULL), false)) m"
     );
-    watch(scene, &[("max_exposure", "USD")]).await?;
+    scene.watch(&[("max_exposure", "USD")]).await?;
     let opening = format!(
         "SELECT (desk.draft_order('{ALPHA}', '{instrument}', '{side}', {size}, {price}, NULL, NULL, NULL)).opening"
     );
