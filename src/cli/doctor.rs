@@ -191,10 +191,11 @@ fn functions(role: Role) -> Vec<&'static str> {
         needed.push("place_trade");
     }
     if role.may(Right::Halt) {
-        needed.extend(["close_position", "halt", "resolve_outcome"]);
+        needed.extend(["close_position", "amend_position", "flatten", "halt", "resolve_outcome"]);
     }
     if role.may(Right::Risk) {
         needed.extend(["acknowledge", "unacknowledge", "propose_limit", "approve_limit", "resume"]);
+        needed.extend(["create_limit", "retire_limit", "limit_impact", "reconcile"]);
     }
     needed
 }

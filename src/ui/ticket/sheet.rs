@@ -112,8 +112,11 @@ fn field(
     let is_text = field.kind == FieldKind::Text;
     let room = usize::from(rest.width);
     let hint = if is_text { "" } else { hint };
-    let wide =
-        if is_text { room } else { room.saturating_sub(hint.width().saturating_add(1)).min(16) };
+    let wide = if hint.is_empty() {
+        room
+    } else {
+        room.saturating_sub(hint.width().saturating_add(1)).min(16)
+    };
     let place = Rect { width: u16::try_from(wide).unwrap_or(0).min(rest.width), ..rest };
     content(field, is_focused, theme, frame, place);
     if hint.is_empty() {

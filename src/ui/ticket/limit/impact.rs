@@ -28,6 +28,10 @@ pub(super) fn lines(ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'st
         }
         Impacts::Known { rows, .. } => rows,
     };
+    if rows.is_empty() {
+        let text = "It judges orders one by one: there is nothing that it could bind between them.";
+        return popup::paragraph(text, width, theme.style(Ink::Quiet));
+    }
     let mut sorted: Vec<&Impact> = rows.iter().collect();
     sorted.sort_by_key(|row| (rank(row), row.room));
     let breached = sorted.iter().filter(|row| rank(row) == 0).count();
