@@ -52,14 +52,19 @@ END $$;
 CREATE OR REPLACE FUNCTION desk.performance(p_account uuid, p_from timestamptz, p_to timestamptz, OUT trades bigint, OUT wins bigint,
     OUT losses bigint, OUT net_pnl numeric, OUT win_rate numeric, OUT profit_factor numeric, OUT average_win numeric,
     OUT average_loss numeric, OUT expectancy numeric)
-LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
     SELECT count(*), count(*) FILTER (WHERE t.net_pnl > 0), count(*) FILTER (WHERE t.net_pnl < 0), coalesce(sum(t.net_pnl), 0),
-           count(*) FILTER (WHERE t.net_pnl > 0)::numeric / nullif(count(*), 0),
-           coalesce(sum(t.net_pnl) FILTER (WHERE t.net_pnl > 0), 0) / -sum(t.net_pnl) FILTER (WHERE t.net_pnl < 0),
-           avg(t.net_pnl) FILTER (WHERE t.net_pnl > 0), avg(t.net_pnl) FILTER (WHERE t.net_pnl < 0), avg(t.net_pnl)
+           sum(t.net_pnl) FILTER (WHERE t.net_pnl > 0), -sum(t.net_pnl) FILTER (WHERE t.net_pnl < 0)
+      INTO trades, wins, losses, net_pnl, average_win, average_loss
       FROM public.trades t
-     WHERE t.account_id = p_account AND t.exit_time >= p_from AND t.exit_time < p_to AND t.status = 'closed' AND t.net_pnl IS NOT NULL
-$$;
+     WHERE t.account_id = p_account AND t.exit_time >= p_from AND t.exit_time < p_to AND t.status = 'closed' AND t.net_pnl IS NOT NULL;
+    win_rate := wins::numeric / nullif(trades, 0);
+    expectancy := performance.net_pnl / nullif(trades, 0);
+    profit_factor := coalesce(average_win, 0) / average_loss;
+    average_win := average_win / wins;
+    average_loss := -average_loss / losses;
+END $$;
 
 -- Writes down how a period ended. Cash is that of its fills; balance and equity are the next one's start.
 CREATE OR REPLACE FUNCTION desk.finish_period(p_metric uuid, p_balance numeric, p_equity numeric) RETURNS void
@@ -218,8 +223,9 @@ BEGIN
     PERFORM desk.roll(p_accounts);
 END $$;
 
--- Rolls every account whose day is over; any number of programs may call it at any time. An account that
--- somebody is trading on is left: the trade rolls it, or the next call.
+-- Rolls accounts whose day is over, a hundred at a time, so that none of them is held for long: call it
+-- until it answers 0. Any number of programs may call it at any time. An account that somebody is trading
+-- on is left: the trade rolls it, or the next call.
 CREATE OR REPLACE FUNCTION desk.roll_days() RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
@@ -231,7 +237,7 @@ BEGIN
     SELECT array_agg(a.account_id) INTO free
       FROM (SELECT a.account_id FROM accounts a
              WHERE a.status <> 'closed' AND NOT desk.is_rolled(a.account_id, clock_timestamp())
-             ORDER BY a.account_id FOR NO KEY UPDATE SKIP LOCKED) a;
+             ORDER BY a.account_id LIMIT 100 FOR NO KEY UPDATE SKIP LOCKED) a;
     RETURN desk.roll(free);
 END $$;
 
@@ -269,7 +275,11 @@ BEGIN
       FROM (SELECT a.account_id FROM accounts a WHERE a.status <> 'closed' OR EXISTS (
                 SELECT FROM positions p WHERE p.account_id = a.account_id AND p.status IN ('open', 'closing'))
              ORDER BY a.account_id FOR NO KEY UPDATE SKIP LOCKED) a;
-    PERFORM desk.roll(free);
+    -- A hundred new days at a time; whose day has not begun is marked when it has.
+    PERFORM desk.roll(ARRAY(SELECT f FROM unnest(free) f, accounts a
+                             WHERE a.account_id = f AND a.status <> 'closed' AND NOT desk.is_rolled(f, clock_timestamp()) LIMIT 100));
+    SELECT array_agg(f) INTO free FROM unnest(free) f, accounts a
+     WHERE a.account_id = f AND (a.status = 'closed' OR desk.is_rolled(f, clock_timestamp()));
 
     WITH rates AS MATERIALIZED (
         SELECT i.instrument, a.base_currency, q.bid, q.ask, i.contract_size * desk.convert(i.quote_currency, a.base_currency) AS factor,

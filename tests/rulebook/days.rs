@@ -287,3 +287,17 @@ async fn how_trades_did() {
     let viewer = book.member("viewer", "tmt_viewer").await;
     viewer.batch_execute(&performance(ALPHA)).await.unwrap();
 }
+
+#[tokio::test]
+async fn many_accounts_are_rolled_a_hundred_at_a_time() {
+    let book = Book::open().await;
+    book.run(
+        "INSERT INTO accounts (account_name, broker, platform, account_type, initial_balance, current_balance, available_balance, equity,
+                               max_daily_loss, max_total_drawdown, created_at)
+         SELECT 'a' || n, 'oanda', 'v20', 'demo', 1, 1, 1, 1, 0.05, 0.1, NULL FROM generate_series(1, 118) AS n",
+    )
+    .await;
+    let rows = "SELECT desk.roll_days()";
+    assert_eq!((book.text(rows).await, book.text(rows).await), ("300".into(), "60".into()));
+    assert_eq!(book.text(rows).await, "0");
+}
