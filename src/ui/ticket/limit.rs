@@ -12,7 +12,7 @@ use super::sheet::{Item, Sheet, labelled, right_width, split, words};
 use crate::app::model::Model;
 use crate::app::ticket::{FieldName, Ticket};
 use crate::domain::ids::LimitId;
-use crate::domain::limit::{DEFAULT_WARNING, Limit};
+use crate::domain::limit::{DEFAULT_WARNING, Limit, Standing};
 use crate::domain::money::typed;
 use crate::ui::theme::{Ink, Theme};
 use crate::ui::{format, popup};
@@ -113,7 +113,7 @@ fn about(model: &Model, row: &Limit, theme: Theme, width: usize) -> Vec<Line<'st
     let measured = model.measure(row);
     let now = measured.map_or_else(|| format::ABSENT.to_owned(), |now| amount(row, now));
     lines.extend(words("Measured", &now, width, theme));
-    lines.push(bar("Now", measured, row.value, row.warning_level(), theme));
+    lines.push(bar("Now", measured, row, theme));
     lines
 }
 
@@ -130,9 +130,9 @@ fn change(
         let text = "type the new limit to see what it changes";
         return popup::paragraph(text, width, theme.style(Ink::Quiet));
     };
-    let level = warning.or_else(|| new.checked_mul(DEFAULT_WARNING));
+    let then = Limit { value: new, warning, ..row.clone() };
     let measured = model.measure(row);
-    let mut lines = vec![bar("Then", measured, new, level, theme)];
+    let mut lines = vec![bar("Then", measured, &then, theme)];
     let share = new
         .checked_sub(row.value)
         .and_then(|more| more.checked_div(row.value))
@@ -147,7 +147,7 @@ fn change(
         (_, false) => (loosens, Ink::Warning),
     };
     lines.extend(popup::paragraph(sentence, width, theme.style(ink)));
-    if measured.is_some_and(|now| now > new) {
+    if measured.and_then(|now| then.standing(now)) == Some(Standing::Breach) {
         let text = "In breach from the moment it counts: new risk is refused, nothing is closed.";
         lines.extend(popup::paragraph(text, width, theme.style(Ink::Critical)));
     }
@@ -155,25 +155,18 @@ fn change(
 }
 
 /// Returns how much of a limit is used, with the place of the warning marked `¦`.
-fn bar(
-    label: &str,
-    measured: Option<Decimal>,
-    value: Decimal,
-    warning: Option<Decimal>,
-    theme: Theme,
-) -> Line<'static> {
+fn bar(label: &str, measured: Option<Decimal>, limit: &Limit, theme: Theme) -> Line<'static> {
     let label = labelled(label, theme);
-    let Some(share) = measured.and_then(|now| now.checked_div(value)) else {
+    let Some((now, share)) = measured.and_then(|now| Some((now, limit.used(now)?))) else {
         return Line::from(vec![label, Span::styled(format::ABSENT, theme.style(Ink::Quiet))]);
     };
     let gauge = format::gauge(share, BAR);
-    let from = warning.and_then(|level| level.checked_div(value)).unwrap_or(DEFAULT_WARNING);
-    let ink = if share >= Decimal::ONE {
-        Ink::Critical
-    } else if share >= from {
-        Ink::Warning
-    } else {
-        Ink::Good
+    let level = limit.warning_level().and_then(|level| limit.used(level));
+    let from = level.unwrap_or(DEFAULT_WARNING);
+    let ink = match limit.standing(now) {
+        Some(Standing::Breach) => Ink::Critical,
+        Some(Standing::Warning) => Ink::Warning,
+        Some(Standing::Clear) | None => Ink::Good,
     };
     let quiet = theme.style(Ink::Quiet);
     Line::from(vec![
