@@ -21,6 +21,7 @@ fn sized(size: i64) -> Order {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn every_limit_lets_pass_what_reaches_it_and_refuses_the_next_step() {
     let (book, trader) = long().await;
     let target = |target| Order { target: Some(target), ..sized(1000) };
@@ -217,6 +218,7 @@ async fn every_limit_lets_pass_what_reaches_it_and_refuses_the_next_step() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn limits_of_time_and_place() {
     let (book, trader) = long().await;
     book.run("UPDATE fx_rates SET as_of = clock_timestamp() - interval '6 s'").await;
@@ -462,6 +464,7 @@ async fn what_nobody_can_judge_is_an_event() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn limits_come_at_once_and_go_with_two_people() {
     let (book, trader) = long().await;
     let (ann, bob) = (book.officer("ann").await, book.officer("bob").await);
