@@ -171,6 +171,7 @@ BEGIN
         ALTER TYPE desk.order_draft ADD ATTRIBUTE day_balance numeric;
         ALTER TYPE desk.order_draft ADD ATTRIBUTE peak_balance numeric;
         ALTER TYPE desk.order_draft ADD ATTRIBUTE peak_equity numeric;
+        ALTER TYPE desk.order_draft ADD ATTRIBUTE spread numeric;       -- none where only a mid is known
         -- What a limit came to. In the unit named; `fault` says why there is no number.
         CREATE TYPE desk.limit_measure AS (
             limit_id uuid, limit_type text, scope text, before numeric, after numeric, allowed numeric, warned numeric,
@@ -208,7 +209,7 @@ BEGIN
            a.metadata -> 'commission',
            i.instrument, i.asset_class, i.base_currency, i.quote_currency, i.contract_size, i.size_step, i.min_size,
            i.max_size, i.tick_size, i.pip_size, i.margin_rate, i.is_tradable, i.trading_hours,
-           coalesce(r.bid, r.rate), coalesce(r.ask, r.rate), r.rate, r.as_of,
+           coalesce(r.bid, r.rate), coalesce(r.ask, r.rate), r.rate, r.as_of, r.ask - r.bid,
            coalesce(b.net, 0), coalesce(desk.stop_risk(p), 0), p.position_id,
            CASE WHEN a.metadata ->> 'position_mode' = 'hedging' THEN 0 ELSE coalesce(desk.signed_size(p), 0) END,
            d.period_start, d.start_equity, d.start_balance, d.account_id IS NOT NULL
@@ -217,7 +218,7 @@ BEGIN
            o.risk_day, o.risk_rules, o.hedging, commission,
            o.instrument, o.asset_class, o.base_currency, o.quote_currency, o.contract_size, o.size_step, o.min_size,
            o.max_size, o.tick_size, o.pip_size, o.margin_rate, o.is_tradable, o.trading_hours,
-           o.bid, o.ask, o.mid, o.quoted_at, o.net, o.held_risk, o.position_id, o.held,
+           o.bid, o.ask, o.mid, o.quoted_at, o.spread, o.net, o.held_risk, o.position_id, o.held,
            o.day_start, o.day_base, o.day_balance, o.day_base_known
       FROM accounts a
       LEFT JOIN instruments i ON i.instrument = desk.canonical_instrument(p_instrument)
@@ -240,8 +241,9 @@ BEGIN
     END IF;
     o.cost_per_unit := coalesce(desk.number_of(commission -> 'by_instrument' ->> o.instrument), desk.number_of(commission ->> 'per_unit'), 0);
     IF o.risk_rules -> 'drawdown' ->> 'trailing' IS NOT NULL THEN
-        SELECT max(m.peak_eod_balance), max(m.peak_equity) INTO o.peak_balance, o.peak_equity
-          FROM performance_metrics m WHERE m.account_id = p_account AND m.period_type = 'daily';
+        -- Handed on from day to day: the last row has them.
+        SELECT m.peak_eod_balance, m.peak_equity INTO o.peak_balance, o.peak_equity
+          FROM performance_metrics m WHERE m.account_id = p_account AND m.period_type = 'daily' ORDER BY m.period_start DESC LIMIT 1;
     END IF;
 
     o.closing := CASE WHEN o.held * o.direction < 0 THEN least(abs(o.held), o.size) ELSE 0 END;
@@ -253,7 +255,10 @@ BEGIN
         SELECT r.bound, r.scale INTO o.price_bound, o.price_scale FROM desk.column_range('public.trades', 'entry_price') r;
         SELECT r.bound, r.scale INTO o.size_bound, o.size_scale FROM desk.column_range('public.trades', 'position_size') r;
     END IF;
-    SELECT jsonb_object_agg(s.key, s.value) INTO o.settings FROM desk.settings s;
+    -- A setting that is gone is not a check that is gone.
+    SELECT '{"price_max_age_seconds": "10", "conversion_max_age_seconds": "60", "price_collar_percent": "1", "duplicate_window_seconds": "5",
+             "signal_slippage_pips": "10", "stop_required": "true", "max_risk_fraction": "0.10"}'::jsonb
+           || coalesce(jsonb_object_agg(s.key, s.value), '{}') INTO o.settings FROM desk.settings s;
     RETURN o;
 END $$;
 
@@ -311,29 +316,48 @@ BEGIN
     END IF;
 END $$;
 
+-- What an instrument is worth: its mid, else the price that it is ordered at, else what its positions were
+-- last worth.
+CREATE OR REPLACE FUNCTION desk.worth_of(o desk.order_draft, p_instrument text) RETURNS numeric
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN coalesce((SELECT q.mid FROM desk.quote(p_instrument) q), CASE WHEN p_instrument = o.instrument THEN o.price END,
+        (SELECT max(coalesce(p.current_price, p.average_entry_price)) FROM positions p
+          WHERE p.instrument = p_instrument AND p.status IN ('open', 'closing')));
+END $$;
+
+-- Whether a list of instruments, in any of their spellings, has one.
+CREATE OR REPLACE FUNCTION desk.lists_instrument(p_instruments jsonb, p_instrument text) RETURNS boolean
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN jsonb_typeof(p_instruments) = 'array' AND EXISTS (
+        SELECT FROM jsonb_array_elements_text(p_instruments) AS t (name) WHERE desk.canonical_instrument(t.name) = p_instrument);
+END $$;
+
 CREATE OR REPLACE FUNCTION desk.currency_exposure(o desk.order_draft, p_scope text, p_currency text,
     OUT before numeric, OUT after numeric, OUT currency text, OUT missing text)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     WITH sized AS (
-        SELECT n.instrument, n.net AS before, n.net AS after FROM desk.net_sizes(o, p_scope) n
+        SELECT n.instrument, n.net AS before, n.net AS after FROM desk.net_sizes(o, p_scope) n WHERE n.net <> 0
         UNION ALL
         SELECT o.instrument, 0, o.direction * o.size WHERE o.size IS NOT NULL
     ), legs AS (
-        SELECT leg.currency, leg.before, leg.after
-          FROM sized s JOIN instruments i USING (instrument), desk.quote(s.instrument) q,
+        SELECT leg.currency, leg.before, leg.after, s.instrument
+          FROM sized s JOIN instruments i USING (instrument), desk.worth_of(o, s.instrument) w (mid),
                LATERAL (VALUES (i.base_currency, s.before * i.contract_size, s.after * i.contract_size),
-                               (i.quote_currency, -s.before * i.contract_size * coalesce(q.mid, o.price),
-                                -s.after * i.contract_size * coalesce(q.mid, o.price))) AS leg (currency, before, after)
-         WHERE p_currency IS NULL OR leg.currency = p_currency
+                               (i.quote_currency, -s.before * i.contract_size * w.mid, -s.after * i.contract_size * w.mid))
+                   AS leg (currency, before, after)
+         WHERE p_currency IS NULL OR leg.currency = upper(btrim(p_currency))
     ), summed AS (
         SELECT l.currency, abs(sum(l.before)) * desk.convert(l.currency, o.currency) AS before,
-               abs(sum(l.after)) * desk.convert(l.currency, o.currency) AS after, sum(abs(l.after)) AS size
+               abs(sum(l.after)) * desk.convert(l.currency, o.currency) AS after,
+               min(l.instrument) FILTER (WHERE l.after IS NULL) AS missing
           FROM legs l GROUP BY l.currency
     )
     SELECT coalesce((SELECT max(s.before) FROM summed s), 0), coalesce((SELECT max(s.after) FROM summed s), 0),
            (SELECT s.currency FROM summed s ORDER BY s.after DESC NULLS LAST LIMIT 1),
-           (SELECT min(s.currency) FROM summed s WHERE s.after IS NULL AND s.size > 0)
+           (SELECT min(coalesce(s.missing, s.currency)) FROM summed s WHERE s.missing IS NOT NULL OR s.after IS NULL)
       INTO currency_exposure.before, currency_exposure.after, currency_exposure.currency, currency_exposure.missing;
 END $$;
 
@@ -353,9 +377,9 @@ BEGIN
     SELECT coalesce(sum(s.before * v.value), 0), coalesce(sum(s.after * v.value), 0),
            min(s.instrument) FILTER (WHERE v.value IS NULL AND s.after <> 0)
       INTO group_exposure.before, group_exposure.after, group_exposure.missing
-      FROM sized s JOIN instruments i USING (instrument), desk.quote(s.instrument) q,
-           LATERAL (SELECT coalesce(q.mid, o.price) * i.contract_size * desk.convert(i.quote_currency, o.currency) AS value) v
-     WHERE p_instruments ? s.instrument;
+      FROM sized s JOIN instruments i USING (instrument),
+           LATERAL (SELECT desk.worth_of(o, s.instrument) * i.contract_size * desk.convert(i.quote_currency, o.currency) AS value) v
+     WHERE desk.lists_instrument(p_instruments, s.instrument);
 END $$;
 
 -- ---- loss -------------------------------------------------------------------------------------
@@ -366,35 +390,77 @@ CREATE OR REPLACE FUNCTION desk.equity_of(p_scope text, p_portfolio text, p_acco
     OUT equity numeric, OUT started numeric, OUT started_balance numeric, OUT initial numeric,
     OUT peak_balance numeric, OUT peak_equity numeric)
 LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    now_at timestamptz := clock_timestamp(); -- of a variable the index can be asked, of a volatile function not
+    unknown boolean;
 BEGIN
-    SELECT sum(e.equity * c.rate), sum(e.started * c.rate), sum(e.started_balance * c.rate), sum(e.initial * c.rate),
-           sum(e.peak_balance * c.rate), sum(e.peak_equity * c.rate)
-      INTO equity_of.equity, equity_of.started, equity_of.started_balance, equity_of.initial,
+    -- One account that cannot be converted makes the sum unknown, not smaller.
+    SELECT bool_or(c.rate IS NULL), sum(e.equity * c.rate), sum(e.started * c.rate), sum(e.started_balance * c.rate),
+           sum(e.initial * c.rate), sum(e.peak_balance * c.rate), sum(e.peak_equity * c.rate)
+      INTO unknown, equity_of.equity, equity_of.started, equity_of.started_balance, equity_of.initial,
            equity_of.peak_balance, equity_of.peak_equity
       FROM (SELECT btrim(a.base_currency) AS currency, sum(a.equity) AS equity,
-                   sum(coalesce(m.start_equity, a.equity)) AS started,
-                   sum(coalesce(m.start_balance, a.current_balance)) AS started_balance, sum(a.initial_balance) AS initial,
+                   sum(CASE WHEN m.period_end > now_at THEN m.start_equity ELSE a.equity END) AS started,
+                   sum(CASE WHEN m.period_end > now_at THEN m.start_balance ELSE a.current_balance END) AS started_balance,
+                   sum(a.initial_balance) AS initial,
                    sum(greatest(a.initial_balance, m.peak_eod_balance)) AS peak_balance,
                    sum(greatest(a.equity, m.peak_equity)) AS peak_equity
               FROM accounts a
-              LEFT JOIN performance_metrics m ON m.account_id = a.account_id AND m.period_type = p_period
-                   AND m.period_start <= clock_timestamp() AND m.period_end > clock_timestamp()
+              -- Peaks are handed on from row to row: they hold until the next one is written.
+              LEFT JOIN LATERAL (SELECT * FROM performance_metrics d
+                                  WHERE d.account_id = a.account_id AND d.period_type = p_period AND d.period_start <= now_at
+                                  ORDER BY d.period_start DESC LIMIT 1) m ON true
              WHERE CASE p_scope WHEN 'account' THEN a.account_id = p_account
                                 WHEN 'portfolio' THEN a.metadata ->> 'portfolio' = p_portfolio ELSE true END
              GROUP BY btrim(a.base_currency)) e, desk.conversion(e.currency, p_currency) c;
+    IF unknown THEN
+        equity := NULL;
+        started := NULL;
+        started_balance := NULL;
+        initial := NULL;
+        peak_balance := NULL;
+        peak_equity := NULL;
+    END IF;
 END $$;
 
 -- ---- every limit in force, measured -----------------------------------------------------------
 
--- Whether a limit that needs more than a number has it.
+-- Whether weekly hours can be read: a zone that exists, and spans of a day and a time each.
+CREATE OR REPLACE FUNCTION desk.hours_suit(p_hours jsonb) RETURNS boolean
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF jsonb_typeof(p_hours -> 'open') IS DISTINCT FROM 'array' OR jsonb_array_length(p_hours -> 'open') = 0 THEN
+        RETURN false;
+    END IF;
+    PERFORM now() AT TIME ZONE coalesce(p_hours ->> 'tz', 'UTC');
+    RETURN NOT EXISTS (
+        SELECT FROM jsonb_array_elements(p_hours -> 'open') AS t (span)
+         WHERE jsonb_typeof(t.span) IS DISTINCT FROM 'array' OR jsonb_array_length(t.span) <> 2
+            OR NOT coalesce(lower(t.span ->> 0) ~ '^(mon|tue|wed|thu|fri|sat|sun) ([01][0-9]|2[0-4]):[0-5][0-9]$', false)
+            OR NOT coalesce(lower(t.span ->> 1) ~ '^(mon|tue|wed|thu|fri|sat|sun) ([01][0-9]|2[0-4]):[0-5][0-9]$', false));
+EXCEPTION WHEN data_exception THEN
+    RETURN false;
+END $$;
+
+-- Whether a limit that needs more than a number has it, and it names what there is.
 CREATE OR REPLACE FUNCTION desk.parameters_suit(p_type text, p_scope text, p_parameters jsonb) RETURNS boolean
-LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE p_type
-        WHEN 'trading_hours' THEN coalesce(jsonb_typeof(p_parameters #> '{hours,open}') = 'array', false)
-        WHEN 'max_correlated_exposure' THEN coalesce(jsonb_typeof(p_parameters -> 'instruments') = 'array', false)
-        WHEN 'restricted_instrument' THEN p_scope = 'instrument' OR coalesce(jsonb_typeof(p_parameters -> 'instruments') = 'array', false)
-        ELSE true END
-$$;
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF p_type = 'trading_hours' THEN
+        RETURN desk.hours_suit(p_parameters -> 'hours');
+    ELSIF p_type = 'max_correlated_exposure' OR (p_type = 'restricted_instrument' AND p_scope <> 'instrument') THEN
+        IF jsonb_typeof(p_parameters -> 'instruments') IS DISTINCT FROM 'array' OR jsonb_array_length(p_parameters -> 'instruments') = 0 THEN
+            RETURN false;
+        END IF;
+        RETURN NOT EXISTS (SELECT FROM jsonb_array_elements_text(p_parameters -> 'instruments') AS t (name)
+                            WHERE desk.canonical_instrument(t.name) IS NULL);
+    ELSIF p_type = 'max_currency_exposure' AND p_parameters ->> 'currency' IS NOT NULL THEN
+        RETURN EXISTS (SELECT FROM instruments i WHERE upper(btrim(p_parameters ->> 'currency')) IN (i.base_currency, i.quote_currency));
+    END IF;
+    RETURN true;
+EXCEPTION WHEN data_exception THEN
+    RETURN false; -- [1] where a name should be, and the like
+END $$;
 
 -- One number of one limit, before and with an order, as a ratio or count or in the currency of the
 -- account; `share` is what percentages are of. `fault` says why there is no number.
@@ -420,8 +486,8 @@ BEGIN
         SELECT o.equity AS equity, o.day_base AS started, o.day_balance AS started_balance, o.initial_balance AS initial,
                o.peak_balance AS peak_balance, o.peak_equity AS peak_equity INTO worth;
         IF l.parameters ->> 'trailing' IS NOT NULL AND worth.peak_balance IS NULL THEN
-            SELECT max(d.peak_eod_balance), max(d.peak_equity) INTO worth.peak_balance, worth.peak_equity
-              FROM performance_metrics d WHERE d.account_id = o.account_id AND d.period_type = 'daily';
+            SELECT d.peak_eod_balance, d.peak_equity INTO worth.peak_balance, worth.peak_equity
+              FROM performance_metrics d WHERE d.account_id = o.account_id AND d.period_type = 'daily' ORDER BY d.period_start DESC LIMIT 1;
         END IF;
     ELSE
         SELECT * INTO worth FROM desk.equity_of(p_place, coalesce(l.scope_identifier, o.portfolio), o.account_id,
@@ -434,7 +500,7 @@ BEGIN
                                                    ELSE coalesce(desk.convert(money, o.currency), 1) END;
         lost := bound - worth.equity + desk.drawdown_floor(coalesce('trailing_' || (l.parameters ->> 'trailing'), 'static'), bound,
             worth.initial, worth.peak_balance, worth.peak_equity,
-            CASE WHEN l.parameters ->> 'lock' = 'initial' THEN worth.initial ELSE desk.number_of(l.parameters ->> 'lock') END);
+            CASE WHEN l.parameters ->> 'lock' = 'initial' THEN worth.initial ELSE desk.number_of(l.parameters ->> 'lock') * coalesce(desk.convert(money, o.currency), 1) END);
     ELSE
         base := CASE l.parameters ->> 'base' WHEN 'balance' THEN worth.started_balance
             WHEN 'higher' THEN greatest(worth.started, worth.started_balance) ELSE worth.started END;
@@ -472,17 +538,26 @@ BEGIN
                  LIMIT l.limit_value + 1) e;
         m.after := m.before + 1;
     WHEN 'max_orders_per_minute' THEN
-        m.before := desk.orders_in_a_minute(o, CASE WHEN p_place = 'account' THEN o.account_id END,
-            CASE WHEN l.scope_identifier = 'person' THEN session_user::text WHEN p_place = 'system' THEN l.scope_identifier END, l.limit_value);
-        m.after := m.before + 1;
+        IF p_place = 'system' AND l.scope_identifier <> 'person' AND lower(btrim(l.scope_identifier)) <> lower(session_user) THEN
+            m.after := 0; -- somebody else's
+        ELSE
+            m.before := desk.orders_in_a_minute(o, CASE WHEN p_place = 'account' THEN o.account_id END,
+                CASE WHEN p_place = 'system' AND l.scope_identifier IS NOT NULL THEN session_user::text END, l.limit_value);
+            m.after := m.before + 1;
+        END IF;
     WHEN 'max_consecutive_losses' THEN
         m.after := desk.losing_streak(o.account_id, o.day_start);
     WHEN 'max_loss_per_position' THEN
-        SELECT coalesce(greatest(0, max(-p.unrealized_pnl)), 0) INTO m.after FROM positions p
-         WHERE p.account_id = o.account_id AND p.status IN ('open', 'closing')
-           AND (l.limit_scope <> 'instrument' OR p.instrument = l.scope_identifier);
+        -- Over an instrument without an account: the worst of everybody's.
+        SELECT coalesce(greatest(0, max(-p.unrealized_pnl * CASE WHEN p.account_id = o.account_id THEN 1 ELSE desk.convert(a.base_currency, o.currency) END)), 0)
+          INTO m.after
+          FROM positions p JOIN accounts a USING (account_id)
+         WHERE p.status IN ('open', 'closing')
+           AND CASE WHEN l.limit_scope = 'instrument' THEN p.instrument = desk.canonical_instrument(l.scope_identifier)
+                         AND (l.account_id IS NULL OR p.account_id = l.account_id)
+                    ELSE p.account_id = o.account_id END;
     END CASE;
-    IF l.limit_scope IN ('portfolio', 'system') AND l.account_id IS NULL AND l.limit_unit IN ('percentage', 'fraction') THEN
+    IF l.limit_scope IN ('portfolio', 'system', 'instrument') AND l.account_id IS NULL AND l.limit_unit IN ('percentage', 'fraction') THEN
         m.share := desk.scope_equity(o, l, p_place);
     END IF;
     RETURN m;
@@ -501,7 +576,7 @@ END $$;
 --
 -- Amounts are unrounded but for the dust that dividing by a rate leaves: 1.1 · (1 / 1.1) is not quite 1.
 -- All in one statement, because an order waits for it: row by row it took ten times as long.
-CREATE OR REPLACE FUNCTION desk.measure_limits(o desk.order_draft, p_live boolean) RETURNS desk.limit_measure[]
+CREATE OR REPLACE FUNCTION desk.measure_limits(o desk.order_draft, p_live boolean, p_without uuid[] DEFAULT '{}') RETURNS desk.limit_measure[]
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     -- What the order adds to any book that holds it, in the account's currency.
@@ -531,13 +606,15 @@ BEGIN
                     WHEN NOT desk.parameters_suit(l.limit_type, l.limit_scope, l.parameters) THEN 'LIMIT_PARAMETERS_INVALID' END AS fault
           FROM desk.limits_in_force(o.account_id, o.portfolio, o.instrument, o.at) l
           LEFT JOIN desk.limit_types k USING (limit_type)
-         WHERE k.limit_type IS NULL OR NOT k.enforced OR CASE WHEN p_live THEN k.live ELSE k.before_trade END
+         WHERE (k.limit_type IS NULL OR NOT k.enforced OR CASE WHEN p_live THEN k.live ELSE k.before_trade END)
+           AND NOT l.limit_id = ANY (p_without)
     ), book AS MATERIALIZED (
         SELECT * FROM desk.book_totals(o, EXISTS (SELECT FROM limited l WHERE l.reads_book AND l.place IN ('portfolio', 'system', 'instrument')))
          WHERE EXISTS (SELECT FROM limited l WHERE l.reads_book)
         UNION ALL
         -- One account in one instrument.
-        SELECT 'mine', abs(o.net) * mid * value, NULL, NULL, CASE WHEN o.net <> 0 THEN 1 ELSE 0 END, NULL, NULL
+        SELECT 'mine', abs(o.net) * mid * value, NULL, NULL,
+               coalesce((SELECT b.positions FROM desk.account_books b WHERE b.account_id = o.account_id AND b.instrument = o.instrument), 0), NULL, NULL
     ), numbered AS (
         SELECT l.*, CASE
             WHEN l.fault IS NOT NULL THEN ROW(NULL, NULL, NULL, l.fault, NULL)::desk.measured
@@ -561,8 +638,8 @@ BEGIN
             -- Without margin there is no level, and nothing to guard.
             WHEN l.limit_type = 'min_margin_level' THEN ROW(
                 o.equity / nullif(o.margin_used, 0) * CASE l.limit_unit WHEN 'percentage' THEN 100 ELSE 1 END,
-                coalesce(o.equity / nullif(o.margin_used + coalesce(add_gross * o.margin_rate, 0), 0) * CASE l.limit_unit WHEN 'percentage' THEN 100 ELSE 1 END,
-                         'Infinity'), NULL, NULL, NULL)::desk.measured
+                o.equity / nullif(o.margin_used + coalesce(add_gross * o.margin_rate, 0), 0) * CASE l.limit_unit WHEN 'percentage' THEN 100 ELSE 1 END,
+                NULL, NULL, NULL)::desk.measured
             WHEN l.limit_type = 'price_collar' THEN ROW(NULL, CASE l.limit_unit WHEN 'pips' THEN abs(o.price - o.mid) / o.pip_size
                 WHEN 'fraction' THEN abs(o.price / o.mid - 1) ELSE abs(o.price / o.mid - 1) * 100 END, NULL,
                 CASE WHEN o.mid IS NULL THEN 'PRICE_UNKNOWN' END, NULL)::desk.measured
@@ -573,11 +650,11 @@ BEGIN
                     / nullif(abs(o.price - o.stop) * value + 2 * o.cost_per_unit, 0), NULL,
                 CASE WHEN o.stop IS NULL THEN 'STOP_REQUIRED' WHEN o.target IS NULL THEN 'TARGET_REQUIRED' END, NULL)::desk.measured
             WHEN l.limit_type = 'duplicate_window' THEN ROW(NULL, 0, NULL, NULL, NULL)::desk.measured -- widens what desk.judge_market looks at
-            WHEN l.limit_type = 'max_spread' THEN ROW(NULL, (o.ask - o.bid) / o.pip_size, NULL, CASE WHEN o.mid IS NULL THEN 'PRICE_UNKNOWN' END, NULL)::desk.measured
+            WHEN l.limit_type = 'max_spread' THEN ROW(NULL, o.spread / o.pip_size, NULL, CASE WHEN o.spread IS NULL THEN 'PRICE_UNKNOWN' END, NULL)::desk.measured
             WHEN l.limit_type = 'max_price_age' THEN ROW(NULL, extract(epoch FROM o.at - o.quoted_at), NULL, CASE WHEN o.mid IS NULL THEN 'PRICE_UNKNOWN' END, NULL)::desk.measured
             WHEN l.limit_type = 'trading_hours' THEN ROW(NULL, CASE WHEN desk.is_open(l.parameters -> 'hours', o.at) THEN 0 ELSE 1 END, NULL, NULL, NULL)::desk.measured
             WHEN l.limit_type = 'restricted_instrument' THEN ROW(NULL,
-                CASE WHEN l.limit_scope = 'instrument' OR l.parameters -> 'instruments' ? o.instrument THEN 1 ELSE 0 END, NULL, NULL, NULL)::desk.measured
+                CASE WHEN l.limit_scope = 'instrument' OR desk.lists_instrument(l.parameters -> 'instruments', o.instrument) THEN 1 ELSE 0 END, NULL, NULL, NULL)::desk.measured
             ELSE desk.measure_special(o, l.l, l.place) END AS n,
             CASE WHEN l.limit_type IN ('max_leverage', 'min_margin_level', 'price_collar', 'trading_hours', 'restricted_instrument') THEN false
                  ELSE l.money IS NOT NULL OR l.limit_unit IN ('percentage', 'fraction') END AS is_money
@@ -588,7 +665,7 @@ BEGIN
                CASE WHEN n.limit_type IN ('trading_hours', 'restricted_instrument') THEN 0
                     WHEN NOT n.is_money OR n.money IS NOT NULL THEN n.limit_value
                     -- Percentages of what the scope is worth.
-                    ELSE coalesce((n.n).share, CASE WHEN n.place IN ('portfolio', 'system') AND (n.l).account_id IS NULL
+                    ELSE coalesce((n.n).share, CASE WHEN n.place IN ('portfolio', 'system', 'instrument') AND (n.l).account_id IS NULL
                                                     THEN desk.scope_equity(o, n.l, n.place) ELSE o.equity END)
                          * n.limit_value / CASE n.limit_unit WHEN 'percentage' THEN 100 ELSE 1 END END AS allowed
           FROM numbered n
@@ -612,7 +689,8 @@ BEGIN
                      ORDER BY s.named, s.limit_scope, s.limit_id)
       INTO measures
       FROM stood s
-     WHERE every_one OR s.fault_ IS NOT NULL OR s.breach OR s.over_at_stop OR s.limit_type = 'duplicate_window';
+     WHERE NOT (s.named = 'min_margin_level' AND s.fault_ IS DISTINCT FROM 'LIMIT_NOT_ENFORCED' AND (s.n).after IS NULL AND o.margin_used = 0)
+       AND (every_one OR s.fault_ IS NOT NULL OR s.breach OR s.over_at_stop OR s.limit_type = 'duplicate_window');
     RETURN coalesce(measures, '{}');
 END $$;
 
@@ -623,7 +701,7 @@ LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF o.settings ->> 'rate_counts_refused' = 'true' THEN
         RETURN (SELECT count(*) FROM desk.audit_log l
-                 WHERE l.verb = 'place_trade' AND l.at > o.at - interval '60 seconds'
+                 WHERE l.verb = 'place_trade' AND l.code IS DISTINCT FROM 'REDUCED' AND l.at > o.at - interval '60 seconds'
                    AND (p_account IS NULL OR l.payload ->> 'account_id' = p_account::text)
                    AND (p_person IS NULL OR lower(l.actor) = lower(p_person)));
     END IF;

@@ -56,7 +56,7 @@ BEGIN
         lines := lines || desk.line('ACCOUNT_CLOSED', 'reject', 'The account is closed.');
     ELSIF o.status <> 'active' THEN
         lines := lines || desk.line('ACCOUNT_' || upper(o.status), CASE WHEN reduces THEN 'info' ELSE 'reject' END,
-                                    format('The account is %s.%s', replace(o.status, '_', ' '), advice));
+                                    format('The account is %s.%s', CASE o.status WHEN 'risk_halt' THEN 'in risk halt' ELSE o.status END, advice));
     ELSIF o.is_preview THEN
         lines := lines || desk.line('ACCOUNT_STATUS', 'info', 'The account is active.');
     END IF;
@@ -172,7 +172,8 @@ BEGIN
     IF o.mid IS NULL THEN
         lines := lines || desk.line('PRICE_UNKNOWN', bad, format('There is no price for %s.', o.instrument));
     ELSE
-        IF age > allowed THEN
+        -- A quote of the future is no quote of now either.
+        IF abs(age) > allowed THEN
             lines := lines || desk.line('PRICE_STALE', bad, format('The last price of %s is %s s old.', o.instrument, round(age, 1)), NULL, age, allowed, 'seconds');
         ELSIF o.is_preview THEN
             lines := lines || desk.line('PRICE_AGE', 'info', format('The last price is %s s old.', round(age, 1)), NULL, age, allowed, 'seconds');
@@ -187,7 +188,7 @@ BEGIN
     END IF;
 
     -- A twin of an order that was accepted a moment ago is more often a slip than a wish.
-    IF o.size > 0 AND o.price > 0 AND o.direction IS NOT NULL THEN
+    IF o.size > 0 AND o.price > 0 AND o.size < 1e18 AND o.direction IS NOT NULL THEN
         allowed := (o.settings ->> 'duplicate_window_seconds')::numeric;
         FOREACH m IN ARRAY p_measures LOOP
             IF m.limit_type = 'duplicate_window' AND m.fault IS NULL THEN
@@ -213,7 +214,7 @@ BEGIN
     ELSIF o.fx_at <> 'infinity' THEN
         age := extract(epoch FROM o.at - o.fx_at);
         allowed := (o.settings ->> 'conversion_max_age_seconds')::numeric;
-        IF age > allowed THEN
+        IF abs(age) > allowed THEN
             lines := lines || desk.line('CONVERSION_RATE_STALE', bad, format('The rate from %s to %s is %s s old.', o.quote_currency, o.currency,
                 round(age, 1)), NULL, age, allowed, 'seconds');
         END IF;
@@ -430,7 +431,8 @@ DECLARE
     lines    desk.check_result[];
     measures desk.limit_measure[] := '{}';
     -- Nothing can be valued before there is a side, a size and a price.
-    opens boolean := coalesce(o.direction IS NOT NULL AND o.size > 0 AND o.price > 0 AND o.opening > 0, false);
+    opens boolean := coalesce(o.direction IS NOT NULL AND o.size > 0 AND o.price > 0 AND o.opening > 0
+                              AND o.size < 1e18 AND o.price < 1e18, false);
 BEGIN
     lines := desk.judge_standing(o);
     IF o.account_id IS NULL OR o.instrument IS NULL THEN
@@ -490,16 +492,23 @@ BEGIN
     o.held := 0;
     o.opening := held.total_size;
     o.risk := desk.risk_amount(o.direction, held.total_size, held.average_entry_price, p_stop, o.contract_size, o.fx);
+    IF o.risk / nullif(greatest(o.equity, 0), 0) > (o.settings ->> 'max_risk_fraction')::numeric OR (o.risk > 0 AND o.equity <= 0) THEN
+        RETURN NEXT desk.line('RISK_PERCENTAGE', 'reject', format('The position would risk %s %% of equity; no trade may risk more than %s %%.',
+            round(o.risk / nullif(o.equity, 0) * 100, 2), desk.plain((o.settings ->> 'max_risk_fraction')::numeric * 100)),
+            NULL, o.risk / nullif(o.equity, 0), (o.settings ->> 'max_risk_fraction')::numeric, 'fraction');
+    END IF;
     FOR line IN
-        SELECT (desk.limit_line(m)).* FROM unnest(desk.measure_limits(o, false)) m
-         WHERE m.limit_type = 'max_risk_per_trade' AND m.breach
+        SELECT (CASE WHEN m.fault IS NULL THEN desk.limit_line(m) ELSE desk.limit_fault(m, true) END).*
+          FROM unnest(desk.measure_limits(o, false)) m
+         WHERE m.limit_type IN ('max_risk_per_trade', 'min_stop_distance', 'max_stop_distance') AND (m.breach OR m.fault IS NOT NULL)
     LOOP
         RETURN NEXT line;
     END LOOP;
     o.risk := o.risk - desk.stop_risk(held) * o.contract_size * o.fx;
     FOR line IN
-        SELECT (desk.limit_line(m)).* FROM unnest(desk.measure_limits(o, false)) m
-         WHERE m.limit_type = 'max_open_risk' AND m.breach
+        SELECT (CASE WHEN m.fault IS NULL THEN desk.limit_line(m) ELSE desk.limit_fault(m, true) END).*
+          FROM unnest(desk.measure_limits(o, false)) m
+         WHERE m.limit_type = 'max_open_risk' AND (m.breach OR m.fault IS NOT NULL)
     LOOP
         RETURN NEXT line;
     END LOOP;

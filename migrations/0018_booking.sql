@@ -347,7 +347,8 @@ BEGIN
            SET total_size = held.total_size, cost = held.cost, average_entry_price = held.average_entry_price,
                current_price = held.current_price, unrealized_pnl = held.unrealized_pnl, margin_used = held.margin_used,
                daily_pnl = coalesce(p.realized_pnl, 0) + held.unrealized_pnl - p.day_base,
-               stop_loss = coalesce(p_stop, p.stop_loss), take_profit = coalesce(p_target, p.take_profit), last_updated_at = p_at
+               -- One stop for all of it: adding never widens what was judged with the tighter one.
+               stop_loss = CASE direction WHEN 1 THEN greatest(p_stop, p.stop_loss) ELSE least(p_stop, p.stop_loss) END, take_profit = coalesce(p_target, p.take_profit), last_updated_at = p_at
          WHERE p.position_id = held.position_id;
     ELSE
         -- Its day begins with the first mark: until then there is no day to count from.

@@ -47,14 +47,19 @@ BEGIN
     END IF;
     SELECT * INTO kind FROM desk.limit_types k WHERE k.limit_type = lower(btrim(p_type));
     fresh.account_id := p_account;
-    fresh.limit_scope := lower(btrim(p_scope));
+    fresh.limit_scope := left(lower(btrim(p_scope)), 20);
     -- A currency in any case; other units as the vocabulary writes them.
     unit := CASE WHEN lower(unit) = ANY (kind.units) THEN lower(unit) ELSE upper(unit) END;
     fresh.scope_identifier := CASE fresh.limit_scope
         WHEN 'instrument' THEN desk.canonical_instrument(p_identifier)
         WHEN 'portfolio' THEN (SELECT btrim(p_identifier) WHERE EXISTS (
             SELECT FROM accounts a WHERE a.metadata ->> 'portfolio' = btrim(p_identifier)))
-        WHEN 'system' THEN nullif(btrim(p_identifier), '') END;
+        WHEN 'system' THEN nullif(left(btrim(p_identifier), 100), '') END;
+    IF jsonb_typeof(p_parameters -> 'instruments') = 'array' THEN
+        -- In any spelling; stored under the one name.
+        p_parameters := jsonb_set(p_parameters, '{instruments}', (
+            SELECT jsonb_agg(coalesce(desk.canonical_instrument(t.name), t.name)) FROM jsonb_array_elements_text(p_parameters -> 'instruments') AS t (name)));
+    END IF;
     answer := CASE
         WHEN NOT desk.may('tmt_risk_officer', 'tmt_admin') THEN
             desk.refused('NOT_PERMITTED', format('%s may not change limits.', session_user))
@@ -63,7 +68,10 @@ BEGIN
                 (SELECT string_agg(k.limit_type, ', ' ORDER BY k.limit_type) FROM desk.limit_types k WHERE k.enforced)))
         WHEN fresh.limit_scope IS NULL OR NOT fresh.limit_scope = ANY (kind.scopes) THEN
             desk.refused('LIMIT_SCOPE_INVALID', format('%s is a limit over: %s.', kind.limit_type, array_to_string(kind.scopes, ', ')))
-        WHEN unit IS NULL OR NOT (unit = ANY (kind.units) OR ('money' = ANY (kind.units) AND desk.unit_currency(unit) IS NOT NULL)) THEN
+        WHEN unit IS NULL OR NOT (unit = ANY (kind.units) OR ('money' = ANY (kind.units) AND EXISTS (
+                 SELECT FROM accounts a WHERE btrim(a.base_currency) = unit
+                 UNION ALL SELECT FROM instruments i WHERE unit IN (i.base_currency, i.quote_currency)
+                 UNION ALL SELECT FROM fx_rates r WHERE unit IN (r.from_currency, r.to_currency)))) THEN
             desk.refused('LIMIT_UNIT_UNKNOWN', format('%s is in one of: %s.', kind.limit_type,
                 replace(array_to_string(kind.units, ', '), 'money', 'a currency')))
         WHEN value IS NULL OR value <= 0 OR value >= 100000000000 THEN
@@ -76,7 +84,7 @@ BEGIN
             desk.refused('WARNING_INVALID', CASE WHEN kind.is_minimum THEN 'A minimum warns at 125 % of it, and needs no warning of its own.'
                 ELSE 'The warning lies between zero and the limit.' END, p_warning, value, unit)
         WHEN p_until <= clock_timestamp() THEN desk.refused('LIMIT_UNTIL_PAST', 'The end of the limit has passed already.')
-        WHEN NOT desk.parameters_suit(kind.limit_type, fresh.limit_scope, coalesce(p_parameters, '{}')) THEN
+        WHEN NOT desk.parameters_suit(kind.limit_type, fresh.limit_scope, coalesce(p_parameters, '{}')) OR jsonb_typeof(coalesce(p_parameters, '{}')) <> 'object' THEN
             desk.refused('LIMIT_PARAMETERS_INVALID', CASE kind.limit_type
                 WHEN 'trading_hours' THEN 'Say which hours: {"hours": {"tz": "UTC", "open": [["mon 00:00", "fri 22:00"]]}}.'
                 ELSE 'Say which instruments: {"instruments": ["EUR_USD"]}.' END)
@@ -120,6 +128,9 @@ BEGIN
             p_old.warning_threshold, p_old.time_window, true, p_old.description, p_old.created_by, p_old.approved_by, p_old.approved_at,
             successor.effective_until, p_old.effective_until, successor.limit_id, 'returns when the temporary limit ends', p_old.parameters);
     END IF;
+    -- What rang for the old value is over; the watch looks at the new one with fresh eyes.
+    PERFORM desk.clear_event('limit:' || s.limit_key) FROM desk.limit_states s WHERE starts_with(s.limit_key, p_old.limit_id::text || ':');
+    DELETE FROM desk.limit_states s WHERE starts_with(s.limit_key, p_old.limit_id::text || ':');
     -- A successor judges by the same parameters.
     UPDATE risk_limits l SET parameters = p_old.parameters
      WHERE l.limit_id = p_new AND l.parameters = '{}' AND p_old.parameters <> '{}';
@@ -234,6 +245,9 @@ DECLARE
     one     uuid;
 BEGIN
     SELECT * INTO limited FROM risk_limits l WHERE l.limit_id = p_limit;
+    IF limited.limit_id IS NULL THEN
+        RETURN;
+    END IF;
     IF NOT limited.is_active AND limited.supersedes_limit_id IS NOT NULL THEN
         wanted := coalesce(wanted, limited.limit_value);
         SELECT * INTO limited FROM risk_limits l WHERE l.limit_id = limited.supersedes_limit_id;
@@ -327,7 +341,7 @@ BEGIN
         severity, 'sentinel', m.limit_type, m.after, m.allowed, 'limit:' || watched, NULL, NULL, m.limit_id,
         jsonb_build_object('message', why, 'unit', m.unit, 'state', now_is));
     -- A loss that reached its limit ends new risk until a risk officer says otherwise.
-    IF now_is = 'breach' AND m.is_loss AND account IS NOT NULL AND o.status = 'active' THEN
+    IF now_is = 'breach' AND m.is_loss AND account IS NOT NULL AND o.status IN ('active', 'risk_halt') THEN
         PERFORM desk.halt_for_loss(account, why); -- in 0022: a new day may end it
     END IF;
     RETURN true;
@@ -358,7 +372,7 @@ BEGIN
     LOOP
         o := desk.draft_order(watched.account_id, watched.instrument, NULL, NULL, NULL, NULL, NULL, NULL);
         CONTINUE WHEN o.account_id IS NULL;
-        FOREACH m IN ARRAY desk.measure_limits(o, true) || CASE WHEN watched.instrument IS NULL THEN desk.account_rules(o) ELSE '{}' END LOOP
+        FOREACH m IN ARRAY desk.measure_limits(o, true, together) || CASE WHEN watched.instrument IS NULL THEN desk.account_rules(o) ELSE '{}' END LOOP
             CONTINUE WHEN (m.scope = 'instrument') <> (watched.instrument IS NOT NULL);
             IF m.scope IN ('portfolio', 'system') OR (m.scope = 'instrument' AND NOT EXISTS (
                     SELECT FROM risk_limits l WHERE l.limit_id = m.limit_id AND l.account_id IS NOT NULL)) THEN

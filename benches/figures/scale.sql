@@ -11,8 +11,9 @@ SELECT base || '_' || quote, base, quote, CASE quote WHEN 'JPY' THEN 0.001 ELSE 
 INSERT INTO fx_rates (from_currency, to_currency, rate, bid, ask, as_of)
 SELECT base_currency, quote_currency, CASE quote_currency WHEN 'JPY' THEN 150 ELSE 1.1 END,
        CASE quote_currency WHEN 'JPY' THEN 149.99 ELSE 1.0999 END, CASE quote_currency WHEN 'JPY' THEN 150.01 ELSE 1.1001 END,
-       clock_timestamp() + interval '1 day'
+       clock_timestamp()
   FROM instruments;
+UPDATE desk.settings SET value = '1000000' WHERE key IN ('price_max_age_seconds', 'conversion_max_age_seconds');
 INSERT INTO accounts (account_id, account_name, broker, platform, account_type, base_currency, initial_balance, current_balance,
                       available_balance, equity, max_daily_loss, max_total_drawdown, metadata)
 SELECT ('a0000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'account ' || n, 'oanda', 'v20', 'demo',

@@ -34,7 +34,8 @@ async fn a_new_stop_and_target_go_to_the_position_and_its_live_trades() {
     assert_eq!(verdict.subject, Some(position));
     assert_eq!(verdict.code.as_deref(), Some("TIGHTENED"));
     assert_eq!(verdict.message, "EUR_USD long: stop 1.09600, target 1.12000.");
-    assert_eq!(verdict.detail.pointer("/before/stop").unwrap(), "1.09000");
+    // Adding with a wider stop did not widen that of what was held.
+    assert_eq!(verdict.detail.pointer("/before/stop").unwrap(), "1.09500");
     assert_eq!(book.text(LEVELS).await, "1.09600 1.12000 -");
     // The closed trade keeps the stop it had.
     assert_eq!(

@@ -571,3 +571,123 @@ async fn whoever_would_be_in_breach_under_another_value_is_named() {
     let order = book.limit(LIMIT, "NULL, 'max_order_size', 'system', NULL, 5, 'lots', '{}'").await;
     assert_eq!(text(&trader, &impact(order, "1")).await, "-");
 }
+
+#[tokio::test]
+async fn more_risk_finds_no_way_around_a_limit() {
+    let (book, trader) = long().await;
+    book.set("duplicate_window_seconds", "0").await;
+    // Adding with a wider stop does not widen what is held.
+    place(&trader, &Order { stop: Some(dec!(1.05)), ..sized(1000) }).await.accepted();
+    assert_eq!(book.text("SELECT stop_loss FROM positions").await, "1.09500");
+    // A new stop is judged by what an order with it would be.
+    let position = book.position().await;
+    let amend = async |stop: &str| {
+        verb(&trader, "amend_position", &format!("'{position}', {stop}, NULL, NULL, 'room'")).await
+    };
+    book.limit(LIMIT, "NULL, 'max_stop_distance', 'account', NULL, 60, 'pips', '{}'").await;
+    amend("1.09").await.refused("MAX_STOP_DISTANCE");
+    book.run("UPDATE risk_limits SET is_active = false").await;
+    book.run("UPDATE accounts SET equity = 1000").await;
+    amend("1.05").await.refused("RISK_PERCENTAGE");
+    book.run("UPDATE accounts SET equity = 100000").await;
+    book.set("stop_required", "false").await;
+    book.limit(LIMIT, "NULL, 'max_open_risk', 'account', NULL, 5, 'percentage', '{}'").await;
+    amend("NULL").await.refused("RISK_UNBOUNDED");
+    book.run("UPDATE risk_limits SET is_active = false").await;
+    book.set("stop_required", "true").await;
+
+    // An account that cannot be converted makes the loss of all unknown, not smaller.
+    book.run("SELECT desk.roll_days(); UPDATE accounts SET base_currency = 'TRY' WHERE account_name = 'bravo'").await;
+    book.limit(LIMIT, "NULL, 'max_daily_loss', 'portfolio', 'majors', 1000, 'USD', '{}'").await;
+    assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), ["NO_CONVERSION_RATE"]);
+    book.run("UPDATE risk_limits SET is_active = false").await;
+    // A quote of tomorrow is not one of now, and a spread that nobody knows is not none.
+    book.limit(LIMIT, "NULL, 'max_spread', 'system', NULL, 5, 'pips', '{}'").await;
+    book.run("UPDATE fx_rates SET bid = NULL, ask = NULL").await;
+    assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), ["PRICE_UNKNOWN"]);
+    book.run("UPDATE risk_limits SET is_active = false; UPDATE fx_rates SET as_of = now() + interval '1 day'").await;
+    assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), ["PRICE_STALE"]);
+    book.quote().await;
+    // A setting that is gone is not a check that is gone.
+    book.run("DELETE FROM desk.settings WHERE key IN ('stop_required', 'max_risk_fraction')").await;
+    let bare = Order { stop: None, ..sized(1000) };
+    assert_eq!(in_the_way(&assess(&trader, &bare).await), ["STOP_REQUIRED"]);
+}
+
+#[tokio::test]
+async fn a_limit_that_could_never_bind_is_not_taken() {
+    let (book, trader) = long().await;
+    let ann = book.officer("ann").await;
+    let new = async |arguments: &str| verb(&ann, "create_limit", arguments).await;
+    for (arguments, code) in [
+        (
+            "NULL, 'max_exposure', 'system', NULL, 50, 'percent', NULL, NULL, NULL, NULL",
+            "LIMIT_UNIT_UNKNOWN",
+        ),
+        (
+            "NULL, 'max_daily_loss', 'account', NULL, 50, 'pips', NULL, NULL, NULL, NULL",
+            "LIMIT_UNIT_UNKNOWN",
+        ),
+        (
+            "NULL, 'max_exposure', repeat('x', 99), NULL, 50, 'USD', NULL, NULL, NULL, NULL",
+            "LIMIT_SCOPE_INVALID",
+        ),
+        (
+            r#"NULL, 'restricted_instrument', 'account', NULL, 1, 'list', NULL, NULL, '{"instruments": ["EURO"]}', NULL"#,
+            "LIMIT_PARAMETERS_INVALID",
+        ),
+        (
+            r#"NULL, 'max_correlated_exposure', 'account', NULL, 1, 'USD', NULL, NULL, '{"instruments": []}', NULL"#,
+            "LIMIT_PARAMETERS_INVALID",
+        ),
+        (
+            r#"NULL, 'max_currency_exposure', 'account', NULL, 1, 'USD', NULL, NULL, '{"currency": "gold"}', NULL"#,
+            "LIMIT_PARAMETERS_INVALID",
+        ),
+        (
+            r#"NULL, 'trading_hours', 'account', NULL, 1, 'list', NULL, NULL, '{"hours": {"tz": "Europe/Londn", "open": [["mon 09:00", "fri 17:00"]]}}', NULL"#,
+            "LIMIT_PARAMETERS_INVALID",
+        ),
+        (
+            r#"NULL, 'trading_hours', 'account', NULL, 1, 'list', NULL, NULL, '{"hours": {"open": [["monday 09:00", "fri 17:00"]]}}', NULL"#,
+            "LIMIT_PARAMETERS_INVALID",
+        ),
+        (
+            "NULL, 'max_exposure', 'system', NULL, 1, 'USD', NULL, NULL, '[1]', NULL",
+            "LIMIT_PARAMETERS_INVALID",
+        ),
+    ] {
+        new(arguments).await.refused(code);
+    }
+    // Any spelling of an instrument is that instrument.
+    let made = new(r#"NULL, 'restricted_instrument', 'account', NULL, 1, 'list', NULL, NULL, '{"instruments": ["eur/usd"]}', NULL"#)
+        .await
+        .accepted();
+    assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), ["RESTRICTED_INSTRUMENT"]);
+    let id = made.subject.unwrap();
+    book.run(&format!(r#"UPDATE risk_limits SET parameters = '{{"instruments": ["EURUSD"]}}' WHERE limit_id = '{id}'"#)).await;
+    assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), ["RESTRICTED_INSTRUMENT"]);
+    assert_eq!(
+        book.text("SELECT count(*) FROM desk.limit_impact(gen_random_uuid(), 5)").await,
+        "0"
+    );
+}
+
+#[tokio::test]
+async fn what_rang_for_a_limit_that_was_replaced_is_over() {
+    let (book, _trader) = long().await;
+    let ann = book.officer("ann").await;
+    book.set("four_eyes", "off").await;
+    let id = book
+        .limit(LIMIT, &format!("'{ALPHA}', 'max_exposure', 'account', NULL, 1000, 'USD', '{{}}'"))
+        .await;
+    book.run("SELECT desk.watch_limits()").await;
+    assert_eq!(book.text(RAISED).await, "critical limit_breach 1 free");
+    let version = format!("(SELECT updated_at FROM risk_limits WHERE limit_id = '{id}')");
+    verb(&ann, "propose_limit", &format!("'{id}', {version}, 100000, NULL, NULL, 'room'"))
+        .await
+        .accepted();
+    assert_eq!(book.text(RAISED).await, "-");
+    book.run("SELECT desk.watch_limits()").await;
+    assert_eq!(book.text(RAISED).await, "-");
+}

@@ -184,21 +184,9 @@ impl Together<'_> {
         }
     }
 
-    /// What percentages are of. One on an instrument is judged by the equity of whoever trades it:
-    /// here of the account that has least.
+    /// What percentages are of: the equity of all that the limit looks at.
     fn equity(&self) -> Option<Decimal> {
-        if self.limit.scope != Scope::Instrument || self.limit.owner().is_some() {
-            return self.sum(|one| one.mark.equity);
-        }
-        let currency = self.currency()?;
-        let each: Option<Vec<Decimal>> = self
-            .covered
-            .iter()
-            .map(|one| {
-                one.mark.equity?.checked_mul(self.book.rate(&one.account.base_currency, currency)?)
-            })
-            .collect();
-        each?.into_iter().min()
+        self.sum(|one| one.mark.equity)
     }
 
     /// A ratio of one account.
