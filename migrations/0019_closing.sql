@@ -3,10 +3,11 @@ SET LOCAL ROLE tmt_owner;
 
 -- ---- closing ----------------------------------------------------------------------------------
 
--- Closes a position or one of its trades, whole or in part. No halt, status, limit or old price stands
--- in the way; only a price far from a live market asks for a reason, because that is a slip of the hand.
+-- Closes a position or one of its trades, whole or in part. No halt, status or limit stands in the way;
+-- only a price that somebody gives asks for a reason, where it is far from the last quote or that quote is
+-- old: it may be a slip of the hand, and nothing shows that it is not.
 --
--- Without a price it closes at the market: a long at the bid, a short at the ask.
+-- Without a price it closes at the market, however old: a long at the bid, a short at the ask.
 CREATE OR REPLACE FUNCTION desk.close_position(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_position uuid,
     p_size numeric, p_price numeric, p_reason text) RETURNS desk.verdict
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
@@ -27,6 +28,10 @@ DECLARE
     quote    record;
     rate     record;
     age      numeric;
+    max_age  numeric := desk.setting('price_max_age_seconds')::numeric;
+    off      numeric;    -- percent from the last mid
+    collar   numeric := desk.setting('price_collar_percent')::numeric;
+    confirms text[];
     booked   jsonb;
 BEGIN
     answer := desk.claim(p_key, p_fingerprint, p_valid_until, 'close_position');
@@ -64,7 +69,12 @@ BEGIN
     closable := least(held.total_size, one.position_size - one.closed_size);
     size := coalesce(desk.finite(p_size), closable);
     price := coalesce(price, round(CASE held.position_type WHEN 'LONG' THEN quote.bid ELSE quote.ask END, stored.scale));
-    IF price IS NULL OR price <= 0 THEN
+    -- What is no number must not read as none: that means all of it, or the market.
+    IF p_price IS NOT NULL AND desk.finite(p_price) IS NULL THEN
+        answer := desk.refused('PRICE_NOT_A_TICK', 'The price is not a number.', p_subject => p_position);
+    ELSIF p_size IS NOT NULL AND desk.finite(p_size) IS NULL THEN
+        answer := desk.refused('SIZE_NOT_A_STEP', 'The size is not a number.', p_subject => p_position);
+    ELSIF price IS NULL OR price <= 0 THEN
         answer := desk.refused('PRICE_UNKNOWN', format('There is no price for %s: give one.', held.instrument), p_subject => p_position);
     ELSIF round(price, stored.scale) <> price OR (p_price IS NOT NULL AND price % tick <> 0) THEN
         answer := desk.refused('PRICE_NOT_A_TICK', format('The price %s is not a multiple of the tick %s.',
@@ -85,13 +95,19 @@ BEGIN
     END IF;
 
     age := extract(epoch FROM clock_timestamp() - quote.as_of);
-    IF reason IS NULL AND age <= desk.setting('price_max_age_seconds')::numeric
-       AND abs(price / quote.mid - 1) * 100 > desk.setting('price_collar_percent')::numeric THEN
-        RETURN desk.settle(p_key, 'close_position', desk.refused('CONFIRM_REQUIRED', format('%s is %s %% away from the market at %s. '
-            'Give a reason to close there all the same.', desk.price_text(price, tick), round(abs(price / quote.mid - 1) * 100, 2),
-            desk.price_text(quote.mid, tick)),
-            abs(price / quote.mid - 1) * 100, desk.setting('price_collar_percent')::numeric, 'percentage', p_position,
-            '{"confirm": ["PRICE_COLLAR"]}'), payload);
+    off := abs(price / quote.mid - 1) * 100;
+    -- A quote of the future is no quote of now either.
+    confirms := array_remove(ARRAY[CASE WHEN off > collar THEN 'PRICE_COLLAR' END, CASE WHEN abs(age) > max_age THEN 'PRICE_STALE' END], NULL);
+    IF reason IS NULL AND p_price IS NOT NULL AND confirms <> '{}' THEN
+        answer := CASE WHEN off > collar
+            THEN desk.refused('CONFIRM_REQUIRED', format('%s is %s %% away from %s at %s%s. Give a reason to close there all the same.',
+                desk.price_text(price, tick), round(off, 2), CASE WHEN abs(age) > max_age THEN 'the last quote' ELSE 'the market' END,
+                desk.price_text(quote.mid, tick), CASE WHEN abs(age) > max_age THEN format(', which is %s s old', round(age, 1)) ELSE '' END),
+                off, collar, 'percentage', p_position)
+            ELSE desk.refused('CONFIRM_REQUIRED', format('The last quote of %s is %s s old. Give a reason to close at %s all the same.',
+                held.instrument, round(age, 1), desk.price_text(price, tick)), age, max_age, 'seconds', p_position) END;
+        answer.detail := jsonb_build_object('confirm', confirms);
+        RETURN desk.settle(p_key, 'close_position', answer, payload);
     END IF;
     SELECT * INTO rate FROM desk.closing_rate(held);
     IF rate.rate IS NULL THEN
@@ -238,6 +254,7 @@ DECLARE
     words   text;
     twin    trading_halts%ROWTYPE;
     halt_id uuid;
+    covered uuid[];
     book    uuid[] := '{}';
     one     uuid;
     part    jsonb;
@@ -260,19 +277,24 @@ BEGIN
                 SELECT FROM accounts a WHERE a.metadata ->> 'portfolio' = btrim(p_identifier))) END;
         words := coalesce(target, 'all trading');
     END IF;
-    IF mode = 'flatten' AND (scope = 'account' OR desk.may('tmt_risk_officer', 'tmt_admin', 'tmt_agent')) THEN
-        -- All that may hold something, in the order in which everybody locks accounts, and what they hold
-        -- in a statement of its own: an order that is being booked now is closed with the others.
-        SELECT coalesce(array_agg(l.account_id ORDER BY l.account_id), '{}') INTO book
+    IF scope = 'account' OR desk.may('tmt_risk_officer', 'tmt_admin', 'tmt_agent') THEN
+        -- All that the halt is over, in the order in which everybody locks accounts: the halt waits for orders
+        -- that are being judged, and those that come wait for it. Written, not only locked: an order whose
+        -- picture is older than the halt then fails and is tried again.
+        SELECT coalesce(array_agg(l.account_id ORDER BY l.account_id), '{}') INTO covered
           FROM (SELECT a.account_id FROM accounts a
                  WHERE CASE scope WHEN 'account' THEN a.account_id::text = target
                                   WHEN 'portfolio' THEN a.metadata ->> 'portfolio' = target
                                   WHEN 'instrument' THEN target IS NOT NULL ELSE scope = 'system' END
-                   AND (a.status <> 'closed' OR desk.may('tmt_risk_officer', 'tmt_admin'))
                  ORDER BY a.account_id FOR NO KEY UPDATE) l;
-        SELECT coalesce(array_agg(DISTINCT p.account_id ORDER BY p.account_id), '{}') INTO book
-          FROM positions p
-         WHERE p.account_id = ANY (book) AND p.status IN ('open', 'closing') AND (scope <> 'instrument' OR p.instrument = target);
+        UPDATE accounts a SET last_trade_at = a.last_trade_at WHERE scope <> 'account' AND a.account_id = ANY (covered);
+        IF mode = 'flatten' THEN
+            -- What they hold, in a statement of its own: what was booked meanwhile is closed with the rest.
+            SELECT coalesce(array_agg(DISTINCT p.account_id ORDER BY p.account_id), '{}') INTO book
+              FROM positions p JOIN accounts a USING (account_id)
+             WHERE p.account_id = ANY (covered) AND p.status IN ('open', 'closing') AND (scope <> 'instrument' OR p.instrument = target)
+               AND (a.status <> 'closed' OR desk.may('tmt_risk_officer', 'tmt_admin'));
+        END IF;
     END IF;
     SELECT * INTO twin FROM trading_halts h
      WHERE h.cleared_at IS NULL AND h.scope = lower(btrim(p_scope)) AND h.mode = lower(btrim(p_mode))

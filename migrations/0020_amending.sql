@@ -44,6 +44,9 @@ BEGIN
             coalesce('at ' || to_char(held.closed_at, 'HH24:MI:SS"Z"'), 'before')), p_subject => p_position)
         WHEN account.status = 'closed' AND NOT desk.may('tmt_risk_officer', 'tmt_admin') THEN
             desk.refused('ACCOUNT_CLOSED', 'The account is closed; a risk officer closes what is left.', p_subject => p_position)
+        -- Which must not read as none: that would take the stop away.
+        WHEN num_nonnulls(p_stop, p_target, p_trailing) > num_nonnulls(stop, target, trail) THEN
+            desk.refused('PRICE_NOT_A_TICK', 'A stop, a target or a trailing distance is not a number.', p_subject => p_position)
     END;
     IF answer.outcome IS NOT NULL THEN
         RETURN desk.settle(p_key, 'amend_position', answer, payload);

@@ -21,6 +21,10 @@ DECLARE
     local timestamp;
 BEGIN
     reset := coalesce(p_risk_day ->> 'reset_time', '00:00')::interval;
+    -- A time of the day: with anything else no period would contain its own instants.
+    IF reset < interval '0' OR reset >= interval '1 day' OR extract(year FROM reset) <> 0 OR extract(month FROM reset) <> 0 THEN
+        reset := interval '0';
+    END IF;
     local := date_trunc(unit, (p_at AT TIME ZONE zone) - reset) + reset;
     starts := local AT TIME ZONE zone;
     ends := (local + span) AT TIME ZONE zone;
@@ -32,7 +36,7 @@ BEGIN
         starts := ends;
         ends := (local + span + span) AT TIME ZONE zone;
     END IF;
-EXCEPTION WHEN invalid_parameter_value OR invalid_datetime_format OR datetime_field_overflow THEN
+EXCEPTION WHEN data_exception THEN
     -- A zone or a time that nobody can read must not stop an account; its day is then UTC's.
     local := date_trunc(unit, p_at AT TIME ZONE 'UTC');
     starts := local AT TIME ZONE 'UTC';
@@ -103,15 +107,43 @@ END $$;
 -- only if that is the one loss that reached its limit: then a new day may end it.
 CREATE OR REPLACE FUNCTION desk.halt_for_loss(p_account uuid, p_why text) RETURNS void
 LANGUAGE plpgsql AS $$
+DECLARE
+    reached text;
 BEGIN
-    UPDATE accounts a SET status = 'risk_halt' WHERE a.account_id = p_account AND a.status = 'active';
-    IF NOT FOUND OR EXISTS (SELECT FROM trading_halts h WHERE h.scope = 'account' AND h.account_id = p_account AND h.cleared_at IS NULL) THEN
+    PERFORM FROM accounts a WHERE a.account_id = p_account AND a.status IN ('active', 'risk_halt') FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
         RETURN;
     END IF;
-    INSERT INTO trading_halts (scope, account_id, scope_identifier, mode, reason, set_by, cause)
-    VALUES ('account', p_account, p_account::text, 'reduce_only', p_why, session_user,
-            CASE WHEN desk.losses_in_breach(p_account) = '{max_daily_loss}' THEN 'max_daily_loss' ELSE 'loss' END);
+    UPDATE accounts a SET status = 'risk_halt' WHERE a.account_id = p_account AND a.status = 'active';
+    reached := CASE WHEN desk.losses_in_breach(p_account) = '{max_daily_loss}' THEN 'max_daily_loss' ELSE 'loss' END;
+    -- What a second loss has reached, no new day ends: also when that loss is smaller again by then.
+    UPDATE trading_halts h SET cause = CASE WHEN reached = 'loss' THEN reached ELSE h.cause END
+     WHERE h.scope = 'account' AND h.account_id = p_account AND h.cleared_at IS NULL AND h.cause IS NOT NULL;
+    IF NOT FOUND THEN
+        -- Beside that of a person, which ends for reasons of its own.
+        INSERT INTO trading_halts (scope, account_id, scope_identifier, mode, reason, set_by, cause)
+        VALUES ('account', p_account, p_account::text, 'reduce_only', p_why, session_user, reached);
+    END IF;
 END $$;
+
+-- What a rule does to a halt is a line of the audit, like what a person does to it. Written as the
+-- transaction ends: until then it may have to wait for other rows, and whoever holds those may wait for
+-- the head of the audit.
+CREATE OR REPLACE FUNCTION desk.audit_rule() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
+BEGIN
+    PERFORM desk.audit(CASE TG_OP WHEN 'INSERT' THEN 'halt' ELSE 'resume' END, NULL,
+        desk.accepted(NEW.halt_id, CASE TG_OP WHEN 'INSERT' THEN NEW.reason ELSE NEW.clear_reason END),
+        jsonb_build_object('account_id', NEW.account_id, 'cause', NEW.cause, 'mode', NEW.mode,
+            'message', CASE TG_OP WHEN 'INSERT' THEN NEW.reason ELSE NEW.clear_reason END));
+    RETURN NULL;
+END $$;
+DROP TRIGGER IF EXISTS tr_audit_rule_halts ON trading_halts;
+CREATE CONSTRAINT TRIGGER tr_audit_rule_halts AFTER INSERT ON trading_halts DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.cause IS NOT NULL) EXECUTE FUNCTION desk.audit_rule();
+DROP TRIGGER IF EXISTS tr_audit_rule_resumes ON trading_halts;
+CREATE CONSTRAINT TRIGGER tr_audit_rule_resumes AFTER UPDATE ON trading_halts DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (OLD.cleared_at IS NULL AND NEW.clear_reason = 'a new trading day began') EXECUTE FUNCTION desk.audit_rule();
 
 -- Ends the halt that the day's loss set, where the account's rules say that a new day clears it. A
 -- balance below zero, another loss or a person still keep the account halted.
@@ -229,14 +261,15 @@ END $$;
 CREATE OR REPLACE FUNCTION desk.roll_days() RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    free uuid[];
+    free   uuid[];
+    now_at timestamptz := clock_timestamp();
 BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtextextended('tmt:roll', 0)) THEN
         RETURN 0;
     END IF;
     SELECT array_agg(a.account_id) INTO free
       FROM (SELECT a.account_id FROM accounts a
-             WHERE a.status <> 'closed' AND NOT desk.is_rolled(a.account_id, clock_timestamp())
+             WHERE a.status <> 'closed' AND NOT desk.is_rolled(a.account_id, now_at)
              ORDER BY a.account_id LIMIT 100 FOR NO KEY UPDATE SKIP LOCKED) a;
     RETURN desk.roll(free);
 END $$;
@@ -266,7 +299,9 @@ END $$;
 CREATE OR REPLACE FUNCTION desk.mark_to_market() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    free uuid[];
+    free   uuid[];
+    -- Not asked for in each row: what is volatile finds no row by an index.
+    now_at timestamptz := clock_timestamp();
 BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtextextended('tmt:mark', 0)) THEN
         RETURN;
@@ -277,9 +312,10 @@ BEGIN
              ORDER BY a.account_id FOR NO KEY UPDATE SKIP LOCKED) a;
     -- A hundred new days at a time; whose day has not begun is marked when it has.
     PERFORM desk.roll(ARRAY(SELECT f FROM unnest(free) f, accounts a
-                             WHERE a.account_id = f AND a.status <> 'closed' AND NOT desk.is_rolled(f, clock_timestamp()) LIMIT 100));
+                             WHERE a.account_id = f AND a.status <> 'closed' AND NOT desk.is_rolled(f, now_at) LIMIT 100));
+    now_at := clock_timestamp();
     SELECT array_agg(f) INTO free FROM unnest(free) f, accounts a
-     WHERE a.account_id = f AND (a.status = 'closed' OR desk.is_rolled(f, clock_timestamp()));
+     WHERE a.account_id = f AND (a.status = 'closed' OR desk.is_rolled(f, now_at));
 
     WITH rates AS MATERIALIZED (
         SELECT i.instrument, a.base_currency, q.bid, q.ask, i.contract_size * desk.convert(i.quote_currency, a.base_currency) AS factor,
@@ -289,13 +325,10 @@ BEGIN
           JOIN instruments i USING (instrument), desk.quote(i.instrument) q
     ), days AS MATERIALIZED (
         SELECT m.account_id, max(m.period_start) AS starts FROM performance_metrics m
-         WHERE m.account_id = ANY (free) AND m.period_type = 'daily' AND m.period_end > clock_timestamp()
+         WHERE m.account_id = ANY (free) AND m.period_type = 'daily' AND m.period_end > now_at
          GROUP BY m.account_id
     ), marked AS (
-        SELECT p.position_id, m.price, v.pnl, v.margin, coalesce(d.starts, p.day_started_at) AS starts,
-               -- What the day began with is what was known just before its first mark.
-               CASE WHEN d.starts IS NULL OR p.day_started_at = d.starts THEN p.day_base WHEN p.opened_at >= d.starts THEN 0
-                    ELSE coalesce(p.realized_pnl, 0) + coalesce(p.unrealized_pnl, 0) END AS day_base
+        SELECT p.position_id, m.price, v.pnl, v.margin, coalesce(d.starts, p.day_started_at) AS starts, b.day_base
           FROM positions p
           JOIN accounts a USING (account_id)
           LEFT JOIN days d USING (account_id)
@@ -303,12 +336,15 @@ BEGIN
                -- As the column will hold it, which is what P&L has to agree with.
                LATERAL (SELECT round(CASE p.position_type WHEN 'LONG' THEN r.bid ELSE r.ask END, scale(p.average_entry_price)) AS price,
                                CASE p.position_type WHEN 'LONG' THEN 1 ELSE -1 END AS direction) m,
+               -- What the day began with is what was known just before its first mark.
+               LATERAL (SELECT CASE WHEN d.starts IS NULL OR p.day_started_at = d.starts THEN p.day_base WHEN p.opened_at >= d.starts THEN 0
+                                    ELSE coalesce(p.realized_pnl, 0) + coalesce(p.unrealized_pnl, 0) END AS day_base) b,
                LATERAL (SELECT round(m.direction * (m.price * p.total_size - coalesce(p.cost, p.average_entry_price * p.total_size))
                                      * r.factor, scale(a.current_balance)) AS pnl,
                                round(m.price * p.total_size * r.factor * r.margin_rate, scale(a.current_balance)) AS margin) v
          WHERE p.status IN ('open', 'closing')
            -- One figure that no column can hold must not stop the marks of all others.
-           AND abs(v.pnl) < 9999999999 AND v.margin < 9999999999999 AND m.price > 0 AND m.price < 99999
+           AND abs(v.pnl) < 9999999999 AND abs(coalesce(p.realized_pnl, 0) + v.pnl - b.day_base) < 9999999999 AND v.margin < 9999999999999 AND m.price > 0 AND m.price < 99999
            AND (p.current_price, p.unrealized_pnl, p.margin_used, p.day_started_at)
                IS DISTINCT FROM (m.price, v.pnl, v.margin, coalesce(d.starts, p.day_started_at))
     )
@@ -324,6 +360,7 @@ BEGIN
            available_balance = a.current_balance + v.unrealized - v.margin
       FROM desk.book_value(free) v
      WHERE a.account_id = v.account_id
+       AND greatest(abs(a.current_balance + v.unrealized), v.margin, abs(a.current_balance + v.unrealized - v.margin)) < 10000000000000
        AND (a.equity, a.margin_used, a.available_balance)
            IS DISTINCT FROM (a.current_balance + v.unrealized, v.margin, a.current_balance + v.unrealized - v.margin);
 
@@ -331,7 +368,7 @@ BEGIN
     UPDATE performance_metrics m
        SET peak_equity = greatest(m.peak_equity, a.equity), min_equity = least(m.min_equity, a.equity)
       FROM accounts a
-     WHERE a.account_id = ANY (free) AND m.account_id = a.account_id AND m.period_end > clock_timestamp()
+     WHERE a.account_id = ANY (free) AND m.account_id = a.account_id AND m.period_end > now_at
        AND m.period_type IN ('daily', 'weekly', 'monthly') AND (a.equity > m.peak_equity OR a.equity < m.min_equity);
 END $$;
 

@@ -94,6 +94,9 @@ BEGIN
         END IF;
         RETURN desk.settle(p_key, 'place_trade', desk.refused(rejected.code, rejected.message, rejected.measured,
             rejected.allowed, rejected.unit, rejected.limit_id, jsonb_build_object('checks', notable)), payload);
+    ELSIF num_nonnulls(p_stop, p_target) > num_nonnulls(desk.finite(p_stop), desk.finite(p_target)) THEN
+        -- Which must not read as none: the order would have no stop.
+        RETURN desk.settle(p_key, 'place_trade', desk.refused('PRICE_NOT_A_TICK', 'The stop or the target is not a number.'), payload);
     ELSIF cardinality(confirms) > 0 AND reason IS NULL THEN
         RETURN desk.settle(p_key, 'place_trade', desk.refused('CONFIRM_REQUIRED',
             format('%s Give a reason to send it all the same.', notable -> 0 ->> 'message'),
@@ -106,6 +109,10 @@ BEGIN
     END IF;
     IF o.fx IS NULL AND o.closing > 0 THEN
         SELECT c.rate INTO o.fx FROM positions p, desk.closing_rate(p) c WHERE p.position_id = o.position_id;
+    END IF;
+    IF o.fx IS NULL THEN
+        RETURN desk.settle(p_key, 'place_trade', desk.refused('NO_CONVERSION_RATE', format('Nobody ever stored a rate that turns %s into %s: '
+            'store one in fx_rates.', o.instrument, btrim(o.currency)), p_subject => o.position_id), payload);
     END IF;
     -- What follows is booked whole or not at all: an amount that no column can hold and an id that
     -- another program has used already are answers, not errors.

@@ -29,6 +29,8 @@ mod flattening;
 mod forging;
 #[path = "rulebook/limits.rs"]
 mod limits;
+#[path = "rulebook/mending.rs"]
+mod mending;
 #[path = "rulebook/netting.rs"]
 mod netting;
 #[path = "rulebook/oversight.rs"]

@@ -183,7 +183,9 @@ async fn closing_is_possible_under_every_halt_status_limit_and_without_any_price
         close(&trader, position, piece, None).await.accepted();
     }
     book.run("UPDATE fx_rates SET as_of = now() - interval '1 day'").await;
-    close(&trader, position, piece, Some(dec!(1.3))).await.accepted();
+    verb(&trader, "close_position", &format!("'{position}', 10000, 1.3, 'as the broker says'"))
+        .await
+        .accepted();
     book.run("DELETE FROM fx_rates; DELETE FROM instruments WHERE instrument = 'EUR_USD'").await;
     close(&trader, position, piece, None).await.refused("PRICE_UNKNOWN");
     close(&trader, position, piece, Some(dec!(1.2))).await.accepted();

@@ -78,10 +78,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     24 "0024" "exact_cost" Once,
     25 "0025" "placing" Once,
     26 "0026" "new_period" Once,
+    27 "0027" "mending" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 26;
+pub const LATEST: i32 = 27;
 
 #[cfg(test)]
 mod tests {
