@@ -285,6 +285,7 @@ async fn job_control_gives_the_terminal_back_and_takes_it_again() {
 
     console.send("\u{1a}");
     console.wait_for("the shell's screen", |screen| !screen.contains("Accounts"));
+    console.wait_until_stopped();
     console.assert_restored();
     console.signal(Signal::CONT);
     console.wait_for("live panes again", is_live);

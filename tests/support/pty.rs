@@ -149,6 +149,13 @@ impl Pty {
         rustix::process::kill_process(self.pid(), signal).unwrap();
     }
 
+    /// Waits until the process is stopped, as by Ctrl-Z: what it writes last is not what it does last.
+    pub(crate) fn wait_until_stopped(&self) {
+        use rustix::process::{WaitOptions, waitpid};
+        let (_, status) = waitpid(Some(self.pid()), WaitOptions::UNTRACED).unwrap().unwrap();
+        assert!(status.stopped(), "the program ended instead: {status:?}");
+    }
+
     /// Gives the terminal another size.
     pub(crate) fn resize(&self, columns: u16, rows: u16) {
         self.seen.0.lock().unwrap().screen.screen_mut().set_size(cells(rows), cells(columns));
