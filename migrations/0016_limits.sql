@@ -171,6 +171,7 @@ BEGIN
         ALTER TYPE desk.order_draft ADD ATTRIBUTE day_balance numeric;
         ALTER TYPE desk.order_draft ADD ATTRIBUTE peak_balance numeric;
         ALTER TYPE desk.order_draft ADD ATTRIBUTE peak_equity numeric;
+        ALTER TYPE desk.order_draft ADD ATTRIBUTE held_stop numeric;    -- of the position that the order would add to
         ALTER TYPE desk.order_draft ADD ATTRIBUTE spread numeric;       -- none where only a mid is known
         -- What a limit came to. In the unit named; `fault` says why there is no number.
         CREATE TYPE desk.limit_measure AS (
@@ -210,7 +211,7 @@ BEGIN
            i.instrument, i.asset_class, i.base_currency, i.quote_currency, i.contract_size, i.size_step, i.min_size,
            i.max_size, i.tick_size, i.pip_size, i.margin_rate, i.is_tradable, i.trading_hours,
            coalesce(r.bid, r.rate), coalesce(r.ask, r.rate), r.rate, r.as_of, r.ask - r.bid,
-           coalesce(b.net, 0), coalesce(desk.stop_risk(p), 0), p.position_id,
+           coalesce(b.net, 0), coalesce(desk.stop_risk(p), 0), p.stop_loss, p.position_id,
            CASE WHEN a.metadata ->> 'position_mode' = 'hedging' THEN 0 ELSE coalesce(desk.signed_size(p), 0) END,
            d.period_start, d.start_equity, d.start_balance, d.account_id IS NOT NULL
       INTO o.account_id, o.account_name, o.status, o.currency, o.portfolio, o.balance,
@@ -218,7 +219,7 @@ BEGIN
            o.risk_day, o.risk_rules, o.hedging, commission,
            o.instrument, o.asset_class, o.base_currency, o.quote_currency, o.contract_size, o.size_step, o.min_size,
            o.max_size, o.tick_size, o.pip_size, o.margin_rate, o.is_tradable, o.trading_hours,
-           o.bid, o.ask, o.mid, o.quoted_at, o.spread, o.net, o.held_risk, o.position_id, o.held,
+           o.bid, o.ask, o.mid, o.quoted_at, o.spread, o.net, o.held_risk, o.held_stop, o.position_id, o.held,
            o.day_start, o.day_base, o.day_balance, o.day_base_known
       FROM accounts a
       LEFT JOIN instruments i ON i.instrument = desk.canonical_instrument(p_instrument)
@@ -681,7 +682,9 @@ BEGIN
                coalesce(j.is_loss AND j.after_ + coalesce(o.risk * j.rate, 0) >= j.allowed_, false) AND j.fault_ IS NULL AS over_at_stop
           FROM judged j
     )
-    SELECT array_agg(ROW(s.limit_id, s.named, s.limit_scope, (s.n).before * s.rate, s.after_,
+    SELECT array_agg(ROW(s.limit_id, s.named, s.limit_scope, (s.n).before * s.rate,
+                         -- What a loss would be at the stop; breached is what is lost already.
+                         CASE WHEN s.is_loss AND NOT p_live THEN s.after_ + coalesce(o.risk * s.rate, 0) ELSE s.after_ END,
                          CASE WHEN s.fault_ IS NULL THEN s.allowed_ ELSE s.limit_value END,
                          CASE WHEN s.fault_ IS NULL THEN desk.warning_level(s.allowed_, s.allowed_ * s.warning_threshold / s.limit_value, s.is_minimum) END,
                          CASE WHEN s.fault_ IS NULL AND s.is_money AND s.money IS NULL THEN o.currency ELSE s.limit_unit END,

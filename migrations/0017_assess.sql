@@ -144,6 +144,12 @@ BEGIN
         lines := lines || desk.line('TARGET_WRONG_SIDE', 'reject', format('The target of a %s must be %s its price.', o.side,
             CASE o.side WHEN 'BUY' THEN 'above' ELSE 'below' END), NULL, o.target, o.price, 'price');
     END IF;
+    -- One stop for all of a position: the tighter one.
+    IF o.is_preview AND o.held * o.direction > 0 AND o.held_stop <> o.stop THEN
+        lines := lines || desk.line('POSITION_STOP', 'info', format('The whole position has one stop, the tighter one: %s.', desk.price_text(
+            CASE o.direction WHEN 1 THEN greatest(o.stop, o.held_stop) ELSE least(o.stop, o.held_stop) END, o.tick_size)),
+            o.held_stop, CASE o.direction WHEN 1 THEN greatest(o.stop, o.held_stop) ELSE least(o.stop, o.held_stop) END, NULL, 'price');
+    END IF;
     IF o.stop <> o.price AND o.target IS NOT NULL THEN
         reward_to_risk := abs(o.target - o.price) / abs(o.price - o.stop);
         IF round(reward_to_risk, 2) >= 100 THEN
@@ -243,11 +249,11 @@ BEGIN
         WHEN m.breach THEN desk.line(upper(m.limit_type), 'reject', format('%s %s %s; the %s %s is %s.', what,
             CASE WHEN m.is_loss OR m.limit_type IN ('max_spread', 'max_price_age', 'max_order_size', 'max_order_value', 'price_collar', 'min_stop_distance',
                  'max_stop_distance', 'min_risk_reward', 'max_risk_per_trade') THEN 'is' ELSE 'would be' END,
-            desk.measured_text(m.after, m.unit), m.scope, CASE WHEN m.is_minimum THEN 'minimum' ELSE 'limit' END, desk.measured_text(m.allowed, m.unit)),
+            desk.measured_text(CASE WHEN m.is_loss THEN m.before ELSE m.after END, m.unit), m.scope, CASE WHEN m.is_minimum THEN 'minimum' ELSE 'limit' END, desk.measured_text(m.allowed, m.unit)),
             m.before, m.after, m.allowed, m.unit, m.limit_id)
         WHEN m.over_at_stop THEN desk.line(upper(m.limit_type), 'confirm', format('%s is %s of %s; with this trade at its stop the limit would be reached.',
-            what, desk.measured_text(m.after, m.unit), desk.measured_text(m.allowed, m.unit)), m.before, m.after, m.allowed, m.unit, m.limit_id)
-        ELSE desk.line(upper(m.limit_type), 'info', format('%s %s of %s%s', what, desk.measured_text(m.after, m.unit), desk.measured_text(m.allowed, m.unit),
+            what, desk.measured_text(m.before, m.unit), desk.measured_text(m.allowed, m.unit)), m.before, m.after, m.allowed, m.unit, m.limit_id)
+        ELSE desk.line(upper(m.limit_type), 'info', format('%s %s of %s%s', what, desk.measured_text(CASE WHEN m.is_loss THEN m.before ELSE m.after END, m.unit), desk.measured_text(m.allowed, m.unit),
             CASE WHEN (NOT m.is_minimum AND m.after >= m.warned) OR (m.is_minimum AND m.after <= m.warned) THEN ': past its warning.' ELSE '.' END),
             m.before, m.after, m.allowed, m.unit, m.limit_id)
     END;

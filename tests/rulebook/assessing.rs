@@ -466,7 +466,10 @@ async fn a_loss_limit_refuses_when_reached_and_asks_before() {
     book.run("UPDATE accounts SET equity = 99005").await;
     let asked = assess(&trader, &buy(dec!(1000))).await;
     let limit = asked.iter().find(|l| l.severity == "confirm").unwrap();
-    assert_eq!((limit.code.as_str(), limit.measured), ("MAX_DAILY_LOSS", Some(dec!(995))));
+    assert_eq!(
+        (limit.code.as_str(), limit.before, limit.measured),
+        ("MAX_DAILY_LOSS", Some(dec!(995)), Some(dec!(1000)))
+    );
     book.run("UPDATE accounts SET equity = 99005.01").await;
     assert_eq!(in_the_way(&assess(&trader, &buy(dec!(1000))).await), [""; 0]);
     // A limit of the account that is no limit stops new risk until somebody corrects it.

@@ -576,7 +576,10 @@ async fn whoever_would_be_in_breach_under_another_value_is_named() {
 async fn more_risk_finds_no_way_around_a_limit() {
     let (book, trader) = long().await;
     book.set("duplicate_window_seconds", "0").await;
-    // Adding with a wider stop does not widen what is held.
+    // Adding with a wider stop does not widen what is held, and the ticket says so.
+    let lines = assess(&trader, &Order { stop: Some(dec!(1.05)), ..sized(1000) }).await;
+    let line = lines.iter().find(|l| l.code == "POSITION_STOP").unwrap();
+    assert_eq!(line.message, "The whole position has one stop, the tighter one: 1.09500.");
     place(&trader, &Order { stop: Some(dec!(1.05)), ..sized(1000) }).await.accepted();
     assert_eq!(book.text("SELECT stop_loss FROM positions").await, "1.09500");
     // A new stop is judged by what an order with it would be.

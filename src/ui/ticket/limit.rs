@@ -130,6 +130,8 @@ fn change(
         let text = "type the new limit to see what it changes";
         return popup::paragraph(text, width, theme.style(Ink::Quiet));
     };
+    // A warning that nobody types stays, as far as it lies below the new limit.
+    let warning = warning.or(row.warning.filter(|kept| *kept <= new));
     let then = Limit { value: new, warning, ..row.clone() };
     let measured = model.measure(row);
     let mut lines = vec![bar("Then", measured, &then, theme)];
