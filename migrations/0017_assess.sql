@@ -178,8 +178,8 @@ BEGIN
     IF o.mid IS NULL THEN
         lines := lines || desk.line('PRICE_UNKNOWN', bad, format('There is no price for %s.', o.instrument));
     ELSE
-        -- A quote of the future is no quote of now either.
-        IF abs(age) > allowed THEN
+        -- Clocks differ, and a simulated one hurries; but a quote of tomorrow is no quote of now either.
+        IF age > allowed OR age < -3600 THEN
             lines := lines || desk.line('PRICE_STALE', bad, format('The last price of %s is %s s old.', o.instrument, round(age, 1)), NULL, age, allowed, 'seconds');
         ELSIF o.is_preview THEN
             lines := lines || desk.line('PRICE_AGE', 'info', format('The last price is %s s old.', round(age, 1)), NULL, age, allowed, 'seconds');
@@ -220,7 +220,7 @@ BEGIN
     ELSIF o.fx_at <> 'infinity' THEN
         age := extract(epoch FROM o.at - o.fx_at);
         allowed := (o.settings ->> 'conversion_max_age_seconds')::numeric;
-        IF abs(age) > allowed THEN
+        IF age > allowed OR age < -3600 THEN
             lines := lines || desk.line('CONVERSION_RATE_STALE', bad, format('The rate from %s to %s is %s s old.', o.quote_currency, o.currency,
                 round(age, 1)), NULL, age, allowed, 'seconds');
         END IF;

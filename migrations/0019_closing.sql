@@ -97,12 +97,12 @@ BEGIN
     age := extract(epoch FROM clock_timestamp() - quote.as_of);
     off := abs(price / quote.mid - 1) * 100;
     -- A quote of the future is no quote of now either.
-    confirms := array_remove(ARRAY[CASE WHEN off > collar THEN 'PRICE_COLLAR' END, CASE WHEN abs(age) > max_age THEN 'PRICE_STALE' END], NULL);
+    confirms := array_remove(ARRAY[CASE WHEN off > collar THEN 'PRICE_COLLAR' END, CASE WHEN (age > max_age OR age < -3600) THEN 'PRICE_STALE' END], NULL);
     IF reason IS NULL AND p_price IS NOT NULL AND confirms <> '{}' THEN
         answer := CASE WHEN off > collar
             THEN desk.refused('CONFIRM_REQUIRED', format('%s is %s %% away from %s at %s%s. Give a reason to close there all the same.',
-                desk.price_text(price, tick), round(off, 2), CASE WHEN abs(age) > max_age THEN 'the last quote' ELSE 'the market' END,
-                desk.price_text(quote.mid, tick), CASE WHEN abs(age) > max_age THEN format(', which is %s s old', round(age, 1)) ELSE '' END),
+                desk.price_text(price, tick), round(off, 2), CASE WHEN (age > max_age OR age < -3600) THEN 'the last quote' ELSE 'the market' END,
+                desk.price_text(quote.mid, tick), CASE WHEN (age > max_age OR age < -3600) THEN format(', which is %s s old', round(age, 1)) ELSE '' END),
                 off, collar, 'percentage', p_position)
             ELSE desk.refused('CONFIRM_REQUIRED', format('The last quote of %s is %s s old. Give a reason to close at %s all the same.',
                 held.instrument, round(age, 1), desk.price_text(price, tick)), age, max_age, 'seconds', p_position) END;
