@@ -524,10 +524,13 @@ async fn one_person_is_one_pair_of_eyes_however_the_name_is_spelled() {
     let spellings =
         [format!("{}_ANN", name.to_uppercase()), format!("{name}_ann "), format!(" {name}_Ann")];
     for spelling in &spellings {
-        cast.book
-            .run(&format!("CREATE ROLE \"{spelling}\" LOGIN PASSWORD 'unused' IN ROLE tmt_admin"))
-            .await;
         let config = cast.book.database.config_as(spelling);
+        let password = String::from_utf8_lossy(config.get_password().unwrap_or(b"unused"));
+        cast.book
+            .run(&format!(
+                "CREATE ROLE \"{spelling}\" LOGIN PASSWORD '{password}' IN ROLE tmt_admin"
+            ))
+            .await;
         let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
         let connection = tokio::spawn(connection);
         verb(&client, "approve_limit", &approve).await.refused("FOUR_EYES_SAME_PERSON");
