@@ -3,7 +3,7 @@
 SET LOCAL ROLE tmt_owner;
 
 -- Made anew below, with lists in place of sets: a set of rows costs ten times as much to hand on.
-DROP FUNCTION IF EXISTS desk.check_person(desk.order_draft), desk.check_standing(desk.order_draft),
+DROP FUNCTION IF EXISTS desk.assess(desk.order_draft), desk.check_person(desk.order_draft), desk.check_standing(desk.order_draft),
     desk.check_instrument(desk.order_draft), desk.check_shape(desk.order_draft), desk.check_market(desk.order_draft),
     desk.check_duplicate(desk.order_draft), desk.check_conversion(desk.order_draft), desk.check_trade_risk(desk.order_draft),
     desk.check_limits(desk.order_draft), desk.check_margin(desk.order_draft), desk.check_loss(desk.order_draft),
@@ -455,12 +455,6 @@ BEGIN
         lines := lines || desk.judge_signal(o);
     END IF;
     RETURN lines;
-END $$;
-
-CREATE OR REPLACE FUNCTION desk.assess(o desk.order_draft) RETURNS SETOF desk.check_result
-LANGUAGE plpgsql STABLE AS $$
-BEGIN
-    RETURN QUERY SELECT * FROM unnest(desk.checks(o));
 END $$;
 
 -- What desk.place_trade would say to this order now. Anything that is not typed yet is NULL.

@@ -6,6 +6,10 @@
 -- session learns the columns with its first booking: after one was widened, connect again.
 SET LOCAL ROLE tmt_owner;
 
+-- desk.book_opening and desk.book_closing take their place.
+DROP FUNCTION IF EXISTS desk.book_open(uuid, desk.order_draft, text, timestamptz),
+    desk.book_close(uuid, positions, numeric, numeric, numeric, text, timestamptz);
+
 -- ---- fills ------------------------------------------------------------------------------------
 
 -- The order of fills must not depend on a clock that can be set back. What the balance was after a fill

@@ -115,7 +115,7 @@ BEGIN
             'store one in fx_rates.', held.instrument, account.base_currency), p_subject => p_position), payload);
     END IF;
 
-    PERFORM desk.roll_day(ARRAY[held.account_id]);
+    PERFORM desk.roll(ARRAY[held.account_id]);
     BEGIN
         booked := desk.book_fill(p_key, held.account_id, held.instrument, CASE held.position_type WHEN 'LONG' THEN 'SELL' ELSE 'BUY' END,
             size, price, rate.rate, NULL, 0, NULL, NULL, NULL, coalesce(reason, 'manual'), clock_timestamp(), p_position);
@@ -147,7 +147,7 @@ DECLARE
     closed jsonb := '[]';
     kept   jsonb := '[]';
 BEGIN
-    PERFORM desk.roll_day(ARRAY[p_account]);
+    PERFORM desk.roll(ARRAY[p_account]);
     FOR held IN
         SELECT * FROM positions p
          WHERE p.account_id = p_account AND p.status IN ('open', 'closing') AND (p_instrument IS NULL OR p.instrument = p_instrument)

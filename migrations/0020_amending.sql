@@ -183,7 +183,7 @@ BEGIN
         RETURN desk.settle(p_key, 'charge', answer, payload);
     END IF;
 
-    PERFORM desk.roll_day(ARRAY[held.account_id]);
+    PERFORM desk.roll(ARRAY[held.account_id]);
     BEGIN
         fill.commission := CASE kind WHEN 'commission' THEN amount ELSE 0 END;
         fill.swap_fee := CASE kind WHEN 'swap' THEN amount ELSE 0 END;

@@ -248,12 +248,8 @@ BEGIN
     RETURN written;
 END $$;
 
--- As desk.roll, for whoever needs no number.
-CREATE OR REPLACE FUNCTION desk.roll_day(p_accounts uuid[]) RETURNS void
-LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM desk.roll(p_accounts);
-END $$;
+-- desk.roll takes its place, and says how many rows it wrote.
+DROP FUNCTION IF EXISTS desk.roll_day(uuid[]);
 
 -- Rolls accounts whose day is over, a hundred at a time, so that none of them is held for long: call it
 -- until it answers 0. Any number of programs may call it at any time. An account that somebody is trading

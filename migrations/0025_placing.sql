@@ -105,7 +105,7 @@ BEGIN
 
     booked_at := clock_timestamp();
     IF NOT coalesce(o.day_base_known, false) THEN
-        PERFORM desk.roll_day(ARRAY[p_account]);
+        PERFORM desk.roll(ARRAY[p_account]);
     END IF;
     IF o.fx IS NULL AND o.closing > 0 THEN
         SELECT c.rate INTO o.fx FROM positions p, desk.closing_rate(p) c WHERE p.position_id = o.position_id;

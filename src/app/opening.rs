@@ -4,7 +4,7 @@ pub(super) mod halt;
 pub(super) mod holding;
 pub(super) mod limit;
 
-use rust_decimal::{Decimal, RoundingStrategy};
+use rust_decimal::Decimal;
 
 use super::draft::{self, chosen_account, chosen_instrument};
 use super::effect::Effect;
@@ -17,6 +17,7 @@ use crate::domain::ids::{AccountId, ClientKey, EventId, InstrumentId, SignalId};
 use crate::domain::instrument::Instrument;
 use crate::domain::money::exact;
 use crate::domain::request::Verb;
+use crate::domain::rounding::floor_step;
 use crate::domain::sizing::{self, Cap, Wish};
 use crate::domain::trade::Side;
 use crate::domain::utilisation::Intent;
@@ -219,7 +220,7 @@ pub(super) fn risk_size(model: &Model, ticket: &mut Ticket) -> Result<String, De
             "Size {}: {} allows no more; {share} % of equity would be {}.",
             exact(sized.size),
             cap.words(),
-            exact(sized.raw.round_dp_with_strategy(0, RoundingStrategy::ToZero))
+            exact(floor_step(sized.raw, instrument.size_step).unwrap_or(sized.raw))
         ),
     })
 }

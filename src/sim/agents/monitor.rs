@@ -13,6 +13,7 @@ use super::super::dice::Dice;
 use super::super::instruments::SPECS;
 use super::super::run::{Context, Trouble, add};
 use crate::domain::ids::InstrumentId;
+use crate::domain::money::round;
 use crate::store::simulate::Alarm;
 
 /// The agent's name.
@@ -205,7 +206,7 @@ impl Monitor {
         let (event_type, severity, unit, limit, most, sentence, about) = **incident;
         let (account, name) = self.subject(about);
         let percent = Decimal::new(self.dice.between(100, most.saturating_add(100)), 2);
-        let current = limit.checked_mul(percent).map(|value| value.round_dp(2));
+        let current = limit.checked_mul(percent).map(|value| round(value, 2));
         let message = sentence.replace("{}", name);
         let alarm = Alarm {
             account,

@@ -108,6 +108,16 @@ fn facts(
     };
     lines.push(outcome("Stop then", stop, "no stop: the loss has no end"));
     lines.push(outcome("Target", target, "no target"));
+    let is_past = |level: Decimal, mark: Decimal| match held.direction {
+        Direction::Long => level >= mark,
+        Direction::Short => level <= mark,
+    };
+    if stop.zip(mark).is_some_and(|(stop, mark)| is_past(stop, mark)) {
+        let text =
+            "The stop stands beyond the price of now: it would be hit at once, and is refused.";
+        lines.extend(popup::paragraph(text, width, theme.style(Ink::Critical)));
+        return lines;
+    }
     let (text, ink) = match held.protection(stop, trailing) {
         Protection::Same => ("Stop and trailing stay: the risk is the same.", Ink::Quiet),
         Protection::Tightens => {
@@ -116,14 +126,5 @@ fn facts(
         Protection::Widens => ("WIDENS: more is risked than now.", Ink::Warning),
     };
     lines.extend(popup::paragraph(text, width, theme.style(ink)));
-    let is_past = |level: Decimal, mark: Decimal, direction| match direction {
-        Direction::Long => level >= mark,
-        Direction::Short => level <= mark,
-    };
-    if stop.zip(mark).is_some_and(|(stop, mark)| is_past(stop, mark, held.direction)) {
-        let text =
-            "The stop stands beyond the price of now: it would be hit at once, and is refused.";
-        lines.extend(popup::paragraph(text, width, theme.style(Ink::Critical)));
-    }
     lines
 }

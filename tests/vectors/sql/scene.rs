@@ -256,7 +256,7 @@ impl Scene {
                 "SELECT coalesce(jsonb_agg(jsonb_build_object('code', a.code, 'severity', a.severity, 'before', a.before::text,
                             'measured', a.measured::text, 'allowed', a.allowed::text, 'unit', a.unit, 'room', a.room::text,
                             'message', a.message) ORDER BY a.ordinality), '[]')
-                   FROM desk.assess({draft}) WITH ORDINALITY AS a WHERE '{code}' IN ('', a.code)"
+                   FROM unnest(desk.checks({draft})) WITH ORDINALITY AS a WHERE '{code}' IN ('', a.code)"
             ))
             .await?;
         lines.as_array().cloned().ok_or_else(|| "no lines".to_owned())
