@@ -27,6 +27,8 @@ mod dice;
 mod flattening;
 #[path = "rulebook/forging.rs"]
 mod forging;
+#[path = "rulebook/limit_changes.rs"]
+mod limit_changes;
 #[path = "rulebook/limits.rs"]
 mod limits;
 #[path = "rulebook/mending.rs"]
@@ -47,3 +49,5 @@ mod sums;
 mod utilisation;
 #[path = "rulebook/valuing.rs"]
 mod valuing;
+#[path = "rulebook/watching.rs"]
+mod watching;

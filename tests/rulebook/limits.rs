@@ -5,18 +5,18 @@ use rust_decimal::dec;
 
 use crate::book::{ALPHA, BRAVO, Book, Order, assess, buy, in_the_way, place, sell, text, verb};
 
-const LIMIT: &str =
+pub(crate) const LIMIT: &str =
     "account_id, limit_type, limit_scope, scope_identifier, limit_value, limit_unit, parameters";
 
 /// A desk on which alpha is long 10,000 `EUR_USD` at 1.1, 50 pips above its stop.
-async fn long() -> (Book, tokio_postgres::Client) {
+pub(crate) async fn long() -> (Book, tokio_postgres::Client) {
     let book = Book::open().await;
     let trader = book.trader().await;
     place(&trader, &buy(dec!(10000))).await.accepted();
     (book, trader)
 }
 
-fn sized(size: i64) -> Order {
+pub(crate) fn sized(size: i64) -> Order {
     buy(size.into())
 }
 
@@ -367,211 +367,6 @@ async fn losses_of_weeks_months_and_of_several_accounts() {
     }
 }
 
-/// What the watch has raised: severity, type and how often, by age.
-const RAISED: &str = "SELECT string_agg(concat_ws(' ', severity, event_type, occurrence_count, CASE WHEN acknowledged THEN 'owned' ELSE 'free' END), '; ' ORDER BY occurred_at)
-    FROM risk_events WHERE event_source = 'sentinel' AND resolution_time IS NULL";
-
-#[tokio::test]
-async fn the_watch_rings_once_per_step_and_ends_what_is_over() {
-    let (book, _trader) = long().await;
-    let id = book
-        .limit(LIMIT, &format!("'{ALPHA}', 'max_exposure', 'account', NULL, 12500, 'USD', '{{}}'"))
-        .await;
-    let watch = async || book.text("SELECT desk.watch_limits()").await;
-    let state = format!("SELECT state FROM desk.limit_states WHERE limit_key LIKE '{id}:%'");
-    let price = async |mid: &str| {
-        book.run(&format!(
-            "UPDATE fx_rates SET rate = {mid}, bid = {mid}, ask = {mid} WHERE from_currency = 'EUR'"
-        ))
-        .await;
-    };
-    // 11,000 of 12,500 is past 80 %.
-    watch().await;
-    assert_eq!(
-        (book.text(&state).await, book.text(RAISED).await),
-        ("warning".into(), "warning limit_warning 1 free".into())
-    );
-    watch().await;
-    assert_eq!(book.text(RAISED).await, "warning limit_warning 1 free", "nothing moved");
-    book.run("UPDATE risk_events SET acknowledged = true").await;
-    // In breach it is worse than what was acknowledged.
-    price("1.2501").await;
-    watch().await;
-    assert_eq!(
-        (book.text(&state).await, book.text(RAISED).await),
-        ("breach".into(), "critical limit_warning 2 free".into())
-    );
-    // A breach that ends is a warning; it clears only below 10,000 − 5 % of 12,500.
-    for (mid, standing) in [("1.2500", "warning"), ("0.9376", "warning"), ("0.9374", "ok")] {
-        price(mid).await;
-        watch().await;
-        assert_eq!(book.text(&state).await, standing, "{mid}");
-    }
-    assert_ne!(book.text(RAISED).await, "-", "not before it was clear for a minute");
-    book.run("UPDATE desk.limit_states SET since = since - interval '61 s'").await;
-    watch().await;
-    assert_eq!(book.text(RAISED).await, "-");
-    let resolved = "SELECT concat_ws(' ', auto_resolved::text, acknowledged::text) FROM risk_events WHERE event_source = 'sentinel'";
-    assert_eq!(book.text(resolved).await, "true false", "over is not the same as seen");
-}
-
-#[tokio::test]
-async fn a_loss_that_reaches_its_limit_halts_the_account_and_a_close_still_goes_through() {
-    let (book, trader) = long().await;
-    book.run("SELECT desk.roll_days(); UPDATE performance_metrics SET start_equity = 100000").await;
-    book.run("UPDATE accounts SET equity = 95000 WHERE account_name = 'alpha'").await;
-    book.run("SELECT desk.watch_limits()").await;
-    assert_eq!(
-        book.text("SELECT status FROM accounts WHERE account_name = 'alpha'").await,
-        "risk_halt"
-    );
-    assert_eq!(
-        book.text("SELECT concat_ws(' ', scope, mode, cleared_at) FROM trading_halts").await,
-        "account reduce_only"
-    );
-    assert_eq!(book.text(RAISED).await, "emergency limit_breach 1 free");
-    let refused = place(&trader, &sized(1000)).await.refused("TRADING_HALT");
-    assert!(refused.message.contains("5,000.00 USD of 5,000.00 USD"), "{}", refused.message);
-    let position = book.position().await;
-    crate::book::close(&trader, position, None, None).await.accepted();
-    // Bravo goes on.
-    place(&trader, &Order { account: BRAVO.to_owned(), ..sized(1000) }).await.accepted();
-}
-
-#[tokio::test]
-async fn what_nobody_can_judge_is_an_event() {
-    let (book, _trader) = long().await;
-    book.limit(LIMIT, "NULL, 'max_bananas', 'system', NULL, 5, 'USD', '{}'").await;
-    book.limit(LIMIT, "NULL, 'max_exposure', 'system', NULL, 5, 'furlongs', '{}'").await;
-    book.limit(
-        LIMIT,
-        &format!("'{ALPHA}', 'max_loss_per_position', 'account', NULL, 100, 'USD', '{{}}'"),
-    )
-    .await;
-    book.limit(
-        LIMIT,
-        &format!("'{ALPHA}', 'max_consecutive_losses', 'account', NULL, 1, 'count', '{{}}'"),
-    )
-    .await;
-    book.run("SELECT desk.watch_limits(); SELECT desk.watch_limits()").await;
-    assert_eq!(
-        book.text(RAISED).await,
-        "critical limit_not_judged 1 free; critical limit_not_judged 1 free"
-    );
-    book.run("UPDATE positions SET unrealized_pnl = -100, current_price = 1.09").await;
-    book.run("SELECT desk.watch_limits()").await;
-    assert!(book.text(RAISED).await.ends_with("critical limit_breach 1 free"));
-}
-
-#[tokio::test]
-#[expect(clippy::too_many_lines, reason = "a table")]
-async fn limits_come_at_once_and_go_with_two_people() {
-    let (book, trader) = long().await;
-    let (ann, bob) = (book.officer("ann").await, book.officer("bob").await);
-    let refused = |arguments: &'static str, code: &'static str| (arguments, code);
-    for (arguments, code) in [
-        refused(
-            "NULL, 'max_bananas', 'system', NULL, 1, 'USD', NULL, NULL, NULL, NULL",
-            "LIMIT_TYPE_UNKNOWN",
-        ),
-        refused(
-            "NULL, 'max_leverage', 'system', NULL, 1, 'ratio', NULL, NULL, NULL, NULL",
-            "LIMIT_SCOPE_INVALID",
-        ),
-        refused(
-            "NULL, 'max_exposure', 'system', NULL, 1, 'furlongs!', NULL, NULL, NULL, NULL",
-            "LIMIT_UNIT_UNKNOWN",
-        ),
-        refused(
-            "NULL, 'max_exposure', 'system', NULL, 0, 'USD', NULL, NULL, NULL, NULL",
-            "LIMIT_VALUE_INVALID",
-        ),
-        refused(
-            "NULL, 'max_exposure', 'system', NULL, 'NaN', 'USD', NULL, NULL, NULL, NULL",
-            "LIMIT_VALUE_INVALID",
-        ),
-        refused(
-            "NULL, 'max_exposure', 'portfolio', 'minors', 1, 'USD', NULL, NULL, NULL, NULL",
-            "LIMIT_TARGET_UNKNOWN",
-        ),
-        refused(
-            "gen_random_uuid(), 'max_exposure', 'account', NULL, 1, 'USD', NULL, NULL, NULL, NULL",
-            "LIMIT_TARGET_UNKNOWN",
-        ),
-        refused(
-            "NULL, 'max_exposure', 'system', NULL, 1, 'USD', 2, NULL, NULL, NULL",
-            "WARNING_INVALID",
-        ),
-        refused(
-            "NULL, 'min_margin_level', 'account', NULL, 1, 'ratio', 0.5, NULL, NULL, NULL",
-            "WARNING_INVALID",
-        ),
-        refused(
-            "NULL, 'max_exposure', 'system', NULL, 1, 'USD', NULL, '2001-01-01', NULL, NULL",
-            "LIMIT_UNTIL_PAST",
-        ),
-        refused(
-            "NULL, 'trading_hours', 'account', NULL, 1, 'list', NULL, NULL, '{\"hours\": {\"open\": 1}}', NULL",
-            "LIMIT_PARAMETERS_INVALID",
-        ),
-    ] {
-        verb(&ann, "create_limit", arguments).await.refused(code);
-    }
-    let made = verb(
-        &ann,
-        "create_limit",
-        "NULL, 'max_exposure', 'portfolio', 'majors', 12000, 'usd', NULL, NULL, NULL, 'mandate'",
-    )
-    .await
-    .accepted();
-    let id = made.subject.unwrap();
-    assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), ["MAX_EXPOSURE"]);
-
-    let version = format!("(SELECT updated_at FROM risk_limits WHERE limit_id = '{id}')");
-    verb(&ann, "retire_limit", &format!("'{id}', {version}, ' '")).await.refused("REASON_REQUIRED");
-    verb(&ann, "retire_limit", &format!("'{id}', now(), 'x'")).await.refused("LIMIT_CHANGED");
-    let asked =
-        verb(&ann, "retire_limit", &format!("'{id}', {version}, 'mandate ended'")).await.accepted();
-    assert_eq!(asked.code.as_deref(), Some("PENDING_APPROVAL"));
-    let proposal = asked.subject.unwrap();
-    assert_eq!(
-        in_the_way(&assess(&trader, &sized(1000)).await),
-        ["MAX_EXPOSURE"],
-        "it stands until then"
-    );
-    verb(&ann, "approve_limit", &format!("'{proposal}', NULL"))
-        .await
-        .refused("FOUR_EYES_SAME_PERSON");
-    let approved = verb(&bob, "approve_limit", &format!("'{proposal}', NULL")).await.accepted();
-    assert!(approved.message.contains("no limit"), "{}", approved.message);
-    assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), [""; 0]);
-    assert_eq!(book.text("SELECT count(*) FROM risk_limits WHERE is_active").await, "0");
-}
-
-#[tokio::test]
-async fn whoever_would_be_in_breach_under_another_value_is_named() {
-    let (book, trader) = long().await;
-    let every = book.limit(LIMIT, "NULL, 'max_leverage', 'account', NULL, 3, 'ratio', '{}'").await;
-    let impact = |id, value: &str| {
-        format!("SELECT string_agg(concat_ws(' ', account_name, trim_scale(measured), trim_scale(allowed), unit, state), '; ' ORDER BY account_name)
-                   FROM desk.limit_impact('{id}', {value})")
-    };
-    assert_eq!(
-        text(&trader, &impact(every, "NULL")).await,
-        "alpha 0.11 3 ratio ok; bravo 0 3 ratio ok"
-    );
-    assert_eq!(
-        text(&trader, &impact(every, "0.1")).await,
-        "alpha 0.11 0.1 ratio breach; bravo 0 0.1 ratio ok"
-    );
-    let both =
-        book.limit(LIMIT, "NULL, 'max_exposure', 'portfolio', 'majors', 20000, 'USD', '{}'").await;
-    assert_eq!(text(&trader, &impact(both, "12000")).await, "majors 11000 12000 USD warning");
-    // A limit that judges only orders measures nothing between them.
-    let order = book.limit(LIMIT, "NULL, 'max_order_size', 'system', NULL, 5, 'lots', '{}'").await;
-    assert_eq!(text(&trader, &impact(order, "1")).await, "-");
-}
-
 #[tokio::test]
 async fn more_risk_finds_no_way_around_a_limit() {
     let (book, trader) = long().await;
@@ -618,79 +413,33 @@ async fn more_risk_finds_no_way_around_a_limit() {
 }
 
 #[tokio::test]
-async fn a_limit_that_could_never_bind_is_not_taken() {
+async fn the_trades_of_everybody_count_where_an_instrument_is_limited() {
     let (book, trader) = long().await;
-    let ann = book.officer("ann").await;
-    let new = async |arguments: &str| verb(&ann, "create_limit", arguments).await;
-    for (arguments, code) in [
-        (
-            "NULL, 'max_exposure', 'system', NULL, 50, 'percent', NULL, NULL, NULL, NULL",
-            "LIMIT_UNIT_UNKNOWN",
-        ),
-        (
-            "NULL, 'max_daily_loss', 'account', NULL, 50, 'pips', NULL, NULL, NULL, NULL",
-            "LIMIT_UNIT_UNKNOWN",
-        ),
-        (
-            "NULL, 'max_exposure', repeat('x', 99), NULL, 50, 'USD', NULL, NULL, NULL, NULL",
-            "LIMIT_SCOPE_INVALID",
-        ),
-        (
-            r#"NULL, 'restricted_instrument', 'account', NULL, 1, 'list', NULL, NULL, '{"instruments": ["EURO"]}', NULL"#,
-            "LIMIT_PARAMETERS_INVALID",
-        ),
-        (
-            r#"NULL, 'max_correlated_exposure', 'account', NULL, 1, 'USD', NULL, NULL, '{"instruments": []}', NULL"#,
-            "LIMIT_PARAMETERS_INVALID",
-        ),
-        (
-            r#"NULL, 'max_currency_exposure', 'account', NULL, 1, 'USD', NULL, NULL, '{"currency": "gold"}', NULL"#,
-            "LIMIT_PARAMETERS_INVALID",
-        ),
-        (
-            r#"NULL, 'trading_hours', 'account', NULL, 1, 'list', NULL, NULL, '{"hours": {"tz": "Europe/Londn", "open": [["mon 09:00", "fri 17:00"]]}}', NULL"#,
-            "LIMIT_PARAMETERS_INVALID",
-        ),
-        (
-            r#"NULL, 'trading_hours', 'account', NULL, 1, 'list', NULL, NULL, '{"hours": {"open": [["monday 09:00", "fri 17:00"]]}}', NULL"#,
-            "LIMIT_PARAMETERS_INVALID",
-        ),
-        (
-            "NULL, 'max_exposure', 'system', NULL, 1, 'USD', NULL, NULL, '[1]', NULL",
-            "LIMIT_PARAMETERS_INVALID",
-        ),
-    ] {
-        new(arguments).await.refused(code);
-    }
-    // Any spelling of an instrument is that instrument.
-    let made = new(r#"NULL, 'restricted_instrument', 'account', NULL, 1, 'list', NULL, NULL, '{"instruments": ["eur/usd"]}', NULL"#)
-        .await
-        .accepted();
-    assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), ["RESTRICTED_INSTRUMENT"]);
-    let id = made.subject.unwrap();
-    book.run(&format!(r#"UPDATE risk_limits SET parameters = '{{"instruments": ["EURUSD"]}}' WHERE limit_id = '{id}'"#)).await;
-    assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), ["RESTRICTED_INSTRUMENT"]);
-    assert_eq!(
-        book.text("SELECT count(*) FROM desk.limit_impact(gen_random_uuid(), 5)").await,
-        "0"
-    );
-}
-
-#[tokio::test]
-async fn what_rang_for_a_limit_that_was_replaced_is_over() {
-    let (book, _trader) = long().await;
-    let ann = book.officer("ann").await;
-    book.set("four_eyes", "off").await;
-    let id = book
-        .limit(LIMIT, &format!("'{ALPHA}', 'max_exposure', 'account', NULL, 1000, 'USD', '{{}}'"))
+    book.set("duplicate_window_seconds", "0").await;
+    let of_bravo = || Order { account: BRAVO.to_owned(), ..sized(1000) };
+    let other = Order {
+        instrument: "USD_JPY".into(),
+        price: dec!(155),
+        stop: Some(dec!(154)),
+        target: None,
+        ..sized(1000)
+    };
+    let everybody = book
+        .limit(LIMIT, "NULL, 'max_daily_trades', 'instrument', 'EURUSD', 2, 'count', '{}'")
         .await;
-    book.run("SELECT desk.watch_limits()").await;
-    assert_eq!(book.text(RAISED).await, "critical limit_breach 1 free");
-    let version = format!("(SELECT updated_at FROM risk_limits WHERE limit_id = '{id}')");
-    verb(&ann, "propose_limit", &format!("'{id}', {version}, 100000, NULL, NULL, 'room'"))
-        .await
-        .accepted();
-    assert_eq!(book.text(RAISED).await, "-");
-    book.run("SELECT desk.watch_limits()").await;
-    assert_eq!(book.text(RAISED).await, "-");
+    place(&trader, &of_bravo()).await.accepted();
+    let lines = assess(&trader, &of_bravo()).await;
+    assert_eq!(in_the_way(&lines), ["MAX_DAILY_TRADES"]);
+    let line = lines.iter().find(|line| line.code == "MAX_DAILY_TRADES").unwrap();
+    assert_eq!((line.before, line.measured), (Some(dec!(2)), Some(dec!(3))));
+    place(&trader, &sized(2000)).await.refused("MAX_DAILY_TRADES");
+    assert_eq!(in_the_way(&assess(&trader, &other).await), [""; 0]);
+    book.run(&format!(
+        "UPDATE risk_limits SET account_id = '{BRAVO}' WHERE limit_id = '{everybody}'"
+    ))
+    .await;
+    assert_eq!(in_the_way(&assess(&trader, &of_bravo()).await), [""; 0], "bravo alone has one");
+    // What was entered before the account's day began is none of today.
+    book.run(&format!("UPDATE risk_limits SET account_id = NULL WHERE limit_id = '{everybody}'; UPDATE trade_registry SET entry_time = entry_time - interval '2 days' WHERE account_id = '{ALPHA}'")).await;
+    assert_eq!(in_the_way(&assess(&trader, &of_bravo()).await), [""; 0]);
 }

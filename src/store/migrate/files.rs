@@ -79,10 +79,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     25 "0025" "placing" Once,
     26 "0026" "new_period" Once,
     27 "0027" "mending" Once,
+    28 "0028" "watching" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 27;
+pub const LATEST: i32 = 28;
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,172 @@
+//! How limits come, change and go, and whom they would bind.
+
+use crate::book::{Order, assess, in_the_way, place, text, verb};
+use crate::limits::{LIMIT, long, sized};
+
+#[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
+async fn limits_come_at_once_and_go_with_two_people() {
+    let (book, trader) = long().await;
+    let (ann, bob) = (book.officer("ann").await, book.officer("bob").await);
+    let refused = |arguments: &'static str, code: &'static str| (arguments, code);
+    for (arguments, code) in [
+        refused(
+            "NULL, 'max_bananas', 'system', NULL, 1, 'USD', NULL, NULL, NULL, NULL",
+            "LIMIT_TYPE_UNKNOWN",
+        ),
+        refused(
+            "NULL, 'max_leverage', 'system', NULL, 1, 'ratio', NULL, NULL, NULL, NULL",
+            "LIMIT_SCOPE_INVALID",
+        ),
+        refused(
+            "NULL, 'max_exposure', 'system', NULL, 1, 'furlongs!', NULL, NULL, NULL, NULL",
+            "LIMIT_UNIT_UNKNOWN",
+        ),
+        refused(
+            "NULL, 'max_exposure', 'system', NULL, 0, 'USD', NULL, NULL, NULL, NULL",
+            "LIMIT_VALUE_INVALID",
+        ),
+        refused(
+            "NULL, 'max_exposure', 'system', NULL, 'NaN', 'USD', NULL, NULL, NULL, NULL",
+            "LIMIT_VALUE_INVALID",
+        ),
+        refused(
+            "NULL, 'max_exposure', 'portfolio', 'minors', 1, 'USD', NULL, NULL, NULL, NULL",
+            "LIMIT_TARGET_UNKNOWN",
+        ),
+        refused(
+            "gen_random_uuid(), 'max_exposure', 'account', NULL, 1, 'USD', NULL, NULL, NULL, NULL",
+            "LIMIT_TARGET_UNKNOWN",
+        ),
+        refused(
+            "NULL, 'max_exposure', 'system', NULL, 1, 'USD', 2, NULL, NULL, NULL",
+            "WARNING_INVALID",
+        ),
+        refused(
+            "NULL, 'min_margin_level', 'account', NULL, 1, 'ratio', 0.5, NULL, NULL, NULL",
+            "WARNING_INVALID",
+        ),
+        refused(
+            "NULL, 'max_exposure', 'system', NULL, 1, 'USD', NULL, '2001-01-01', NULL, NULL",
+            "LIMIT_UNTIL_PAST",
+        ),
+        refused(
+            "NULL, 'trading_hours', 'account', NULL, 1, 'list', NULL, NULL, '{\"hours\": {\"open\": 1}}', NULL",
+            "LIMIT_PARAMETERS_INVALID",
+        ),
+    ] {
+        verb(&ann, "create_limit", arguments).await.refused(code);
+    }
+    let made = verb(
+        &ann,
+        "create_limit",
+        "NULL, 'max_exposure', 'portfolio', 'majors', 12000, 'usd', NULL, NULL, NULL, 'mandate'",
+    )
+    .await
+    .accepted();
+    let id = made.subject.unwrap();
+    assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), ["MAX_EXPOSURE"]);
+
+    let version = format!("(SELECT updated_at FROM risk_limits WHERE limit_id = '{id}')");
+    verb(&ann, "retire_limit", &format!("'{id}', {version}, ' '")).await.refused("REASON_REQUIRED");
+    verb(&ann, "retire_limit", &format!("'{id}', now(), 'x'")).await.refused("LIMIT_CHANGED");
+    let asked =
+        verb(&ann, "retire_limit", &format!("'{id}', {version}, 'mandate ended'")).await.accepted();
+    assert_eq!(asked.code.as_deref(), Some("PENDING_APPROVAL"));
+    let proposal = asked.subject.unwrap();
+    assert_eq!(
+        in_the_way(&assess(&trader, &sized(1000)).await),
+        ["MAX_EXPOSURE"],
+        "it stands until then"
+    );
+    verb(&ann, "approve_limit", &format!("'{proposal}', NULL"))
+        .await
+        .refused("FOUR_EYES_SAME_PERSON");
+    let approved = verb(&bob, "approve_limit", &format!("'{proposal}', NULL")).await.accepted();
+    assert!(approved.message.contains("no limit"), "{}", approved.message);
+    assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), [""; 0]);
+    assert_eq!(book.text("SELECT count(*) FROM risk_limits WHERE is_active").await, "0");
+}
+
+#[tokio::test]
+async fn whoever_would_be_in_breach_under_another_value_is_named() {
+    let (book, trader) = long().await;
+    let every = book.limit(LIMIT, "NULL, 'max_leverage', 'account', NULL, 3, 'ratio', '{}'").await;
+    let impact = |id, value: &str| {
+        format!("SELECT string_agg(concat_ws(' ', account_name, trim_scale(measured), trim_scale(allowed), unit, state), '; ' ORDER BY account_name)
+                   FROM desk.limit_impact('{id}', {value})")
+    };
+    assert_eq!(
+        text(&trader, &impact(every, "NULL")).await,
+        "alpha 0.11 3 ratio ok; bravo 0 3 ratio ok"
+    );
+    assert_eq!(
+        text(&trader, &impact(every, "0.1")).await,
+        "alpha 0.11 0.1 ratio breach; bravo 0 0.1 ratio ok"
+    );
+    let both =
+        book.limit(LIMIT, "NULL, 'max_exposure', 'portfolio', 'majors', 20000, 'USD', '{}'").await;
+    assert_eq!(text(&trader, &impact(both, "12000")).await, "majors 11000 12000 USD warning");
+    // A limit that judges only orders measures nothing between them.
+    let order = book.limit(LIMIT, "NULL, 'max_order_size', 'system', NULL, 5, 'lots', '{}'").await;
+    assert_eq!(text(&trader, &impact(order, "1")).await, "-");
+}
+
+#[tokio::test]
+async fn a_limit_that_could_never_bind_is_not_taken() {
+    let (book, trader) = long().await;
+    let ann = book.officer("ann").await;
+    let new = async |arguments: &str| verb(&ann, "create_limit", arguments).await;
+    for (arguments, code) in [
+        (
+            "NULL, 'max_exposure', 'system', NULL, 50, 'percent', NULL, NULL, NULL, NULL",
+            "LIMIT_UNIT_UNKNOWN",
+        ),
+        (
+            "NULL, 'max_daily_loss', 'account', NULL, 50, 'pips', NULL, NULL, NULL, NULL",
+            "LIMIT_UNIT_UNKNOWN",
+        ),
+        (
+            "NULL, 'max_exposure', repeat('x', 99), NULL, 50, 'USD', NULL, NULL, NULL, NULL",
+            "LIMIT_SCOPE_INVALID",
+        ),
+        (
+            r#"NULL, 'restricted_instrument', 'account', NULL, 1, 'list', NULL, NULL, '{"instruments": ["EURO"]}', NULL"#,
+            "LIMIT_PARAMETERS_INVALID",
+        ),
+        (
+            r#"NULL, 'max_correlated_exposure', 'account', NULL, 1, 'USD', NULL, NULL, '{"instruments": []}', NULL"#,
+            "LIMIT_PARAMETERS_INVALID",
+        ),
+        (
+            r#"NULL, 'max_currency_exposure', 'account', NULL, 1, 'USD', NULL, NULL, '{"currency": "gold"}', NULL"#,
+            "LIMIT_PARAMETERS_INVALID",
+        ),
+        (
+            r#"NULL, 'trading_hours', 'account', NULL, 1, 'list', NULL, NULL, '{"hours": {"tz": "Europe/Londn", "open": [["mon 09:00", "fri 17:00"]]}}', NULL"#,
+            "LIMIT_PARAMETERS_INVALID",
+        ),
+        (
+            r#"NULL, 'trading_hours', 'account', NULL, 1, 'list', NULL, NULL, '{"hours": {"open": [["monday 09:00", "fri 17:00"]]}}', NULL"#,
+            "LIMIT_PARAMETERS_INVALID",
+        ),
+        (
+            "NULL, 'max_exposure', 'system', NULL, 1, 'USD', NULL, NULL, '[1]', NULL",
+            "LIMIT_PARAMETERS_INVALID",
+        ),
+    ] {
+        new(arguments).await.refused(code);
+    }
+    // Any spelling of an instrument is that instrument.
+    let made = new(r#"NULL, 'restricted_instrument', 'account', NULL, 1, 'list', NULL, NULL, '{"instruments": ["eur/usd"]}', NULL"#)
+        .await
+        .accepted();
+    assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), ["RESTRICTED_INSTRUMENT"]);
+    let id = made.subject.unwrap();
+    book.run(&format!(r#"UPDATE risk_limits SET parameters = '{{"instruments": ["EURUSD"]}}' WHERE limit_id = '{id}'"#)).await;
+    assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), ["RESTRICTED_INSTRUMENT"]);
+    assert_eq!(
+        book.text("SELECT count(*) FROM desk.limit_impact(gen_random_uuid(), 5)").await,
+        "0"
+    );
+}
