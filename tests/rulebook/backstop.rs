@@ -73,7 +73,9 @@ async fn the_first_trade_counts_and_so_does_every_row_of_a_statement() {
     // S20, S23: a close by any name, and history, are always taken.
     writer.batch_execute(&trade(ALPHA, "SELL", 40_000, "open")).await.unwrap();
     writer.batch_execute(&trade(ALPHA, "BUY", 9_000_000, "closed")).await.unwrap();
+    crate::sums::check(&book).await;
     writer.batch_execute("UPDATE trades SET status = 'closed', exit_price = 1.2").await.unwrap();
+    crate::sums::check(&book).await;
     assert_eq!(
         text(
             &book.admin,
@@ -187,6 +189,7 @@ async fn sessions_at_once_do_not_pass_a_limit_together() {
     let alpha =
         format!("SELECT sum(position_size) <= 50000 FROM trades WHERE account_id = '{ALPHA}'");
     assert_eq!(text(&book.admin, &alpha).await, "true");
+    crate::sums::check(&book).await;
     // S26: in REPEATABLE READ the picture is from before the wait.
     let stale = format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ; {}; COMMIT",

@@ -1,8 +1,9 @@
-//! The books that limits read are the sums over live positions, whoever writes positions.
+//! The books that limits read are the sums over live positions and trades, whoever writes them.
 
 use futures_util::future::join_all;
 use rust_decimal::{Decimal, dec};
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
 use crate::book::{ALPHA, BRAVO, Book, buy, call, place, sell, sqlstate, text};
@@ -29,8 +30,15 @@ const DIFFERENCE: &str = "
     ), kept_together AS (
         SELECT b.portfolio, b.instrument, b.gross, b.net, b.positions, b.unbounded, b.risk FROM desk.portfolio_books b
          WHERE (b.gross, b.net, b.positions, b.unbounded, b.risk) IS DISTINCT FROM (0, 0, 0, 0, 0)
+    ), traded AS (
+        SELECT t.account_id, t.instrument::text, sum(CASE t.trade_type WHEN 'BUY' THEN 1 ELSE -1 END * (t.position_size - t.closed_size)) AS net
+          FROM trades t WHERE t.status IN ('open', 'partial') GROUP BY 1, 2
+    ), kept_traded AS (
+        SELECT b.account_id, b.instrument, b.traded::numeric(30,5) FROM desk.account_books b WHERE b.traded <> 0
     )
     SELECT string_agg(d, ' ') FROM (
+        (SELECT '~' || t::text FROM traded t WHERE t.net <> 0 EXCEPT ALL SELECT '~' || k::text FROM kept_traded k) UNION ALL
+        (SELECT '!' || k::text FROM kept_traded k EXCEPT ALL SELECT '!' || t::text FROM traded t WHERE t.net <> 0) UNION ALL
         (SELECT '-' || s::text FROM summed s EXCEPT ALL SELECT '-' || k::text FROM kept k) UNION ALL
         (SELECT '+' || k::text FROM kept k EXCEPT ALL SELECT '+' || s::text FROM summed s) UNION ALL
         (SELECT '-' || t::text FROM together t EXCEPT ALL SELECT '-' || k::text FROM kept_together k) UNION ALL
@@ -67,13 +75,14 @@ async fn desk_of_three() -> Book {
     book
 }
 
-/// One thing that a person or a program may do to positions. `other` writes the tables as their owner.
-async fn step(trader: &Client, other: &Client, dice: &mut Dice) {
+/// One of the first `kinds` things that a person or a program may do to positions and trades. `other`
+/// writes the tables as their owner.
+async fn step(trader: &Client, other: &Client, dice: &mut Dice, kinds: usize) {
     let account = [ALPHA, BRAVO, CHARLIE].get(dice.below(3)).copied().unwrap();
     let live = "SELECT position_id FROM positions WHERE status = 'open' ORDER BY random() LIMIT 1";
     let some = text(trader, live).await;
     let head = format!("'{}', '\\x01', now() + interval '1 minute'", Uuid::new_v4());
-    let which = dice.below(12);
+    let which = dice.below(kinds);
     let sql = match which {
         0..=3 => {
             let size = Decimal::from(500 * (1 + dice.below(40)));
@@ -113,14 +122,29 @@ async fn step(trader: &Client, other: &Client, dice: &mut Dice) {
              VALUES ('{account}', 'USD_JPY', 'SHORT', {}, 155, gen_random_uuid()::text, 156.5)",
             1 + dice.below(9)
         ),
-        _ => {
+        11 => {
             let sql = "UPDATE positions SET status = 'closed', closed_at = now() WHERE position_id = '{some}'";
             let sql = if dice.below(2) == 0 { sql } else { "DELETE FROM positions p WHERE position_id = '{some}'
                 AND NOT EXISTS (SELECT FROM trade_fills f WHERE f.position_id = p.position_id)" };
             sql.replace("{some}", &some)
         }
+        12 => format!(
+            "INSERT INTO trades (account_id, instrument, trade_type, position_size, entry_price, risk_amount, risk_percentage, entry_time, status)
+             VALUES ('{account}', 'USD_JPY', 'SELL', {}, 155, 5, 0.001, now(), 'open')",
+            1 + dice.below(9)
+        ),
+        13 => "UPDATE trades SET closed_size = position_size / 3, status = CASE WHEN random() < 0.5 THEN 'partial' ELSE 'cancelled' END
+                WHERE trade_id = (SELECT trade_id FROM trades WHERE position_id IS NULL ORDER BY random() LIMIT 1)".to_owned(),
+        // Several rows of several accounts: at the same time as others that would be a deadlock.
+        _ => format!(
+            "UPDATE trades SET account_id = '{account}', trade_type = 'BUY' WHERE position_id IS NULL AND random() < 0.5;
+             DELETE FROM trades WHERE position_id IS NULL AND random() < 0.3"
+        ),
     };
-    other.batch_execute(&sql).await.unwrap();
+    if let Err(error) = other.batch_execute(&sql).await {
+        // A position that the desk books on in the same moment cannot be deleted.
+        assert_eq!(error.code(), Some(&SqlState::FOREIGN_KEY_VIOLATION), "{sql}: {error:?}");
+    }
 }
 
 async fn owner(book: &Book) -> Client {
@@ -137,7 +161,7 @@ async fn the_books_are_the_sums_after_whatever_happens() {
     let seed = given.unwrap_or_else(|| Uuid::new_v4().as_u64_pair().0);
     let mut dice = Dice::new(seed);
     for number in 0..250 {
-        step(&trader, &other, &mut dice).await;
+        step(&trader, &other, &mut dice, 15).await;
         assert_eq!(difference(&book).await, "-", "TMT_SEED={seed}, step {number}");
     }
     for kind in ["LONG", "SHORT"] {
@@ -160,7 +184,7 @@ async fn the_books_are_the_sums_whoever_writes_at_the_same_time() {
     join_all(pairs.iter().enumerate().map(|(n, (trader, other))| async move {
         let mut dice = Dice::new(seed.wrapping_add(u64::try_from(n).unwrap()));
         for _ in 0..40 {
-            step(trader, other, &mut dice).await;
+            step(trader, other, &mut dice, 14).await;
         }
     }))
     .await;

@@ -80,10 +80,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     26 "0026" "new_period" Once,
     27 "0027" "mending" Once,
     28 "0028" "watching" Once,
+    29 "0029" "fewer_looks" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 28;
+pub const LATEST: i32 = 29;
 
 #[cfg(test)]
 mod tests {
