@@ -92,7 +92,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::FeedDown { reason } => feed_down(model, reason),
         Msg::FeedSilent { silent } => {
             model.silent_since = Some(model.elapsed.saturating_sub(silent));
-            model.say(Tone::Warning, "the publisher of prices is silent: no price is believed");
+            model.tell(Tone::Warning, "the publisher of prices is silent: no price is believed");
             vec![]
         }
         Msg::FeedJumped { missed, restarts } => {
@@ -100,11 +100,27 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 0 => format!("{missed} quotes were lost on the way: everything is read again"),
                 _ => "a publisher of prices began anew: everything is read again".to_owned(),
             };
-            model.say(Tone::Warning, text);
+            model.tell(Tone::Warning, text);
             mark_gap(model);
             vec![Effect::ReadAll]
         }
-        Msg::BusSpoke { severity, text, is_alarm } => bus_spoke(model, severity, text, is_alarm),
+        Msg::BusSpoke { severity, text, is_alarm, halt } => {
+            let text = model.with_names(text);
+            if is_alarm {
+                model.alarm =
+                    Some(Alarm { at: model.now, text: text.clone(), halt, is_seen: false });
+                model.settle_alarm();
+            }
+            bus_spoke(model, severity, text)
+        }
+        Msg::AlarmEnded { halt } => {
+            // An alarm that names no halt ends with any word that trading goes on.
+            if model.alarm.as_ref().is_some_and(|alarm| alarm.halt.is_none() || alarm.halt == halt)
+            {
+                model.alarm = None;
+            }
+            vec![]
+        }
         Msg::BusListed { event_type, source, severity } => {
             model.hear(event_type, source, severity);
             vec![]
@@ -163,7 +179,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::WritesLeft(left) => writing::left(model, left),
         Msg::NotAnnounced { key, reason } => {
             let text = format!("written, but not announced on the bus ({}): {reason}", key.short());
-            model.say(Tone::Warning, text);
+            model.tell(Tone::Warning, text);
             vec![]
         }
         Msg::Resumed => resumed(model),
@@ -185,7 +201,7 @@ fn database_up(model: &mut Model, round_trip: Duration) {
         Link::Up { since, .. } => *since,
         Link::Down { since, .. } => {
             let away = elapsed.saturating_sub(*since).as_secs();
-            model.say(Tone::Plain, format!("the database is back after {away} s"));
+            model.tell(Tone::Plain, format!("the database is back after {away} s"));
             elapsed
         }
         Link::Connecting => elapsed,
@@ -195,7 +211,7 @@ fn database_up(model: &mut Model, round_trip: Duration) {
 
 fn database_lost(model: &mut Model, reason: String) -> Vec<Effect> {
     if !matches!(model.database, Link::Down { .. }) {
-        model.say(Tone::Critical, format!("the database is away: {reason}"));
+        model.tell(Tone::Critical, format!("the database is away: {reason}"));
     }
     let since = since(&model.database, model.elapsed);
     model.database = Link::Down { since, reason };
@@ -213,7 +229,7 @@ fn confirmed(model: &mut Model, kinds: &[Kind], asked_at: Duration) {
 
 fn feed_down(model: &mut Model, reason: String) -> Vec<Effect> {
     if !matches!(model.feed, Link::Down { .. }) {
-        model.say(Tone::Warning, format!("Redis is away: {reason}; panes are polled"));
+        model.tell(Tone::Warning, format!("Redis is away: {reason}; panes are polled"));
     }
     let since = since(&model.feed, model.elapsed);
     model.feed = Link::Down { since, reason };
@@ -226,7 +242,7 @@ fn feed_up(model: &mut Model, gap: Option<Duration>) -> Vec<Effect> {
     model.silent_since = None;
     let Some(gap) = gap else { return vec![] };
     let tenths = gap.as_millis() / 100;
-    model.say(
+    model.tell(
         Tone::Plain,
         format!("feed gap of {}.{} s: everything is read again", tenths / 10, tenths % 10),
     );
@@ -253,16 +269,13 @@ fn resumed(model: &mut Model) -> Vec<Effect> {
     vec![Effect::ReadAll, Effect::Redraw]
 }
 
-fn bus_spoke(model: &mut Model, severity: Severity, text: String, is_alarm: bool) -> Vec<Effect> {
+fn bus_spoke(model: &mut Model, severity: Severity, text: String) -> Vec<Effect> {
     let tone = match severity {
         Severity::Info => Tone::Quiet,
         Severity::Warning => Tone::Warning,
         Severity::Critical | Severity::Emergency => Tone::Critical,
     };
-    model.say(tone, text.clone());
-    if is_alarm {
-        model.alarm = Some(Alarm { at: model.now, text });
-    }
+    model.tell(tone, text);
     if press::rings(severity) { vec![Effect::Bell] } else { vec![] }
 }
 
@@ -334,8 +347,9 @@ fn rows_read(
     unreadable: Vec<String>,
 ) -> Vec<Effect> {
     for sentence in unreadable {
-        model.say(Tone::Warning, sentence);
+        model.tell(Tone::Warning, sentence);
     }
+    let chosen = lists::chosen_limit(model);
     let kind = rows.kind();
     let mut effects = Vec::new();
     if let Rows::Events(events) = &rows {
@@ -354,6 +368,12 @@ fn rows_read(
         model.book.set_instruments(instruments);
     } else {
         model.desk.take(rows, asked);
+    }
+    if kind == Kind::Limits {
+        lists::follow_successor(model, chosen);
+    }
+    if kind == Kind::Halts {
+        model.settle_alarm();
     }
     if matches!(kind, Kind::Accounts | Kind::Positions | Kind::Instruments) {
         model.marks.refresh(&model.desk, &model.book);

@@ -57,13 +57,22 @@ pub fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) -> Shown {
     let mut shown = dashboard::view(model, theme, frame, parts.panes);
     shown.scrolled = overlay(model, theme, frame, parts.panes);
     match parts.prompt {
-        Some(prompt) => {
+        Some(prompt) if line::is_typing(model) => {
             line::toast(model, theme, frame, parts.toast);
             line::prompt(model, theme, frame, prompt);
         }
+        // While nothing is typed, a long notice goes on in the line below it.
+        Some(prompt) => {
+            let both = Rect { height: prompt.height.saturating_add(1), ..parts.toast };
+            if !line::toast(model, theme, frame, both) {
+                line::prompt(model, theme, frame, prompt);
+            }
+        }
         // One line for both: what is typed hides what was said, not the other way round.
         None if line::is_typing(model) => line::prompt(model, theme, frame, parts.toast),
-        None => line::toast(model, theme, frame, parts.toast),
+        None => {
+            line::toast(model, theme, frame, parts.toast);
+        }
     }
     line::footer(model, theme, frame, parts.footer);
     shown

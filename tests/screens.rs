@@ -32,6 +32,7 @@ use scenes::SCENES;
 use tmt::app::pane::Pane;
 use tmt::app::{Model, Msg, update};
 use tmt::domain::account::Environment;
+use tmt::domain::outcome::Finding;
 use tmt::domain::rows::Rows;
 use tmt::domain::text::clean;
 use tmt::ui::{self, Shown, Theme};
@@ -363,6 +364,55 @@ fn a_sentence_that_was_not_read_yet_says_that_y_is_off() {
     assert!(draw(&mut desk, (120, 40)).text().contains("y is off: read it first"));
     desk.read_it();
     assert!(!draw(&mut desk, (120, 40)).text().contains("y is off"));
+}
+
+/// One truth about Enter: the box and the footer say the same.
+#[test]
+fn an_acknowledgement_is_sent_by_enter_and_every_line_says_so() {
+    for size in SIZES {
+        let drawn = draw(&mut scene("ack_note"), size);
+        assert!(drawn.text().contains("Enter sends it"));
+        let footer = drawn.line(size.1 - 1);
+        assert!(footer.starts_with("Enter send "), "{footer}");
+    }
+    let footer = draw(&mut scene("ticket_editing"), (80, 24)).line(23);
+    assert!(footer.starts_with("Enter review "), "{footer}");
+}
+
+/// A tick and a step are no ceilings: a share of them says nothing.
+#[test]
+fn only_what_has_a_ceiling_has_a_share() {
+    let mut desk = Desk::normal();
+    desk.press("g g j j b");
+    let some = |number| Some(number);
+    let line = |code: &str, measured, allowed, unit: &str| {
+        let figures = [None, some(measured), some(allowed), None];
+        risk::check(code, Finding::Reject, figures, unit, "not a multiple")
+    };
+    desk.assessed(vec![
+        line("PRICE_NOT_A_TICK", dec!(1.086551), dec!(0.00001), "price"),
+        line("SIZE_NOT_A_STEP", dec!(10000.5), dec!(1), "units"),
+        line("STOP_WRONG_SIDE", dec!(1.09), dec!(1.08655), "price"),
+        line("DUPLICATE_ORDER", dec!(3), dec!(5), "seconds"),
+        line("MAX_EXPOSURE", dec!(150), dec!(100), "USD"),
+    ]);
+    let text = draw(&mut desk, (120, 40)).text();
+    for line in text.lines().filter(|line| line.contains("HARD ")) {
+        let has_share = line.contains('%');
+        assert_eq!(has_share, line.contains("MAX EXPOSURE"), "{line}");
+    }
+    assert!(text.contains("Binds first: MAX_EXPOSURE at 150.0%"), "{text}");
+}
+
+/// The dashboard has a second line for a notice, as long as nothing is typed there.
+#[test]
+fn a_long_notice_goes_on_in_the_next_line() {
+    let mut desk = scene("flattened");
+    desk.press("Esc");
+    let drawn = draw(&mut desk, (120, 40));
+    assert!(drawn.line(37).contains("Accepted  bravo: 1 of 2 closed."), "{}", drawn.text());
+    desk.press(":");
+    assert_eq!(draw(&mut desk, (120, 40)).line(38).trim_end(), ":");
 }
 
 #[test]

@@ -211,6 +211,19 @@ impl Desk {
         }
     }
 
+    /// Returns what a halt covers, as people call it.
+    pub fn halted(&self, halt: &Halt) -> String {
+        use crate::domain::halt::Scope;
+        match (halt.scope, halt.account, &halt.identifier) {
+            (Scope::System, _, _) => "everything".to_owned(),
+            (Scope::Account, Some(account), _) => self.account_name(account),
+            (Scope::Account, None, _) => "an account".to_owned(),
+            (Scope::Portfolio, _, Some(name)) => format!("portfolio {name}"),
+            (Scope::Instrument, _, Some(name)) => name.clone(),
+            (Scope::Portfolio | Scope::Instrument, _, None) => halt.scope.as_str().to_owned(),
+        }
+    }
+
     /// Returns the halts that keep an account from opening `instrument`.
     pub fn halts_on(&self, account: Option<AccountId>, instrument: Option<&str>) -> Vec<&Halt> {
         use crate::domain::halt::Scope;

@@ -92,7 +92,7 @@ pub(super) fn pasted(model: &mut Model, text: &str) -> Vec<Effect> {
                 && line.chars().all(|character| field.takes(character))
             {
                 for character in line.chars() {
-                    field.input.handle(InputRequest::InsertChar(character));
+                    field.insert(character);
                 }
                 ticket.is_edited = true;
                 taken = true;

@@ -7,6 +7,7 @@ use super::keymap::Motion;
 use super::model::{Model, Overlay};
 use super::opening;
 use super::pane::{Pane, RowId};
+use crate::domain::limit::{Limit, LimitState};
 
 /// Lengths of bars that the market pane offers.
 pub const TIMEFRAMES: [&str; 4] = ["M1", "M5", "M15", "H1"];
@@ -58,6 +59,38 @@ pub(super) fn scroll(model: &mut Model, pane: Pane) {
         state.offset = state.offset.clamp(lowest, at);
     }
     state.offset = state.offset.min(most);
+}
+
+/// Returns the selected limit as it is now, before other rows of limits are taken.
+pub(super) fn chosen_limit(model: &Model) -> Option<Limit> {
+    match &model.pane(Pane::Limits).selected {
+        Some(RowId::Limit(id)) => model.desk.limits.get(id).cloned(),
+        _ => None,
+    }
+}
+
+/// A changed limit is another row. The selection goes with it to the row in its place: the one that
+/// says so, else the only one of the same kind for the same.
+pub(super) fn follow_successor(model: &mut Model, before: Option<Limit>) {
+    let Some(before) = before else { return };
+    let limits = &model.desk.limits;
+    if limits.get(&before.id).is_some_and(|row| row.state != LimitState::Ended) {
+        return;
+    }
+    let active = || limits.values().filter(|row| row.state == LimitState::Active);
+    let named = active().find(|row| row.supersedes == Some(before.id));
+    let key =
+        |row: &Limit| (row.limit_type.clone(), row.scope, row.identifier.clone(), row.account);
+    // Where a step between them was never seen: only a row that came after it can be in its place.
+    let mut alike = active().filter(|row| {
+        key(row) == key(&before)
+            && row.supersedes.is_some()
+            && row.effective_from > before.effective_from
+    });
+    let only = alike.next().filter(|_| alike.next().is_none());
+    if let Some(successor) = named.or(only).map(|row| row.id) {
+        model.pane_mut(Pane::Limits).selected = Some(RowId::Limit(successor));
+    }
 }
 
 /// Shows a pane.

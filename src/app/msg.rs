@@ -9,7 +9,7 @@ use super::chord::Chord;
 use crate::domain::bar::Bar;
 use crate::domain::change::Kind;
 use crate::domain::event::Severity;
-use crate::domain::ids::{ClientKey, InstrumentId, LimitId};
+use crate::domain::ids::{ClientKey, HaltId, InstrumentId, LimitId};
 use crate::domain::limit::LimitType;
 use crate::domain::outcome::{Check, Impact, Outcome};
 use crate::domain::quote::Quote;
@@ -86,6 +86,13 @@ pub enum Msg {
         text: String,
         /// It stays across the screen until somebody acknowledges it.
         is_alarm: bool,
+        /// The halt that it is about, where it names one.
+        halt: Option<HaltId>,
+    },
+    /// The bus says that trading goes on: an alarm about this halt, or about none, is over.
+    AlarmEnded {
+        /// Which, where it names one.
+        halt: Option<HaltId>,
     },
     /// An event on the bus that belongs among the system events: also every type nobody knows.
     BusListed {

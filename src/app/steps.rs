@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tui_input::InputRequest;
-
 use super::cell::Tone;
 use super::chord::{Chord, Key};
 use super::draft::{draft, instrument_of, right_of, sentence};
@@ -44,15 +42,17 @@ pub(super) fn typed(model: &mut Model, chord: Chord) -> Option<Vec<Effect>> {
             .and_then(|digit| CODED_NOTES.get(digit.checked_sub(1)?));
         if let Some(note) = coded {
             field.set(*note);
+            // More may be said behind it.
+            field.is_untouched = false;
         } else if field.takes(character) {
-            field.input.handle(InputRequest::InsertChar(character));
+            field.insert(character);
         } else if field.kind == FieldKind::Text {
             return Some(vec![]);
         } else {
             return None;
         }
     } else if let Some(request) = request {
-        field.input.handle(request);
+        field.edit(request);
     } else {
         return None;
     }
@@ -75,6 +75,9 @@ fn rechosen(model: &mut Model, name: FieldName) -> Vec<Effect> {
             opening::prefill(model, &mut ticket);
         }
     }
+    if let Some(halt) = opening::halt::chosen(model, &ticket).filter(|_| name == FieldName::Halt) {
+        ticket.form = Form::Resume { halt };
+    }
     if ticket.form == Form::NewLimit && name != FieldName::Instrument {
         opening::limit::usual_unit(model, &mut ticket);
     }
@@ -91,8 +94,11 @@ pub(super) fn retyped(model: &mut Model, chord: Chord) -> Option<Vec<Effect>> {
     }
     ticket.stage = Stage::Editing;
     ticket.is_edited = true;
-    ticket.fill(FieldName::Size, character.to_string());
     ticket.focus_on(FieldName::Size);
+    if let Some(size) = ticket.focused_mut() {
+        size.set("");
+        size.insert(character);
+    }
     Some(vec![])
 }
 

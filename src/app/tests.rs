@@ -2,11 +2,15 @@
 //! pure, so there is nothing to stand in for.
 
 mod desk;
+mod fields;
 mod flows;
+mod halts;
 mod held;
 mod limits;
 mod links;
 mod lists;
+mod risk;
+mod spoken;
 mod writes;
 
 use std::time::Duration;

@@ -57,7 +57,7 @@ pub(super) fn left(model: &mut Model, left: Vec<(Request, String)>) -> Vec<Effec
 /// Takes the answer to a write.
 pub(super) fn answered(model: &mut Model, key: ClientKey, outcome: Outcome) -> Vec<Effect> {
     let Some(at) = model.writes.iter().position(|write| write.request.key == key) else {
-        model.say(Tone::Warning, format!("late answer to {}: already settled", key.short()));
+        model.report(Tone::Warning, format!("late answer to {}: already settled", key.short()));
         return vec![];
     };
     match outcome {
@@ -67,9 +67,12 @@ pub(super) fn answered(model: &mut Model, key: ClientKey, outcome: Outcome) -> V
             // the newest line is the first one there.
             for item in accepted.items.iter().rev() {
                 let (tone, text) = item_text(item);
-                model.say(tone, text);
+                model.report(tone, text);
             }
-            model.say(Tone::Plain, accepted_text(&write, &accepted));
+            let (account, _) = model.desk.touched(&write.request.verb);
+            let whose = account.map(|id| model.desk.account_name(id));
+            let text = accepted_text(&write, &accepted, whose.as_deref());
+            model.report(Tone::Plain, text);
             if holds(model, key) {
                 let is_listed = !accepted.items.is_empty();
                 model.overlay = if is_listed { Overlay::Log(0) } else { Overlay::None };
@@ -79,7 +82,7 @@ pub(super) fn answered(model: &mut Model, key: ClientKey, outcome: Outcome) -> V
         Outcome::Refused(refusal) => {
             let write = model.writes.remove(at);
             let why = format!("{}: {}", refusal.code, refusal.message);
-            model.say(Tone::Critical, format!("Refused  {}  {why}", write.summary));
+            model.report(Tone::Critical, format!("Refused  {}  {why}", write.summary));
             if let Overlay::Ticket(ticket) = &mut model.overlay
                 && ticket.key == key
             {
@@ -97,7 +100,7 @@ pub(super) fn answered(model: &mut Model, key: ClientKey, outcome: Outcome) -> V
             write.asked_at = elapsed;
             let summary = write.summary.clone();
             if is_news {
-                model.say(
+                model.report(
                     Tone::Warning,
                     format!("UNKNOWN  {summary}  may or may not stand ({reason}); asking the database, nothing is sent again"),
                 );
@@ -112,19 +115,30 @@ pub(super) fn answered(model: &mut Model, key: ClientKey, outcome: Outcome) -> V
     }
 }
 
-fn accepted_text(write: &Write, accepted: &Accepted) -> String {
-    let code = accepted.code.as_deref().map(|code| format!("{code}  ")).unwrap_or_default();
-    let id =
-        accepted.subject.map(|id| format!("  id {}", ClientKey(id).short())).unwrap_or_default();
-    let taken = if accepted.taken.is_empty() {
-        String::new()
+/// Says that a write stands: first what it did, in the words of the database; last what was asked,
+/// which a narrow screen may cut.
+fn accepted_text(write: &Write, accepted: &Accepted, whose: Option<&str>) -> String {
+    let mut parts = vec!["Accepted".to_owned()];
+    parts.extend(accepted.code.clone());
+    if accepted.message.is_empty() {
+        parts.push(write.summary.clone());
     } else {
+        // Only of what is held the database's sentence does not say whose it is.
+        let held =
+            matches!(write.request.verb, Verb::Place(_) | Verb::Close { .. } | Verb::Amend { .. });
+        let whose = whose.filter(|_| held);
+        let whose = whose.map(|name| format!("{name}: ")).unwrap_or_default();
+        parts.push(format!("{whose}{}", accepted.message));
+    }
+    if !accepted.taken.is_empty() {
         let by: Vec<&str> = accepted.taken.iter().map(|(_, by)| by.as_str()).collect();
-        format!("  {} already taken by {}", accepted.taken.len(), by.join(", "))
-    };
-    let message =
-        if accepted.message.is_empty() { String::new() } else { format!("  {}", accepted.message) };
-    format!("Accepted  {code}{}{message}{id}{taken}", write.summary)
+        parts.push(format!("{} already taken by {}", accepted.taken.len(), by.join(", ")));
+    }
+    parts.extend(accepted.subject.map(|id| format!("id {}", ClientKey(id).short())));
+    if !accepted.message.is_empty() {
+        parts.push(format!("│ {}", write.summary));
+    }
+    parts.join("  ")
 }
 
 /// Returns what became of one position as a sentence.

@@ -55,8 +55,10 @@ pub(super) async fn print(
 fn kinds(pane: Pane) -> Vec<Kind> {
     let mut kinds = vec![Kind::Instruments, Kind::Accounts];
     match pane {
-        // Equity and exposure are sums over positions; limits measure them.
-        Pane::Accounts | Pane::Limits => kinds.extend([Kind::Positions, Kind::Limits]),
+        // Equity and exposure are sums over positions, and limits measure them; a halt is part of
+        // an account's status.
+        Pane::Accounts => kinds.extend([Kind::Positions, Kind::Limits, Kind::Halts]),
+        Pane::Limits => kinds.extend([Kind::Positions, Kind::Limits]),
         Pane::Positions => kinds.push(Kind::Positions),
         Pane::Trades => kinds.push(Kind::Trades),
         Pane::Signals => kinds.push(Kind::Signals),

@@ -9,8 +9,9 @@ use super::clock::Clock;
 use super::journal::{Intent, Journal};
 use super::poll::Doorbell;
 use crate::app::{Effect, Model, Msg};
+use crate::domain::change::Kind;
 use crate::domain::event::Severity;
-use crate::domain::ids::{AccountId, ClientKey, InstrumentId, LimitId};
+use crate::domain::ids::{AccountId, ClientKey, HaltId, InstrumentId, LimitId};
 use crate::domain::outcome::{Accepted, Outcome, Refusal};
 use crate::domain::request::{NewTrade, Request};
 use crate::feed::publish::{Announcer, Written, announcement};
@@ -283,6 +284,10 @@ fn spoken(event: BusEvent) -> Vec<Msg> {
     let (event_type, source) = (event.event_type, event.source);
     let listed = event.listed.then_some(Msg::BusListed { event_type, source, severity });
     let is_alarm = event.alarm;
-    let said = event.notice.map(|(severity, text)| Msg::BusSpoke { severity, text, is_alarm });
-    listed.into_iter().chain(said).collect()
+    let halts = event.rows.iter().filter(|(kind, _)| *kind == Kind::Halts);
+    let halt = halts.map(|(_, id)| HaltId(*id)).next();
+    let said =
+        event.notice.map(|(severity, text)| Msg::BusSpoke { severity, text, is_alarm, halt });
+    let ended = event.ends_alarm.then_some(Msg::AlarmEnded { halt });
+    listed.into_iter().chain(said).chain(ended).collect()
 }

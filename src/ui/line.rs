@@ -12,25 +12,37 @@ use super::{format, popup};
 use crate::app::chord;
 use crate::app::keymap::{Action, Binding, Look as KeyLook, Step};
 use crate::app::model::{Model, Overlay};
-use crate::app::ticket::{FieldName, Form, Stage};
+use crate::app::ticket::{FieldName, Form, Stage, Ticket};
 
-/// Draws the newest notice.
-pub(super) fn toast(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
-    let Some(notice) = model.toast() else { return };
-    let at = format::time(notice.at, model.now);
-    let width = usize::from(area.width).saturating_sub(at.width()).saturating_sub(1);
+/// Draws the newest notice, and tells whether it took more than the first line of `area`. Its last
+/// line is cut: the whole stands in the log.
+pub(super) fn toast(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) -> bool {
+    let Some(notice) = model.toast() else { return false };
+    let at = format!("{} ", format::time(notice.at, model.now));
+    let lead = at.width();
+    let width = usize::from(area.width).saturating_sub(lead);
     let hint = "  L = action log";
-    let text = format::fit(&notice.text, width);
-    let used = text.width();
-    let mut spans = vec![
-        Span::styled(format!("{at} "), theme.style(Ink::Quiet)),
-        Span::styled(text, theme.tone(notice.tone)),
-    ];
-    if let Some(blank) = width.checked_sub(used.saturating_add(hint.width())) {
-        let hint = format!("{}{hint}", " ".repeat(blank));
-        spans.push(Span::styled(hint, theme.style(Ink::Quiet)));
+    let tone = theme.tone(notice.tone);
+    let quiet = theme.style(Ink::Quiet);
+    let wrapped = popup::wrap(&notice.text, width);
+    let lines = usize::from(area.height).min(wrapped.len());
+    for (number, (part, row)) in wrapped.iter().zip(area.rows()).enumerate() {
+        let is_last = number.saturating_add(1) >= lines;
+        let text = if is_last {
+            // From here on as much as there is room for.
+            format::fit(&wrapped.get(number..).unwrap_or_default().join(" "), width)
+        } else {
+            part.clone()
+        };
+        let before = if number == 0 { at.clone() } else { " ".repeat(lead) };
+        let blank = width.checked_sub(text.width().saturating_add(hint.width()));
+        let mut spans = vec![Span::styled(before, quiet), Span::styled(text, tone)];
+        if let Some(blank) = blank.filter(|_| is_last) {
+            spans.push(Span::styled(format!("{}{hint}", " ".repeat(blank)), quiet));
+        }
+        frame.render_widget(Line::from(spans), row);
     }
-    frame.render_widget(Line::from(spans), area);
+    lines > 1
 }
 
 /// Tells whether a line is being typed at the bottom, or a key waits for its second half.
@@ -128,11 +140,17 @@ fn hint(model: &Model, binding: &Binding, keys: &str, theme: Theme) -> [Span<'st
         model.obstacle(binding.action)
     };
     let is_off = obstacle.is_some();
-    let (key, label) = if is_off { (Ink::Quiet, Ink::Quiet) } else { (Ink::Key, Ink::Plain) };
+    let (key, ink) = if is_off { (Ink::Quiet, Ink::Quiet) } else { (Ink::Key, Ink::Plain) };
     [
         Span::styled(keys.to_owned(), theme.style(key)),
-        Span::styled(format!(" {}", binding.label), theme.style(label)),
+        Span::styled(format!(" {}", label(model, binding)), theme.style(ink)),
     ]
+}
+
+/// Returns what a key does now: what can be taken back is not reviewed.
+fn label(model: &Model, binding: &Binding) -> &'static str {
+    let is_sent = model.ticket().is_some_and(Ticket::is_reversible);
+    if is_sent && binding.action == Action::Ticket(Step::ToReview) { "send" } else { binding.label }
 }
 
 /// Draws the keys that count now, as many as fit. `?` always does: it shows the rest.
@@ -153,7 +171,7 @@ pub(super) fn footer(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: R
         }
     }
     bound.sort_by_key(|(at, binding, _)| (*at, binding.footer));
-    let width = |binding: &Binding, keys: &str| keys.width() + 1 + binding.label.width();
+    let width = |binding: &Binding, keys: &str| keys.width() + 1 + label(model, binding).width();
     let last = bound
         .iter()
         .position(|(_, binding, _)| binding.action == Action::Look(KeyLook::Help))

@@ -90,9 +90,7 @@ impl Row {
         };
         let mut spans = vec![Span::raw(lead)];
         for (at, column) in look.layout.columns.iter().enumerate() {
-            if at > 0 {
-                spans.push(Span::raw(" ".repeat(look.layout.gap)));
-            }
+            spans.push(Span::raw(" ".repeat(look.layout.gap_before(at))));
             let cell = self.cells.get(column.index).unwrap_or(&Cell::Absent);
             spans.extend(self.spans(cell, *column, look.theme, now));
         }

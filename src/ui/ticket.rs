@@ -108,7 +108,10 @@ fn title(model: &Model, ticket: &Ticket, theme: Theme) -> Line<'static> {
         Form::Halt { mode: HaltMode::ReduceOnly, .. } => "REDUCE ONLY".to_owned(),
         Form::Halt { mode: HaltMode::Flatten, .. } => "HALT AND FLATTEN".to_owned(),
         Form::Halt { .. } => "HALT".to_owned(),
-        Form::Resume { .. } => "RESUME".to_owned(),
+        Form::Resume { halt } => match model.desk.halts.get(halt) {
+            Some(row) => format!("RESUME {}", model.desk.halted(row)),
+            None => "RESUME".to_owned(),
+        },
     };
     let mut spans = vec![Span::styled(
         format!(" {name} "),

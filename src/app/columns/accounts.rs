@@ -7,6 +7,7 @@ use crate::app::cell::{Cell, Tone};
 use crate::app::model::Model;
 use crate::app::pane::{Pane, RowId};
 use crate::domain::account::{Account, AccountStatus};
+use crate::domain::halt::HaltMode;
 use crate::domain::utilisation::AccountMark;
 
 fn mark(model: &Model, row: &Account) -> AccountMark {
@@ -31,12 +32,34 @@ fn exposure_used(model: &Model, row: &Account) -> Option<Decimal> {
     exposure.checked_div(model.exposure_limit(row)?)
 }
 
+/// Returns the strictest halt that covers all of an account: its own, its portfolio's, the system's.
+fn halt(model: &Model, row: &Account) -> Option<HaltMode> {
+    let strictness = |mode: &HaltMode| match mode {
+        HaltMode::ReduceOnly => 0,
+        HaltMode::NoNewOrders => 1,
+        HaltMode::Flatten => 2,
+    };
+    let halts = model.desk.halts_on(Some(row.id), None);
+    halts.into_iter().map(|halt| halt.mode).max_by_key(strictness)
+}
+
+/// Returns the status in the account's row or, of an active account, the halt that is in force: it
+/// may do no more than one whose row says so.
+fn status(model: &Model, row: &Account) -> String {
+    match (row.status, halt(model, row)) {
+        (AccountStatus::Active, Some(HaltMode::ReduceOnly)) => "HALT reduce".to_owned(),
+        (AccountStatus::Active, Some(HaltMode::NoNewOrders)) => "HALT no new".to_owned(),
+        (AccountStatus::Active, Some(HaltMode::Flatten)) => "HALT flatten".to_owned(),
+        (status, _) => status.to_string(),
+    }
+}
+
 impl Listed for Account {
     const PANE: Pane = Pane::Accounts;
     const COLUMNS: &'static [Column<Self>] = &[
         left("ACCOUNT", 12, 0, |_, row| Cell::Text(row.name.clone())),
         left("ENV", 5, 3, |_, row| Cell::Text(row.environment.as_str().to_owned())),
-        left("STATUS", 9, 0, |_, row| Cell::Text(row.status.to_string())),
+        left("STATUS", 12, 0, |model, row| Cell::Text(status(model, row))),
         left("CCY", 4, 2, |_, row| Cell::Text(row.base_currency.clone())),
         right("BALANCE", 12, 4, |_, row| Cell::Money(row.balance)),
         right("EQUITY", 12, 0, |model, row| Cell::maybe(mark(model, row).equity, Cell::Money)),
@@ -46,7 +69,7 @@ impl Listed for Account {
         right("DRAWDOWN", 8, 6, |model, row| Cell::maybe(drawdown(model, row), Cell::Percent)),
         right("MARGIN", 11, 7, |model, row| Cell::maybe(mark(model, row).margin, Cell::Money)),
         right("EXPOSURE", 13, 8, |model, row| Cell::maybe(mark(model, row).exposure, Cell::Money)),
-        left("OF LIMIT", 15, 2, |model, row| Cell::maybe(exposure_used(model, row), Cell::Used)),
+        left("EXPO USED", 15, 2, |model, row| Cell::maybe(exposure_used(model, row), Cell::Used)),
         left("PROP FIRM", 14, 10, |_, row| Cell::text(row.prop_firm.as_deref())),
         left("BROKER", 14, 11, |_, row| Cell::Text(row.broker.clone())),
     ];
@@ -60,6 +83,7 @@ impl Listed for Account {
         let most = used.into_iter().flatten().max().unwrap_or_default();
         match self.status {
             AccountStatus::RiskHalt => Tone::Critical,
+            AccountStatus::Active if halt(model, self).is_some() => Tone::Critical,
             AccountStatus::Closed => Tone::Quiet,
             _ if most >= Decimal::ONE => Tone::Critical,
             AccountStatus::Suspended => Tone::Warning,

@@ -23,7 +23,7 @@ impl Listed for Trade {
             Cell::maybe(row.exit_price, |n| Cell::Price(n, model.price_places(&row.instrument)))
         }),
         left("STATE", 9, 8, |_, row| Cell::Text(row.status.as_str().to_owned())),
-        right("NET", 11, 0, |_, row| {
+        right("NET", 9, 0, |_, row| {
             row.net_pnl.map_or(Cell::Awaited(row.status.as_str()), Cell::Gain)
         }),
         right("RISK", 9, 5, |_, row| Cell::Money(row.risk_amount)),

@@ -326,7 +326,7 @@ fn spoken_halt(
 
 fn spoken_resume(model: &Model, resume: &Resume, fresh: ClientKey) -> Result<Ticket, String> {
     let account = account(model, resume.account.as_deref())?;
-    let halt: HaltId = match &resume.halt {
+    let ends: HaltId = match &resume.halt {
         Some(text) => one(text, "halt", model.desk.halts.keys().copied())?,
         None => model
             .desk
@@ -337,7 +337,7 @@ fn spoken_resume(model: &Model, resume: &Resume, fresh: ClientKey) -> Result<Tic
             .map(|row| row.id)
             .ok_or("no such halt is in force")?,
     };
-    let mut ticket = Ticket::new(fresh, Form::Resume { halt });
+    let mut ticket = halt::resume_of(model, fresh, ends);
     ticket.fill(FieldName::Reason, resume.reason.clone());
     Ok(ticket)
 }

@@ -100,7 +100,7 @@ fn the_age_of_a_price_is_that_of_its_data() {
 fn an_alarm_stays_until_somebody_acknowledges_it() {
     let mut desk = Desk::of(Role::Viewer);
     let severity = crate::domain::event::Severity::Emergency;
-    desk.tell(Msg::BusSpoke { severity, text: "stop".to_owned(), is_alarm: true });
+    desk.tell(Msg::BusSpoke { severity, text: "stop".to_owned(), is_alarm: true, halt: None });
     desk.wait(Duration::from_hours(1));
     assert!(desk.model.alarm.is_some());
     assert!(desk.effects.contains(&Effect::Bell));

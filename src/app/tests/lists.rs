@@ -4,12 +4,13 @@ use rust_decimal::dec;
 use uuid::Uuid;
 
 use super::Desk;
-use super::desk::{HELD, held};
+use super::desk::{HELD, LIMIT, held};
 use crate::app::chord::Chord;
 use crate::app::model::Overlay;
 use crate::app::pane::{Pane, RowId};
 use crate::app::{Effect, Msg};
-use crate::domain::ids::PositionId;
+use crate::domain::ids::{LimitId, PositionId};
+use crate::domain::limit::Limit;
 use crate::domain::position::Position;
 use crate::domain::rows::Rows;
 use crate::domain::session::Role;
@@ -132,4 +133,43 @@ fn a_key_that_means_nothing_changes_nothing() {
     desk.press_at_once(Chord::char('ß'));
     assert_eq!(format!("{:?}", desk.model.overlay), before);
     assert!(desk.effects.is_empty());
+}
+
+fn limits(rows: Vec<Limit>, asked: Option<Vec<String>>) -> Msg {
+    Msg::RowsRead { rows: Rows::Limits(rows), asked, unreadable: vec![] }
+}
+
+/// A limit that is tightened is another row: the hand stays on the limit.
+#[test]
+fn a_selection_goes_with_a_limit_to_its_successor() {
+    let mut desk = Desk::of(Role::RiskOfficer);
+    desk.select(Pane::Limits, RowId::Limit(LIMIT));
+    let old = desk.model.desk.limits[&LIMIT].clone();
+    let next = LimitId(Uuid::from_u128(0x43));
+    let successor = Limit { id: next, supersedes: Some(LIMIT), ..old.clone() };
+
+    let asked = Some(vec![LIMIT.to_string(), next.to_string()]);
+    desk.tell(limits(vec![successor.clone()], asked));
+    assert_eq!(desk.model.selected(), Some(&RowId::Limit(next)));
+
+    // Changed twice between two looks.
+    let last = LimitId(Uuid::from_u128(0x45));
+    let later = Limit {
+        id: last,
+        supersedes: Some(LimitId(Uuid::from_u128(0x44))),
+        effective_from: Some(desk.model.now),
+        ..old.clone()
+    };
+    desk.tell(limits(vec![later], Some(vec![next.to_string(), last.to_string()])));
+    assert_eq!(desk.model.selected(), Some(&RowId::Limit(last)));
+}
+
+#[test]
+fn a_limit_that_was_taken_away_leaves_nothing_selected() {
+    let mut desk = Desk::of(Role::RiskOfficer);
+    desk.select(Pane::Limits, RowId::Limit(LIMIT));
+    let twin =
+        Limit { id: LimitId(Uuid::from_u128(0x46)), ..desk.model.desk.limits[&LIMIT].clone() };
+    desk.tell(limits(vec![twin], Some(vec![LIMIT.to_string()])));
+    assert_eq!(desk.model.selected(), None, "one of the same kind is not the same");
 }

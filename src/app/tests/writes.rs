@@ -170,3 +170,31 @@ fn what_an_earlier_console_left_open_is_settled_and_not_sent() {
     assert!(desk.model.writes.is_empty());
     assert!(desk.writes().is_empty(), "nothing was sent");
 }
+
+/// What others do must not hide whether a trade stands.
+#[test]
+fn news_do_not_hide_what_became_of_a_write() {
+    let (mut desk, key) = a_close_under_way();
+    desk.tell(Msg::Answered { key, outcome: accepted() });
+    let severity = crate::domain::event::Severity::Emergency;
+    let text = "trading disabled".to_owned();
+    desk.tell(Msg::BusSpoke { severity, text, is_alarm: true, halt: None });
+
+    let shown = |desk: &Desk| desk.model.toast().map(|notice| notice.text.clone()).unwrap();
+    assert!(shown(&desk).starts_with("Accepted"), "{}", shown(&desk));
+    assert_eq!(desk.last_notice(), "trading disabled", "the log has both");
+    // Whoever presses another key has read it.
+    desk.press("Esc Enter");
+    assert!(shown(&desk).starts_with("nothing is selected"), "{}", shown(&desk));
+}
+
+#[test]
+fn what_a_write_did_comes_before_what_was_asked() {
+    let (mut desk, key) = a_close_under_way();
+    let Outcome::Accepted(mut told) = accepted() else { panic!() };
+    told.code = Some("REDUCED".to_owned());
+    told.message = "Closed 50,000 EUR_USD at 1.08640: +110.00 USD.".to_owned();
+    desk.tell(Msg::Answered { key, outcome: Outcome::Accepted(told) });
+    let wanted = "Accepted  REDUCED  alpha: Closed 50,000 EUR_USD at 1.08640: +110.00 USD.  id 00000007  │ CLOSE all of";
+    assert!(desk.last_notice().starts_with(wanted), "{}", desk.last_notice());
+}

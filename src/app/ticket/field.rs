@@ -1,6 +1,6 @@
 //! The fields of a ticket: which each form has, and what may be typed into them.
 
-use tui_input::Input;
+use tui_input::{Input, InputRequest};
 
 use super::Form;
 use crate::domain::halt::HaltMode;
@@ -24,6 +24,8 @@ pub enum FieldName {
     Trailing,
     /// The word that must be typed.
     Confirm,
+    /// Which halt ends.
+    Halt,
     /// What a limit measures.
     LimitType,
     /// Only in this portfolio.
@@ -56,6 +58,7 @@ impl FieldName {
             Self::Target => "Target",
             Self::Trailing => "Trailing",
             Self::Confirm => "Type it",
+            Self::Halt => "Halt",
             Self::LimitType => "Limit on",
             Self::Portfolio => "Portfolio",
             Self::Value => "New limit",
@@ -91,6 +94,8 @@ pub struct Field {
     pub input: Input,
     /// What a choice chooses from.
     pub choices: Vec<String>,
+    /// What stands in it was filled in, not typed: the first character typed takes its place.
+    pub is_untouched: bool,
 }
 
 /// The choice that names nothing.
@@ -104,7 +109,7 @@ pub const LONGEST_TEXT: usize = 200;
 
 impl Field {
     pub(super) fn new(name: FieldName, kind: FieldKind) -> Self {
-        Self { name, kind, input: Input::default(), choices: Vec::new() }
+        Self { name, kind, input: Input::default(), choices: Vec::new(), is_untouched: false }
     }
 
     /// Returns what is typed, without blanks around it.
@@ -115,11 +120,27 @@ impl Field {
     /// Puts `text` in its place, the cursor behind it.
     pub fn set(&mut self, text: impl Into<String>) {
         self.input = Input::new(text.into());
+        self.is_untouched = !self.input.value().is_empty();
+    }
+
+    /// Types a character. What was filled in gives way to it: appended, a 5 would make 10005 of
+    /// 1000.
+    pub(in crate::app) fn insert(&mut self, character: char) {
+        if std::mem::take(&mut self.is_untouched) {
+            self.input.reset();
+        }
+        self.input.handle(InputRequest::InsertChar(character));
+    }
+
+    /// Does what an editing key says: what stands in the field is kept from now on.
+    pub(in crate::app) fn edit(&mut self, request: InputRequest) {
+        self.is_untouched = false;
+        self.input.handle(request);
     }
 
     /// Tells whether `character` can be typed here.
     pub fn takes(&self, character: char) -> bool {
-        if self.input.value().chars().count() >= LONGEST_TEXT {
+        if self.input.value().chars().count() >= LONGEST_TEXT && !self.is_untouched {
             return false;
         }
         match self.kind {
@@ -187,6 +208,7 @@ pub(super) fn layout(form: &Form) -> &'static [(FieldName, FieldKind)] {
         Form::Approve { .. } | Form::Reject { .. } | Form::Unacknowledge { .. } => {
             &[(F::Note, Text)]
         }
-        Form::Halt { .. } | Form::Resume { .. } | Form::RetireLimit { .. } => &[(F::Reason, Text)],
+        Form::Resume { .. } => &[(F::Halt, Choice), (F::Reason, Text)],
+        Form::Halt { .. } | Form::RetireLimit { .. } => &[(F::Reason, Text)],
     }
 }

@@ -136,6 +136,7 @@ mod tests {
             rows: Vec::new(),
             notice: Some((crate::domain::event::Severity::Warning, "test".to_owned())),
             alarm,
+            ends_alarm: false,
             listed: false,
         })
     }

@@ -49,6 +49,8 @@ pub struct BusEvent {
     pub notice: Option<(Severity, String)>,
     /// Trading was stopped: fills the width of the screen until somebody acknowledges it.
     pub alarm: bool,
+    /// It ends an alarm.
+    pub ends_alarm: bool,
     /// Stands in the system-event pane, with type and source: also every type nobody knows.
     pub listed: bool,
 }
@@ -166,6 +168,7 @@ pub(super) fn read(text: &str, copy: Ring) -> Result<BusEvent, Dropped> {
         rows: body.rows(),
         notice: does.notice.map(|severity| (severity, sentence(&event_type, does, &body))),
         alarm: does.alarm,
+        ends_alarm: does.ends_alarm,
         listed: does.listed,
         event_type: clean(&event_type),
     })

@@ -16,16 +16,25 @@ pub struct EventType {
     pub quotes: &'static [&'static str],
     /// Whether it is an alarm.
     pub alarm: bool,
+    /// Whether it ends an alarm.
+    pub ends_alarm: bool,
     /// Whether it stands in the system-event pane.
     pub listed: bool,
 }
 
 /// A type that only rings the bell. Every row of the table is this one with differences.
-const SILENT: EventType =
-    EventType { names: &[], kinds: &[], notice: None, quotes: &[], alarm: false, listed: false };
+const SILENT: EventType = EventType {
+    names: &[],
+    kinds: &[],
+    notice: None,
+    quotes: &[],
+    alarm: false,
+    ends_alarm: false,
+    listed: false,
+};
 
 /// Every type of event that the console knows (`spec/wire.md`, "Events").
-pub const EVENTS: [EventType; 9] = [
+pub const EVENTS: [EventType; 10] = [
     EventType {
         names: &["signal_generated", "signal.received", "signal.processed", "signal.error"],
         kinds: &[Kind::Signals],
@@ -66,9 +75,13 @@ pub const EVENTS: [EventType; 9] = [
         ..SILENT
     },
     EventType {
+        names: &["trading.started", "trading.enabled"],
+        kinds: &[Kind::Accounts, Kind::Halts],
+        ends_alarm: true,
+        ..SILENT
+    },
+    EventType {
         names: &[
-            "trading.started",
-            "trading.enabled",
             "account.enabled",
             "account.disabled",
             "system.started",

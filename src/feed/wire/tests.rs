@@ -195,6 +195,7 @@ fn the_envelope_of_tmt_is_read() {
             rows: vec![(Kind::Signals, signal)],
             notice: None,
             alarm: false,
+            ends_alarm: false,
             listed: false,
         }
     );

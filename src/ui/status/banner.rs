@@ -73,19 +73,7 @@ pub(in crate::ui) fn sentence(model: &Model, halt: &Halt) -> String {
         HaltMode::Flatten => "flatten",
     };
     let since = format::time(halt.set_at, model.now);
-    format!("HALT {}: {mode} since {since}, {}", covered(model, halt), halt.reason)
-}
-
-/// Returns what a halt covers, as people call it.
-pub(in crate::ui) fn covered(model: &Model, halt: &Halt) -> String {
-    match (halt.scope, halt.account, &halt.identifier) {
-        (Scope::System, _, _) => "everything".to_owned(),
-        (Scope::Account, Some(account), _) => model.desk.account_name(account),
-        (Scope::Account, None, _) => "an account".to_owned(),
-        (Scope::Portfolio, _, Some(name)) => format!("portfolio {name}"),
-        (Scope::Instrument, _, Some(name)) => name.clone(),
-        (Scope::Portfolio | Scope::Instrument, _, None) => halt.scope.as_str().to_owned(),
-    }
+    format!("HALT {}: {mode} since {since}, {}", model.desk.halted(halt), halt.reason)
 }
 
 fn word(severity: Severity, is_narrow: bool) -> &'static str {
@@ -149,7 +137,13 @@ pub(in crate::ui) struct Alarm {
 pub(in crate::ui) fn alarm(model: &Model) -> Option<Alarm> {
     if let Some(alarm) = &model.alarm {
         let at = format::time(alarm.at, model.now);
-        let text = format!("ALARM {at}  {}", alarm.text);
+        // The row says it better than the bus, as soon as it is here.
+        let halt = alarm.halt.and_then(|id| model.desk.halts.get(&id));
+        let text = halt.map_or_else(
+            || alarm.text.clone(),
+            |halt| format!("{} (by {})", sentence(model, halt), halt.set_by),
+        );
+        let text = format!("ALARM {at}  {text}");
         return Some(Alarm { text, hint: "!a acknowledges" });
     }
     let mut open = model

@@ -6,7 +6,7 @@ use ratatui::text::Line;
 use unicode_width::UnicodeWidthStr;
 
 use super::{LEAD, Row, rows};
-use crate::app::cell::Cell;
+use crate::app::cell::{Align, Cell};
 use crate::app::columns::{self, Head};
 use crate::app::model::Model;
 use crate::app::pane::{Pane, RowId};
@@ -44,7 +44,7 @@ pub(in crate::ui) struct Placed {
 pub(in crate::ui) struct Layout {
     /// From left to right.
     pub(in crate::ui) columns: Vec<Placed>,
-    pub(super) gap: usize,
+    gap: usize,
 }
 
 impl Placed {
@@ -111,13 +111,23 @@ impl Layout {
     /// Returns where a column begins, counted from the left edge of the rows, and how wide it is.
     pub(in crate::ui) fn place(&self, title: &str) -> Option<(usize, usize)> {
         let mut at = LEAD;
-        for column in &self.columns {
+        for (number, column) in self.columns.iter().enumerate() {
+            at = at.saturating_add(self.gap_before(number));
             if column.head.title == title {
                 return Some((at, column.width));
             }
-            at = at.saturating_add(column.width).saturating_add(self.gap);
+            at = at.saturating_add(column.width);
         }
         None
+    }
+
+    /// Returns how many blanks stand before the column of that number.
+    pub(super) fn gap_before(&self, number: usize) -> usize {
+        let before = number.checked_sub(1).and_then(|before| self.columns.get(before));
+        match (before, self.columns.get(number)) {
+            (Some(before), Some(column)) => between(before, column, self.gap),
+            _ => 0,
+        }
     }
 
     /// Returns the line of headings. The column that orders the rows carries an arrow where there is
@@ -129,9 +139,7 @@ impl Layout {
     ) -> Line<'static> {
         let mut text = " ".repeat(LEAD);
         for (at, column) in self.columns.iter().enumerate() {
-            if at > 0 {
-                text.push_str(&" ".repeat(self.gap));
-            }
+            text.push_str(&" ".repeat(self.gap_before(at)));
             let arrow = match sort {
                 Some((index, is_downward)) if index == column.index => {
                     if is_downward {
@@ -161,21 +169,29 @@ fn width<'a>(head: Head, cells: impl Iterator<Item = &'a Cell>, now: DateTime<Ut
         match cell {
             Cell::Text(words) => words.width().min(declared.max(title)),
             Cell::Used(_) => declared,
-            Cell::Gain(_) => text().max(9),
-            Cell::Signed(..) | Cell::Left(_) => text().max(5),
+            // Where it is narrow, the arrow goes; the sign stays.
+            Cell::Gain(value) => settled(format::signed(*value, 2).width(), declared.min(11)),
+            Cell::Money(_) | Cell::Number(..) => settled(text(), declared.min(10)),
+            Cell::Signed(..) => settled(text(), declared.min(6)),
+            Cell::Percent(_) => text().max(6),
+            Cell::Left(_) => text().max(5),
             Cell::Age(_) => text().max(4),
             Cell::Time(_) => 8,
             Cell::Absent
             | Cell::Awaited(_)
-            | Cell::Money(_)
             | Cell::Price(..)
             | Cell::Booked(..)
-            | Cell::Size(_)
-            | Cell::Number(..)
-            | Cell::Percent(_) => text(),
+            | Cell::Size(_) => text(),
         }
     };
     cells.map(need).fold(title, usize::max)
+}
+
+/// Returns the width of a column of figures that move: at least `least`, and then in steps of two. A
+/// figure that gains a digit with one tick and loses it with the next must not take the last column
+/// away and bring it back.
+fn settled(width: usize, least: usize) -> usize {
+    least.saturating_add(width.saturating_sub(least).next_multiple_of(2))
 }
 
 /// Takes columns into `room`, the ones to keep first, each with a gap before it; then puts them back
@@ -185,18 +201,30 @@ fn fitting(wanted: &[Placed], room: usize, gap: usize) -> Vec<Placed> {
     by_weight.sort_by_key(|column| (column.head.keep, column.index));
     let mut taken: Vec<Placed> = Vec::new();
     for column in by_weight {
-        let more = column.width.saturating_add(if taken.is_empty() { 0 } else { gap });
-        if total(&taken, gap).saturating_add(more) <= room {
-            taken.push(*column);
+        let at = taken.partition_point(|before| before.index < column.index);
+        taken.insert(at, *column);
+        if total(&taken, gap) > room {
+            taken.remove(at);
         }
     }
-    taken.sort_by_key(|column| column.index);
     taken
+}
+
+/// Returns the gap between two columns. Figures on the right and words on the left of a narrow gap
+/// would read as one column, and so would their heads; only a unit leans on its figure.
+fn between(before: &Placed, after: &Placed, gap: usize) -> usize {
+    let meet = before.head.align == Align::Right && after.head.align == Align::Left;
+    let is_unit = matches!(after.head.title, "CCY" | "UNIT");
+    if meet && !is_unit { gap.max(GAP) } else { gap }
 }
 
 fn total(columns: &[Placed], gap: usize) -> usize {
     let widths: usize = columns.iter().map(|column| column.width).sum();
-    widths.saturating_add(columns.len().saturating_sub(1).saturating_mul(gap))
+    let gaps: usize = columns
+        .windows(2)
+        .map(|pair| if let [before, after] = pair { between(before, after, gap) } else { 0 })
+        .sum();
+    widths.saturating_add(gaps)
 }
 
 /// Gives what is left over to words that would be cut.
@@ -216,7 +244,6 @@ fn widen(columns: &mut [Placed], mut spare: usize, measured: &[Row]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::cell::Align;
 
     fn column(index: usize, title: &'static str, width: usize, keep: u8) -> Placed {
         let head = Head { title, width: 20, align: Align::Left, keep };
@@ -247,6 +274,31 @@ mod tests {
         let behind: u32 = (3_u8..8).map(|rank| column(0, "", 1, rank).worth(NICE)).sum();
         assert!(column(0, "", 1, 2).worth(NICE) > behind);
         assert_eq!(column(0, "", 1, 8).worth(NICE), 0, "not worth any crowding");
+    }
+
+    #[test]
+    fn a_digit_more_moves_no_column() {
+        let head = Head { title: "UPNL", width: 12, align: Align::Right, keep: 0 };
+        let now = DateTime::UNIX_EPOCH;
+        let wide = |amount| width(head, [Cell::Gain(amount)].iter(), now);
+        assert_eq!(wide(rust_decimal::dec!(-9.99)), wide(rust_decimal::dec!(9999.99)));
+        assert_eq!(wide(rust_decimal::dec!(10000)), wide(rust_decimal::dec!(-99999.99)));
+        let worth = |amount| width(head, [Cell::Money(amount)].iter(), now);
+        assert_eq!(worth(rust_decimal::dec!(99999.99)), worth(rust_decimal::dec!(100000)));
+    }
+
+    #[test]
+    fn words_do_not_lean_on_the_figures_before_them() {
+        let of = |title, align| Placed {
+            index: 0,
+            head: Head { title, width: 8, align, keep: 0 },
+            width: 8,
+            is_gauge: false,
+        };
+        let figure = of("DRAWDOWN", Align::Right);
+        assert_eq!(between(&figure, &of("EXPO USED", Align::Left), 1), 2);
+        assert_eq!(between(&figure, &of("CCY", Align::Left), 1), 1);
+        assert_eq!(between(&figure, &of("MARGIN", Align::Right), 1), 1);
     }
 
     #[test]

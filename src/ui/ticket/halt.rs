@@ -6,12 +6,11 @@ use super::flatten;
 use super::sheet::{Item, Sheet, right_width, split, words};
 use crate::app::model::Model;
 use crate::app::ticket::{FieldName, HaltScope, Ticket};
-use crate::domain::halt::HaltMode;
+use crate::domain::halt::{Halt, HaltMode, Scope};
 use crate::domain::ids::{AccountId, HaltId};
 use crate::domain::limit::{LimitState, Standing};
 use crate::domain::position::Position;
 use crate::domain::session::Right;
-use crate::ui::status::banner;
 use crate::ui::theme::{Ink, Theme};
 use crate::ui::{format, popup};
 
@@ -80,6 +79,17 @@ pub(super) fn sheet(
     Sheet { left, right, split: split(width) }
 }
 
+/// Returns whom the end of a halt frees.
+fn whom(model: &Model, halt: &Halt) -> String {
+    let name = model.desk.halted(halt);
+    match halt.scope {
+        Scope::Account => format!("account {name}"),
+        Scope::Instrument => format!("{name} in every account"),
+        Scope::Portfolio => name,
+        Scope::System => "everything: every account, every client".to_owned(),
+    }
+}
+
 /// Returns the sheet of a resumption.
 pub(super) fn resume(
     model: &Model,
@@ -88,17 +98,32 @@ pub(super) fn resume(
     theme: Theme,
     width: usize,
 ) -> Sheet {
-    let left = vec![Item::Field(FieldName::Reason, String::new())];
+    let left = vec![
+        Item::Field(FieldName::Halt, String::new()),
+        Item::Field(FieldName::Reason, String::new()),
+    ];
     let room = right_width(width);
     let Some(row) = model.desk.halts.get(&halt) else {
         let text = "the halt is no longer in force";
         let right = popup::paragraph(text, room, theme.style(Ink::Warning));
         return Sheet { left, right, split: split(width) };
     };
-    let mut right = words("Halt", &banner::covered(model, row), room, theme);
-    right.extend(words("Set by", &row.set_by, room, theme));
-    right.extend(words("Since", &format::time(row.set_at, model.now), room, theme));
+    let mut right = words("Frees", &whom(model, row), room, theme);
+    let mode = match row.mode {
+        HaltMode::ReduceOnly => "reduce-only",
+        HaltMode::NoNewOrders => "no new orders",
+        HaltMode::Flatten => "no new orders, all closed",
+    };
+    right.extend(words("Mode", mode, room, theme));
+    let since = format!("{} since {}", row.set_by, format::time(row.set_at, model.now));
+    right.extend(words("Set by", &since, room, theme));
     right.extend(words("Because", &row.reason, room, theme));
+    let account = row.account.filter(|_| row.scope == Scope::Account);
+    let others = model.desk.halts_on(account, None).len().saturating_sub(1);
+    if account.is_some() && others > 0 {
+        let text = format!("It stays halted: {others} more halt(s) cover it.");
+        right.extend(popup::paragraph(&text, room, theme.style(Ink::Warning)));
+    }
     right.push(Line::raw(""));
     let breached: Vec<String> = model
         .desk

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use crate::app::draft::{draft, sentence};
 use crate::app::model::Model;
-use crate::app::ticket::{FieldName, Form, Stage, Ticket};
+use crate::app::ticket::{FieldKind, FieldName, Form, Stage, Ticket};
 use crate::domain::outcome::{Check, Finding};
 use crate::domain::request::Verb;
 use crate::domain::session::Right;
@@ -80,15 +80,22 @@ fn editing(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Li
         }
     }
     lines.extend(against(ticket, theme, width));
-    let does = if ticket.is_reversible() { "Enter sends it" } else { "Enter reviews it" };
-    lines.push(keys(
-        &[
-            ("Enter", does.strip_prefix("Enter ").unwrap_or(does), true),
-            ("Tab", "next field", true),
-            ("Esc", "leaves", true),
-        ],
-        theme,
-    ));
+    let does = if ticket.is_reversible() { "sends it" } else { "reviews it" };
+    let mut offered = vec![("Enter", does, true)];
+    if ticket.fields.len() > 1 {
+        offered.push(("Tab", "next field", true));
+    }
+    match ticket.focused() {
+        Some(field) if field.kind == FieldKind::Choice => {
+            offered.push(("Left Right", "choose", true));
+        }
+        Some(field) if field.is_untouched => {
+            offered.push(("Ctrl-u", "clears (typing replaces)", true));
+        }
+        Some(_) | None => offered.push(("Ctrl-u", "clears", true)),
+    }
+    offered.push(("Esc", "leaves", true));
+    lines.push(keys(&offered, theme));
     lines
 }
 

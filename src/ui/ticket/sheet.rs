@@ -137,7 +137,15 @@ fn content(field: &Field, is_focused: bool, theme: Theme, frame: &mut Frame<'_>,
             let text = format::fit(&format!("◂ {chosen} ▸"), width);
             frame.render_widget(Span::styled(text, theme.style(Ink::Strong)), area);
         }
-        (_, true) => line::edit(&field.input, theme.style(Ink::Field), frame, area),
+        (_, true) => {
+            line::edit(&field.input, theme.style(Ink::Field), frame, area);
+            if field.is_untouched {
+                // As selected text looks: what is typed takes its place.
+                let width = field.input.value().width().min(width);
+                let shown = Rect { width: u16::try_from(width).unwrap_or(0), ..area };
+                frame.buffer_mut().set_style(shown, theme.style(Ink::Selected));
+            }
+        }
         (_, false) if field.text().is_empty() => {
             frame.render_widget(Span::styled(format::ABSENT, theme.style(Ink::Quiet)), area);
         }

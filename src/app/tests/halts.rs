@@ -1,0 +1,142 @@
+//! Halts in force: what the screen says of them, and how they end.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::desk::{ALPHA, BRAVO, HELD};
+use super::{Desk, morning};
+use crate::app::cell::Cell;
+use crate::app::columns;
+use crate::app::msg::Msg;
+use crate::app::pane::{Pane, RowId};
+use crate::app::ticket::{FieldName, Form};
+use crate::domain::event::Severity;
+use crate::domain::halt::{Halt, HaltMode, Scope};
+use crate::domain::ids::{AccountId, HaltId};
+use crate::domain::request::Verb;
+use crate::domain::rows::Rows;
+use crate::domain::session::Role;
+
+fn halt(number: u128, account: Option<AccountId>, mode: HaltMode) -> Halt {
+    Halt {
+        id: HaltId(Uuid::from_u128(number)),
+        scope: if account.is_some() { Scope::Account } else { Scope::System },
+        account,
+        identifier: None,
+        mode,
+        reason: "fat finger".to_owned(),
+        set_by: "bob".to_owned(),
+        set_at: morning() + Duration::from_secs(u64::try_from(number).unwrap()),
+    }
+}
+
+impl Desk {
+    fn halted(&mut self, rows: Vec<Halt>) {
+        self.tell(Msg::RowsRead { rows: Rows::Halts(rows), asked: None, unreadable: vec![] });
+    }
+
+    fn status(&self, account: AccountId) -> String {
+        let heads = columns::heads(Pane::Accounts);
+        let at = heads.iter().position(|head| head.title == "STATUS").unwrap();
+        match columns::cell(&self.model, Pane::Accounts, &RowId::Account(account), at) {
+            Some(Cell::Text(text)) => text,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn alarmed(&mut self, halt: Option<HaltId>) {
+        let text = format!("trading disabled: scope account, scope identifier {ALPHA}");
+        self.tell(Msg::BusSpoke { severity: Severity::Emergency, text, is_alarm: true, halt });
+    }
+}
+
+#[test]
+fn a_halt_shows_in_the_status_of_every_account_that_it_covers() {
+    let mut desk = Desk::of(Role::Trader);
+    assert_eq!(desk.status(ALPHA), "active");
+
+    desk.halted(vec![halt(1, Some(ALPHA), HaltMode::ReduceOnly)]);
+    assert_eq!((desk.status(ALPHA), desk.status(BRAVO)), ("HALT reduce".into(), "active".into()));
+
+    let wide = halt(2, None, HaltMode::NoNewOrders);
+    desk.halted(vec![halt(1, Some(ALPHA), HaltMode::ReduceOnly), wide]);
+    assert_eq!(desk.status(ALPHA), "HALT no new", "the strictest counts");
+    assert_eq!(desk.status(BRAVO), "HALT no new");
+}
+
+#[test]
+fn a_halt_of_a_portfolio_shows_in_its_accounts_alone() {
+    let mut desk = Desk::of(Role::Trader);
+    desk.model.desk.accounts.get_mut(&BRAVO).unwrap().portfolio = Some("majors".to_owned());
+    let of_majors = Halt {
+        scope: Scope::Portfolio,
+        identifier: Some("majors".to_owned()),
+        ..halt(1, None, HaltMode::Flatten)
+    };
+    desk.halted(vec![of_majors]);
+    assert_eq!((desk.status(ALPHA), desk.status(BRAVO)), ("active".into(), "HALT flatten".into()));
+}
+
+#[test]
+fn an_alarm_names_the_account_and_ends_with_its_halt() {
+    let mut desk = Desk::of(Role::RiskOfficer);
+    let row = halt(1, Some(ALPHA), HaltMode::NoNewOrders);
+
+    desk.alarmed(Some(row.id));
+    let text = desk.model.alarm.as_ref().unwrap().text.clone();
+    assert_eq!(text, "trading disabled: scope account, scope identifier alpha");
+    desk.halted(vec![]);
+    assert!(desk.model.alarm.is_some(), "rows from before the halt end nothing");
+    desk.halted(vec![row]);
+    desk.wait(Duration::from_hours(1));
+    assert!(desk.model.alarm.is_some());
+    desk.halted(vec![]);
+    assert_eq!(desk.model.alarm, None);
+}
+
+#[test]
+fn an_alarm_ends_when_the_bus_says_that_trading_goes_on() {
+    let mut desk = Desk::of(Role::Viewer);
+    let (one, other) = (HaltId(Uuid::from_u128(1)), HaltId(Uuid::from_u128(2)));
+    desk.alarmed(Some(one));
+    desk.tell(Msg::AlarmEnded { halt: Some(other) });
+    assert!(desk.model.alarm.is_some(), "another halt ended");
+    desk.tell(Msg::AlarmEnded { halt: Some(one) });
+    assert_eq!(desk.model.alarm, None);
+    desk.alarmed(None);
+    desk.tell(Msg::AlarmEnded { halt: Some(other) });
+    assert_eq!(desk.model.alarm, None);
+}
+
+#[test]
+fn the_end_of_a_halt_is_that_of_the_selected_rows_account() {
+    let mut desk = Desk::of(Role::RiskOfficer);
+    let of_alpha = halt(1, Some(ALPHA), HaltMode::NoNewOrders);
+    let newer = halt(2, Some(BRAVO), HaltMode::NoNewOrders);
+    desk.halted(vec![of_alpha.clone(), newer.clone()]);
+
+    desk.press("! u");
+    assert_eq!(desk.model.ticket().unwrap().form, Form::Resume { halt: newer.id });
+    desk.press("Esc");
+    desk.select(Pane::Positions, RowId::Position(HELD));
+    desk.press("! u");
+    assert_eq!(desk.model.ticket().unwrap().form, Form::Resume { halt: of_alpha.id });
+    let shown = desk.model.ticket().unwrap().text(FieldName::Halt).unwrap();
+    assert!(shown.starts_with("alpha "), "{shown}");
+}
+
+#[test]
+fn another_halt_can_be_chosen_in_the_ticket() {
+    let mut desk = Desk::of(Role::RiskOfficer);
+    let older = halt(1, None, HaltMode::NoNewOrders);
+    desk.halted(vec![older.clone(), halt(2, Some(BRAVO), HaltMode::NoNewOrders)]);
+
+    desk.press("! u Shift-Tab Right Tab");
+    desk.type_text("all clear");
+    desk.enter();
+    desk.press("y");
+
+    let reason = "all clear".to_owned();
+    assert_eq!(*desk.only_verb(), Verb::Resume { halt: older.id, reason });
+}
