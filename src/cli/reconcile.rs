@@ -78,7 +78,7 @@ fn write(found: &[Difference], as_json: bool, io: &mut Io<'_>) -> Result<(), Tro
         return Ok(());
     }
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
-    let mut rows = vec![["KIND", "ID", "FIELD", "STORED", "FILLS SAY"].map(str::to_owned)];
+    let mut rows = vec![["KIND", "ID", "FIELD", "STORED", "REBUILT"].map(str::to_owned)];
     rows.extend(found.iter().map(|row| {
         [row.kind.clone(), row.id.clone(), row.field.clone(), text(&row.stored), text(&row.rebuilt)]
     }));

@@ -81,10 +81,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     27 "0027" "mending" Once,
     28 "0028" "watching" Once,
     29 "0029" "fewer_looks" Once,
+    30 "0030" "books" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 29;
+pub const LATEST: i32 = 30;
 
 #[cfg(test)]
 mod tests {
