@@ -1,6 +1,9 @@
 //! The limit monitor: once a second it revalues what is held, closes the days that are over, and
 //! judges every live limit. All judging is the database's; this is the clock that asks for it.
 //!
+//! What it raises it also says on the bus, so that consoles look at once. The bus is a doorbell: what
+//! it does not take is in the database all the same.
+//!
 //! Any number of sentinels may run: one leads, by a lock that its connection holds; the others wait,
 //! and one of them takes over as soon as that connection ends. A server that goes away is waited
 //! for.
@@ -13,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::feed::publish::{Publisher, Standing};
 use crate::store::watch::{LimitStanding, Round, Watch};
 use crate::store::{Store, StoreError};
 
@@ -51,6 +55,51 @@ pub enum Said {
         /// So many rows.
         rows: i64,
     },
+    /// What changed was not said on the bus.
+    NotAnnounced(String),
+}
+
+/// Where it tells what happened: to whoever started it, and on the bus.
+#[derive(Debug)]
+pub struct Ears {
+    said: mpsc::Sender<Said>,
+    bus: Option<Publisher>,
+    /// The bus did not take the last announcement, and that was said.
+    is_deaf: bool,
+}
+
+impl Ears {
+    /// Tells `said` of everything, and `bus` of what was raised. A reader of `said` that is gone
+    /// does not stop the work, and no more does a bus that is away.
+    pub fn new(said: mpsc::Sender<Said>, bus: Option<Publisher>) -> Self {
+        Self { said, bus, is_deaf: false }
+    }
+
+    async fn tell(&self, what: Said) {
+        // Nobody reads any more: the work goes on.
+        self.said.send(what).await.ok();
+    }
+
+    /// Says on the bus what was raised.
+    async fn announce(&mut self, news: &[LimitStanding]) {
+        let Some(bus) = &mut self.bus else { return };
+        let news: Vec<Standing> = news.iter().cloned().map(standing).collect();
+        match bus.standings(&news).await {
+            Ok(()) => self.is_deaf = false,
+            Err(error) => {
+                if !std::mem::replace(&mut self.is_deaf, true) {
+                    self.tell(Said::NotAnnounced(error.to_string())).await;
+                }
+            }
+        }
+    }
+}
+
+/// Puts a standing into the words of the bus.
+fn standing(limit: LimitStanding) -> Standing {
+    let LimitStanding { limit_type, subject, account, halts, state, .. } = limit;
+    let LimitStanding { measured, allowed, unit, since, .. } = limit;
+    Standing { limit_type, subject, account, halts, state, measured, allowed, unit, since }
 }
 
 /// What a sentinel remembers from one connection to the next.
@@ -96,8 +145,6 @@ fn key(standing: &LimitStanding) -> String {
 
 /// Works until `stop`. A round that is under way is ended first.
 ///
-/// What is to be told goes to `said`; a reader that is gone does not stop the work.
-///
 /// # Errors
 ///
 /// [`StoreError`] where waiting does not help: the login has no right to it, or the schema is not
@@ -105,7 +152,7 @@ fn key(standing: &LimitStanding) -> String {
 pub async fn run(
     options: Options,
     store: Store,
-    said: mpsc::Sender<Said>,
+    mut ears: Ears,
     stop: CancellationToken,
 ) -> Result<(), StoreError> {
     let mut rhythm = interval(options.every.max(Duration::from_millis(1)));
@@ -114,7 +161,7 @@ pub async fn run(
     let mut state = State::default();
     while next(&mut rhythm, &stop).await {
         let ended = match store.watch().await {
-            Ok(watch) => serve(watch, &mut rhythm, &said, &stop, &mut state).await,
+            Ok(watch) => serve(watch, &mut rhythm, &mut ears, &stop, &mut state).await,
             Err(error) => Err(error),
         };
         match ended {
@@ -124,7 +171,7 @@ pub async fn run(
             Err(error) if error.needs_a_person() && !state.has_worked => return Err(error),
             Err(error) => {
                 if !std::mem::replace(&mut state.is_lost, true) {
-                    tell(&said, Said::Lost(error.to_string())).await;
+                    ears.tell(Said::Lost(error.to_string())).await;
                 }
             }
         }
@@ -137,22 +184,22 @@ pub async fn run(
 /// # Errors
 ///
 /// [`StoreError`]
-pub async fn once(store: &Store, said: &mpsc::Sender<Said>) -> Result<Option<Round>, StoreError> {
+pub async fn once(store: &Store, ears: &mut Ears) -> Result<Option<Round>, StoreError> {
     let mut watch = store.watch().await?;
     let Some(now) = watch.lead().await? else {
         let leader = watch.leader().await?;
-        tell(said, Said::Waits { leader }).await;
+        ears.tell(Said::Waits { leader }).await;
         return Ok(None);
     };
     let mut known = Known::new(&mut watch, now).await?;
-    round(&mut watch, said, &mut known).await.map(Some)
+    round(&mut watch, ears, &mut known).await.map(Some)
 }
 
 /// Waits for the lead, then leads, over one connection, until `stop`.
 async fn serve(
     mut watch: Watch,
     rhythm: &mut Interval,
-    said: &mpsc::Sender<Said>,
+    ears: &mut Ears,
     stop: &CancellationToken,
     state: &mut State,
 ) -> Result<(), StoreError> {
@@ -164,20 +211,20 @@ async fn serve(
         *state = State { is_lost: false, has_worked: true };
         if !std::mem::replace(&mut has_waited, true) {
             let leader = watch.leader().await?;
-            tell(said, Said::Waits { leader }).await;
+            ears.tell(Said::Waits { leader }).await;
         }
         if !next(rhythm, stop).await {
             return Ok(());
         }
     };
-    tell(said, Said::Leads).await;
+    ears.tell(Said::Leads).await;
     let mut known = Known::new(&mut watch, now).await?;
     for standing in known.unwell.values() {
-        tell(said, Said::Changed(standing.clone())).await;
+        ears.tell(Said::Changed(standing.clone())).await;
     }
     loop {
         tokio::select! {
-            done = round(&mut watch, said, &mut known) => {
+            done = round(&mut watch, ears, &mut known) => {
                 done?;
             }
             // The server ends by itself what was begun.
@@ -197,21 +244,22 @@ async fn long_stopped(stop: &CancellationToken) {
 }
 
 /// Does one round, and tells what changed in it.
-async fn round(
-    watch: &mut Watch,
-    said: &mpsc::Sender<Said>,
-    known: &mut Known,
-) -> Result<Round, StoreError> {
+async fn round(watch: &mut Watch, ears: &mut Ears, known: &mut Known) -> Result<Round, StoreError> {
     let done = watch.round().await?;
     if done.rolled > 0 {
-        tell(said, Said::Rolled { rows: done.rolled }).await;
+        ears.tell(Said::Rolled { rows: done.rolled }).await;
     }
     if done.changed > 0 {
+        let mut news = Vec::new();
         for standing in watch.changed_since(Some(known.until)).await? {
             known.until = standing.since.max(known.until);
             if known.is_news(&standing) {
-                tell(said, Said::Changed(standing)).await;
+                news.push(standing);
             }
+        }
+        ears.announce(&news).await;
+        for standing in news {
+            ears.tell(Said::Changed(standing)).await;
         }
     }
     Ok(done)
@@ -224,9 +272,4 @@ async fn next(rhythm: &mut Interval, stop: &CancellationToken) -> bool {
         () = stop.cancelled() => false,
         _ = rhythm.tick() => true,
     }
-}
-
-async fn tell(said: &mpsc::Sender<Said>, what: Said) {
-    // Nobody reads any more: the work goes on.
-    said.send(what).await.ok();
 }

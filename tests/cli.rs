@@ -264,7 +264,7 @@ async fn panes_are_printed_for_people_and_for_programs() {
 
     let csv = shell.run("limits --csv").out;
     let mut records = csv.split("\r\n");
-    assert!(records.next().unwrap().starts_with("id,limit,scope,applies to,value,"), "{csv}");
+    assert!(records.next().unwrap().starts_with("id,limit,scope,applies_to,value,"), "{csv}");
     let row = records.next().unwrap();
     assert!(
         row.starts_with("00000000-0000-0000-0000-0000000000b1,max_exposure,account,alpha,150000,")

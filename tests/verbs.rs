@@ -14,7 +14,11 @@ use std::fs;
 use std::time::Duration;
 
 use desk::Desk;
+use futures_util::StreamExt as _;
+use serde_json::Value;
 use shell::{Shell, shell};
+use tmt::feed::publish::Publisher;
+use tmt::local::{self, Redis};
 use tmt::sentinel::{self, Said};
 use tmt::store::{Options, Store};
 use tokio::sync::mpsc;
@@ -51,6 +55,73 @@ async fn a_stop_is_amended_and_a_wrong_one_refused() {
     let none = trader.run("amend EUR_USD trail=none tp=none --yes --json");
     assert_eq!(none.code, 0, "{none:?}");
     assert!(none.json()["sentence"].as_str().unwrap().contains("TP 1.09510 -> none"), "{none:?}");
+}
+
+#[tokio::test]
+async fn what_the_desk_would_refuse_ends_with_3_whoever_says_so_first() {
+    let desk = Desk::open().await;
+    let trader = trader_with_a_position(&desk).await;
+    let officer = shell(&desk, "officer", "tmt_risk_officer").await;
+    let signal = async |set: &str| {
+        desk.admin.batch_execute(&format!("UPDATE signals SET {set}")).await.unwrap();
+    };
+    for (shell, line, code) in [
+        (&trader, "close EUR_USD 30k price=1.0849", "REDUCE_ONLY_EXCEEDS_POSITION"),
+        (&trader, "close EUR_USD price=1.084905", "PRICE_NOT_A_TICK"),
+        (&trader, "amend EUR_USD sl=1.080105", "PRICE_NOT_A_TICK"),
+        (&trader, "flatten @bravo", "NOTHING_TO_FLATTEN"),
+        (&officer, "limit set 000000b1 0", "LIMIT_VALUE_INVALID"),
+        (&officer, "limit set 000000b1 100k until='2020-01-01 00:00'", "LIMIT_UNTIL_PAST"),
+    ] {
+        let ran = shell.run(&format!("{line} --yes --json"));
+        assert_eq!((ran.code, &ran.json()["code"]), (3, &code.into()), "{line}: {ran:?}");
+        assert_eq!(ran.json()["outcome"], "refused");
+    }
+    let take = "take 000000d1 10k price=1.085 @bravo --yes --json";
+    signal("valid_until = now() - interval '1 s'").await;
+    let late = trader.run(take);
+    assert_eq!((late.code, &late.json()["code"]), (3, &"SIGNAL_EXPIRED".into()), "{late:?}");
+    signal("valid_until = 'infinity', status = 'cancelled'").await;
+    let gone = trader.run(take);
+    assert_eq!((gone.code, &gone.json()["code"]), (3, &"SIGNAL_NOT_PENDING".into()), "{gone:?}");
+
+    let dry = trader.run("close EUR_USD 30k price=1.0849 --dry-run");
+    assert_eq!(dry.code, 3, "{dry:?}");
+    assert!(dry.out.contains("would not be sent  REDUCE_ONLY_EXCEEDS_POSITION"), "{dry:?}");
+}
+
+#[tokio::test]
+async fn limits_of_one_type_are_told_apart_by_what_they_cover() {
+    let desk = Desk::open().await;
+    let trader = shell(&desk, "trader", "tmt_trader").await;
+    desk.admin
+        .batch_execute(
+            "INSERT INTO risk_limits (limit_type, limit_scope, scope_identifier, limit_value, limit_unit, created_by)
+             VALUES ('max_exposure', 'portfolio', 'majors', 400000, 'USD', 'seed'), ('max_exposure', 'system', NULL, 900000, 'USD', 'seed'),
+                    ('max_exposure', 'instrument', 'EUR_USD', 300000, 'USD', 'seed')",
+        )
+        .await
+        .unwrap();
+    let buy = "buy EUR_USD 20k price=1.0851 sl=1.0801 tp=1.0951 @alpha --dry-run";
+    let checks = trader.run(&format!("{buy} --json")).json()["checks"].clone();
+    let of = |check: &Value| {
+        let text = |name: &str| check[name].as_str().unwrap_or("-").to_owned();
+        (text("code") == "MAX_EXPOSURE")
+            .then(|| format!("{} {}", text("scope"), text("identifier")))
+    };
+    let mut scopes: Vec<String> = checks.as_array().unwrap().iter().filter_map(of).collect();
+    scopes.sort_unstable();
+    assert_eq!(scopes, ["account alpha", "instrument EUR_USD", "portfolio majors", "system -"]);
+    let rule = checks.as_array().unwrap().iter().find(|check| check["code"] == "MAX_DAILY_LOSS");
+    assert_eq!(rule.unwrap()["identifier"], "alpha");
+    let human = trader.run(buy).out;
+    for line in [
+        "MAX_EXPOSURE     account alpha ",
+        "MAX_EXPOSURE     portfolio majors ",
+        "MAX_EXPOSURE     system ",
+    ] {
+        assert!(human.contains(line), "{human}");
+    }
 }
 
 #[tokio::test]
@@ -97,7 +168,8 @@ async fn a_flatten_says_what_became_of_each_position() {
     assert_eq!(text.code, 0, "{text:?}");
     assert!(text.out.contains("closed  EUR_USD 20,000 @ 1.0849"), "{text:?}");
     let nothing = trader.run("flatten @alpha --yes");
-    assert_eq!(nothing.complaint(), "tmt: account alpha holds nothing");
+    assert_eq!(nothing.code, 3, "{nothing:?}");
+    assert!(nothing.out.contains("NOTHING_TO_FLATTEN: account alpha holds nothing"), "{nothing:?}");
 }
 
 #[tokio::test]
@@ -221,11 +293,15 @@ async fn what_differs_from_the_fills_is_printed_and_an_administrator_repairs_it(
     assert_eq!((&json[0]["stored"], &json[0]["rebuilt"]), (&"5".into(), &"0".into()));
 
     assert_eq!(officer.run("reconcile --repair").code, 2, "nobody says yes");
-    assert_eq!(officer.run("reconcile --repair --yes").code, 1, "an officer looks");
+    let looks = officer.run("reconcile --repair --yes");
+    assert_eq!(looks.code, 1, "an officer looks");
+    assert!(looks.complaint().contains("needs a member of tmt_admin"), "{looks:?}");
     let repaired = admin.run("reconcile --repair --yes");
     assert_eq!(repaired.code, 0, "{repaired:?}");
     assert_eq!(officer.run("reconcile").code, 0);
-    assert_eq!(trader.run("reconcile").code, 1, "a trader may not");
+    let trades = trader.run("reconcile");
+    assert_eq!(trades.code, 1, "a trader may not");
+    assert!(trades.complaint().contains("needs a member of tmt_risk_officer"), "{trades:?}");
     assert!(officer.run("reconcile zulu").complaint().contains("no account"));
 }
 
@@ -240,10 +316,15 @@ struct Watcher {
 
 impl Watcher {
     fn start(options: Options) -> Self {
+        Self::with(options, None)
+    }
+
+    fn with(options: Options, bus: Option<Publisher>) -> Self {
         let (said, heard) = mpsc::channel(64);
         let stop = CancellationToken::new();
         let every = sentinel::Options { every: Duration::from_millis(50) };
-        let task = tokio::spawn(sentinel::run(every, Store::connect(options), said, stop.clone()));
+        let ears = sentinel::Ears::new(said, bus);
+        let task = tokio::spawn(sentinel::run(every, Store::connect(options), ears, stop.clone()));
         Self { heard, stop, task }
     }
 
@@ -317,15 +398,94 @@ async fn a_sentinel_survives_the_loss_of_its_connection() {
     watcher.end().await;
 }
 
+/// The next event on the bus: its type and its body.
+async fn rings(bus: &mut redis::aio::PubSub) -> (String, Value) {
+    let message = timeout(SOON, bus.on_message().next()).await.unwrap().unwrap();
+    let event: Value = serde_json::from_slice(message.get_payload_bytes()).unwrap();
+    assert_eq!(event["source"], "sentinel");
+    (event["event_type"].as_str().unwrap().to_owned(), event["data"].clone())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_sentinel_raises_rings_on_the_bus() {
+    let desk = Desk::open().await;
+    let server = Redis::start(local::Options::ephemeral()).await.unwrap();
+    let client = redis::Client::open(server.socket_url()).unwrap();
+    let mut bus = client.get_async_pubsub().await.unwrap();
+    bus.subscribe("events:all").await.unwrap();
+    let agent = desk.options("agent", "tmt_agent").await;
+    let publisher = Publisher::new(tmt::feed::Options::new(server.socket_url()));
+    let mut watcher = Watcher::with(agent, Some(publisher));
+    assert_eq!(watcher.says().await, Said::Leads);
+    let begun = "SELECT count(*) FROM performance_metrics WHERE period_type = 'daily'";
+    timeout(SOON, async {
+        while desk.count(begun).await < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+
+    // Alpha may lose 5,000 in a day by its own rule, and by a limit: one bell.
+    let lost = "INSERT INTO risk_limits (account_id, limit_type, limit_scope, limit_value, limit_unit, created_by)
+                VALUES ('00000000-0000-0000-0000-0000000000a1', 'max_daily_loss', 'account', 5, 'percentage', 'seed');
+                UPDATE performance_metrics SET start_equity = 105000 WHERE account_id = '00000000-0000-0000-0000-0000000000a1'";
+    desk.admin.batch_execute(lost).await.unwrap();
+    let (event, data) = rings(&mut bus).await;
+    assert_eq!(event, "circuit_breaker_triggered");
+    assert_eq!(data["account_id"], "00000000-0000-0000-0000-0000000000a1");
+    assert_eq!(data["breaker_type"], "max_daily_loss");
+
+    // A warning of another account is the next.
+    let warned = "UPDATE performance_metrics SET start_equity = 52200 WHERE account_id = '00000000-0000-0000-0000-0000000000a2'";
+    desk.admin.batch_execute(warned).await.unwrap();
+    let (event, data) = rings(&mut bus).await;
+    assert_eq!((event.as_str(), &data["metric"]), ("performance_alert", &"max_daily_loss".into()));
+    assert_eq!((&data["value"], &data["threshold"]), (&"2200".into(), &"2500".into()));
+
+    // A bus that is away is said once, and the work goes on.
+    drop(server);
+    desk.admin.batch_execute("UPDATE performance_metrics SET start_equity = 50000").await.unwrap();
+    desk.admin.batch_execute("UPDATE performance_metrics SET start_equity = 106000").await.unwrap();
+    loop {
+        if let Said::NotAnnounced(_) = watcher.says().await {
+            break;
+        }
+    }
+    watcher.end().await;
+}
+
 #[tokio::test]
 async fn a_sentinel_is_an_agents_and_can_do_one_round() {
     let desk = Desk::open().await;
     let trader = shell(&desk, "trader", "tmt_trader").await;
     let refused = trader.run("sentinel --once");
     assert_eq!(refused.code, 1, "{refused:?}");
-    assert!(refused.complaint().contains("may not do that"), "{refused:?}");
+    assert!(refused.complaint().contains("needs a member of tmt_agent"), "{refused:?}");
     let agent = shell(&desk, "agent", "tmt_agent").await;
     let done = agent.run("sentinel --once");
     assert_eq!((done.code, done.err.as_str()), (0, ""), "{done:?}");
     assert!(done.out.contains("limits changed their standing"), "{done:?}");
+}
+
+#[tokio::test]
+async fn after_a_pause_every_day_is_rolled_in_one_round() {
+    let desk = Desk::open().await;
+    // More than are rolled with the marks, and then at a time.
+    desk.admin
+        .batch_execute(
+            "INSERT INTO accounts (account_name, broker, platform, account_type, base_currency, initial_balance, current_balance,
+                                   available_balance, equity, max_daily_loss, max_total_drawdown)
+             SELECT 'many' || n, 'oanda', 'v20', 'paper', 'USD', 1000, 1000, 1000, 1000, 0.05, 0.1
+               FROM generate_series(1, 320) n",
+        )
+        .await
+        .unwrap();
+    let agent = shell(&desk, "agent", "tmt_agent").await;
+
+    let done = agent.run("sentinel --once");
+
+    assert_eq!(done.code, 0, "{done:?}");
+    let days = "SELECT count(*) FROM performance_metrics WHERE period_type = 'daily'";
+    assert_eq!(desk.count(days).await, 322);
 }

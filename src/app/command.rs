@@ -113,7 +113,7 @@ pub(super) fn entered(model: &mut Model, line: &str, fresh: ClientKey) -> Vec<Ef
         Ok(Line { command: Spoken::Verb(verb) }) => match ticket(model, &verb, fresh) {
             Ok(ticket) => opening::show(model, ticket),
             Err(why) => {
-                model.say(Tone::Warning, why);
+                model.say(Tone::Warning, why.text);
                 vec![]
             }
         },

@@ -25,15 +25,35 @@ pub struct Problem {
     pub field: Option<FieldName>,
     /// What is wrong and what to do.
     pub text: String,
+    /// The code with which the desk refuses the same. None where something is missing, or not
+    /// understood: there is nothing yet that the desk could refuse.
+    pub code: Option<&'static str>,
+}
+
+impl From<String> for Problem {
+    fn from(text: String) -> Self {
+        Self::plain(text)
+    }
+}
+
+impl From<&str> for Problem {
+    fn from(text: &str) -> Self {
+        Self::plain(text)
+    }
 }
 
 impl Problem {
     fn at(field: FieldName, text: impl Into<String>) -> Self {
-        Self { field: Some(field), text: text.into() }
+        Self { field: Some(field), text: text.into(), code: None }
     }
 
     fn plain(text: impl Into<String>) -> Self {
-        Self { field: None, text: text.into() }
+        Self { field: None, text: text.into(), code: None }
+    }
+
+    /// Says that the desk refuses it, with this code.
+    pub(super) fn refused(self, code: &'static str) -> Self {
+        Self { code: Some(code), ..self }
     }
 }
 
@@ -52,7 +72,7 @@ fn price(
     let Some(typed) = number(ticket, name)? else { return Ok(None) };
     Price::typed(typed, instrument)
         .map(|price| Some(price.get()))
-        .map_err(|why| Problem::at(name, why.to_string()))
+        .map_err(|why| Problem::at(name, why.to_string()).refused(why.code()))
 }
 
 fn note(ticket: &Ticket, name: FieldName) -> Option<String> {
@@ -72,12 +92,14 @@ pub fn draft(model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
             let held = model
                 .desk
                 .holding(*what)
-                .ok_or_else(|| Problem::plain("it is no longer open: nothing to close"))?;
+                .ok_or_else(|| Problem::plain("it is no longer open: nothing to close"))
+                .map_err(|why| why.refused("POSITION_NOT_OPEN"))?;
             holding::close(model, ticket, *what, &held)
         }
         Form::Amend { position } => {
             let held = model.desk.positions.get(position).ok_or_else(|| {
                 Problem::plain("the position is no longer open: nothing to amend")
+                    .refused("POSITION_NOT_OPEN")
             })?;
             holding::amend(model, ticket, held)
         }

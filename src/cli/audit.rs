@@ -9,8 +9,8 @@ use super::exit::{Exit, Trouble};
 use super::io::Io;
 use crate::config::Config;
 use crate::domain::money::exact;
-use crate::store::Store;
 use crate::store::audit::{AuditHead, Audited};
+use crate::store::{Store, StoreError};
 
 /// Prints the head of the chain, or walks all of it.
 ///
@@ -25,7 +25,7 @@ pub(super) async fn audit(
     let store = Store::connect(config.store.clone());
     match command {
         Audit::Head { json } => {
-            let head = store.audit_head().await?;
+            let head = store.audit_head().await.map_err(lacking)?;
             if *json {
                 write_json(&json!({ "seq": head.seq, "hash": head.hash }), io)?;
             } else {
@@ -35,10 +35,17 @@ pub(super) async fn audit(
         }
         Audit::Verify(verify) => {
             let kept = kept(verify)?;
-            let audited = store.upkeep().await?.audit_verify(kept.as_ref()).await?;
+            let audited =
+                store.upkeep().await?.audit_verify(kept.as_ref()).await.map_err(lacking)?;
             said(&audited, kept.as_ref(), verify.json, io)
         }
     }
+}
+
+/// Says whose work this is, where the login may not do it.
+fn lacking(error: StoreError) -> Trouble {
+    let groups = "one of the desk's groups (tmt_viewer, tmt_trader, tmt_risk_officer, tmt_admin)";
+    Trouble::of_groups(error, "reading the audit", groups)
 }
 
 /// Reads the head that was kept elsewhere.

@@ -17,6 +17,7 @@ use super::exit::{Exit, Trouble};
 use super::io::Io;
 use crate::config::Config;
 use crate::feed;
+use crate::feed::publish::Publisher;
 use crate::local::{self, SUPERUSER, Servers};
 use crate::runtime::clock;
 use crate::sentinel::{self, Said};
@@ -153,7 +154,8 @@ async fn serve(
     let options = sim::Options { keeps_marks: false, ..options };
     let (said, heard) = mpsc::channel(SAYINGS);
     let watching = sentinel::Options::default();
-    let watch = tokio::spawn(sentinel::run(watching, agents.clone(), said, end.clone()));
+    let ears = sentinel::Ears::new(said, Some(Publisher::new(feed.clone())));
+    let watch = tokio::spawn(sentinel::run(watching, agents.clone(), ears, end.clone()));
     let log = tokio::spawn(log(heard));
     let simulation = tokio::spawn(sim::run(options, agents, feed.clone(), end.clone()));
     let result = if demo.headless {

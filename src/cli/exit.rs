@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use thiserror::Error;
 
 use crate::config::Faults;
+use crate::domain::outcome::Refusal;
 use crate::local::LocalError;
 use crate::runtime::RunError;
 use crate::runtime::journal::JournalError;
@@ -59,6 +60,9 @@ pub enum Trouble {
     /// The command line is understood, but says something that is not there.
     #[error("{0}")]
     Usage(String),
+    /// A rule of the desk forbids it: nothing was sent, and the desk would say the same.
+    #[error("{}: {}", .0.code, .0.message)]
+    Refused(Refusal),
     /// Nobody is there to say yes.
     #[error("nobody can be asked here: add --yes to send, or --dry-run to see the checks")]
     NobodyToAsk,
@@ -93,6 +97,7 @@ impl Trouble {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) | Self::NobodyToAsk => Exit::Usage,
+            Self::Refused(_) => Exit::Refused,
             Self::Config(_)
             | Self::Store(_)
             | Self::Migrate(_)
@@ -103,6 +108,17 @@ impl Trouble {
             | Self::Output(_)
             | Self::Other(_) => Exit::Trouble,
         }
+    }
+
+    /// Says which groups do it, where the login lacks the right; another error stays as it is.
+    pub(super) fn of_groups(error: StoreError, what: &str, groups: &str) -> Self {
+        if let StoreError::NotPermitted(_) = error {
+            return Self::Other(format!(
+                "this login may not do that: {what} needs a member of {groups}; `tmt doctor` says \
+                 what this login is"
+            ));
+        }
+        Self::Store(error)
     }
 
     /// Tells whether the reader of the output went away: `tmt trades | head` is no trouble.

@@ -25,7 +25,10 @@ pub(super) async fn reconcile(
     let desk = Desk::read(config, &[Kind::Accounts]).await?;
     let account = arguments.account.as_deref().map(|name| account(&desk, name)).transpose()?;
     let mut upkeep = desk.store.upkeep().await?;
-    let found = upkeep.reconcile(account, Repair::No).await?;
+    let found = upkeep.reconcile(account, Repair::No).await.map_err(|error| {
+        let groups = "tmt_risk_officer, tmt_admin or tmt_agent";
+        Trouble::of_groups(error, "comparing with the fills", groups)
+    })?;
     write(&found, arguments.json, io)?;
     if found.is_empty() || !arguments.repair {
         return Ok(if found.is_empty() { Exit::Done } else { Exit::Trouble });
@@ -40,7 +43,10 @@ pub(super) async fn reconcile(
             return Ok(Exit::Trouble);
         }
     }
-    let repaired = upkeep.reconcile(account, Repair::Yes).await?;
+    let repaired = upkeep
+        .reconcile(account, Repair::Yes)
+        .await
+        .map_err(|error| Trouble::of_groups(error, "writing what the fills say", "tmt_admin"))?;
     io.note(&format!("{} figures written as the fills say", repaired.len()));
     Ok(Exit::Done)
 }

@@ -4,10 +4,13 @@ use std::io::{self, Write};
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::exit::Exit;
+use crate::app::Model;
 use crate::app::writing::item_text;
-use crate::domain::ids::ClientKey;
+use crate::domain::halt::Scope;
+use crate::domain::ids::{AccountId, ClientKey};
 use crate::domain::money::exact;
 use crate::domain::outcome::{Accepted, Check, Finding, Impact, Item, ItemEnd, Outcome, Refusal};
 
@@ -19,11 +22,51 @@ pub(super) struct Report {
     /// It in words.
     pub(super) sentence: String,
     /// What the rulebook said.
-    pub(super) checks: Vec<Check>,
+    pub(super) checks: Vec<Line>,
     /// Whom a limit would bind.
     pub(super) impacts: Vec<Impact>,
     /// Whether the bus took the announcement; `None` if there was nothing to announce.
     pub(super) is_announced: Option<bool>,
+}
+
+/// A check, and whose it is: several limits of one type are told apart by what they cover.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    /// What the rulebook said.
+    pub(super) check: Check,
+    /// `account`, `portfolio` …, where it is about a limit or a rule of the account.
+    scope: Option<Scope>,
+    /// Which one, by name.
+    identifier: Option<String>,
+}
+
+impl Line {
+    /// Says whose a check of a trade on `account` is.
+    pub(super) fn new(model: &Model, account: AccountId, check: Check) -> Self {
+        let limit = check.limit.and_then(|id| model.desk.limits.get(&id));
+        let (scope, identifier) = match limit {
+            Some(limit) if limit.scope == Scope::System => {
+                (Some(Scope::System), limit.identifier.clone())
+            }
+            // Of a limit that holds for each account by itself, this is the one.
+            Some(limit) if limit.scope == Scope::Account => {
+                (Some(Scope::Account), Some(model.desk.account_name(account)))
+            }
+            Some(limit) => (Some(limit.scope), Some(model.limit_subject(limit))),
+            // The account's own columns, which are no limits of the desk.
+            None if ["MAX_DAILY_LOSS", "MAX_DRAWDOWN"].contains(&check.code.as_str()) => {
+                (Some(Scope::Account), Some(model.desk.account_name(account)))
+            }
+            None => (None, None),
+        };
+        Self { check, scope, identifier }
+    }
+
+    /// Returns `portfolio majors`.
+    fn subject(&self) -> String {
+        let scope = self.scope.map(Scope::as_str);
+        scope.into_iter().chain(self.identifier.as_deref()).collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// How it ended.
@@ -73,19 +116,21 @@ fn word(finding: Finding) -> &'static str {
 }
 
 impl Report {
-    pub(super) fn new(key: ClientKey, sentence: String, checks: Vec<Check>) -> Self {
+    pub(super) fn new(key: ClientKey, sentence: String, checks: Vec<Line>) -> Self {
         Self { key, sentence, checks, impacts: vec![], is_announced: None }
     }
 
     /// Writes the sentence and the checks, before anything is sent.
     pub(super) fn write_checks(&self, environment: &str, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}  [{}]", self.sentence, environment.to_uppercase())?;
-        let widest = self.checks.iter().map(|check| check.code.chars().count()).max();
-        let wide = widest.unwrap_or_default();
-        for check in &self.checks {
+        let wide = self.checks.iter().map(|line| line.check.code.width()).max().unwrap_or_default();
+        let subjects: Vec<String> = self.checks.iter().map(Line::subject).collect();
+        let widest = subjects.iter().map(|subject| subject.width()).max().unwrap_or_default();
+        for (Line { check, .. }, subject) in self.checks.iter().zip(&subjects) {
             let Check { code, finding, .. } = check;
             let said = check.message.clone().unwrap_or_else(|| figures(check));
-            let line = format!("  {:<4}  {code:<wide$}  {said}", word(*finding));
+            let gap = " ".repeat(widest.saturating_sub(subject.width()));
+            let line = format!("  {:<4}  {code:<wide$}  {subject}{gap}  {said}", word(*finding));
             writeln!(out, "{}", line.trim_end())?;
         }
         for impact in &self.impacts {
@@ -220,9 +265,13 @@ fn impact_text(impact: &Impact) -> String {
     )
 }
 
-fn check(check: &Check) -> Value {
+fn check(line: &Line) -> Value {
+    let Line { check, scope, identifier } = line;
     json!({
         "code": check.code,
+        "limit_id": check.limit.map(|id| id.to_string()),
+        "scope": scope.map(Scope::as_str),
+        "identifier": identifier,
         "finding": match check.finding {
             Finding::Passes => "passes",
             Finding::Confirm => "confirm",

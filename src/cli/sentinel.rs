@@ -9,9 +9,10 @@ use super::exit::{Exit, Trouble};
 use super::io::Io;
 use crate::config::Config;
 use crate::domain::money::{exact, round};
+use crate::feed::publish::Publisher;
 use crate::runtime::clock;
-use crate::sentinel::{self, Options, Said};
-use crate::store::Store;
+use crate::sentinel::{self, Ears, Options, Said};
+use crate::store::{Store, StoreError};
 
 /// Decimals of a figure in a line.
 const PLACES: u32 = 4;
@@ -36,9 +37,10 @@ pub(super) async fn sentinel(
         store.session().await?;
     }
     let (said, mut heard) = mpsc::channel(WAITING);
+    let mut ears = Ears::new(said, Some(Publisher::new(config.feed.clone())));
     if arguments.once {
-        let done = sentinel::once(&store, &said).await?;
-        drop(said);
+        let done = sentinel::once(&store, &mut ears).await.map_err(lacking)?;
+        drop(ears);
         while let Some(said) = heard.recv().await {
             print(&said, io)?;
         }
@@ -47,15 +49,20 @@ pub(super) async fn sentinel(
         }
         return Ok(Exit::Done);
     }
-    let working = tokio::spawn(sentinel::run(Options::default(), store, said, stop));
+    let working = tokio::spawn(sentinel::run(Options::default(), store, ears, stop));
     while let Some(said) = heard.recv().await {
         print(&said, io)?;
     }
     match working.await {
-        Ok(ended) => ended?,
+        Ok(ended) => ended.map_err(lacking)?,
         Err(error) => return Err(Trouble::Other(error.to_string())),
     }
     Ok(Exit::Done)
+}
+
+/// Says whose work this is, where the login may not do it.
+fn lacking(error: StoreError) -> Trouble {
+    Trouble::of_groups(error, "watching the limits", "tmt_agent or tmt_admin")
 }
 
 /// Prints one line for what happened.
@@ -73,6 +80,9 @@ pub(super) fn text(said: &Said) -> String {
         Said::Waits { leader } => {
             let who = leader.as_deref().map(|who| format!(" ({who})")).unwrap_or_default();
             format!("waits: another sentinel leads{who}")
+        }
+        Said::NotAnnounced(reason) => {
+            format!("not said on the bus ({reason}); consoles find it by asking")
         }
         Said::Lost(reason) => format!("waits for the database: {reason}"),
         Said::Rolled { rows } => format!("trading day rolled: {rows} rows"),

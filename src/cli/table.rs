@@ -94,6 +94,12 @@ fn short(id: &RowId) -> Option<String> {
     }
 }
 
+/// Returns a column's name for programs: `OPEN P&L` is `open_pnl`.
+fn field(head: &Head) -> String {
+    let title = head.title.to_lowercase().replace("p&l", "pnl").replace('%', "pct");
+    title.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
 /// A row as an object, its keys in the order of the columns.
 struct Object<'a> {
     key: String,
@@ -105,7 +111,7 @@ impl Serialize for Object<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let values = self.heads.iter().zip(self.cells).map(|(head, cell)| {
             let value = if *cell == Cell::Absent { None } else { Some(plain(cell)) };
-            (head.title.to_lowercase(), value)
+            (field(head), value)
         });
         serializer
             .collect_map(std::iter::once((KEY.to_owned(), Some(self.key.clone()))).chain(values))
@@ -118,7 +124,7 @@ fn objects<'a>(heads: &'a [Head], rows: &'a [(RowId, Vec<Cell>)]) -> Vec<Object<
 
 fn csv(out: &mut dyn Write, heads: &[Head], rows: &[(RowId, Vec<Cell>)]) -> io::Result<()> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
-    let titles = heads.iter().map(|head| head.title.to_lowercase());
+    let titles = heads.iter().map(field);
     writer.write_record(std::iter::once(KEY.to_owned()).chain(titles))?;
     for (id, cells) in rows {
         let cells = cells
@@ -228,6 +234,21 @@ mod tests {
             assert_eq!(inert(formula), format!("'{formula}"));
         }
         assert_eq!(inert("alpha"), "alpha");
+    }
+
+    #[test]
+    fn programs_get_names_without_blanks() {
+        for pane in Pane::ALL {
+            for head in columns::heads(pane) {
+                let name = field(&head);
+                let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+                assert!(name.chars().all(is_plain), "{pane:?} {name:?}");
+                assert!(name.starts_with(|c: char| c.is_ascii_lowercase()), "{pane:?} {name:?}");
+                assert!(!name.contains("__") && !name.ends_with('_'), "{pane:?} {name:?}");
+            }
+        }
+        let named = |title| field(&Head { title, width: 1, align: Align::Left, keep: 0 });
+        assert_eq!([named("OPEN P&L"), named("BOOKED PNL")], ["open_pnl", "booked_pnl"]);
     }
 
     #[test]

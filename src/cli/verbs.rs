@@ -9,14 +9,14 @@ use tokio_util::sync::CancellationToken;
 use super::desk::Desk;
 use super::exit::{Exit, Trouble};
 use super::io::Io;
-use super::report::{Report, Said};
+use super::report::{Line, Report, Said};
 use super::write_args::{How, Write};
 use crate::app::command::{Halt, Verbs};
 use crate::app::draft;
 use crate::config::Config;
 use crate::domain::change::Kind;
 use crate::domain::ids::{ClientKey, LimitId};
-use crate::domain::outcome::{Check, Finding, Outcome, Refusal};
+use crate::domain::outcome::{Finding, Outcome, Refusal};
 use crate::domain::request::{Request, Verb};
 use crate::domain::session::Right;
 use crate::runtime::Clock;
@@ -59,7 +59,18 @@ pub(super) async fn write(
         return finish(&report, &Said::Outcome(Outcome::Refused(refusal)), *how, io);
     }
     let (journal, unknown) = sending::open(config, &desk.store, io).await?;
-    let (request, is_repeated) = request(config, &mut desk, verb, key, *how, io).await?;
+    let (request, is_repeated) = match request(config, &mut desk, verb, key, *how, io).await {
+        Err(Trouble::Refused(refusal)) => {
+            let report = Report::new(key, verb_name(verb).to_owned(), vec![]);
+            let said = if how.dry_run {
+                Said::Checked(Some(refusal))
+            } else {
+                Said::Outcome(Outcome::Refused(refusal))
+            };
+            return finish(&report, &said, *how, io);
+        }
+        drafted => drafted?,
+    };
     if let Some(earlier) = unknown.first().filter(|_| request.verb.adds_risk()) {
         let text = format!(
             "not sent: an earlier write is still unknown ({}); settle it first with `tmt outcome {}`",
@@ -115,7 +126,8 @@ async fn request(
 /// Returns the request in words, with what the rulebook says of it.
 async fn report(desk: &Desk, request: &Request, io: &mut Io<'_>) -> Result<Report, Trouble> {
     let checks = if let Verb::Place(trade) = &request.verb {
-        desk.store.assess(trade).await?
+        let checks = desk.store.assess(trade).await?;
+        checks.into_iter().map(|check| Line::new(&desk.model, trade.account, check)).collect()
     } else {
         vec![]
     };
@@ -261,10 +273,10 @@ async fn decide(
 }
 
 /// Returns the first check that keeps the write from being sent.
-fn stopper(checks: &[Check], request: &Request) -> Option<Refusal> {
+fn stopper(lines: &[Line], request: &Request) -> Option<Refusal> {
     let has_reason = matches!(&request.verb, Verb::Place(trade) if trade.reason.is_some());
-    let hard = checks.iter().find(|check| check.finding == Finding::Reject);
-    let soft = checks.iter().find(|check| check.finding == Finding::Confirm);
+    let found = |finding| lines.iter().map(|line| &line.check).find(|c| c.finding == finding);
+    let (hard, soft) = (found(Finding::Reject), found(Finding::Confirm));
     let (check, advice) = match (hard, soft) {
         (Some(check), _) => (check, ""),
         (None, Some(check)) if !has_reason => {

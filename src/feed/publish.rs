@@ -21,6 +21,9 @@ use crate::domain::quote::Quote;
 mod announcement;
 pub mod health;
 mod link;
+mod standing;
+
+pub use standing::Standing;
 
 pub use announcement::{Announcement, Written, announcement};
 
@@ -192,6 +195,15 @@ impl Publisher {
             publish_event(&mut pipeline, &self.options, event);
         }
         self.send(&pipeline).await
+    }
+
+    /// Says which limits are not well any more: consoles then look at once.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAnnounced`] with the reason; nothing depends on it.
+    pub async fn standings(&mut self, news: &[Standing]) -> Result<(), NotAnnounced> {
+        self.events(&standing::rings(news)).await
     }
 
     async fn send(&mut self, pipeline: &Pipeline) -> Result<(), NotAnnounced> {

@@ -12,6 +12,7 @@ use tokio_postgres::types::ToSql;
 use super::error::StoreError;
 use super::lease::{Store, Upkeep};
 use super::rows::{Bad, Cells};
+use crate::domain::ids::AccountId;
 
 /// How long one step of a round may take. A server that says nothing for so long is lost.
 const STEP: Duration = Duration::from_secs(30);
@@ -41,10 +42,13 @@ const STATES: &str = "
            COALESCE(a.account_name, l.scope_identifier, l.limit_scope, 'everything')
                || CASE WHEN l.limit_id IS NULL THEN ' (the account''s own rule)' ELSE '' END
                AS subject,
+           a.account_id, COALESCE(k.is_loss, false) AND a.account_id IS NOT NULL AS halts,
            s.state, s.measured, s.allowed, s.unit, s.since
       FROM desk.limit_states s
       LEFT JOIN risk_limits l ON l.limit_id::text = split_part(s.limit_key, ':', 1)
       LEFT JOIN accounts a ON a.account_id::text = split_part(s.limit_key, ':', 2)
+      LEFT JOIN desk.limit_types k
+             ON k.limit_type = COALESCE(l.limit_type, split_part(s.limit_key, ':', 1))
      WHERE s.since > $1 OR ($1 IS NULL AND s.state <> 'ok')
      ORDER BY s.since, s.limit_key
      LIMIT 1000";
@@ -56,6 +60,10 @@ pub struct LimitStanding {
     pub limit_type: String,
     /// Whom.
     pub subject: String,
+    /// Whose account; `None` of a limit over several.
+    pub account: Option<AccountId>,
+    /// A breach halts that account.
+    pub halts: bool,
     /// `ok`, `warning`, `breach`, `unknown`
     pub state: String,
     /// What was measured.
@@ -125,13 +133,22 @@ impl Watch {
     ///
     /// As [`Watch::lead`].
     pub async fn round(&mut self) -> Result<Round, StoreError> {
-        self.ask("marking to market", MARK, &[]).await?;
-        let rolled = self.ask("rolling the days", ROLL, &[]).await?;
-        let changed = self.ask("watching the limits", WATCH, &[]).await?;
         let count = |rows: &[Row], name| {
             rows.first().map_or(Ok(0), |row| Cells(row).count(name)).map_err(|bad| bad.of("desk"))
         };
-        Ok(Round { rolled: count(&rolled, "rolled")?, changed: count(&changed, "changed")? })
+        self.ask("marking to market", MARK, &[]).await?;
+        let mut rolled: i64 = 0;
+        loop {
+            // So many accounts at a time, so that none is held for long; all of them before the
+            // limits of the day are judged.
+            let rows = self.ask("rolling the days", ROLL, &[]).await?;
+            match count(&rows, "rolled")? {
+                0 => break,
+                some => rolled = rolled.saturating_add(some),
+            }
+        }
+        let changed = self.ask("watching the limits", WATCH, &[]).await?;
+        Ok(Round { rolled, changed: count(&changed, "changed")? })
     }
 
     /// Returns which limits changed their standing after a moment, the oldest change first; without
@@ -171,6 +188,8 @@ fn standing(cells: &Cells<'_>) -> Result<LimitStanding, Bad> {
     Ok(LimitStanding {
         limit_type: cells.text("limit_type")?,
         subject: cells.text("subject")?,
+        account: cells.id_if_any("account_id")?.map(AccountId),
+        halts: cells.flag("halts")?,
         state: cells.text("state")?,
         measured: cells.number_if_any("measured").unwrap_or_default(),
         allowed: cells.number_if_any("allowed").unwrap_or_default(),

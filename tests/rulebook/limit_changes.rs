@@ -1,6 +1,6 @@
 //! How limits come, change and go, and whom they would bind.
 
-use crate::book::{Order, assess, in_the_way, place, text, verb};
+use crate::book::{assess, in_the_way, text, verb};
 use crate::limits::{LIMIT, long, sized};
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use rust_decimal::dec;
 
-use crate::book::{ALPHA, BRAVO, Book, Order, assess, buy, in_the_way, place, sell, text, verb};
+use crate::book::{ALPHA, BRAVO, Book, Order, assess, buy, in_the_way, place, sell, verb};
 
 pub(crate) const LIMIT: &str =
     "account_id, limit_type, limit_scope, scope_identifier, limit_value, limit_unit, parameters";

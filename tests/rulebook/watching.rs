@@ -256,16 +256,16 @@ async fn a_drawdown_stays_until_it_was_acknowledged_and_its_halt_resumed() {
             verb(&ann, "resume", &format!("'{halt}', 'looked into it'")).await.accepted();
         };
         if acknowledged_first {
-            acknowledge().await
+            acknowledge().await;
         } else {
-            resume().await
+            resume().await;
         }
         a_minute_later(&book).await;
         assert_eq!(book.text(LOSSES).await, "emergency 1 10000 open");
         if acknowledged_first {
-            resume().await
+            resume().await;
         } else {
-            acknowledge().await
+            acknowledge().await;
         }
         a_minute_later(&book).await;
         assert_eq!(book.text(LOSSES).await, "emergency 1 10000 over");

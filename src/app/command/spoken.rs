@@ -3,7 +3,7 @@
 use super::verbs::{
     Amend, Close, Flatten, Halted, Level, LimitVerb, NewLimit, Open, Resume, Take, Verbs,
 };
-use crate::app::draft::right_of;
+use crate::app::draft::{Problem, right_of};
 use crate::app::model::Model;
 use crate::app::opening::{self, Subject, halt, holding, limit};
 use crate::app::press;
@@ -15,6 +15,7 @@ use crate::domain::ids::{
 use crate::domain::money::exact;
 use crate::domain::position::Position;
 use crate::domain::request::Closing;
+use crate::domain::signal::SignalStatus;
 use crate::domain::trade::Side;
 
 /// Finds the one key that `text` is, or is the end of.
@@ -54,7 +55,7 @@ fn account(model: &Model, name: Option<&str>) -> Result<Option<AccountId>, Strin
 /// # Errors
 ///
 /// A sentence that says what is not there, or not allowed.
-pub fn ticket(model: &Model, verb: &Verbs, fresh: ClientKey) -> Result<Ticket, String> {
+pub fn ticket(model: &Model, verb: &Verbs, fresh: ClientKey) -> Result<Ticket, Problem> {
     let ticket = match verb {
         Verbs::Buy(open) => spoken_open(model, open, Side::Buy, fresh)?,
         Verbs::Sell(open) => spoken_open(model, open, Side::Sell, fresh)?,
@@ -87,7 +88,7 @@ pub fn ticket(model: &Model, verb: &Verbs, fresh: ClientKey) -> Result<Ticket, S
         Verbs::Resume(resume) => spoken_resume(model, resume, fresh)?,
     };
     if let Some(why) = press::barred(model, right_of(&ticket.form)) {
-        return Err(why);
+        return Err(why.into());
     }
     Ok(opening::at_review(model, ticket))
 }
@@ -212,17 +213,22 @@ fn spoken_amend(model: &Model, amend: &Amend, fresh: ClientKey) -> Result<Ticket
     Ok(ticket)
 }
 
-fn spoken_flatten(model: &Model, flatten: &Flatten, fresh: ClientKey) -> Result<Ticket, String> {
+fn spoken_flatten(model: &Model, flatten: &Flatten, fresh: ClientKey) -> Result<Ticket, Problem> {
     let account = account(model, Some(&flatten.account))?.ok_or("say which account")?;
-    let mut ticket = holding::flatten(model, fresh, account)?;
+    let mut ticket = holding::flatten(model, fresh, account)
+        .map_err(|why| Problem::from(why).refused("NOTHING_TO_FLATTEN"))?;
     ticket.fill(FieldName::Reason, flatten.reason.clone().unwrap_or_default());
     Ok(ticket)
 }
 
-fn spoken_take(model: &Model, take: &Take, fresh: ClientKey) -> Result<Ticket, String> {
+fn spoken_take(model: &Model, take: &Take, fresh: ClientKey) -> Result<Ticket, Problem> {
     let account = account(model, take.account.as_deref())?;
     let signal: SignalId = one(&take.signal, "signal", model.desk.signals.keys().copied())?;
-    let mut ticket = opening::take(model, fresh, signal)?;
+    let mut ticket = opening::take(model, fresh, signal).map_err(|why| {
+        let status = model.desk.signals.get(&signal).map(|row| row.status);
+        let ran_out = matches!(status, Some(SignalStatus::Pending | SignalStatus::Expired));
+        Problem::from(why).refused(if ran_out { "SIGNAL_EXPIRED" } else { "SIGNAL_NOT_PENDING" })
+    })?;
     if let Some(id) = account {
         ticket.fill(FieldName::Account, model.desk.account_name(id));
     }

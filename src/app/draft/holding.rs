@@ -40,10 +40,12 @@ pub(super) fn close(
             };
             let wanted = wanted.filter(|size| *size > Decimal::ZERO).ok_or_else(|| {
                 Problem::at(FieldName::Size, "that is less than the smallest step: type a size")
+                    .refused("SIZE_NOT_A_STEP")
             })?;
             if wanted > held.size {
                 let text = format!("only {} are open", exact(held.size));
-                return Err(Problem::at(FieldName::Size, text));
+                let problem = Problem::at(FieldName::Size, text);
+                return Err(problem.refused("REDUCE_ONLY_EXCEEDS_POSITION"));
             }
             if wanted == held.size { None } else { Some(wanted) }
         }
@@ -71,7 +73,8 @@ pub(super) fn amend(model: &Model, ticket: &Ticket, held: &Position) -> Result<V
         [(FieldName::Stop, stop), (FieldName::Target, target), (FieldName::Trailing, trailing)]
     {
         if level.is_some_and(|level| level <= Decimal::ZERO) {
-            return Err(Problem::at(name, "it must be above zero; an empty field is none"));
+            let problem = Problem::at(name, "it must be above zero; an empty field is none");
+            return Err(problem.refused("PRICE_OUT_OF_RANGE"));
         }
     }
     if (stop, target, trailing) == (held.stop_loss, held.take_profit, held.trailing_distance) {

@@ -19,6 +19,7 @@ pub(super) fn edit(
 ) -> Result<Verb, Problem> {
     let row = model.desk.limits.get(&limit).ok_or_else(|| {
         Problem::plain("the limit was replaced meanwhile: leave and select it again")
+            .refused("LIMIT_CHANGED")
     })?;
     let value = value(ticket)?;
     let warning = number(ticket, FieldName::Warning)?;
@@ -36,7 +37,7 @@ fn value(ticket: &Ticket) -> Result<Decimal, Problem> {
         .ok_or_else(|| Problem::at(FieldName::Value, "type the new limit"))?;
     if value <= Decimal::ZERO {
         let text = "a limit must be above zero; to stop trading use a halt (!h)";
-        return Err(Problem::at(FieldName::Value, text));
+        return Err(Problem::at(FieldName::Value, text).refused("LIMIT_VALUE_INVALID"));
     }
     Ok(value)
 }
@@ -108,7 +109,8 @@ fn until(model: &Model, ticket: &Ticket) -> Result<Option<DateTime<Utc>>, Proble
         Problem::at(FieldName::Until, text)
     })?;
     if until <= model.now {
-        return Err(Problem::at(FieldName::Until, "that has passed already"));
+        let problem = Problem::at(FieldName::Until, "that has passed already");
+        return Err(problem.refused("LIMIT_UNTIL_PAST"));
     }
     Ok(Some(until))
 }

@@ -10,6 +10,7 @@ use crate::cli::io::Io;
 use crate::cli::prices;
 use crate::config::Config;
 use crate::domain::ids::ClientKey;
+use crate::domain::outcome::Refusal;
 use crate::domain::request::{Request, Verb};
 use rust_decimal::Decimal;
 
@@ -17,7 +18,8 @@ use rust_decimal::Decimal;
 ///
 /// # Errors
 ///
-/// [`Trouble::Usage`] says what is missing or not there; [`Trouble::Other`] that no price is known.
+/// [`Trouble::Usage`] says what is missing or not there, [`Trouble::Refused`] what the desk would
+/// refuse; [`Trouble::Other`] that no price is known.
 pub(super) async fn request(
     config: &Config,
     desk: &mut Desk,
@@ -76,7 +78,7 @@ async fn ticket(
     key: ClientKey,
     io: &mut Io<'_>,
 ) -> Result<Ticket, Trouble> {
-    let opened = command::ticket(&desk.model, verb, key).map_err(Trouble::Usage)?;
+    let opened = command::ticket(&desk.model, verb, key).map_err(trouble)?;
     let wants_price = matches!(opened.form, Form::Open { .. } | Form::Close { .. });
     let Some(instrument) = draft::instrument_of(&desk.model, &opened)
         .filter(|_| wants_price && named_price(verb).is_none())
@@ -87,7 +89,7 @@ async fn ticket(
     match prices::quote(config.feed.clone(), &instrument).await {
         Ok(quote) => {
             desk.tell(Msg::QuotesArrived(vec![quote]));
-            command::ticket(&desk.model, verb, key).map_err(Trouble::Usage)
+            command::ticket(&desk.model, verb, key).map_err(trouble)
         }
         // Less risk is always allowed: a position can be closed at the last price that is known.
         Err(why) if closes && opened.text(FieldName::Price).is_some() => {
@@ -102,9 +104,10 @@ async fn ticket(
 
 /// Reads the ticket; what is missing is said in the words of the shell.
 fn drafted(desk: &Desk, ticket: &Ticket) -> Result<Verb, Trouble> {
-    draft::draft(&desk.model, ticket).map_err(|Problem { field, text }| {
+    draft::draft(&desk.model, ticket).map_err(|problem| {
         let is_empty = |name| ticket.text(name).is_none();
-        Trouble::Usage(match field {
+        let text = problem.text.clone();
+        let text = match problem.field {
             Some(FieldName::Account) if is_empty(FieldName::Account) => {
                 let mut names: Vec<&str> =
                     desk.model.desk.accounts.values().map(|row| row.name.as_str()).collect();
@@ -121,6 +124,16 @@ fn drafted(desk: &Desk, ticket: &Ticket) -> Result<Verb, Trouble> {
                 format!("{text}; add reason=\"…\"")
             }
             _ => text,
-        })
+        };
+        trouble(Problem { text, ..problem })
     })
+}
+
+/// Returns how a verb ends that cannot be sent: what the desk would refuse is refused, whoever says
+/// so first.
+fn trouble(problem: Problem) -> Trouble {
+    match problem.code {
+        Some(code) => Trouble::Refused(Refusal::plain(code, problem.text)),
+        None => Trouble::Usage(problem.text),
+    }
 }

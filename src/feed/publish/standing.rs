@@ -1,0 +1,110 @@
+//! What the bus is told of limits: the two events of TMT for it (`spec/wire.md`, section 1).
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde_json::{Map, Value, json};
+
+use crate::domain::ids::AccountId;
+use crate::domain::money::round;
+use crate::feed::wire::Outgoing;
+
+/// A limit that changed its standing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// What it limits: `max_exposure` …
+    pub limit_type: String,
+    /// Whom, in words.
+    pub subject: String,
+    /// Whose account; `None` of a limit over several.
+    pub account: Option<AccountId>,
+    /// A breach halts that account.
+    pub halts: bool,
+    /// `ok`, `warning`, `breach`, `unknown`
+    pub state: String,
+    /// What was measured.
+    pub measured: Option<Decimal>,
+    /// What is allowed.
+    pub allowed: Option<Decimal>,
+    /// Unit of both.
+    pub unit: Option<String>,
+    /// Since when.
+    pub since: DateTime<Utc>,
+}
+
+/// Returns what is said of limits that changed their standing: each loss of an account that halts
+/// it, and each other limit that is not well. Of what is well again nothing is said: consoles find
+/// it when they ask next.
+///
+/// Several rules that say the same of one account are one bell, as they are one event in the
+/// database: that of the one that is worst.
+pub(super) fn rings(news: &[Standing]) -> Vec<Outgoing> {
+    let mut said = BTreeSet::new();
+    let breaches: Vec<&Standing> = news.iter().filter(|limit| limit.state == "breach").collect();
+    let warnings: Vec<&Standing> = news.iter().filter(|limit| limit.state == "warning").collect();
+    let unjudged: Vec<&Standing> = news.iter().filter(|limit| limit.state == "unknown").collect();
+    let mut rings: Vec<Outgoing> = breaches
+        .into_iter()
+        .chain(warnings)
+        .filter(|limit| said.insert((limit.limit_type.as_str(), whom(limit))))
+        .map(event)
+        .collect();
+    // Each of these somebody has to mend.
+    rings.extend(unjudged.into_iter().map(event));
+    rings
+}
+
+fn whom(limit: &Standing) -> String {
+    limit.account.map_or_else(|| limit.subject.clone(), |id| id.to_string())
+}
+
+fn event(limit: &Standing) -> Outgoing {
+    let account = limit.account.map(|id| id.to_string());
+    let trips = limit.halts && limit.state == "breach";
+    let (event_type, data) = if trips {
+        let data = json!({
+            "breaker_type": limit.limit_type,
+            "account_id": account,
+            "reason": reason(limit),
+        });
+        ("circuit_breaker_triggered", data)
+    } else {
+        let data = json!({
+            "metric": limit.limit_type,
+            "value": figure(limit.measured),
+            "threshold": figure(limit.allowed),
+            "unit": limit.unit,
+            "account_id": account,
+            "scope": limit.subject,
+            "state": limit.state,
+        });
+        ("performance_alert", data)
+    };
+    let mut data = if let Value::Object(data) = data { data } else { Map::new() };
+    data.retain(|_, value| !value.is_null());
+    let whom = whom(limit);
+    let at = limit.since.timestamp_micros();
+    Outgoing {
+        // The same change has the same name, whichever sentinel says it.
+        event_id: format!("sentinel_{}_{whom}_{}_{at}", limit.limit_type, limit.state),
+        event_type: event_type.to_owned(),
+        timestamp: limit.since,
+        source: "sentinel".to_owned(),
+        data,
+        correlation_id: None,
+    }
+}
+
+/// Returns `max_daily_loss of alpha: 5010 of 5000 USD`.
+fn reason(limit: &Standing) -> String {
+    let unit = limit.unit.as_deref().unwrap_or_default();
+    let figures = figure(limit.measured).zip(figure(limit.allowed));
+    let (measured, allowed) = figures.unwrap_or_else(|| ("?".to_owned(), "?".to_owned()));
+    format!("{} of {}: {measured} of {allowed} {unit}", limit.limit_type, limit.subject)
+}
+
+/// Returns a figure with its digits, at most four of them behind the point.
+fn figure(value: Option<Decimal>) -> Option<String> {
+    value.map(|value| round(value, 4).normalize().to_string())
+}
