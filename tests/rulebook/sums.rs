@@ -77,6 +77,7 @@ async fn desk_of_three() -> Book {
 
 /// One of the first `kinds` things that a person or a program may do to positions and trades. `other`
 /// writes the tables as their owner.
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn step(trader: &Client, other: &Client, dice: &mut Dice, kinds: usize) {
     let account = [ALPHA, BRAVO, CHARLIE].get(dice.below(3)).copied().unwrap();
     let live = "SELECT position_id FROM positions WHERE status = 'open' ORDER BY random() LIMIT 1";
