@@ -129,6 +129,17 @@ async fn step(trader: &Client, other: &Client, dice: &mut Dice, kinds: usize) {
                 AND NOT EXISTS (SELECT FROM trade_fills f WHERE f.position_id = p.position_id)" };
             sql.replace("{some}", &some)
         }
+        number => past_the_desk(number, account, dice),
+    };
+    if let Err(error) = other.batch_execute(&sql).await {
+        // A position that the desk books on in the same moment cannot be deleted.
+        assert_eq!(error.code(), Some(&SqlState::FOREIGN_KEY_VIOLATION), "{sql}: {error:?}");
+    }
+}
+
+/// What another program does to trades that the desk knows nothing of.
+fn past_the_desk(number: usize, account: &str, dice: &mut Dice) -> String {
+    match number {
         12 => format!(
             "INSERT INTO trades (account_id, instrument, trade_type, position_size, entry_price, risk_amount, risk_percentage, entry_time, status)
              VALUES ('{account}', 'USD_JPY', 'SELL', {}, 155, 5, 0.001, now(), 'open')",
@@ -141,10 +152,6 @@ async fn step(trader: &Client, other: &Client, dice: &mut Dice, kinds: usize) {
             "UPDATE trades SET account_id = '{account}', trade_type = 'BUY' WHERE position_id IS NULL AND random() < 0.5;
              DELETE FROM trades WHERE position_id IS NULL AND random() < 0.3"
         ),
-    };
-    if let Err(error) = other.batch_execute(&sql).await {
-        // A position that the desk books on in the same moment cannot be deleted.
-        assert_eq!(error.code(), Some(&SqlState::FOREIGN_KEY_VIOLATION), "{sql}: {error:?}");
     }
 }
 
