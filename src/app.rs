@@ -154,20 +154,20 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             }
             vec![]
         }
-        Msg::Assessed { key, trade, checks } => {
+        Msg::Assessed { key, question, checks } => {
             let at = model.elapsed;
             if let Overlay::Ticket(ticket) = &mut model.overlay
                 && ticket.key == key
             {
                 ticket.verdict = match checks {
-                    Ok(checks) => Verdict::Known { trade, checks, at },
+                    Ok(checks) => Verdict::Known { question, checks, at },
                     Err(why) => Verdict::Failed(why),
                 };
             }
             vec![]
         }
-        Msg::Weighed { limit, value, impacts } => {
-            opening::limit::answered(model, limit, value, impacts);
+        Msg::Weighed { trial, impacts } => {
+            opening::limit::answered(model, trial, impacts);
             vec![]
         }
         Msg::LimitTypesRead(types) => {
@@ -313,12 +313,13 @@ fn disarm(model: &mut Model) {
     }
 }
 
-/// Takes over where the help or the log really begins: a person who scrolled beyond the end is at
+/// Takes over where what can be scrolled really begins: a person who scrolled beyond the end is at
 /// the end, and the next press up moves.
 fn settle_scrolling(model: &mut Model, scrolled: Option<usize>) {
-    if let (Overlay::Help(line) | Overlay::Log(line), Some(first)) = (&mut model.overlay, scrolled)
-    {
-        *line = first;
+    match (&mut model.overlay, scrolled) {
+        (Overlay::Help(line) | Overlay::Log(line), Some(first)) => *line = first,
+        (Overlay::Ticket(ticket), Some(first)) => ticket.scrolled = first,
+        _ => {}
     }
 }
 

@@ -33,7 +33,7 @@ use crate::app::{Model, SMALLEST, is_too_small};
 pub struct Shown {
     /// Rows that fit into each pane, by the pane's number; 0 where it was not on the screen.
     pub heights: [usize; 8],
-    /// First line of the help or the log that is on the screen, if one of them is open.
+    /// First line on the screen of what can be scrolled: the help, the log, a ticket's checks.
     pub scrolled: Option<usize>,
 }
 
@@ -81,7 +81,7 @@ pub fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) -> Shown {
 /// Draws what stands before the panes, and returns the first line of what can be scrolled.
 fn overlay(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) -> Option<usize> {
     match &model.overlay {
-        Overlay::Ticket(shown) => ticket::view(model, shown, theme, frame, area),
+        Overlay::Ticket(shown) => return Some(ticket::view(model, shown, theme, frame, area)),
         Overlay::Help(line) => return Some(help::view(model, *line, theme, frame, area)),
         Overlay::Log(line) => return Some(log::view(model, *line, theme, frame, area)),
         Overlay::Detail(pane, id) => detail::view(model, *pane, id, theme, frame, area),

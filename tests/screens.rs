@@ -404,6 +404,47 @@ fn only_what_has_a_ceiling_has_a_share() {
     assert!(text.contains("Binds first: MAX_EXPOSURE at 150.0%"), "{text}");
 }
 
+/// Whoever confirms a limit reads who is in breach from then on, at every size.
+#[test]
+fn the_review_of_a_limit_names_who_is_in_breach_at_once() {
+    for name in ["limit_edit", "limit_new_review", "approve"] {
+        for size in SIZES {
+            let text = draw(&mut scene(name), size).text();
+            let said = text.replace(['┃', '\n', '│'], " ");
+            let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+            let wanted = "IN BREACH AT ONCE: bravo (146,797.00 of 130,000.00 USD)";
+            assert!(said.contains(wanted), "{name}:\n{text}");
+        }
+    }
+}
+
+/// A low screen ends the table of checks with a sign, not with the frame; what binds first stays.
+#[test]
+fn a_table_of_checks_that_does_not_fit_says_so_and_scrolls() {
+    let mut desk = scene("ticket_hard");
+    let size = (80, 24);
+    let scrolled = |desk: &mut Desk, keys: &str| {
+        desk.press(keys);
+        let drawn = frame(&desk.model, Theme::Colour, size);
+        desk.tell(drawn.shown(desk.model.elapsed));
+        let text = frame(&desk.model, Theme::Colour, size).text();
+        for always in ["Binds first: MAX_EXPOSURE", "0 soft, 1 hard, 8 passed", "CHECK", "REVIEW"] {
+            assert!(text.contains(always), "{always}:\n{text}");
+        }
+        text
+    };
+    desk.tell(Msg::Resized(size.0, size.1));
+    let top = scrolled(&mut desk, "PgUp");
+    assert!(
+        top.contains("more: PgDn") && top.contains("HARD") && !top.contains("trades per day"),
+        "{top}"
+    );
+    let end = scrolled(&mut desk, "PgDn PgDn PgDn");
+    assert!(end.contains("above: PgUp") && end.contains("trades per day"), "{end}");
+    let back = scrolled(&mut desk, "PgUp PgUp PgUp");
+    assert_eq!(back, top);
+}
+
 /// The dashboard has a second line for a notice, as long as nothing is typed there.
 #[test]
 fn a_long_notice_goes_on_in_the_next_line() {

@@ -1,27 +1,20 @@
 //! What is to be done: returned as data, performed by the runtime.
 
-use rust_decimal::Decimal;
-
-use crate::domain::ids::{ClientKey, InstrumentId, LimitId};
-use crate::domain::request::{NewTrade, Request};
+use crate::domain::ids::{ClientKey, InstrumentId};
+use crate::domain::request::{Question, Request, Trial};
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Ask the rulebook about a trade that is being typed. The newest question replaces older ones.
+    /// Ask the rulebook about what is being typed. The newest question replaces older ones.
     Assess {
         /// Of which ticket.
         key: ClientKey,
         /// What is typed.
-        trade: NewTrade,
+        question: Question,
     },
-    /// Ask whom another value of a limit would bind.
-    Weigh {
-        /// Which limit.
-        limit: LimitId,
-        /// At which value.
-        value: Decimal,
-    },
+    /// Ask whom a limit would bind as it is typed.
+    Weigh(Trial),
     /// Ask what can be limited.
     ReadLimitTypes,
     /// Write it, once.

@@ -184,6 +184,8 @@ pub enum Step {
     Reprice,
     TickUp,
     TickDown,
+    ScrollDown,
+    ScrollUp,
     WidenScope,
     Send,
     GiveReason,
@@ -301,13 +303,17 @@ pub const BINDINGS: &[Binding] = keys! {
     Ticket ["Enter"] => A::Ticket(Step::ToReview), "review", "review", Harmless, Read, Some(1);
     Ticket ["r"] => A::Ticket(Step::RiskSize), "risk-size", "size from risk", Harmless, Read, Some(3);
     Ticket ["="] => A::Ticket(Step::Reprice), "reprice", "price of now", Harmless, Read, Some(4);
-    Ticket ["PgUp"] => A::Ticket(Step::TickUp), "tick-up", "one tick up", Harmless, Read, None;
-    Ticket ["PgDn"] => A::Ticket(Step::TickDown), "tick-down", "one tick down", Harmless, Read, None;
+    Ticket [">"] => A::Ticket(Step::TickUp), "tick-up", "one tick up", Harmless, Read, None;
+    Ticket ["<"] => A::Ticket(Step::TickDown), "tick-down", "one tick down", Harmless, Read, None;
+    Ticket ["PgDn"] => A::Ticket(Step::ScrollDown), "more-checks", "more of the checks", Harmless, Read, None;
+    Ticket ["PgUp"] => A::Ticket(Step::ScrollUp), "first-checks", "back in the checks", Harmless, Read, None;
     Ticket ["Esc"] => A::Back, "leave-ticket", "leave", Harmless, Read, Some(5);
 
     Review ["y"] => A::Ticket(Step::Send), "send", "send", Confirmed, Read, Some(1);
     Review ["Y"] => A::Ticket(Step::GiveReason), "reason", "give a reason", Harmless, Read, Some(2);
     Review ["Tab"] => A::Ticket(Step::WidenScope), "widen-scope", "widen the scope", Harmless, Read, None;
+    Review ["PgDn"] => A::Ticket(Step::ScrollDown), "more-checks-review", "more of the checks", Harmless, Read, None;
+    Review ["PgUp"] => A::Ticket(Step::ScrollUp), "first-checks-review", "back in the checks", Harmless, Read, None;
     Review ["n", "Esc"] => A::Ticket(Step::BackToEdit), "back-to-edit", "back", Harmless, Read, Some(3);
 
     Reader ["j", "Down"] => A::Move(Motion::Down), "scroll-down", "down", Harmless, Read, Some(1);

@@ -3,17 +3,16 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rust_decimal::Decimal;
 
 use super::chord::Chord;
 use crate::domain::bar::Bar;
 use crate::domain::change::Kind;
 use crate::domain::event::Severity;
-use crate::domain::ids::{ClientKey, HaltId, InstrumentId, LimitId};
+use crate::domain::ids::{ClientKey, HaltId, InstrumentId};
 use crate::domain::limit::LimitType;
 use crate::domain::outcome::{Check, Impact, Outcome};
 use crate::domain::quote::Quote;
-use crate::domain::request::{NewTrade, Request};
+use crate::domain::request::{Question, Request, Trial};
 use crate::domain::rows::Rows;
 use crate::domain::session::Session;
 
@@ -49,7 +48,7 @@ pub enum Msg {
         elapsed: Duration,
         /// Rows that fit, by pane.
         heights: [usize; 8],
-        /// First line of the help or the log that is on the screen, if one of them is open.
+        /// First line on the screen of what can be scrolled: the help, the log, a ticket's checks.
         scrolled: Option<usize>,
     },
     /// The newest quote of each instrument that moved.
@@ -152,21 +151,19 @@ pub enum Msg {
         /// The oldest first.
         bars: Vec<Bar>,
     },
-    /// The rulebook judged a trade that is being typed.
+    /// The rulebook judged what is being typed.
     Assessed {
         /// Of which ticket.
         key: ClientKey,
         /// What was judged.
-        trade: NewTrade,
+        question: Question,
         /// What it found, or why it could not.
         checks: Result<Vec<Check>, String>,
     },
-    /// The database said whom another value of a limit would bind.
+    /// The database said whom a limit would bind.
     Weighed {
-        /// Which limit.
-        limit: LimitId,
-        /// At which value.
-        value: Decimal,
+        /// As it was typed.
+        trial: Trial,
         /// Account by account, or why it could not be asked.
         impacts: Result<Vec<Impact>, String>,
     },

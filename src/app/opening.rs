@@ -16,7 +16,6 @@ use crate::domain::event::RiskEvent;
 use crate::domain::ids::{AccountId, ClientKey, EventId, InstrumentId, SignalId};
 use crate::domain::instrument::Instrument;
 use crate::domain::money::exact;
-use crate::domain::request::Verb;
 use crate::domain::rounding::floor_step;
 use crate::domain::sizing::{self, Cap, Wish};
 use crate::domain::trade::Side;
@@ -318,28 +317,28 @@ pub(super) fn show(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
     effects
 }
 
-/// Asks the rulebook about the trade in the ticket, if its fields are one, or whom the limit in it
-/// would bind.
+/// Asks the rulebook about the trade or the levels in the ticket, if its fields are some, or whom the
+/// limit in it would bind.
 pub(super) fn assess(model: &mut Model) -> Vec<Effect> {
     let Some(ticket) = model.ticket() else { return vec![] };
     let key = ticket.key;
-    let weighed = limit::weighed(model, ticket);
     let drafted = draft::draft(model, ticket);
+    let weighed = limit::weighed(model, ticket);
     let Overlay::Ticket(ticket) = &mut model.overlay else { return vec![] };
-    if let Some((limit, value)) = weighed {
-        if ticket.impacts.value() == Some(value) {
+    if let Some(trial) = weighed {
+        if ticket.impacts.trial() == Some(&trial) {
             return vec![];
         }
-        ticket.impacts = Impacts::Asked(value);
-        return vec![Effect::Weigh { limit, value }];
+        ticket.impacts = Impacts::Asked(trial.clone());
+        return vec![Effect::Weigh(trial)];
     }
     ticket.impacts = Impacts::None;
-    let Ok(Verb::Place(trade)) = drafted else {
+    let Some(question) = drafted.ok().and_then(|verb| verb.question()) else {
         ticket.verdict = Verdict::None;
         return vec![];
     };
-    if !matches!(&ticket.verdict, Verdict::Known { trade: known, .. } if *known == trade) {
-        ticket.verdict = Verdict::Asked(trade.clone());
+    if !matches!(&ticket.verdict, Verdict::Known { question: known, .. } if *known == question) {
+        ticket.verdict = Verdict::Asked(question.clone());
     }
-    vec![Effect::Assess { key, trade }]
+    vec![Effect::Assess { key, question }]
 }

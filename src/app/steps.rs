@@ -19,6 +19,9 @@ use crate::domain::outcome::Finding;
 use crate::domain::request::Request;
 use crate::domain::session::Right;
 
+/// Lines that one press scrolls what is known about the fields.
+const SCROLL: usize = 5;
+
 /// Typing into the focused field; `None` where the key is not text.
 pub(super) fn typed(model: &mut Model, chord: Chord) -> Option<Vec<Effect>> {
     let Overlay::Ticket(ticket) = &mut model.overlay else { return None };
@@ -121,6 +124,8 @@ pub(super) fn in_ticket(model: &mut Model, step: Step, fresh: ClientKey) -> Vec<
         Step::Reprice => opening::reprice(model, &mut ticket),
         Step::TickUp => move_by_tick(model, &mut ticket, true),
         Step::TickDown => move_by_tick(model, &mut ticket, false),
+        Step::ScrollDown => ticket.scrolled = ticket.scrolled.saturating_add(SCROLL),
+        Step::ScrollUp => ticket.scrolled = ticket.scrolled.saturating_sub(SCROLL),
         Step::WidenScope => widen(model, &mut ticket),
         Step::Send => return confirm(model, *ticket),
         Step::GiveReason | Step::BackToEdit => {
@@ -217,12 +222,17 @@ pub(super) fn not_yet(
     if let Some(reason) = barred(model, right_of(&ticket.form)) {
         return Some(reason);
     }
-    if let Impacts::Asked(_) = ticket.impacts
-        && loosens(model, ticket)
-    {
+    // Whoever tightens or agrees must see whom it puts in breach.
+    if let Impacts::Asked(_) = ticket.impacts {
         return Some("wait: the database is being asked whom it would bind".to_owned());
     }
-    let Form::Open { .. } = ticket.form else { return None };
+    // Less risk waits for nobody: the database says itself what stands in the way of an amendment.
+    let amends = matches!(ticket.form, Form::Amend { .. })
+        && matches!(ticket.verdict, Verdict::Asked(_) | Verdict::Known { .. });
+    let is_judged = amends || matches!(ticket.form, Form::Open { .. });
+    if !is_judged {
+        return None;
+    }
     match (&ticket.verdict, ticket.verdict.worst()) {
         (Verdict::Failed(why), _) => Some(format!("the rulebook cannot be asked: {why}")),
         (Verdict::None | Verdict::Asked(_), _) => Some("wait for the checks".to_owned()),
@@ -235,28 +245,6 @@ pub(super) fn not_yet(
             (!has_reason).then(|| "a soft limit asks for a reason: press Y and type it".to_owned())
         }
         (Verdict::Known { .. }, Some(Finding::Passes) | None) => None,
-    }
-}
-
-/// Tells whether a limit would bind less afterwards: whoever agrees must see whom.
-fn loosens(model: &Model, ticket: &Ticket) -> bool {
-    match &ticket.form {
-        Form::Approve { .. } => true,
-        Form::EditLimit { limit, .. } => {
-            let row = model.desk.limits.get(limit);
-            row.zip(ticket.impacts.value()).is_some_and(|(row, new)| !row.is_tightened_by(new))
-        }
-        Form::Open { .. }
-        | Form::Close { .. }
-        | Form::Amend { .. }
-        | Form::Flatten { .. }
-        | Form::Acknowledge { .. }
-        | Form::Unacknowledge { .. }
-        | Form::NewLimit
-        | Form::RetireLimit { .. }
-        | Form::Reject { .. }
-        | Form::Halt { .. }
-        | Form::Resume { .. } => false,
     }
 }
 

@@ -20,7 +20,7 @@ use crate::domain::ids::{
     AccountId, ClientKey, EventId, HaltId, InstrumentId, LimitId, PositionId, SignalId,
 };
 use crate::domain::outcome::{Check, Finding, Impact};
-use crate::domain::request::{Closing, NewTrade};
+use crate::domain::request::{Closing, Question, Trial};
 use crate::domain::trade::Side;
 
 /// What a ticket writes.
@@ -151,11 +151,11 @@ pub enum Verdict {
     #[default]
     None,
     /// It was asked.
-    Asked(NewTrade),
+    Asked(Question),
     /// It answered.
     Known {
         /// About what.
-        trade: NewTrade,
+        question: Question,
         /// What it found.
         checks: Vec<Check>,
         /// When, by the monotonic clock.
@@ -180,39 +180,47 @@ impl Verdict {
     }
 }
 
-/// Whom another value of a limit would bind, as far as the database was asked.
+/// Whom the limit in the fields would bind, as far as the database was asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Impacts {
     /// There is nothing to ask about.
     #[default]
     None,
-    /// It was asked about this value.
-    Asked(Decimal),
+    /// It was asked.
+    Asked(Trial),
     /// It answered.
     Known {
-        /// About which value.
-        value: Decimal,
+        /// About what.
+        trial: Trial,
         /// Account by account.
         rows: Vec<Impact>,
     },
     /// It could not be asked.
     Failed {
-        /// About which value.
-        value: Decimal,
+        /// About what.
+        trial: Trial,
         /// Why.
         why: String,
     },
 }
 
 impl Impacts {
-    /// Returns the value that it is about.
-    pub fn value(&self) -> Option<Decimal> {
+    /// Returns what it is about.
+    pub fn trial(&self) -> Option<&Trial> {
         match self {
             Self::None => None,
-            Self::Asked(value) | Self::Known { value, .. } | Self::Failed { value, .. } => {
-                Some(*value)
+            Self::Asked(trial) | Self::Known { trial, .. } | Self::Failed { trial, .. } => {
+                Some(trial)
             }
         }
+    }
+
+    /// Returns who would be in breach at once, those farthest beyond first.
+    pub fn breached(&self) -> Vec<&Impact> {
+        let Self::Known { rows, .. } = self else { return vec![] };
+        let mut breached: Vec<&Impact> = rows.iter().filter(|row| row.is_breach()).collect();
+        breached.sort_by_key(|row| row.room);
+        breached
     }
 }
 
@@ -233,6 +241,8 @@ pub struct Ticket {
     pub verdict: Verdict,
     /// Whom another value of the limit would bind.
     pub impacts: Impacts,
+    /// First line that is shown of what is known about the fields, where not all of it fits.
+    pub scrolled: usize,
     /// What is wrong with the fields, or why it was refused.
     pub problem: Option<String>,
     /// Something was typed: leaving asks first.
@@ -253,6 +263,7 @@ impl Ticket {
             stage: Stage::Editing,
             verdict: Verdict::None,
             impacts: Impacts::None,
+            scrolled: 0,
             problem: None,
             is_edited: false,
             is_leaving: false,

@@ -3,7 +3,6 @@
 mod drafting;
 pub(super) mod sending;
 
-use rust_decimal::Decimal;
 use tokio_util::sync::CancellationToken;
 
 use super::desk::Desk;
@@ -15,9 +14,9 @@ use crate::app::command::{Halt, Verbs};
 use crate::app::draft;
 use crate::config::Config;
 use crate::domain::change::Kind;
-use crate::domain::ids::{ClientKey, LimitId};
+use crate::domain::ids::ClientKey;
 use crate::domain::outcome::{Finding, Outcome, Refusal};
-use crate::domain::request::{Request, Verb};
+use crate::domain::request::{Request, Trial, Verb};
 use crate::domain::session::Right;
 use crate::runtime::Clock;
 
@@ -125,16 +124,18 @@ async fn request(
 
 /// Returns the request in words, with what the rulebook says of it.
 async fn report(desk: &Desk, request: &Request, io: &mut Io<'_>) -> Result<Report, Trouble> {
-    let checks = if let Verb::Place(trade) = &request.verb {
-        let checks = desk.store.assess(trade).await?;
-        checks.into_iter().map(|check| Line::new(&desk.model, trade.account, check)).collect()
-    } else {
-        vec![]
+    let (account, _) = desk.model.desk.touched(&request.verb);
+    let checks = match request.verb.question().zip(account) {
+        Some((question, account)) => {
+            let checks = desk.store.ask(&question).await?;
+            checks.into_iter().map(|check| Line::new(&desk.model, account, check)).collect()
+        }
+        None => vec![],
     };
     let sentence = draft::sentence(&desk.model, &request.verb);
     let mut report = Report::new(request.key, sentence, checks);
-    if let Some((limit, value)) = weighed(desk, &request.verb) {
-        match desk.store.limit_impact(limit, value).await {
+    if let Some(trial) = weighed(desk, &request.verb) {
+        match desk.store.weigh(&trial).await {
             Ok(impacts) => report.impacts = impacts,
             Err(error) => io.note(&format!("whom the limit would bind is not known: {error}")),
         }
@@ -142,21 +143,24 @@ async fn report(desk: &Desk, request: &Request, io: &mut Io<'_>) -> Result<Repor
     Ok(report)
 }
 
-/// Returns which limit, at which value, would count after a write.
-fn weighed(desk: &Desk, verb: &Verb) -> Option<(LimitId, Decimal)> {
+/// Returns the limit that would count after a write.
+fn weighed(desk: &Desk, verb: &Verb) -> Option<Trial> {
     match verb {
-        Verb::ProposeLimit { limit, value, .. } => Some((*limit, *value)),
+        Verb::ProposeLimit { limit, value, .. } => {
+            Some(Trial::Value { limit: *limit, value: *value })
+        }
         Verb::ApproveLimit { limit, .. } => {
             let row = desk.model.desk.limits.get(limit)?;
-            (!row.retires).then(|| (row.supersedes.unwrap_or(row.id), row.value))
+            let limit = row.supersedes.unwrap_or(row.id);
+            (!row.retires).then_some(Trial::Value { limit, value: row.value })
         }
+        Verb::CreateLimit(limit) => Some(Trial::New(limit.clone())),
         Verb::Place(_)
         | Verb::Close { .. }
         | Verb::Amend { .. }
         | Verb::Flatten { .. }
         | Verb::Acknowledge { .. }
         | Verb::Unacknowledge { .. }
-        | Verb::CreateLimit(_)
         | Verb::RetireLimit { .. }
         | Verb::RejectLimit { .. }
         | Verb::Halt { .. }

@@ -92,7 +92,7 @@ impl Refusal {
     }
 }
 
-/// What a limit would mean for one account: a row of `desk.limit_impact`.
+/// What a limit would mean for one account: a row of `desk.limit_impact` or `desk.limit_preview`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Impact {
     /// Whose, by name; `None` where the limit looks at several accounts as one.
@@ -107,6 +107,13 @@ pub struct Impact {
     pub room: Option<Decimal>,
     /// The database's word for it: `ok`, `warning`, `breach` …
     pub state: String,
+}
+
+impl Impact {
+    /// Tells whether it would be in breach.
+    pub fn is_breach(&self) -> bool {
+        matches!(self.state.as_str(), "breach" | "breached")
+    }
 }
 
 /// How serious a check's finding is.

@@ -125,6 +125,14 @@ impl Position {
         Self { size, exact_cost: self.exact_cost.and_then(share), ..self.clone() }
     }
 
+    /// Tells whether a stop would be hit at once at price `mark`.
+    pub fn is_past(&self, stop: Decimal, mark: Decimal) -> bool {
+        match self.direction {
+            Direction::Long => stop >= mark,
+            Direction::Short => stop <= mark,
+        }
+    }
+
     /// Returns what another stop and another trailing distance would do. Where one tightens and
     /// the other widens, it widens.
     pub fn protection(&self, stop: Option<Decimal>, trailing: Option<Decimal>) -> Protection {

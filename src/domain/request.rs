@@ -76,6 +76,64 @@ pub struct NewLimit {
     pub reason: Option<String>,
 }
 
+/// What the rulebook is asked before it is written: what stands in its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// `desk.assess_trade`
+    Trade(NewTrade),
+    /// `desk.preview_amend`
+    Amend {
+        /// Which position.
+        position: PositionId,
+        /// Price of the stop.
+        stop: Option<Decimal>,
+        /// Price of the target.
+        target: Option<Decimal>,
+        /// How far behind the best price the stop follows, in prices.
+        trailing: Option<Decimal>,
+    },
+}
+
+/// A limit as it would be: whom would it bind?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trial {
+    /// `desk.limit_impact`: another value of one that is there.
+    Value {
+        /// Which.
+        limit: LimitId,
+        /// In its unit.
+        value: Decimal,
+    },
+    /// `desk.limit_preview`: one that is not there yet. Why and until when is all the same.
+    New(Box<NewLimit>),
+}
+
+impl Verb {
+    /// Returns what the rulebook is asked about it first, where it has an answer.
+    pub fn question(&self) -> Option<Question> {
+        match self {
+            Self::Place(trade) => Some(Question::Trade(trade.clone())),
+            Self::Amend { position, stop, target, trailing, .. } => Some(Question::Amend {
+                position: *position,
+                stop: *stop,
+                target: *target,
+                trailing: *trailing,
+            }),
+            Self::Close { .. }
+            | Self::Flatten { .. }
+            | Self::Acknowledge { .. }
+            | Self::Unacknowledge { .. }
+            | Self::ProposeLimit { .. }
+            | Self::CreateLimit(_)
+            | Self::RetireLimit { .. }
+            | Self::ApproveLimit { .. }
+            | Self::RejectLimit { .. }
+            | Self::Halt { .. }
+            | Self::Resume { .. } => None,
+        }
+    }
+}
+
 /// One write: what `desk.*` function is called, with what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verb {

@@ -268,7 +268,7 @@ impl<D: Display> Console<D> {
                 | Effect::LookAgain
                 | Effect::ReadAll
                 | Effect::ReadBars { .. }
-                | Effect::Weigh { .. }
+                | Effect::Weigh(_)
                 | Effect::ReadLimitTypes => {
                     if let Some(refused) = self.hands.perform(effect, &self.model) {
                         self.apply(refused);

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use rust_decimal::Decimal;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::clock::Clock;
@@ -11,9 +10,9 @@ use super::poll::Doorbell;
 use crate::app::{Effect, Model, Msg};
 use crate::domain::change::Kind;
 use crate::domain::event::Severity;
-use crate::domain::ids::{AccountId, ClientKey, HaltId, InstrumentId, LimitId};
+use crate::domain::ids::{AccountId, ClientKey, HaltId, InstrumentId};
 use crate::domain::outcome::{Accepted, Outcome, Refusal};
-use crate::domain::request::{NewTrade, Request};
+use crate::domain::request::{Question, Request, Trial};
 use crate::feed::publish::{Announcer, Written, announcement};
 use crate::feed::supervise::FeedReport;
 use crate::feed::wire::BusEvent;
@@ -26,7 +25,7 @@ const AT_ONCE: usize = 64;
 const BARS: u16 = 240;
 
 /// A question to the rulebook; the newest replaces the one before.
-type Question = Option<(ClientKey, NewTrade)>;
+type Asked = Option<(ClientKey, Question)>;
 
 /// Performs effects.
 #[derive(Debug)]
@@ -37,7 +36,7 @@ pub struct Hands {
     replies: mpsc::Sender<Msg>,
     doorbell: Doorbell,
     free: Arc<Semaphore>,
-    questions: watch::Sender<Question>,
+    questions: watch::Sender<Asked>,
     /// `None` where nothing is kept: in tests.
     journal: Option<Journal>,
 }
@@ -71,13 +70,13 @@ impl Hands {
         match effect {
             Effect::LookAgain => self.doorbell.ring(),
             Effect::ReadAll => self.doorbell.ring_for_all(),
-            Effect::Assess { key, trade } => {
-                self.questions.send_replace(Some((key, trade)));
+            Effect::Assess { key, question } => {
+                self.questions.send_replace(Some((key, question)));
             }
             Effect::Write(request) => return self.write(request, model),
             Effect::Resolve(request) => self.resolve(request, model),
             Effect::ReadBars { instrument, timeframe } => self.read_bars(instrument, timeframe),
-            Effect::Weigh { limit, value } => self.weigh(limit, value),
+            Effect::Weigh(trial) => self.weigh(trial),
             Effect::ReadLimitTypes => self.read_limit_types(),
             // The loop performs these itself: they need the screen.
             Effect::Copy(_) | Effect::Bell | Effect::Redraw | Effect::Suspend | Effect::Quit => {}
@@ -117,15 +116,15 @@ impl Hands {
         });
     }
 
-    fn weigh(&self, limit: LimitId, value: Decimal) {
+    fn weigh(&self, trial: Trial) {
         let (store, replies) = (self.store.clone(), self.replies.clone());
         let free = Arc::clone(&self.free).try_acquire_owned();
         tokio::spawn(async move {
             let impacts = match &free {
-                Ok(_) => store.limit_impact(limit, value).await.map_err(|error| error.to_string()),
+                Ok(_) => store.weigh(&trial).await.map_err(|error| error.to_string()),
                 Err(_) => Err("too much is under way".to_owned()),
             };
-            replies.send(Msg::Weighed { limit, value, impacts }).await.ok();
+            replies.send(Msg::Weighed { trial, impacts }).await.ok();
             drop(free);
         });
     }
@@ -251,16 +250,12 @@ async fn announce(
 }
 
 /// Asks the rulebook about the newest question, one at a time.
-async fn assess(
-    store: Store,
-    mut questions: watch::Receiver<Question>,
-    replies: mpsc::Sender<Msg>,
-) {
+async fn assess(store: Store, mut questions: watch::Receiver<Asked>, replies: mpsc::Sender<Msg>) {
     while questions.changed().await.is_ok() {
         let question = questions.borrow_and_update().clone();
-        let Some((key, trade)) = question else { continue };
-        let checks = store.assess(&trade).await.map_err(|error| error.to_string());
-        if replies.send(Msg::Assessed { key, trade, checks }).await.is_err() {
+        let Some((key, question)) = question else { continue };
+        let checks = store.ask(&question).await.map_err(|error| error.to_string());
+        if replies.send(Msg::Assessed { key, question, checks }).await.is_err() {
             return;
         }
     }

@@ -16,7 +16,7 @@ use tokio_postgres::Error;
 use tokio_postgres::types::ToSql;
 
 use answer::{check, impact, limit_type, refusal, verdict};
-use statement::{RESOLVE, send, statement};
+use statement::{RESOLVE, parameters_of, send, statement};
 
 use super::connect::Purpose;
 use super::error::{StoreError, Unreachable};
@@ -27,7 +27,7 @@ use super::rows::Cells;
 use crate::domain::ids::LimitId;
 use crate::domain::limit::LimitType;
 use crate::domain::outcome::{Check, Impact, Outcome, Refusal};
-use crate::domain::request::{NewTrade, Request};
+use crate::domain::request::{NewLimit, NewTrade, Question, Request, Trial};
 use crate::domain::text::clean;
 
 /// How often one request is sent, at most, where the server proved that nothing was done.
@@ -42,6 +42,17 @@ const ASSESS: &str = "
       FROM desk.assess_trade($1, $2, $3, $4, $5, $6, $7, $8)
      ORDER BY ordinal
      LIMIT 200";
+
+const AMENDED: &str = "
+    SELECT code, severity, before, measured, allowed, unit, room, limit_id, message
+      FROM desk.preview_amend($1, $2, $3, $4)
+     ORDER BY ordinal
+     LIMIT 200";
+
+const PREVIEW: &str = "
+    SELECT account_name, measured, allowed, unit, room, state
+      FROM desk.limit_preview($1, $2, $3, $4, $5, $6, $7, $8)
+     LIMIT 1000";
 
 const IMPACT: &str = "
     SELECT account_name, measured, allowed, unit, room, state
@@ -62,6 +73,57 @@ enum Attempt {
 }
 
 impl Store {
+    /// Asks what stands in the way of a write, in the order in which it decides. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: nothing is known, and the write must not be called fine.
+    pub async fn ask(&self, question: &Question) -> Result<Vec<Check>, StoreError> {
+        match question {
+            Question::Trade(trade) => self.assess(trade).await,
+            Question::Amend { position, stop, target, trailing } => {
+                let parameters: &[&(dyn ToSql + Sync)] = &[&position.0, stop, target, trailing];
+                let rows = self.fetch("checking the levels", AMENDED, parameters).await?;
+                rows.iter()
+                    .map(|row| check(&Cells(row)).map_err(|bad| bad.of("desk.preview_amend")))
+                    .collect()
+            }
+        }
+    }
+
+    /// Asks whom a limit would bind, account by account. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: nothing is known, and nobody must be told that it harms nobody.
+    pub async fn weigh(&self, trial: &Trial) -> Result<Vec<Impact>, StoreError> {
+        match trial {
+            Trial::Value { limit, value } => self.limit_impact(*limit, *value).await,
+            Trial::New(limit) => self.limit_preview(limit).await,
+        }
+    }
+
+    /// The database puts the limit there and takes it back: only one that takes writes can.
+    async fn limit_preview(&self, limit: &NewLimit) -> Result<Vec<Impact>, StoreError> {
+        let (account, scope) = (limit.account.map(|account| account.0), limit.scope.as_str());
+        let extra = parameters_of(limit);
+        let parameters: &[&(dyn ToSql + Sync)] = &[
+            &account,
+            &limit.limit_type,
+            &scope,
+            &limit.identifier,
+            &limit.value,
+            &limit.unit,
+            &limit.warning,
+            &extra,
+        ];
+        let what = "asking whom the limit would bind";
+        let rows = self.fetch_from(Purpose::Write, what, PREVIEW, parameters).await?;
+        rows.iter()
+            .map(|row| impact(&Cells(row)).map_err(|bad| bad.of("desk.limit_preview")))
+            .collect()
+    }
+
     /// Asks what `desk.place_trade` would say to a trade, in the order in which it decides.
     /// Cancel safe.
     ///

@@ -117,10 +117,25 @@ impl Store {
         sql: &'static str,
         parameters: Parameters<'_>,
     ) -> Result<Vec<Row>, StoreError> {
+        self.fetch_from(Purpose::Read, what, sql, parameters).await
+    }
+
+    /// As [`Store::fetch`], from the servers of that purpose.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], within the deadline of a read.
+    pub(super) async fn fetch_from(
+        &self,
+        purpose: Purpose,
+        what: &'static str,
+        sql: &'static str,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
         let after = self.deadlines().read;
         let mut is_first = true;
         loop {
-            let lease = self.borrow(Purpose::Read).await?;
+            let lease = self.borrow(purpose).await?;
             match tokio::time::timeout(after, lease.rows(sql, parameters)).await {
                 Ok(Ok(rows)) => {
                     lease.keep();

@@ -215,9 +215,13 @@ fn has_meaning(model: &Model, action: Action) -> bool {
         }
         Step::GiveReason => ticket.field(FieldName::Reason).is_some(),
         Step::WidenScope => matches!(ticket.form, Form::Halt { .. }),
-        Step::NextField | Step::PreviousField | Step::ToReview | Step::Send | Step::BackToEdit => {
-            true
-        }
+        Step::NextField
+        | Step::PreviousField
+        | Step::ScrollDown
+        | Step::ScrollUp
+        | Step::ToReview
+        | Step::Send
+        | Step::BackToEdit => true,
     }
 }
 

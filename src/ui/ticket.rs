@@ -28,14 +28,14 @@ use crate::domain::halt::HaltMode;
 /// Widest a ticket becomes: the eye must not travel.
 const WIDEST: u16 = 112;
 
-/// Draws a ticket into the middle of `area`.
+/// Draws a ticket into the middle of `area`, and returns the first line of what is known that is shown.
 pub(super) fn view(
     model: &Model,
     ticket: &Ticket,
     theme: Theme,
     frame: &mut Frame<'_>,
     area: Rect,
-) {
+) -> usize {
     let outer = popup::middle(area, WIDEST, area.height);
     let width = usize::from(outer.width.saturating_sub(4));
     let sheet = sheet(model, ticket, theme, width);
@@ -49,11 +49,12 @@ pub(super) fn view(
     let body = inner.height.saturating_sub(foot).saturating_sub(1);
     let upper = Rect { height: body, ..inner };
     let lower = Rect { y: inner.bottom().saturating_sub(foot), height: foot, ..inner };
-    sheet.draw(ticket, theme, frame, upper);
+    let scrolled = sheet.draw(ticket, theme, frame, upper);
     if body > 0 {
         popup::rule(theme, frame, outer, upper.bottom());
     }
     popup::lines(below, 0, frame, lower);
+    scrolled
 }
 
 fn sheet(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Sheet {

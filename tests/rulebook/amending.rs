@@ -220,3 +220,47 @@ async fn a_week_of_nights_is_seven_nights_of_swap() {
     let credit = "SELECT trim_scale(desk.swap_fee(50000, 3, 100000, 2))";
     assert_eq!(book.text(credit).await, "-3");
 }
+
+/// What the ticket shows while levels are typed is what decides when they are sent.
+#[tokio::test]
+async fn a_preview_of_levels_says_what_their_amendment_will() {
+    let book = Book::open().await;
+    let trader = book.trader().await;
+    let officer = book.officer("officer").await;
+    let viewer = book.member("viewer", "tmt_viewer").await;
+    place(&trader, &buy(dec!(10000))).await.accepted();
+    let position = book.position().await;
+    let preview = async |client: &Client, levels: &str| {
+        let asked = format!(
+            "SELECT coalesce(string_agg(severity || ' ' || code || ': ' || message, '; ' ORDER BY ordinal), '-')
+               FROM desk.preview_amend('{position}', {levels})"
+        );
+        crate::book::text(client, &asked).await
+    };
+    // Tighter passes, also under a halt.
+    verb(&officer, "halt", &format!("'account', '{ALPHA}', 'reduce_only', 'enough'"))
+        .await
+        .accepted();
+    assert_eq!(preview(&trader, "1.096, NULL, NULL").await, "-");
+    // What does not pass: in the words and the order of the verdict.
+    for levels in [
+        "1.09, NULL, NULL",
+        "NULL, NULL, NULL",
+        "1.2, NULL, NULL",
+        "1.096, 1.05, NULL",
+        "1.096001, NULL, NULL",
+        "1.096, NULL, -1",
+    ] {
+        let refused =
+            verb(&trader, "amend_position", &format!("'{position}', {levels}, NULL")).await;
+        let code = refused.code.clone().unwrap_or_default();
+        let wanted = format!("reject {code}: {}", refused.message);
+        let said = preview(&trader, levels).await;
+        assert!(said.starts_with(&wanted), "{levels}: {said}, not {wanted}");
+    }
+    assert!(preview(&officer, "1.09, NULL, NULL").await.contains("NOT_PERMITTED"));
+    assert!(preview(&viewer, "1.2, NULL, NULL").await.starts_with("reject STOP_WRONG_SIDE"));
+    // A position that is not there, or not any more, has nothing in its way but that.
+    close(&trader, position, None, None).await.accepted();
+    assert_eq!(preview(&trader, "1.2, NULL, NULL").await, "-");
+}

@@ -207,12 +207,14 @@ desk.create_limit: risk_officer
 desk.flatten: agent, risk_officer, trader
 desk.halt: agent, risk_officer, trader
 desk.limit_impact: viewer
+desk.limit_preview: risk_officer
 desk.limit_state: viewer
 desk.maintain: admin, agent
 desk.mark_to_market: admin, agent
 desk.performance: viewer
 desk.period: viewer
 desk.place_trade: agent, trader
+desk.preview_amend: viewer
 desk.propose_limit: risk_officer
 desk.prune: admin, agent
 desk.raise_event: admin, agent

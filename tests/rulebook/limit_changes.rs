@@ -1,6 +1,6 @@
 //! How limits come, change and go, and whom they would bind.
 
-use crate::book::{assess, in_the_way, text, verb};
+use crate::book::{ALPHA, assess, in_the_way, text, verb};
 use crate::limits::{LIMIT, long, sized};
 
 #[tokio::test]
@@ -169,4 +169,68 @@ async fn a_limit_that_could_never_bind_is_not_taken() {
         book.text("SELECT count(*) FROM desk.limit_impact(gen_random_uuid(), 5)").await,
         "0"
     );
+}
+
+/// What the ticket of a new limit shows is what the limit will say when it is there; and asking leaves
+/// nothing behind.
+#[tokio::test]
+async fn a_preview_of_a_limit_says_what_it_will_and_leaves_nothing() {
+    let (book, trader) = long().await;
+    let officer = book.officer("officer").await;
+    let alpha = format!("'{ALPHA}'");
+    let rows = "coalesce(string_agg(concat_ws(' ', account_name, trim_scale(measured), trim_scale(allowed), unit, trim_scale(room), state), '; ' ORDER BY account_name), '-')";
+    let traces = "SELECT concat_ws(' ', (SELECT count(*) FROM risk_limits), (SELECT count(*) FROM desk.change_log),
+        (SELECT count(*) FROM desk.audit_log), (SELECT count(*) FROM risk_events))";
+    for (account, limit, wanted) in [
+        (
+            alpha.as_str(),
+            "'max_exposure', 'account', NULL, 10000, 'usd', NULL",
+            Some("alpha 11000 10000 USD -1000 breach"),
+        ),
+        (
+            alpha.as_str(),
+            "'max_exposure', 'account', NULL, 12000, 'USD', NULL",
+            Some("alpha 11000 12000 USD 1000 warning"),
+        ),
+        (
+            alpha.as_str(),
+            "'max_exposure', 'account', NULL, 12000, 'USD', 11500",
+            Some("alpha 11000 12000 USD 1000 ok"),
+        ),
+        (
+            "NULL",
+            "'max_leverage', 'account', NULL, 0.1, 'ratio', NULL",
+            Some("alpha 0.11 0.1 ratio -0.01 breach; bravo 0 0.1 ratio 0.1 ok"),
+        ),
+        ("NULL", "'max_exposure', 'portfolio', 'majors', 12000, 'USD', NULL", None),
+        ("NULL", "'max_exposure', 'instrument', 'eurusd', 5, 'percentage', NULL", None),
+        ("NULL", "'max_net_exposure', 'system', NULL, 5, 'percentage', NULL", None),
+        ("NULL", "'max_daily_loss', 'account', NULL, 0.5, 'fraction', NULL", None),
+        (alpha.as_str(), "'max_drawdown', 'account', NULL, 1, 'percentage', NULL", None),
+        ("NULL", "'min_margin_level', 'account', NULL, 5, 'ratio', NULL", None),
+        ("NULL", "'max_open_risk', 'account', NULL, 10, 'USD', NULL", None),
+        // It judges orders: nothing stands between them.
+        ("NULL", "'max_order_size', 'system', NULL, 5, 'lots', NULL", Some("-")),
+    ] {
+        let before = book.text(traces).await;
+        let preview = format!("SELECT {rows} FROM desk.limit_preview({account}, {limit}, NULL)");
+        let said = text(&officer, &preview).await;
+        assert_eq!(book.text(traces).await, before, "{limit}");
+        if let Some(wanted) = wanted {
+            assert_eq!(said, wanted, "{limit}");
+        }
+        let made = verb(&officer, "create_limit", &format!("{account}, {limit}, NULL, NULL, 'x'"))
+            .await
+            .accepted();
+        let id = made.subject.unwrap();
+        let there = format!("SELECT {rows} FROM desk.limit_impact('{id}', NULL)");
+        assert_eq!(text(&officer, &there).await, said, "{limit}");
+        book.run("UPDATE risk_limits SET is_active = false").await;
+    }
+    let refused = "SELECT FROM desk.limit_preview(NULL, 'max_exposure', 'account', NULL, 5, 'pips', NULL, NULL)";
+    let error = officer.batch_execute(refused).await.unwrap_err();
+    let message = error.as_db_error().unwrap().message().to_owned();
+    assert!(message.starts_with("max_exposure is in one of"), "{message}");
+    let denied = trader.batch_execute(refused).await.unwrap_err();
+    assert_eq!(denied.code().unwrap().code(), "42501");
 }

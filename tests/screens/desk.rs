@@ -176,21 +176,21 @@ impl Desk {
     /// Lets the database answer the question that the last message asked.
     pub(crate) fn assessed(&mut self, checks: Vec<Check>) {
         let asked = self.effects.iter().find_map(|effect| {
-            let Effect::Assess { key, trade } = effect else { return None };
-            Some((*key, trade.clone()))
+            let Effect::Assess { key, question } = effect else { return None };
+            Some((*key, question.clone()))
         });
-        let (key, trade) = asked.expect("the last message asked for an assessment");
-        self.tell(Msg::Assessed { key, trade, checks: Ok(checks) });
+        let (key, question) = asked.expect("the last message asked for an assessment");
+        self.tell(Msg::Assessed { key, question, checks: Ok(checks) });
     }
 
     /// Lets the database say whom the value in the limit's ticket would bind.
     pub(crate) fn weighed(&mut self, impacts: Vec<Impact>) {
         let asked = self.effects.iter().find_map(|effect| {
-            let Effect::Weigh { limit, value } = effect else { return None };
-            Some((*limit, *value))
+            let Effect::Weigh(trial) = effect else { return None };
+            Some(trial.clone())
         });
-        let (limit, value) = asked.expect("the last message asked whom it would bind");
-        self.tell(Msg::Weighed { limit, value, impacts: Ok(impacts) });
+        let trial = asked.expect("the last message asked whom it would bind");
+        self.tell(Msg::Weighed { trial, impacts: Ok(impacts) });
     }
 
     /// Lets the database answer the write that is under way.

@@ -34,12 +34,14 @@ pub(crate) const SCENES: &[Scene] = &[
     ("close", close),
     ("close_trade", close_trade),
     ("amend", amend),
+    ("amend_hit", amend_hit),
     ("flatten", flatten),
     ("flattened", flattened),
     ("ack_note", ack_note),
     ("limit_edit", limit_edit),
     ("limit_loosen", limit_loosen),
     ("limit_new", limit_new),
+    ("limit_new_review", limit_new_review),
     ("limit_retire", limit_retire),
     ("approve", approve),
     ("halt", halt),
@@ -178,7 +180,25 @@ fn amend() -> Desk {
     desk.press("g g j j m");
     desk.clear_field();
     desk.type_text("1.0860");
+    desk.assessed(vec![]);
     desk.press("Enter");
+    desk.assessed(vec![]);
+    desk.read_it();
+    desk
+}
+
+/// A stop on the far side of the market.
+fn amend_hit() -> Desk {
+    let mut desk = Desk::normal();
+    desk.press("g g j j m");
+    desk.type_text("1.0880");
+    let figures = [None, Some(dec!(1.0880)), Some(dec!(1.08655)), None];
+    let message =
+        "The stop of a long must be below the market at 1.08655: it would be hit at once.";
+    let check = crate::risk::check("STOP_WRONG_SIDE", Finding::Reject, figures, "price", message);
+    desk.assessed(vec![check.clone()]);
+    desk.press("Enter");
+    desk.assessed(vec![check]);
     desk.read_it();
     desk
 }
@@ -269,6 +289,14 @@ fn limit_new() -> Desk {
     desk.tell(Msg::LimitTypesRead(vec![exposure]));
     desk.press("Tab Tab Right Tab Tab");
     desk.type_text("50k");
+    desk.weighed(impacts());
+    desk
+}
+
+fn limit_new_review() -> Desk {
+    let mut desk = limit_new();
+    desk.press("Enter");
+    desk.read_it();
     desk
 }
 

@@ -117,7 +117,11 @@ fn amend_words(
             format!("  {name} {} -> {}", level(old), level(new))
         }
     };
+    let mark = model.book.mark(&held.instrument, held.direction).filter(|_| stop != held.stop_loss);
+    let is_hit = stop.zip(mark).is_some_and(|(stop, mark)| held.is_past(stop, mark));
     let risk = match held.protection(stop, trailing) {
+        // It would be no stop, but a close.
+        _ if is_hit => "  (WOULD BE HIT AT ONCE)",
         Protection::Same => "",
         Protection::Tightens => "  (tightens)",
         Protection::Widens => "  (WIDENS)",

@@ -3,13 +3,15 @@
 use rust_decimal::Decimal;
 
 use super::{Declined, at_review};
+use crate::app::draft::draft;
 use crate::app::model::{Model, Overlay};
 use crate::app::pane::RowId;
-use crate::app::ticket::{ANY, EACH_ACCOUNT, FieldName, Form, Impacts, Ticket};
-use crate::domain::ids::{ClientKey, LimitId};
+use crate::app::ticket::{ANY, EACH_ACCOUNT, FieldName, Form, Impacts, Stage, Ticket};
+use crate::domain::ids::ClientKey;
 use crate::domain::limit::{Limit, LimitState};
 use crate::domain::money::typed;
 use crate::domain::outcome::Impact;
+use crate::domain::request::{NewLimit, Trial, Verb};
 
 fn selected_limit(model: &Model) -> Result<&Limit, Declined> {
     match model.selected() {
@@ -87,25 +89,31 @@ pub(in crate::app) fn usual_unit(model: &Model, ticket: &mut Ticket) {
     ticket.fill(FieldName::Unit, unit.to_owned());
 }
 
-/// Returns which limit, at which value, the ticket is about: the database is asked whom it would
+/// Returns the limit that the ticket is about, as it would be: the database is asked whom it would
 /// bind.
-pub(super) fn weighed(model: &Model, ticket: &Ticket) -> Option<(LimitId, Decimal)> {
+pub(super) fn weighed(model: &Model, ticket: &Ticket) -> Option<Trial> {
     match &ticket.form {
         Form::EditLimit { limit, .. } => {
-            Some((*limit, typed(ticket.text(FieldName::Value)?).ok()?))
-                .filter(|(_, value)| *value > Decimal::ZERO)
+            let value = typed(ticket.text(FieldName::Value)?).ok()?;
+            (value > Decimal::ZERO).then_some(Trial::Value { limit: *limit, value })
         }
         Form::Approve { limit } => {
             let row = model.desk.limits.get(limit)?;
-            (!row.retires).then(|| (row.supersedes.unwrap_or(row.id), row.value))
+            let limit = row.supersedes.unwrap_or(row.id);
+            (!row.retires).then_some(Trial::Value { limit, value: row.value })
         }
+        Form::NewLimit => match draft(model, ticket) {
+            Ok(Verb::CreateLimit(limit)) => {
+                Some(Trial::New(Box::new(NewLimit { until: None, reason: None, ..*limit })))
+            }
+            Ok(_) | Err(_) => None,
+        },
         Form::Open { .. }
         | Form::Close { .. }
         | Form::Amend { .. }
         | Form::Flatten { .. }
         | Form::Acknowledge { .. }
         | Form::Unacknowledge { .. }
-        | Form::NewLimit
         | Form::RetireLimit { .. }
         | Form::Reject { .. }
         | Form::Halt { .. }
@@ -135,22 +143,24 @@ pub(in crate::app) fn reject(model: &Model, key: ClientKey) -> Result<Ticket, De
     Ok(Ticket::new(key, Form::Reject { limit: row.id }))
 }
 
-/// Takes the answer to the question whom a value would bind, unless another value stands there by
-/// now.
+/// Takes the answer to the question whom a limit would bind, unless another one stands there by now.
+/// The sentence under review says it: it must be read again.
 pub(in crate::app) fn answered(
     model: &mut Model,
-    limit: LimitId,
-    value: Decimal,
+    trial: Trial,
     impacts: Result<Vec<Impact>, String>,
 ) {
     let asked = model.ticket().and_then(|ticket| weighed(model, ticket));
-    if asked == Some((limit, value))
+    if asked.as_ref() == Some(&trial)
         && let Overlay::Ticket(ticket) = &mut model.overlay
     {
         ticket.impacts = match impacts {
-            Ok(rows) => Impacts::Known { value, rows },
-            Err(why) => Impacts::Failed { value, why },
+            Ok(rows) => Impacts::Known { trial, rows },
+            Err(why) => Impacts::Failed { trial, why },
         };
+        if let Stage::Review { armed_at } = &mut ticket.stage {
+            *armed_at = None;
+        }
     }
 }
 

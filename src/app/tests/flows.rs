@@ -34,21 +34,21 @@ impl Desk {
     /// The rulebook answers the newest question.
     pub(super) fn judge(&mut self, checks: Vec<Check>) {
         let asked = self.effects.iter().rev().find_map(|effect| {
-            let Effect::Assess { key, trade } = effect else { return None };
-            Some((*key, trade.clone()))
+            let Effect::Assess { key, question } = effect else { return None };
+            Some((*key, question.clone()))
         });
-        let (key, trade) = asked.expect("the rulebook was asked");
-        self.tell(Msg::Assessed { key, trade, checks: Ok(checks) });
+        let (key, question) = asked.expect("the rulebook was asked");
+        self.tell(Msg::Assessed { key, question, checks: Ok(checks) });
     }
 
     /// The database says whom the newest value of a limit would bind.
     pub(super) fn weigh(&mut self, impacts: Vec<Impact>) {
         let asked = self.effects.iter().rev().find_map(|effect| {
-            let Effect::Weigh { limit, value } = effect else { return None };
-            Some((*limit, *value))
+            let Effect::Weigh(trial) = effect else { return None };
+            Some(trial.clone())
         });
-        let (limit, value) = asked.expect("the database was asked");
-        self.tell(Msg::Weighed { limit, value, impacts: Ok(impacts) });
+        let trial = asked.expect("the database was asked");
+        self.tell(Msg::Weighed { trial, impacts: Ok(impacts) });
     }
 
     pub(super) fn only_verb(&self) -> &Verb {

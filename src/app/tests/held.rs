@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::Desk;
 use super::desk::{ALPHA, HELD, LIMIT, eur_usd};
+use super::flows::check;
 use crate::app::cell::Tone;
 use crate::app::chord::{Chord, Key};
 use crate::app::model::Overlay;
@@ -14,8 +15,8 @@ use crate::app::{Effect, Msg};
 use crate::domain::halt::{HaltMode, Scope};
 use crate::domain::ids::{PositionId, TradeId};
 use crate::domain::limit::LimitType;
-use crate::domain::outcome::{Accepted, Item, ItemEnd, Outcome};
-use crate::domain::request::{Closing, NewLimit, Verb};
+use crate::domain::outcome::{Accepted, Finding, Item, ItemEnd, Outcome};
+use crate::domain::request::{Closing, NewLimit, Question, Verb};
 use crate::domain::rows::Rows;
 use crate::domain::session::Role;
 use crate::domain::trade::{Side, Trade, TradeStatus};
@@ -81,6 +82,9 @@ fn a_stop_is_amended_from_what_it_is() {
     desk.type_text("1.083");
     desk.enter();
     desk.press("y");
+    assert!(desk.writes().is_empty(), "sent before the rulebook had said what it has against it");
+    desk.judge(vec![]);
+    desk.press("y");
 
     let (stop, target, trailing, reason) = (Some(dec!(1.083)), None, None, None);
     let amend = Verb::Amend { position: HELD, stop, target, trailing, reason };
@@ -90,6 +94,47 @@ fn a_stop_is_amended_from_what_it_is() {
     let wider = Verb::Amend { position: HELD, stop: None, target, trailing, reason: None };
     let said = crate::app::draft::sentence(&desk.model, &wider);
     assert!(said.contains("SL 1.08120 -> none  (WIDENS)"), "{said}");
+}
+
+/// What is typed into an amendment is judged as it is typed, like an order.
+#[test]
+fn what_stands_against_other_levels_is_said_before_they_are_sent() {
+    let mut desk = Desk::on_the_position(Role::Trader);
+    desk.press("m");
+    desk.type_text("1.09");
+    let asked = desk.effects.iter().rev().find_map(|effect| {
+        if let Effect::Assess { question, .. } = effect { Some(question.clone()) } else { None }
+    });
+    let (stop, target, trailing) = (Some(dec!(1.09)), None, None);
+    assert_eq!(asked, Some(Question::Amend { position: HELD, stop, target, trailing }));
+    desk.judge(vec![check("STOP_WRONG_SIDE", Finding::Reject)]);
+    desk.enter();
+    desk.press("y");
+    assert!(desk.writes().is_empty());
+    assert_eq!(desk.last_notice(), "STOP_WRONG_SIDE forbids it");
+    // It would be no stop, but a close: that is not "tightens".
+    let Ok(amend) = crate::app::draft::draft(&desk.model, desk.model.ticket().unwrap()) else {
+        panic!("no amend")
+    };
+    let said = crate::app::draft::sentence(&desk.model, &amend);
+    assert!(said.contains("1.09000  (WOULD BE HIT AT ONCE)"), "{said}");
+}
+
+#[test]
+fn a_soft_finding_against_other_levels_needs_a_reason() {
+    let mut desk = Desk::on_the_position(Role::Trader);
+    desk.press("m");
+    desk.type_text("1.07");
+    desk.enter();
+    desk.judge(vec![check("MAX_OPEN_RISK", Finding::Confirm)]);
+    desk.press("y");
+    assert!(desk.writes().is_empty());
+    desk.press("Y");
+    desk.type_text("news");
+    desk.enter();
+    desk.judge(vec![check("MAX_OPEN_RISK", Finding::Confirm)]);
+    desk.press("y");
+    assert!(matches!(desk.only_verb(), Verb::Amend { reason: Some(_), .. }));
 }
 
 #[test]
@@ -106,6 +151,7 @@ fn a_stop_between_two_ticks_is_not_sent() {
 fn words_amend_only_what_they_name() {
     let mut desk = Desk::of(Role::Trader);
     desk.line("amend EUR_USD tp=1.095 trail=0.002 @alpha");
+    desk.judge(vec![]);
     desk.press("y");
     let Verb::Amend { stop, target, trailing, .. } = desk.only_verb() else { panic!("no amend") };
     assert_eq!(
@@ -115,6 +161,7 @@ fn words_amend_only_what_they_name() {
 
     let mut desk = Desk::of(Role::Trader);
     desk.line("amend EUR_USD sl=none");
+    desk.judge(vec![]);
     desk.press("y");
     let Verb::Amend { stop, .. } = desk.only_verb() else { panic!("no amend") };
     assert_eq!(*stop, None);
@@ -286,6 +333,10 @@ fn a_new_limit_is_chosen_typed_and_sent() {
     desk.type_text("5");
     desk.enter();
     desk.press("y");
+    assert!(desk.writes().is_empty(), "sent before anybody saw whom it binds");
+    desk.weigh(vec![]);
+    desk.rest();
+    desk.press("y");
 
     assert_eq!(
         *desk.only_verb(),
@@ -309,6 +360,8 @@ fn words_set_a_limit_on_an_instrument_for_two_hours() {
     let mut desk = Desk::of(Role::RiskOfficer);
     desk.model.limit_types = types();
     desk.line("limit new max_exposure 50k instrument=eurusd until=2h reason=\"news\"");
+    desk.weigh(vec![]);
+    desk.rest();
     desk.wait(std::time::Duration::from_mins(1));
     desk.press("y");
 

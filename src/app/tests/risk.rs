@@ -119,6 +119,12 @@ fn a_limit_is_tightened_without_a_reason() {
     desk.type_text("90k");
     desk.enter();
     desk.press("y");
+    assert!(desk.writes().is_empty(), "sent before anybody saw whom it binds");
+    desk.weigh(vec![]);
+    desk.press_at_once(Chord::char('y'));
+    assert!(desk.writes().is_empty(), "sent before it could be read");
+    desk.rest();
+    desk.press("y");
 
     let Verb::ProposeLimit { limit, value, reason, base_version, .. } = desk.only_verb() else {
         panic!("no proposal")
@@ -143,6 +149,7 @@ fn a_limit_is_loosened_only_with_a_reason() {
     desk.press("y");
     assert!(desk.writes().is_empty(), "sent before anybody saw whom it binds");
     desk.weigh(vec![]);
+    desk.rest();
     desk.press("y");
 
     assert!(matches!(desk.only_verb(), Verb::ProposeLimit { reason: Some(_), .. }));
@@ -167,6 +174,7 @@ fn a_second_person_approves_with_two_keys() {
 
     desk.press("+");
     desk.weigh(vec![]);
+    desk.rest();
     desk.press("y");
 
     assert_eq!(*desk.only_verb(), Verb::ApproveLimit { limit: PROPOSAL, note: None });

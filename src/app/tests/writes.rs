@@ -104,11 +104,11 @@ fn a_trade_waits_while_the_last_one_on_that_account_and_instrument_is_unknown() 
         desk.press("b");
         desk.enter();
         let ticket = desk.model.ticket().unwrap();
-        let (key, trade) = match desk.effects.last() {
-            Some(Effect::Assess { trade, .. }) => (ticket.key, trade.clone()),
+        let (key, question) = match desk.effects.last() {
+            Some(Effect::Assess { question, .. }) => (ticket.key, question.clone()),
             other => panic!("{other:?}"),
         };
-        desk.tell(Msg::Assessed { key, trade, checks: Ok(vec![]) });
+        desk.tell(Msg::Assessed { key, question, checks: Ok(vec![]) });
         desk.press("y");
     };
     buy(&mut desk);

@@ -131,7 +131,7 @@ pub(super) async fn send(
 
 /// Returns the parameters of a limit. Text that is no JSON goes as a string, which the database
 /// refuses in its own words: whoever made the request has checked it.
-fn parameters_of(limit: &NewLimit) -> Option<serde_json::Value> {
+pub(super) fn parameters_of(limit: &NewLimit) -> Option<serde_json::Value> {
     let text = limit.parameters.as_deref()?;
     Some(serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::from(text)))
 }

@@ -82,10 +82,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     28 "0028" "watching" Once,
     29 "0029" "fewer_looks" Once,
     30 "0030" "books" Once,
+    31 "0031" "previews" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 30;
+pub const LATEST: i32 = 31;
 
 #[cfg(test)]
 mod tests {

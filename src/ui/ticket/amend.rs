@@ -6,10 +6,11 @@ use rust_decimal::Decimal;
 use super::sheet::{Item, Sheet, fact_line, right_width, split, words};
 use crate::app::draft::draft;
 use crate::app::model::Model;
-use crate::app::ticket::{FieldName, Ticket};
+use crate::app::ticket::{FieldName, Ticket, Verdict};
 use crate::domain::ids::PositionId;
 use crate::domain::money::{exact, typed};
-use crate::domain::position::{Direction, Position, Protection};
+use crate::domain::outcome::{Check, Finding};
+use crate::domain::position::{Position, Protection};
 use crate::domain::request::Verb;
 use crate::ui::table::gain_style;
 use crate::ui::theme::{Ink, Theme};
@@ -38,7 +39,7 @@ pub(super) fn sheet(
         Item::Fact(Line::styled(" an empty field is none", theme.style(Ink::Quiet))),
     ];
     let right = facts(model, ticket, held, theme, right_width(width));
-    Sheet { left, right, split: split(width) }
+    Sheet { left, right, split: split(width), ..Sheet::default() }
 }
 
 /// Returns how far a level is from the price of now, else what it is now.
@@ -108,23 +109,48 @@ fn facts(
     };
     lines.push(outcome("Stop then", stop, "no stop: the loss has no end"));
     lines.push(outcome("Target", target, "no target"));
-    let is_past = |level: Decimal, mark: Decimal| match held.direction {
-        Direction::Long => level >= mark,
-        Direction::Short => level <= mark,
-    };
-    if stop.zip(mark).is_some_and(|(stop, mark)| is_past(stop, mark)) {
-        let text =
-            "The stop stands beyond the price of now: it would be hit at once, and is refused.";
-        lines.extend(popup::paragraph(text, width, theme.style(Ink::Critical)));
-        return lines;
-    }
-    let (text, ink) = match held.protection(stop, trailing) {
-        Protection::Same => ("Stop and trailing stay: the risk is the same.", Ink::Quiet),
-        Protection::Tightens => {
-            ("Tightens: less is risked. It passes under every halt.", Ink::Good)
+    lines.extend(judged(ticket, held.protection(stop, trailing), theme, width));
+    lines
+}
+
+/// Returns what the rulebook has against it; where that is nothing, what it does to the risk.
+fn judged(
+    ticket: &Ticket,
+    protection: Protection,
+    theme: Theme,
+    width: usize,
+) -> Vec<Line<'static>> {
+    let paragraph = |text: &str, ink| popup::paragraph(text, width, theme.style(ink));
+    let checks = match &ticket.verdict {
+        Verdict::None => return vec![],
+        Verdict::Asked(_) => return paragraph("asking the database…", Ink::Quiet),
+        Verdict::Failed(why) => {
+            let text = format!("the rulebook cannot be asked: {why}");
+            return paragraph(&text, Ink::Critical);
         }
-        Protection::Widens => ("WIDENS: more is risked than now.", Ink::Warning),
+        Verdict::Known { checks, .. } => checks,
     };
-    lines.extend(popup::paragraph(text, width, theme.style(ink)));
+    let against: Vec<&Check> =
+        checks.iter().filter(|check| check.finding != Finding::Passes).collect();
+    if against.is_empty() {
+        let (text, ink) = match protection {
+            Protection::Same => ("Stop and trailing stay: the risk is the same.", Ink::Quiet),
+            Protection::Tightens => {
+                ("Tightens: less is risked. It passes under every halt.", Ink::Good)
+            }
+            Protection::Widens => ("WIDENS: more is risked than now. It passes.", Ink::Warning),
+        };
+        return paragraph(text, ink);
+    }
+    // The sentence of the first stands below.
+    let mut lines = Vec::new();
+    for (number, check) in against.into_iter().enumerate() {
+        let (word, ink) = match check.finding {
+            Finding::Reject => ("HARD", Ink::Critical),
+            Finding::Confirm | Finding::Passes => ("SOFT", Ink::Warning),
+        };
+        let message = check.message.as_deref().filter(|_| number > 0).unwrap_or_default();
+        lines.extend(paragraph(format!("{word} {}  {message}", check.code).trim_end(), ink));
+    }
     lines
 }

@@ -42,7 +42,16 @@ impl Widths {
     }
 }
 
-/// Returns the table with its heading, and below it the rule that binds first.
+/// Returns the rule that binds first, and how many stand against the trade: what must be on the screen
+/// however long the table is.
+pub(super) fn result(ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'static>> {
+    let Verdict::Known { checks, .. } = &ticket.verdict else { return vec![] };
+    let mut lines = binding(checks, width, theme);
+    lines.push(count(checks, theme));
+    lines
+}
+
+/// Returns the table with its heading.
 pub(super) fn lines(
     model: &Model,
     ticket: &Ticket,
@@ -76,9 +85,6 @@ pub(super) fn lines(
             lines.extend(sentence(check, width, theme));
         }
     }
-    lines.push(Line::raw(""));
-    lines.extend(binding(checks, width, theme));
-    lines.push(count(checks, theme));
     lines
 }
 

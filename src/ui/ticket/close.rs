@@ -36,7 +36,7 @@ pub(super) fn sheet(
         || vec![Line::styled("it is no longer open", theme.style(Ink::Warning))],
         |held| facts(model, ticket, &held, theme, right_width(width)),
     );
-    Sheet { left, right, split: split(width) }
+    Sheet { left, right, split: split(width), ..Sheet::default() }
 }
 
 fn facts(

@@ -32,7 +32,7 @@ pub(super) fn sheet(model: &Model, account: AccountId, theme: Theme, width: usiz
          named."
     );
     right.extend(popup::paragraph(&text, room, theme.style(Ink::Quiet)));
-    Sheet { left, right, split: split(width) }
+    Sheet { left, right, split: split(width), ..Sheet::default() }
 }
 
 /// Whether each line names its account.

@@ -76,7 +76,7 @@ pub(super) fn sheet(
     }
     let text = "It binds every client and stays after a restart, until somebody resumes.";
     right.extend(words("", text, room, theme));
-    Sheet { left, right, split: split(width) }
+    Sheet { left, right, split: split(width), ..Sheet::default() }
 }
 
 /// Returns whom the end of a halt frees.
@@ -106,7 +106,7 @@ pub(super) fn resume(
     let Some(row) = model.desk.halts.get(&halt) else {
         let text = "the halt is no longer in force";
         let right = popup::paragraph(text, room, theme.style(Ink::Warning));
-        return Sheet { left, right, split: split(width) };
+        return Sheet { left, right, split: split(width), ..Sheet::default() };
     };
     let mut right = words("Frees", &whom(model, row), room, theme);
     let mode = match row.mode {
@@ -155,5 +155,5 @@ pub(super) fn resume(
             right.extend(popup::paragraph(line, room, theme.style(Ink::Critical)));
         }
     }
-    Sheet { left, right, split: split(width) }
+    Sheet { left, right, split: split(width), ..Sheet::default() }
 }

@@ -1,6 +1,6 @@
 //! Limits: what is in force, what it would become, who would be in breach, and who must agree.
 
-mod impact;
+pub(super) mod impact;
 
 use std::cmp::Ordering;
 
@@ -46,7 +46,7 @@ pub(super) fn edit(
     let loosens = "Loosens: needs a reason, then another risk officer's approval.";
     right.extend(change(model, row, (new, warning), loosens, theme, room));
     right.extend(impact::lines(ticket, theme, room));
-    Sheet { left, right, split: split(width) }
+    Sheet { left, right, split: split(width), ..Sheet::default() }
 }
 
 /// Returns the sheet of the end of a limit.
@@ -58,7 +58,7 @@ pub(super) fn retire(model: &Model, limit: LimitId, theme: Theme, width: usize) 
     right.extend(words("Limit is", &amount(row, row.value), room, theme));
     let text = "Taken away, it binds nobody: that needs another risk officer's approval.";
     right.extend(popup::paragraph(text, room, theme.style(Ink::Warning)));
-    Sheet { left, right, split: split(width) }
+    Sheet { left, right, split: split(width), ..Sheet::default() }
 }
 
 /// Returns the sheet of a second person's decision.
@@ -90,7 +90,7 @@ pub(super) fn judge(
         right.extend(words("New", &text, room, theme));
     }
     right.extend(impact::lines(ticket, theme, room));
-    Sheet { left, right, split: split(width) }
+    Sheet { left, right, split: split(width), ..Sheet::default() }
 }
 
 fn gone(theme: Theme) -> Sheet {

@@ -1,5 +1,6 @@
 //! A limit that is not there yet: what it would measure, and what there is of its kind.
 
+use super::limit::impact;
 use super::sheet::{Item, Sheet, right_width, split, words};
 use crate::app::model::Model;
 use crate::app::ticket::{FieldName, Ticket};
@@ -59,5 +60,6 @@ pub(super) fn sheet(model: &Model, ticket: &Ticket, theme: Theme, width: usize) 
     }
     let text = "One limit more only binds more: it counts at once. All that apply must pass.";
     right.extend(popup::paragraph(text, room, theme.style(Ink::Good)));
-    Sheet { left, right, split: split(width) }
+    right.extend(impact::lines(ticket, theme, room));
+    Sheet { left, right, split: split(width), ..Sheet::default() }
 }

@@ -4,6 +4,7 @@
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use super::limit::impact;
 use crate::app::draft::{draft, sentence};
 use crate::app::model::Model;
 use crate::app::ticket::{FieldKind, FieldName, Form, Stage, Ticket};
@@ -103,6 +104,9 @@ fn review(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Lin
     let mut lines = said(model, ticket, "REVIEW", Ink::Strong, theme, width);
     if let Some(problem) = &ticket.problem {
         lines.extend(popup::paragraph(problem, width, theme.style(Ink::Warning)));
+    }
+    if let Some(text) = impact::sentence(ticket) {
+        lines.extend(popup::paragraph(&text, width, theme.style(Ink::Critical)));
     }
     let obstacle = model.send_obstacle();
     let against = against(ticket, theme, width);

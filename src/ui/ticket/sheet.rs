@@ -30,8 +30,12 @@ pub(super) enum Item {
 pub(super) struct Sheet {
     /// Fields and facts.
     pub(super) left: Vec<Item>,
-    /// What is known about them.
+    /// What is known about them. Where it does not fit, it is scrolled, and the last line says how.
     pub(super) right: Vec<Line<'static>>,
+    /// How many of its first lines are its heading, and stay.
+    pub(super) heading: usize,
+    /// What stands below it in any case.
+    pub(super) result: Vec<Line<'static>>,
     /// Columns of the left side; all of them where there is nothing on the right.
     pub(super) split: usize,
 }
@@ -50,11 +54,21 @@ pub(super) fn right_width(width: usize) -> usize {
 impl Sheet {
     /// Returns how many lines it wants.
     pub(super) fn height(&self) -> usize {
-        self.left.len().max(self.right.len())
+        let result = match self.result.len() {
+            0 => 0,
+            lines => lines.saturating_add(1),
+        };
+        self.left.len().max(self.right.len().saturating_add(result))
     }
 
-    /// Draws both sides.
-    pub(super) fn draw(self, ticket: &Ticket, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+    /// Draws both sides, and returns by how many lines the right one is scrolled.
+    pub(super) fn draw(
+        mut self,
+        ticket: &Ticket,
+        theme: Theme,
+        frame: &mut Frame<'_>,
+        area: Rect,
+    ) -> usize {
         let height = usize::from(area.height);
         let is_split = !self.right.is_empty();
         let width = if is_split {
@@ -73,7 +87,7 @@ impl Sheet {
             }
         }
         if !is_split {
-            return;
+            return 0;
         }
         let x = area.x.saturating_add(width).saturating_add(1);
         let bar = Rect { x, width: 1, ..area }.intersection(area);
@@ -82,8 +96,51 @@ impl Sheet {
         }
         let x = x.saturating_add(2);
         let width = area.right().saturating_sub(x);
-        popup::lines(self.right, 0, frame, Rect { x, width, ..area }.intersection(area));
+        let place = Rect { x, width, ..area }.intersection(area);
+        let (shown, scrolled) = fitted(
+            std::mem::take(&mut self.right),
+            self.heading,
+            self.result,
+            (ticket.scrolled, usize::from(place.height)),
+            theme,
+        );
+        popup::lines(shown, 0, frame, place);
+        scrolled
     }
+}
+
+/// Returns what is shown of `list` in `height` lines, from the `wanted`-th line behind its heading on,
+/// with `result` at the end; and by how many lines it really is scrolled. A list whose end is not on
+/// the screen says so.
+fn fitted(
+    mut list: Vec<Line<'static>>,
+    heading: usize,
+    result: Vec<Line<'static>>,
+    (wanted, height): (usize, usize),
+    theme: Theme,
+) -> (Vec<Line<'static>>, usize) {
+    let fits = list.len().saturating_add(result.len()) <= height;
+    if fits {
+        if list.len().saturating_add(result.len()) < height && !result.is_empty() {
+            list.push(Line::raw(""));
+        }
+        list.extend(result);
+        return (list, 0);
+    }
+    let rows = list.split_off(heading.min(list.len()));
+    // One line says what is not shown.
+    let room = height.saturating_sub(list.len()).saturating_sub(result.len()).saturating_sub(1);
+    let above = wanted.min(rows.len().saturating_sub(room));
+    let below = rows.len().saturating_sub(above).saturating_sub(room);
+    list.extend(rows.into_iter().skip(above).take(room));
+    let text = match (above, below) {
+        (0, below) => format!("+{below} more: PgDn"),
+        (above, 0) => format!("{above} above: PgUp"),
+        (above, below) => format!("+{below} more: PgDn   {above} above: PgUp"),
+    };
+    list.push(Line::styled(text, theme.style(Ink::Key)));
+    list.extend(result);
+    (list, above)
 }
 
 /// Draws a field: its label, what is typed, and a hint where there is room.
@@ -111,7 +168,10 @@ fn field(
         Rect { x: area.x.saturating_add(shift), width: area.width.saturating_sub(shift), ..area };
     let is_text = field.kind == FieldKind::Text;
     let room = usize::from(rest.width);
-    let hint = if is_text { "" } else { hint };
+    // A hint never takes the room of what is typed.
+    let needed = field.input.value().width().saturating_add(2).max(8);
+    let is_crowded = hint.width().saturating_add(needed) > room;
+    let hint = if is_text || is_crowded { "" } else { hint };
     let wide = if hint.is_empty() {
         room
     } else {

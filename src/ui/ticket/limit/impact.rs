@@ -8,14 +8,50 @@ use crate::domain::outcome::Impact;
 use crate::ui::theme::{Ink, Theme};
 use crate::ui::{format, popup};
 
-/// Most accounts that are listed; the rest is counted.
-const LISTED: usize = 8;
+/// Most accounts that the sentence under review names; the rest is counted.
+const NAMED: usize = 4;
 
-/// Columns from which what is measured and allowed is shown too.
+/// Columns from which an account's figures stand in one line.
 const WIDE: usize = 58;
 
+/// Names who would be in breach at once, with what is measured and allowed: whoever confirms must
+/// have read it.
+pub(in crate::ui::ticket) fn sentence(ticket: &Ticket) -> Option<String> {
+    let breached = ticket.impacts.breached();
+    if breached.is_empty() {
+        return None;
+    }
+    let named: Vec<String> = breached
+        .iter()
+        .take(NAMED)
+        .map(|row| format!("{} ({})", name(row), figures(row)))
+        .collect();
+    let rest = breached.len().saturating_sub(NAMED);
+    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    Some(format!("IN BREACH AT ONCE: {}{more}. New risk is refused there.", named.join(", ")))
+}
+
+fn name(row: &Impact) -> &str {
+    row.account.as_deref().unwrap_or("together")
+}
+
+/// Returns what is measured of what is allowed, with the unit once.
+fn figures(row: &Impact) -> String {
+    let unit = row.unit.as_deref().unwrap_or_default();
+    let figure = |value: Option<rust_decimal::Decimal>| {
+        value.map_or_else(|| format::ABSENT.to_owned(), |value| format::measured(value, unit))
+    };
+    let text =
+        format!("{} of {} {}", figure(row.measured), figure(row.allowed), format::unit_name(unit));
+    text.trim_end().to_owned()
+}
+
 /// Returns who would be in breach, and how much room the others would have.
-pub(super) fn lines(ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'static>> {
+pub(in crate::ui::ticket) fn lines(
+    ticket: &Ticket,
+    theme: Theme,
+    width: usize,
+) -> Vec<Line<'static>> {
     let rows = match &ticket.impacts {
         Impacts::None => return vec![],
         Impacts::Asked(_) => {
@@ -41,12 +77,8 @@ pub(super) fn lines(ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'st
         several => (format!("{several} would be in breach:"), Ink::Critical),
     };
     let mut lines = vec![Line::styled(text, theme.style(ink))];
-    for row in sorted.iter().take(LISTED) {
-        lines.push(entry(row, theme, width));
-    }
-    let rest = sorted.len().saturating_sub(LISTED);
-    if rest > 0 {
-        lines.push(Line::styled(format!("and {rest} more"), theme.style(Ink::Quiet)));
+    for row in sorted {
+        lines.extend(entry(row, theme, width));
     }
     lines
 }
@@ -54,17 +86,14 @@ pub(super) fn lines(ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'st
 /// Orders what the database says: breaches first.
 fn rank(row: &Impact) -> u8 {
     match row.state.as_str() {
-        "breach" | "breached" => 0,
+        _ if row.is_breach() => 0,
         "warning" => 1,
         _ => 2,
     }
 }
 
-fn entry(row: &Impact, theme: Theme, width: usize) -> Line<'static> {
+fn entry(row: &Impact, theme: Theme, width: usize) -> Vec<Line<'static>> {
     let unit = row.unit.as_deref().unwrap_or_default();
-    let figure = |value: Option<rust_decimal::Decimal>| {
-        value.map_or_else(|| format::ABSENT.to_owned(), |value| format::measured(value, unit))
-    };
     let ink = match rank(row) {
         0 => Ink::Critical,
         1 => Ink::Warning,
@@ -74,19 +103,23 @@ fn entry(row: &Impact, theme: Theme, width: usize) -> Line<'static> {
         Some(room) if room.is_sign_negative() => {
             format!("over by {}", format::measured(room.abs(), unit))
         }
-        room => format!("room {}", figure(room)),
+        Some(room) => format!("room {}", format::measured(room, unit)),
+        None => format!("room {}", format::ABSENT),
     };
-    // Where it is narrow, what is over or free says enough.
-    let figures = if width < WIDE {
-        String::new()
-    } else {
-        format!("{} of {}  ", figure(row.measured), figure(row.allowed))
-    };
-    let name = row.account.as_deref().unwrap_or("together");
-    Line::from(vec![
-        Span::styled(format::pad(name, 9, Align::Left), theme.style(Ink::Plain)),
+    let mut first = vec![
+        Span::styled(format::pad(name(row), 9, Align::Left), theme.style(Ink::Plain)),
         Span::styled(format::pad(&row.state, 8, Align::Left), theme.style(ink)),
-        Span::raw(figures),
-        Span::styled(room, theme.style(ink)),
-    ])
+    ];
+    if width >= WIDE {
+        first.push(Span::raw(format!("{}  ", figures(row))));
+        first.push(Span::styled(room, theme.style(ink)));
+        return vec![Line::from(first)];
+    }
+    first.push(Span::styled(room, theme.style(ink)));
+    let mut lines = vec![Line::from(first)];
+    // Where it is narrow, whoever is in breach still has both figures.
+    if row.is_breach() {
+        lines.push(Line::styled(format!("  {}", figures(row)), theme.style(ink)));
+    }
+    lines
 }
