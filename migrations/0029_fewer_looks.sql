@@ -4,9 +4,29 @@ SET LOCAL ROLE tmt_owner;
 
 -- ---- live trades, counted ---------------------------------------------------------------------
 
--- The backstop summed up all live trades in scope: with 15,000 of them one INSERT took 90 ms.
--- Trades, not positions: whoever goes past the desk inserts trades, and nobody has updated a position yet.
-ALTER TABLE desk.account_books ADD COLUMN IF NOT EXISTS traded numeric NOT NULL DEFAULT 0; -- Σ signed open size of live trades
+-- Writers are kept out until this commits, or one of them would be counted twice or not at all.
+LOCK TABLE trades IN SHARE ROW EXCLUSIVE MODE;
+
+-- Σ signed open size of the live trades of an account in an instrument. The backstop summed up all live
+-- trades in scope: with 15,000 of them one INSERT took 90 ms. Trades, not positions: whoever goes past the
+-- desk inserts trades, and nobody has updated a position yet.
+--
+-- Written only by whoever holds the account. What takes risk away may hold nothing and waits for nobody: it
+-- leaves a line in traded_changes, which belongs to the sum, and which the next one who holds the account
+-- adds to it.
+CREATE TABLE IF NOT EXISTS desk.traded (
+    account_id uuid NOT NULL REFERENCES accounts (account_id) ON DELETE CASCADE,
+    instrument text NOT NULL,
+    size       numeric NOT NULL,
+    PRIMARY KEY (account_id, instrument)
+) WITH (fillfactor = 70);
+CREATE TABLE IF NOT EXISTS desk.traded_changes (
+    account_id uuid NOT NULL,
+    instrument text NOT NULL,
+    change     numeric NOT NULL
+);
+CREATE INDEX IF NOT EXISTS idx_traded_changes ON desk.traded_changes (account_id, instrument);
+GRANT SELECT ON desk.traded, desk.traded_changes TO tmt_viewer;
 
 CREATE OR REPLACE FUNCTION desk.live_size(t trades) RETURNS numeric
 LANGUAGE sql IMMUTABLE AS $$
@@ -14,52 +34,74 @@ LANGUAGE sql IMMUTABLE AS $$
                 WHEN t.trade_type = 'BUY' THEN t.position_size - t.closed_size ELSE t.closed_size - t.position_size END
 $$;
 
--- Adds to what an account trades in an instrument, and says what that has become.
+-- Adds to what an account trades in an instrument, and says what that has become. The caller holds the account.
 CREATE OR REPLACE FUNCTION desk.count_traded(p_account uuid, p_instrument text, p_change numeric) RETURNS numeric
 LANGUAGE plpgsql AS $$
 DECLARE
-    now_traded numeric;
+    sum_is numeric;
 BEGIN
-    INSERT INTO desk.account_books AS b (account_id, instrument, traded) VALUES (p_account, p_instrument, p_change)
-    ON CONFLICT (account_id, instrument) DO UPDATE SET traded = b.traded + EXCLUDED.traded
-    RETURNING b.traded INTO now_traded;
-    RETURN now_traded;
+    INSERT INTO desk.traded AS t (account_id, instrument, size) VALUES (p_account, p_instrument, p_change)
+    ON CONFLICT (account_id, instrument) DO UPDATE SET size = t.size + EXCLUDED.size
+    RETURNING t.size INTO sum_is;
+    RETURN sum_is;
 END $$;
 
--- For what the desk writes itself, and for deletes; what others write is counted by the backstop.
+CREATE OR REPLACE FUNCTION desk.note_traded(p_account uuid, p_instrument text, p_change numeric) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO desk.traded_changes (account_id, instrument, change) VALUES (p_account, p_instrument, p_change);
+END $$;
+
+-- Adds up what was noted of an account. The caller holds it.
+CREATE OR REPLACE FUNCTION desk.add_up_traded(p_account uuid) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    WITH noted AS (
+        DELETE FROM desk.traded_changes c WHERE c.account_id = p_account RETURNING c.instrument, c.change
+    )
+    INSERT INTO desk.traded AS t (account_id, instrument, size)
+    SELECT p_account, n.instrument, sum(n.change) FROM noted n GROUP BY n.instrument
+    ON CONFLICT (account_id, instrument) DO UPDATE SET size = t.size + EXCLUDED.size;
+END $$;
+
+-- For what the desk writes itself, which holds the account then, and for deletes; what others write is
+-- counted by the backstop.
 CREATE OR REPLACE FUNCTION desk.keep_traded() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
         PERFORM desk.count_traded(NEW.account_id, NEW.instrument, desk.live_size(NEW));
     ELSIF TG_OP = 'DELETE' THEN
-        PERFORM desk.count_traded(OLD.account_id, OLD.instrument, -desk.live_size(OLD));
+        PERFORM desk.note_traded(OLD.account_id, OLD.instrument, -desk.live_size(OLD));
     ELSIF (OLD.account_id, OLD.instrument) = (NEW.account_id, NEW.instrument) THEN
         PERFORM desk.count_traded(NEW.account_id, NEW.instrument, desk.live_size(NEW) - desk.live_size(OLD));
     ELSE
-        PERFORM desk.count_traded(OLD.account_id, OLD.instrument, -desk.live_size(OLD));
-        PERFORM desk.count_traded(NEW.account_id, NEW.instrument, desk.live_size(NEW));
+        PERFORM desk.note_traded(OLD.account_id, OLD.instrument, -desk.live_size(OLD));
+        PERFORM desk.note_traded(NEW.account_id, NEW.instrument, desk.live_size(NEW));
     END IF;
     RETURN NULL;
 END $$;
 CREATE OR REPLACE TRIGGER tr_keep_traded_ins AFTER INSERT ON trades FOR EACH ROW
     WHEN (current_user = 'tmt_owner' AND NEW.status IN ('open', 'partial')) EXECUTE FUNCTION desk.keep_traded();
 CREATE OR REPLACE TRIGGER tr_keep_traded_upd AFTER UPDATE ON trades FOR EACH ROW
-    WHEN (current_user = 'tmt_owner'
+    WHEN (current_user = 'tmt_owner' AND (OLD.status IN ('open', 'partial') OR NEW.status IN ('open', 'partial'))
           AND (OLD.status, OLD.trade_type, OLD.position_size, OLD.closed_size, OLD.account_id, OLD.instrument)
               IS DISTINCT FROM (NEW.status, NEW.trade_type, NEW.position_size, NEW.closed_size, NEW.account_id, NEW.instrument))
     EXECUTE FUNCTION desk.keep_traded();
 CREATE OR REPLACE TRIGGER tr_keep_traded_del AFTER DELETE ON trades FOR EACH ROW
     WHEN (OLD.status IN ('open', 'partial')) EXECUTE FUNCTION desk.keep_traded();
 
--- What was paid at most for the live trades in an instrument, where nobody quotes it: the only case that looks
--- at them. A function of its own, or every order of other programs would wait until a statement over all
--- months is planned.
-CREATE OR REPLACE FUNCTION desk.highest_entry(p_accounts uuid[], p_instrument text) RETURNS numeric
+-- What live trades of some accounts come to at the highest price that each account paid: what they are worth
+-- where nobody quotes the instrument, the only case that looks at trades. A function of its own, or every
+-- order of other programs would wait until a statement over all months is planned.
+CREATE OR REPLACE FUNCTION desk.traded_at_entry(p_accounts uuid[], p_instrument text) RETURNS numeric
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN (SELECT max(t.entry_price) FROM trades t
-             WHERE t.account_id = ANY (p_accounts) AND t.instrument = p_instrument AND t.status IN ('open', 'partial'));
+    RETURN (SELECT sum(n.size * n.price)
+              FROM (SELECT abs(sum(desk.live_size(t))) AS size, max(t.entry_price) AS price
+                      FROM trades t
+                     WHERE t.account_id = ANY (p_accounts) AND t.instrument = p_instrument AND t.status IN ('open', 'partial')
+                     GROUP BY t.account_id) n);
 END $$;
 
 -- Gross exposure of the live trades that a limit looks at, for a trade of an account in an instrument: net
@@ -71,32 +113,38 @@ LANGUAGE plpgsql STABLE AS $$
 DECLARE
     scoped text;
     size   numeric;
+    quoted numeric;
     value  numeric;
 BEGIN
     measured := 0;
     FOR scoped, size IN
-        SELECT b.instrument, sum(abs(b.traded))
-          FROM desk.account_books b
-         WHERE b.account_id = p_account AND (l.limit_scope = 'account' OR l.account_id IS NOT NULL)
-           AND (l.limit_scope <> 'instrument' OR b.instrument = p_instrument) AND b.traded <> 0
-         GROUP BY b.instrument
+        SELECT t.instrument, sum(abs(t.size + coalesce(c.change, 0)))
+          FROM desk.traded t
+          LEFT JOIN (SELECT n.instrument, sum(n.change) AS change FROM desk.traded_changes n WHERE n.account_id = p_account GROUP BY 1) c
+               USING (instrument)
+         WHERE t.account_id = p_account AND (l.limit_scope = 'account' OR l.account_id IS NOT NULL)
+           AND (l.limit_scope <> 'instrument' OR t.instrument = p_instrument) AND t.size + coalesce(c.change, 0) <> 0
+         GROUP BY t.instrument
         UNION ALL
-        SELECT b.instrument, sum(abs(b.traded))
-          FROM desk.account_books b
+        SELECT t.instrument, sum(abs(t.size + coalesce(c.change, 0)))
+          FROM desk.traded t
+          LEFT JOIN (SELECT n.account_id, n.instrument, sum(n.change) AS change FROM desk.traded_changes n GROUP BY 1, 2) c
+               USING (account_id, instrument)
          WHERE l.limit_scope <> 'account' AND l.account_id IS NULL
-           AND (l.limit_scope <> 'instrument' OR b.instrument = p_instrument) AND b.traded <> 0
+           AND (l.limit_scope <> 'instrument' OR t.instrument = p_instrument) AND t.size + coalesce(c.change, 0) <> 0
            AND (l.limit_scope <> 'portfolio'
-                OR b.account_id IN (SELECT a.account_id FROM accounts a WHERE a.metadata ->> 'portfolio' = l.scope_identifier))
-         GROUP BY b.instrument
+                OR t.account_id IN (SELECT a.account_id FROM accounts a WHERE a.metadata ->> 'portfolio' = l.scope_identifier))
+         GROUP BY t.instrument
     LOOP
+        quoted := (SELECT q.mid FROM desk.quote(scoped) q);
         SELECT i.contract_size * desk.convert(i.quote_currency, p_currency)
-               * coalesce((SELECT q.mid FROM desk.quote(scoped) q),
-                          desk.highest_entry(desk.accounts_in_scope(l.limit_scope, l.account_id, l.scope_identifier, p_account), scoped))
+               * CASE WHEN quoted IS NOT NULL THEN size * quoted
+                      ELSE desk.traded_at_entry(desk.accounts_in_scope(l.limit_scope, l.account_id, l.scope_identifier, p_account), scoped) END
           INTO value FROM instruments i WHERE i.instrument = scoped;
         IF value IS NULL THEN
             missing := least(missing, scoped);
         ELSE
-            measured := measured + size * value;
+            measured := measured + value;
         END IF;
     END LOOP;
 END $$;
@@ -104,8 +152,7 @@ END $$;
 -- What every writer of trades has to pass: status, halts, max_exposure. AFTER each row, so that the row
 -- itself and the rows before it in the same statement are counted.
 --
--- What adds risk locks first, in the order of desk.lock_account, and is counted then: the other way round
--- two writers could wait for each other.
+-- What adds risk holds the account until it commits, and is counted then.
 CREATE OR REPLACE FUNCTION enforce_risk_limits() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -121,19 +168,19 @@ BEGIN
     IF TG_OP = 'UPDATE' THEN
         size_was := desk.live_size(OLD);
         IF (NEW.account_id, NEW.instrument) <> (OLD.account_id, OLD.instrument) THEN
-            PERFORM desk.count_traded(OLD.account_id, OLD.instrument, -size_was);
+            PERFORM desk.note_traded(OLD.account_id, OLD.instrument, -size_was);
             size_was := 0;
         END IF;
     END IF;
+    -- History, closes and cancellations are facts; less risk is always allowed, and waits for nobody.
     IF size = size_was THEN
         RETURN NULL;
-    END IF;
-    -- History, closes and cancellations are facts; less risk is always allowed, and waits for no lock.
-    IF size = 0 OR (size * size_was > 0 AND abs(size) < abs(size_was)) THEN
-        PERFORM desk.count_traded(NEW.account_id, NEW.instrument, size - size_was);
+    ELSIF size = 0 OR (size * size_was > 0 AND abs(size) < abs(size_was)) THEN
+        PERFORM desk.note_traded(NEW.account_id, NEW.instrument, size - size_was);
         RETURN NULL;
     END IF;
     PERFORM desk.lock_account(NEW.account_id);
+    PERFORM desk.add_up_traded(NEW.account_id);
     traded := desk.count_traded(NEW.account_id, NEW.instrument, size - size_was);
 
     IF current_setting('transaction_isolation') = 'repeatable read' AND desk.limits_span_accounts() THEN
@@ -187,12 +234,41 @@ BEGIN
 END $$;
 DROP FUNCTION IF EXISTS desk.lock_risk(uuid);
 
--- What is live already. Writers are kept out until this commits, or one of them would be counted twice or
--- not at all.
-LOCK TABLE trades IN SHARE ROW EXCLUSIVE MODE;
-INSERT INTO desk.account_books AS b (account_id, instrument, traded)
+INSERT INTO desk.traded (account_id, instrument, size)
 SELECT t.account_id, t.instrument, sum(desk.live_size(t)) FROM trades t WHERE t.status IN ('open', 'partial') GROUP BY 1, 2
-ON CONFLICT (account_id, instrument) DO UPDATE SET traded = EXCLUDED.traded;
+ON CONFLICT (account_id, instrument) DO UPDATE SET size = EXCLUDED.size;
+
+-- Makes the month of an instant, if it is not there, and moves what lies in the default partition to it.
+CREATE OR REPLACE FUNCTION create_trade_partition(p_at timestamptz) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' SET lock_timeout = '5s' AS $$
+DECLARE
+    month_start timestamptz := date_trunc('month', p_at);
+    month_end   timestamptz := month_start + interval '1 month';
+    partition   text := to_char(month_start, '"trades_y"YYYY"m"MM');
+BEGIN
+    IF (SELECT value FROM desk.settings WHERE key = 'trades_layout') IS DISTINCT FROM 'monthly' THEN
+        RETURN NULL;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('tmt:partitions', 0));
+    IF to_regclass(format('public.%I', partition)) IS NOT NULL THEN
+        RETURN NULL;
+    END IF;
+    EXECUTE format('CREATE TABLE public.%I (LIKE public.trades INCLUDING DEFAULTS INCLUDING CONSTRAINTS)',
+                   partition);
+    LOCK TABLE trades_default IN ACCESS EXCLUSIVE MODE;
+    IF EXISTS (SELECT FROM trades_default WHERE entry_time >= month_start AND entry_time < month_end) THEN
+        -- The rows only change their place: neither the registry nor what is counted must hear of it.
+        ALTER TABLE trades_default DISABLE TRIGGER USER;
+        EXECUTE format(
+            'WITH moved AS (DELETE FROM trades_default WHERE entry_time >= %L AND entry_time < %L RETURNING *)
+             INSERT INTO public.%I SELECT * FROM moved', month_start, month_end, partition);
+        ALTER TABLE trades_default ENABLE TRIGGER USER;
+    END IF;
+    EXECUTE format('ALTER TABLE public.trades ATTACH PARTITION public.%I FOR VALUES FROM (%L) TO (%L)',
+                   partition, month_start, month_end);
+    RETURN partition;
+END $$;
 
 -- ---- conversion -------------------------------------------------------------------------------
 

@@ -2,20 +2,23 @@
 -- limit would be judged by what is no longer so.
 SET LOCAL ROLE tmt_owner;
 
--- What the books of accounts should say, from positions and trades.
+-- What the books of accounts should say, from positions.
 CREATE OR REPLACE FUNCTION desk.rebuilt_books(p_account uuid)
-RETURNS TABLE (account_id uuid, instrument text, net numeric, positions bigint, risk numeric, unbounded bigint, traded numeric)
+RETURNS TABLE (account_id uuid, instrument text, net numeric, positions bigint, risk numeric, unbounded bigint)
 LANGUAGE sql STABLE AS $$
-    SELECT account_id, instrument, coalesce(p.net, 0), coalesce(p.positions, 0), coalesce(p.risk, 0), coalesce(p.unbounded, 0),
-           coalesce(t.traded, 0)
-      FROM (SELECT p.account_id, p.instrument::text, sum(desk.signed_size(p)) AS net, count(*) AS positions, sum(desk.stop_risk(p)) AS risk,
-                   count(*) FILTER (WHERE p.stop_loss IS NULL) AS unbounded
-              FROM public.positions p
-             WHERE p.status IN ('open', 'closing') AND (p_account IS NULL OR p.account_id = p_account) GROUP BY 1, 2) p
-      FULL JOIN (SELECT t.account_id, t.instrument::text, sum(desk.live_size(t)) AS traded
-                   FROM public.trades t
-                  WHERE t.status IN ('open', 'partial') AND (p_account IS NULL OR t.account_id = p_account) GROUP BY 1, 2) t
-           USING (account_id, instrument)
+    SELECT p.account_id, p.instrument, sum(desk.signed_size(p)), count(*), sum(desk.stop_risk(p)), count(*) FILTER (WHERE p.stop_loss IS NULL)
+      FROM public.positions p
+     WHERE p.status IN ('open', 'closing') AND (p_account IS NULL OR p.account_id = p_account)
+     GROUP BY 1, 2
+$$;
+
+-- What is counted of live trades should say, from trades.
+CREATE OR REPLACE FUNCTION desk.rebuilt_traded(p_account uuid) RETURNS TABLE (account_id uuid, instrument text, size numeric)
+LANGUAGE sql STABLE AS $$
+    SELECT t.account_id, t.instrument, sum(desk.live_size(t))
+      FROM public.trades t
+     WHERE t.status IN ('open', 'partial') AND (p_account IS NULL OR t.account_id = p_account)
+     GROUP BY 1, 2
 $$;
 
 -- What the books of portfolios should say, from those of their accounts.
@@ -39,9 +42,16 @@ BEGIN
                ('net', coalesce(b.net, 0), coalesce(r.net, 0)),
                ('positions', coalesce(b.positions, 0), coalesce(r.positions, 0)),
                ('risk', coalesce(b.risk, 0), coalesce(r.risk, 0)),
-               ('unbounded', coalesce(b.unbounded, 0), coalesce(r.unbounded, 0)),
-               ('traded', coalesce(b.traded, 0), coalesce(r.traded, 0))) v (field, stored, rebuilt)
+               ('unbounded', coalesce(b.unbounded, 0), coalesce(r.unbounded, 0))) v (field, stored, rebuilt)
      WHERE v.stored <> v.rebuilt;
+
+    RETURN QUERY
+    SELECT 'book', account_id, concat_ws(' ', instrument, 'traded'), desk.plain(coalesce(t.size, 0)), desk.plain(coalesce(r.size, 0))
+      FROM (SELECT n.account_id, n.instrument, sum(n.size) AS size
+              FROM (SELECT * FROM desk.traded UNION ALL SELECT * FROM desk.traded_changes) n
+             WHERE p_account IS NULL OR n.account_id = p_account GROUP BY 1, 2) t
+      FULL JOIN desk.rebuilt_traded(p_account) r USING (account_id, instrument)
+     WHERE coalesce(t.size, 0) <> coalesce(r.size, 0);
 
     RETURN QUERY
     SELECT 'portfolio', NULL::uuid, concat_ws(' ', nullif(portfolio, ''), instrument, v.field), desk.plain(v.stored), desk.plain(v.rebuilt)
@@ -56,26 +66,40 @@ BEGIN
      WHERE p_account IS NULL AND v.stored <> v.rebuilt;
 END $$;
 
--- Writes the books anew. Whoever writes a position or a trade meanwhile holds a row of a book until it
--- commits: the rows are locked by one statement, and summed up by the next, which sees what they waited for.
+-- Writes the books anew. The caller holds the accounts. Whoever writes a position meanwhile holds a row of a
+-- book until it commits: the rows are made and locked first, and summed up by the next statement, which sees
+-- what these have waited for.
 CREATE OR REPLACE FUNCTION desk.rebuild_books(p_account uuid) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
+    INSERT INTO desk.account_books (account_id, instrument)
+    SELECT r.account_id, r.instrument FROM desk.rebuilt_books(p_account) r ORDER BY 1, 2 ON CONFLICT DO NOTHING;
     PERFORM FROM desk.account_books b WHERE p_account IS NULL OR b.account_id = p_account
       ORDER BY b.account_id, b.instrument FOR NO KEY UPDATE;
-    INSERT INTO desk.account_books AS b (account_id, instrument, net, positions, risk, unbounded, traded)
-    SELECT account_id, instrument, coalesce(r.net, 0), coalesce(r.positions, 0), coalesce(r.risk, 0), coalesce(r.unbounded, 0), coalesce(r.traded, 0)
-      FROM (SELECT a.account_id, a.instrument FROM desk.account_books a WHERE p_account IS NULL OR a.account_id = p_account) k
-      FULL JOIN desk.rebuilt_books(p_account) r USING (account_id, instrument)
-    ON CONFLICT (account_id, instrument) DO UPDATE
-        SET net = EXCLUDED.net, positions = EXCLUDED.positions, risk = EXCLUDED.risk, unbounded = EXCLUDED.unbounded, traded = EXCLUDED.traded;
+    UPDATE desk.account_books b
+       SET net = coalesce(r.net, 0), positions = coalesce(r.positions, 0), risk = coalesce(r.risk, 0), unbounded = coalesce(r.unbounded, 0)
+      FROM desk.account_books k LEFT JOIN desk.rebuilt_books(p_account) r USING (account_id, instrument)
+     WHERE b.account_id = k.account_id AND b.instrument = k.instrument AND (p_account IS NULL OR b.account_id = p_account);
+
     -- What one account changed is in the sums of its portfolio.
+    INSERT INTO desk.portfolio_books (portfolio, instrument)
+    SELECT r.portfolio, r.instrument FROM desk.rebuilt_portfolios() r ORDER BY 1, 2 ON CONFLICT DO NOTHING;
     PERFORM FROM desk.portfolio_books b ORDER BY b.portfolio, b.instrument FOR NO KEY UPDATE;
-    INSERT INTO desk.portfolio_books AS b (portfolio, instrument, gross, net, positions, risk, unbounded)
-    SELECT portfolio, instrument, coalesce(r.gross, 0), coalesce(r.net, 0), coalesce(r.positions, 0), coalesce(r.risk, 0), coalesce(r.unbounded, 0)
-      FROM desk.portfolio_books k FULL JOIN desk.rebuilt_portfolios() r USING (portfolio, instrument)
-    ON CONFLICT (portfolio, instrument) DO UPDATE
-        SET gross = EXCLUDED.gross, net = EXCLUDED.net, positions = EXCLUDED.positions, risk = EXCLUDED.risk, unbounded = EXCLUDED.unbounded;
+    UPDATE desk.portfolio_books b
+       SET gross = coalesce(r.gross, 0), net = coalesce(r.net, 0), positions = coalesce(r.positions, 0), risk = coalesce(r.risk, 0),
+           unbounded = coalesce(r.unbounded, 0)
+      FROM desk.portfolio_books k LEFT JOIN desk.rebuilt_portfolios() r USING (portfolio, instrument)
+     WHERE b.portfolio = k.portfolio AND b.instrument = k.instrument;
+
+    -- In one statement: a close that is noted between two would be counted twice.
+    WITH noted AS (
+        DELETE FROM desk.traded_changes c WHERE p_account IS NULL OR c.account_id = p_account
+    )
+    INSERT INTO desk.traded (account_id, instrument, size)
+    SELECT account_id, instrument, coalesce(r.size, 0)
+      FROM (SELECT t.account_id, t.instrument FROM desk.traded t WHERE p_account IS NULL OR t.account_id = p_account) k
+      FULL JOIN desk.rebuilt_traded(p_account) r USING (account_id, instrument)
+    ON CONFLICT (account_id, instrument) DO UPDATE SET size = EXCLUDED.size;
 END $$;
 
 -- What differs between the fills and what is stored, of one account or of all, and between the books and what

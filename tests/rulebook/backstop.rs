@@ -213,6 +213,69 @@ async fn a_writer_on_another_account_waits_for_one_that_a_limit_of_the_system_co
     assert_eq!(answer.unwrap_err().code().unwrap().code(), "TR005");
 }
 
+/// A program that closes and does not commit.
+#[tokio::test]
+async fn a_close_of_another_writer_holds_up_nobody() {
+    let book = Book::open().await;
+    let (one, other) = (book.database.client().await, writer(&book).await);
+    let trader = book.trader().await;
+    exposure_limit(&book, "NULL", "system", "NULL", "1000000", "USD").await;
+    for size in [100, 200, 300] {
+        one.batch_execute(&trade(ALPHA, "BUY", size, "open")).await.unwrap();
+    }
+    let closing = |size: u32| {
+        format!(
+            "UPDATE trades SET status = 'closed', exit_price = 1.2 WHERE position_size = {size}"
+        )
+    };
+    one.batch_execute(&format!("BEGIN; {}", closing(100))).await.unwrap();
+
+    for client in [&other, &trader] {
+        client.batch_execute("SET lock_timeout = '5s'").await.unwrap();
+    }
+    place(&trader, &buy(dec!(1000))).await.accepted();
+    other.batch_execute(&trade(ALPHA, "BUY", 400, "open")).await.unwrap();
+    other.batch_execute(&trade(BRAVO, "BUY", 500, "open")).await.unwrap();
+    other.batch_execute(&closing(200)).await.unwrap();
+    // What it writes next may be the account, which the trader has written meanwhile.
+    let account =
+        format!("UPDATE accounts SET equity = equity WHERE account_id = '{ALPHA}'; COMMIT");
+    one.batch_execute(&account).await.unwrap();
+    // Nor does it fail because somebody else closed.
+    other
+        .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM trades")
+        .await
+        .unwrap();
+    one.batch_execute(&closing(400)).await.unwrap();
+    other.batch_execute(&format!("{}; COMMIT", closing(300))).await.unwrap();
+
+    crate::sums::check(&book).await;
+    one.batch_execute(&trade(ALPHA, "BUY", 600, "open")).await.unwrap();
+    assert_eq!(book.text("SELECT count(*) FROM desk.traded_changes").await, "0");
+    crate::sums::check(&book).await;
+}
+
+/// Its exposure is what each account paid at most.
+#[tokio::test]
+async fn what_nobody_quotes_is_worth_what_was_paid() {
+    let book = Book::open().await;
+    let writer = writer(&book).await;
+    book.run(
+        "INSERT INTO instruments (instrument, base_currency, quote_currency, tick_size, pip_size)
+         VALUES ('AAA_USD', 'AAA', 'USD', 0.01, 0.01)",
+    )
+    .await;
+    exposure_limit(&book, "NULL", "portfolio", "'majors'", "2000", "USD").await;
+    let paid = |account: &str, size: u32, price: &str| {
+        instrument_trade("AAA_USD", account, "BUY", size, "open")
+            .replace("1.1,", &format!("{price},"))
+    };
+
+    writer.batch_execute(&paid(ALPHA, 10, "100")).await.unwrap();
+    writer.batch_execute(&paid(BRAVO, 1, "1000")).await.unwrap();
+    assert_eq!(sqlstate(&writer, &paid(ALPHA, 1, "1")).await.code(), "TR005");
+}
+
 #[tokio::test]
 async fn a_position_whose_pnl_contradicts_its_row_is_refused() {
     let book = Book::open().await;

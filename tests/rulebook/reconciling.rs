@@ -117,9 +117,11 @@ async fn books_that_were_left_behind_are_found_and_written_anew() {
     let admin = book.member("admin", "tmt_admin").await;
     book.run(
         "SET session_replication_role = replica;
-         UPDATE desk.account_books SET net = 7, traded = 9 WHERE instrument = 'EUR_USD' AND traded > 0;
+         UPDATE desk.account_books SET net = 7 WHERE net > 0;
+         DELETE FROM desk.account_books WHERE net < 0;
          UPDATE desk.portfolio_books SET gross = 1;
-         DELETE FROM desk.account_books WHERE traded < 0;
+         UPDATE desk.traded SET size = 9 WHERE size > 0;
+         DELETE FROM desk.traded WHERE size < 0;
          SET session_replication_role = DEFAULT",
     )
     .await;
@@ -130,4 +132,31 @@ async fn books_that_were_left_behind_are_found_and_written_anew() {
 
     assert_eq!(book.text(DIFFERENCES).await, "-");
     crate::sums::check(&book).await;
+}
+
+/// A position that is in no book yet, and grows while the books are rebuilt.
+#[tokio::test]
+async fn a_rebuild_counts_what_it_waited_for() {
+    let book = Book::open().await;
+    let admin = book.member("admin", "tmt_admin").await;
+    let position = |key: &str, size: u32| {
+        format!(
+            "INSERT INTO positions (account_id, instrument, position_type, total_size, average_entry_price, netting_key)
+             VALUES ('{ALPHA}', 'USD_JPY', 'LONG', {size}, 155, '{key}')"
+        )
+    };
+    book.run(&format!(
+        "SET session_replication_role = replica; {}; SET session_replication_role = DEFAULT",
+        position("restored", 10)
+    ))
+    .await;
+    let program = book.database.client().await;
+    program.batch_execute(&format!("BEGIN; {}", position("new", 7))).await.unwrap();
+
+    let repair = admin.batch_execute("SELECT * FROM desk.reconcile(NULL, true)");
+    let (repaired, ()) = tokio::join!(repair, book.commit_when_awaited(&program));
+
+    repaired.unwrap();
+    crate::sums::check(&book).await;
+    assert_eq!(book.text("SELECT net FROM desk.account_books").await, "17.00");
 }
