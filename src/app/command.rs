@@ -6,6 +6,7 @@
 
 mod spoken;
 mod verbs;
+mod wrong;
 
 use clap::{Parser, Subcommand};
 
@@ -18,6 +19,7 @@ use super::lists;
 use super::model::{Model, Overlay};
 use super::opening;
 use super::pane::Pane;
+use super::press;
 use crate::domain::ids::ClientKey;
 
 /// What only the console can be told.
@@ -109,7 +111,13 @@ pub(super) fn entered(model: &mut Model, line: &str, fresh: ClientKey) -> Vec<Ef
             return vec![];
         }
     };
-    match Line::try_parse_from(rewrite(words)) {
+    // Whoever may not at all need not learn first how it is written.
+    let barred = words.first().and_then(|word| spoken::right(word));
+    if let Some(why) = barred.and_then(|right| press::barred(model, right)) {
+        model.say(Tone::Warning, format!("{}: {why}", words.first().map_or("", String::as_str)));
+        return vec![];
+    }
+    match Line::try_parse_from(rewrite(words.clone())) {
         Ok(Line { command: Spoken::Verb(verb) }) => match ticket(model, &verb, fresh) {
             Ok(ticket) => opening::show(model, ticket),
             Err(why) => {
@@ -119,18 +127,7 @@ pub(super) fn entered(model: &mut Model, line: &str, fresh: ClientKey) -> Vec<Ef
         },
         Ok(Line { command: Spoken::View(view) }) => viewed(model, view),
         Err(error) => {
-            let text = error.to_string();
-            let first = text.lines().next().unwrap_or_default();
-            let first = first.strip_prefix("error: ").unwrap_or(first);
-            // What is missing stands in lines of its own.
-            let named: Vec<&str> =
-                text.lines().skip(1).take_while(|line| line.starts_with("  ")).collect();
-            let named: Vec<&str> = named.into_iter().map(str::trim).collect();
-            let first = format!("{first} {}", named.join(" "));
-            let first = first.trim_end();
-            let hint = text.lines().find(|line| line.trim_start().starts_with("tip:"));
-            let hint = hint.map(|line| format!("; {}", line.trim())).unwrap_or_default();
-            model.say(Tone::Warning, format!("{first}{hint}"));
+            model.say(Tone::Warning, wrong::sentence(&error, &words));
             vec![]
         }
     }

@@ -6,7 +6,7 @@ use super::cell::Tone;
 use super::chord::{Chord, Key};
 use super::columns;
 use super::effect::Effect;
-use super::keymap::{Action, BINDINGS, Look, Lookup, Opening};
+use super::keymap::{Action, BINDINGS, Danger, Look, Lookup, Opening};
 use super::model::{Link, Model, Overlay};
 use super::opening::{self, Declined, Subject, halt, holding, limit};
 use super::pane::{Pane, RowId};
@@ -83,6 +83,13 @@ fn dispatch(model: &mut Model, chord: Chord, fresh: ClientKey) -> Vec<Effect> {
         Lookup::Prefix => vec![],
         Lookup::Unbound => {
             model.pressed.clear();
+            // A stray beginning must not swallow the key behind it, as far as that one is harmless.
+            let alone = model.options.keymap.look_up(&contexts, &[chord]);
+            if pressed.len() > 1
+                && matches!(alone, Lookup::Bound(binding) if binding.danger == Danger::Harmless)
+            {
+                return dispatch(model, chord, fresh);
+            }
             if pressed.len() > 1 {
                 let spelled = super::chord::spell(&pressed);
                 model.say(Tone::Quiet, format!("no key {spelled} here: ? lists them"));

@@ -70,7 +70,11 @@ pub(super) fn answered(model: &mut Model, key: ClientKey, outcome: Outcome) -> V
                 model.report(tone, text);
             }
             let (account, _) = model.desk.touched(&write.request.verb);
-            let whose = account.map(|id| model.desk.account_name(id));
+            let whose = if let Verb::Resume { halt, .. } = &write.request.verb {
+                model.desk.halts.get(halt).map(|row| model.desk.halted(row))
+            } else {
+                account.map(|id| model.desk.account_name(id))
+            };
             let text = accepted_text(&write, &accepted, whose.as_deref());
             model.report(Tone::Plain, text);
             if holds(model, key) {
@@ -123,7 +127,7 @@ fn accepted_text(write: &Write, accepted: &Accepted, whose: Option<&str>) -> Str
     if accepted.message.is_empty() {
         parts.push(write.summary.clone());
     } else {
-        // Only of what is held the database's sentence does not say whose it is.
+        // Of these the database's sentence does not say whose it is.
         let held =
             matches!(write.request.verb, Verb::Place(_) | Verb::Close { .. } | Verb::Amend { .. });
         let whose = whose.filter(|_| held);

@@ -8,6 +8,7 @@ use ratatui::text::{Line, Span};
 use rust_decimal::Decimal;
 use unicode_width::UnicodeWidthStr;
 
+use super::status::banner;
 use super::table::gain_style;
 use super::theme::{Ink, Theme};
 use super::{format, popup};
@@ -112,7 +113,11 @@ fn moment(at: Option<DateTime<Utc>>) -> Option<String> {
 fn more(model: &Model, id: &RowId) -> Vec<Fact> {
     let desk = &model.desk;
     let facts = match id {
-        RowId::Account(id) => desk.accounts.get(id).map(account),
+        RowId::Account(id) => desk.accounts.get(id).map(|row| {
+            let halts = desk.halts_on(Some(*id), None);
+            let halts = halts.into_iter().map(|halt| ("halt", Some(banner::sentence(model, halt))));
+            account(row).into_iter().chain(halts).collect()
+        }),
         RowId::Position(id) => desk.positions.get(id).map(|row| {
             vec![("changed", moment(Some(row.last_updated_at))), ("key", Some(row.id.to_string()))]
         }),

@@ -43,13 +43,13 @@ fn halt(model: &Model, row: &Account) -> Option<HaltMode> {
     halts.into_iter().map(|halt| halt.mode).max_by_key(strictness)
 }
 
-/// Returns the status in the account's row or, of an active account, the halt that is in force: it
-/// may do no more than one whose row says so.
+/// Returns the status in the account's row or, of an active account, the halt that is in force, in
+/// capitals: no wider than the other words, so that a halt moves no column.
 fn status(model: &Model, row: &Account) -> String {
     match (row.status, halt(model, row)) {
-        (AccountStatus::Active, Some(HaltMode::ReduceOnly)) => "HALT reduce".to_owned(),
-        (AccountStatus::Active, Some(HaltMode::NoNewOrders)) => "HALT no new".to_owned(),
-        (AccountStatus::Active, Some(HaltMode::Flatten)) => "HALT flatten".to_owned(),
+        (AccountStatus::Active, Some(HaltMode::ReduceOnly)) => "REDUCE".to_owned(),
+        (AccountStatus::Active, Some(HaltMode::NoNewOrders)) => "HALTED".to_owned(),
+        (AccountStatus::Active, Some(HaltMode::Flatten)) => "FLATTEN".to_owned(),
         (status, _) => status.to_string(),
     }
 }
@@ -59,7 +59,7 @@ impl Listed for Account {
     const COLUMNS: &'static [Column<Self>] = &[
         left("ACCOUNT", 12, 0, |_, row| Cell::Text(row.name.clone())),
         left("ENV", 5, 3, |_, row| Cell::Text(row.environment.as_str().to_owned())),
-        left("STATUS", 12, 0, |model, row| Cell::Text(status(model, row))),
+        left("STATUS", 9, 0, |model, row| Cell::Text(status(model, row))),
         left("CCY", 4, 2, |_, row| Cell::Text(row.base_currency.clone())),
         right("BALANCE", 12, 4, |_, row| Cell::Money(row.balance)),
         right("EQUITY", 12, 0, |model, row| Cell::maybe(mark(model, row).equity, Cell::Money)),
@@ -69,7 +69,7 @@ impl Listed for Account {
         right("DRAWDOWN", 8, 6, |model, row| Cell::maybe(drawdown(model, row), Cell::Percent)),
         right("MARGIN", 11, 7, |model, row| Cell::maybe(mark(model, row).margin, Cell::Money)),
         right("EXPOSURE", 13, 8, |model, row| Cell::maybe(mark(model, row).exposure, Cell::Money)),
-        left("EXPO USED", 15, 2, |model, row| Cell::maybe(exposure_used(model, row), Cell::Used)),
+        left("EXPO USED", 15, 1, |model, row| Cell::maybe(exposure_used(model, row), Cell::Used)),
         left("PROP FIRM", 14, 10, |_, row| Cell::text(row.prop_firm.as_deref())),
         left("BROKER", 14, 11, |_, row| Cell::Text(row.broker.clone())),
     ];

@@ -15,6 +15,7 @@ use crate::domain::ids::{
 use crate::domain::money::exact;
 use crate::domain::position::Position;
 use crate::domain::request::Closing;
+use crate::domain::session::Right;
 use crate::domain::signal::SignalStatus;
 use crate::domain::trade::Side;
 
@@ -48,6 +49,17 @@ fn account(model: &Model, name: Option<&str>) -> Result<Option<AccountId>, Strin
         })
     })
     .transpose()
+}
+
+/// Returns the least right that a verb needs, whatever stands behind it.
+pub(super) fn right(word: &str) -> Option<Right> {
+    match word {
+        "buy" | "sell" | "take" => Some(Right::Open),
+        "close" | "amend" | "flatten" => Some(Right::Trade),
+        "halt" | "reduce-only" => Some(Right::Halt),
+        "ack" | "unack" | "limit" | "resume" => Some(Right::Risk),
+        _ => None,
+    }
 }
 
 /// Opens the ticket that a verb in words asks for, at review where its fields can be sent.

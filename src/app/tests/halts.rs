@@ -57,12 +57,12 @@ fn a_halt_shows_in_the_status_of_every_account_that_it_covers() {
     assert_eq!(desk.status(ALPHA), "active");
 
     desk.halted(vec![halt(1, Some(ALPHA), HaltMode::ReduceOnly)]);
-    assert_eq!((desk.status(ALPHA), desk.status(BRAVO)), ("HALT reduce".into(), "active".into()));
+    assert_eq!((desk.status(ALPHA), desk.status(BRAVO)), ("REDUCE".into(), "active".into()));
 
     let wide = halt(2, None, HaltMode::NoNewOrders);
     desk.halted(vec![halt(1, Some(ALPHA), HaltMode::ReduceOnly), wide]);
-    assert_eq!(desk.status(ALPHA), "HALT no new", "the strictest counts");
-    assert_eq!(desk.status(BRAVO), "HALT no new");
+    assert_eq!(desk.status(ALPHA), "HALTED", "the strictest counts");
+    assert_eq!(desk.status(BRAVO), "HALTED");
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_halt_of_a_portfolio_shows_in_its_accounts_alone() {
         ..halt(1, None, HaltMode::Flatten)
     };
     desk.halted(vec![of_majors]);
-    assert_eq!((desk.status(ALPHA), desk.status(BRAVO)), ("active".into(), "HALT flatten".into()));
+    assert_eq!((desk.status(ALPHA), desk.status(BRAVO)), ("active".into(), "FLATTEN".into()));
 }
 
 #[test]

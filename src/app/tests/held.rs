@@ -270,7 +270,7 @@ fn an_account_that_holds_nothing_is_not_flattened() {
     desk.line("flatten @bravo");
     assert_eq!(desk.last_notice(), "account bravo holds nothing");
     desk.line("flatten");
-    assert!(desk.last_notice().contains("--account"), "{}", desk.last_notice());
+    assert_eq!(desk.last_notice(), "flatten lacks @account; write flatten @alpha");
 }
 
 #[test]

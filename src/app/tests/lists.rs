@@ -173,3 +173,14 @@ fn a_limit_that_was_taken_away_leaves_nothing_selected() {
     desk.tell(limits(vec![twin], Some(vec![LIMIT.to_string()])));
     assert_eq!(desk.model.selected(), None, "one of the same kind is not the same");
 }
+
+/// `y` at a ticket that is gone is the beginning of `yy`: the next key must still count.
+#[test]
+fn a_stray_beginning_does_not_swallow_the_key_behind_it() {
+    let mut desk = Desk::of(Role::Trader);
+    desk.press("y 1");
+    assert_eq!(desk.model.focus, Pane::Accounts);
+    desk.select(Pane::Positions, RowId::Position(HELD));
+    desk.press("y x");
+    assert!(desk.model.ticket().is_none(), "only what is harmless");
+}

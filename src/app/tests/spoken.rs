@@ -29,14 +29,35 @@ fn a_spoken_buy_stands_at_review_and_is_not_sent(#[case] line: &str) {
 }
 
 #[rstest]
-#[case::unknown_verb("bye EUR_USD 10k", "unrecognized subcommand")]
+#[case::unknown_verb("bye EUR_USD 10k", "there is no command \"bye\"; ? lists the keys")]
 #[case::no_account("buy EUR_USD 10k @zulu", "no account \"zulu\"; there are alpha, bravo")]
 #[case::no_instrument("buy EUR_XXX 10k @alpha", "no instrument \"EUR_XXX\"")]
-#[case::exponent("buy EUR_USD 1e4 @alpha", "1e4")]
+#[case::exponent("buy EUR_USD 1e4 @alpha", "the size: \"1e4\"")]
+#[case::unknown_key("buy EUR_USD 1000 px=1.08", "buy knows no px=")]
+#[case::near_key(
+    "buy EUR_USD 1000 pric=1.08",
+    "buy knows no pric= (did you mean price=?); write buy EUR_USD"
+)]
+#[case::empty_value("buy EUR_USD 1000 sl=", "sl=: ")]
+#[case::twice("buy EUR_USD 1000 sl=1 sl=2", "sl= is given twice; write buy EUR_USD")]
+#[case::lacking("buy EUR_USD", "buy lacks the size; write buy EUR_USD 10k")]
+#[case::two_lacking("buy", "buy lacks the instrument and the size; write buy")]
+#[case::too_much(
+    "halt all",
+    "halt takes no \"all\"; write halt @alpha reason=\"fat finger\"; halt alone is for everything"
+)]
+#[case::no_choice(
+    "halt mode=slow",
+    "mode= cannot be \"slow\": no-new-orders, reduce-only, flatten; write halt"
+)]
+#[case::excluded("halt @alpha instrument=EUR_USD", "exclude each other; write halt")]
+#[case::not_complete("limit", "limit is not complete; write limit set 41c2 90000")]
+#[case::lacking_in_a_part("limit set 41c2", "limit lacks the value; write limit set")]
+#[case::no_reason("resume", "resume lacks reason=; write resume @alpha reason=")]
 #[case::open_quote("filter \"eur", "quote")]
-#[case::viewer_word("frobnicate", "unrecognized subcommand")]
+#[case::viewer_word("frobnicate", "there is no command \"frobnicate\"")]
 fn a_wrong_line_says_what_is_wrong(#[case] line: &str, #[case] said: &str) {
-    let mut desk = Desk::of(Role::Trader);
+    let mut desk = Desk::of(Role::Admin);
 
     desk.press(":");
     desk.type_text(line);
@@ -57,4 +78,22 @@ fn what_the_rules_forbid_is_for_the_rulebook_to_say() {
     desk.press("y");
     assert!(desk.writes().is_empty());
     assert_eq!(desk.last_notice(), "STOP_WRONG_SIDE forbids it");
+}
+
+/// Whoever may not at all need not learn first how it is written.
+#[rstest]
+#[case(Role::Trader, "resume", "resume: needs the role of a risk officer; you are trader")]
+#[case(Role::Trader, "limit set", "limit: needs the role of a risk officer")]
+#[case(Role::RiskOfficer, "buy EUR_USD", "buy: needs the role of a trader")]
+#[case(Role::Viewer, "halt all", "halt: needs the role of a trader")]
+fn a_missing_role_is_said_before_what_is_missing_in_the_line(
+    #[case] role: Role,
+    #[case] line: &str,
+    #[case] said: &str,
+) {
+    let mut desk = Desk::of(role);
+    desk.press(":");
+    desk.type_text(line);
+    desk.enter();
+    assert!(desk.last_notice().starts_with(said), "{}", desk.last_notice());
 }

@@ -84,7 +84,7 @@ fn editing(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Li
     let does = if ticket.is_reversible() { "sends it" } else { "reviews it" };
     let mut offered = vec![("Enter", does, true)];
     if ticket.fields.len() > 1 {
-        offered.push(("Tab", "next field", true));
+        offered.push(("Tab", "next", true));
     }
     match ticket.focused() {
         Some(field) if field.kind == FieldKind::Choice => {

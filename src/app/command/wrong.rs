@@ -1,0 +1,93 @@
+//! What is wrong with a line, in one plain sentence with what to write instead.
+//!
+//! The parser's own words speak of subcommands and arguments, which nobody typed.
+
+use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+
+/// How each command is written.
+const EXAMPLES: [(&str, &str); 12] = [
+    ("buy", "buy EUR_USD 10k sl=1.0800 tp=1.0950 @alpha"),
+    ("sell", "sell EUR_USD 10k sl=1.0950 tp=1.0800 @alpha"),
+    ("close", "close EUR_USD @alpha, or close EUR_USD 5k @alpha for a part"),
+    ("amend", "amend EUR_USD sl=1.0830 tp=none @alpha"),
+    ("flatten", "flatten @alpha"),
+    ("take", "take 5d0a @alpha, with the end of the signal's key"),
+    ("ack", "ack 5d0a note=\"data fault\", with the end of the event's key"),
+    ("unack", "unack 5d0a note=\"not mine\", with the end of the event's key"),
+    ("limit", "limit set 41c2 90000, limit new max_open_positions 5 @alpha, limit approve 41c2"),
+    ("halt", "halt @alpha reason=\"fat finger\"; halt alone is for everything"),
+    ("reduce-only", "reduce-only @alpha; reduce-only alone is for everything"),
+    ("resume", "resume @alpha reason=\"checked\""),
+];
+
+/// Returns the sentence for a line that the grammar does not take; `words` are what was typed.
+pub(super) fn sentence(error: &Error, words: &[String]) -> String {
+    let command = words.first().map_or("", String::as_str);
+    let problem = problem(error, command);
+    match EXAMPLES.iter().find(|(name, _)| *name == command) {
+        Some((_, example)) => format!("{problem}; write {example}"),
+        None => format!("{problem}; ? lists the keys, and e.g. {} opens a ticket", EXAMPLES[0].1),
+    }
+}
+
+fn problem(error: &Error, command: &str) -> String {
+    let arg = text(error, ContextKind::InvalidArg).unwrap_or_default();
+    let value = text(error, ContextKind::InvalidValue).unwrap_or_default();
+    let meant = text(error, ContextKind::SuggestedArg).map(|arg| named(&arg));
+    let meant = meant.map(|name| format!(" (did you mean {name}?)")).unwrap_or_default();
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds say no more than that")]
+    match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            let typed = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
+            let near = text(error, ContextKind::SuggestedSubcommand);
+            let near = near.map(|name| format!(" (did you mean {name}?)")).unwrap_or_default();
+            format!("there is no command {typed:?}{near}")
+        }
+        ErrorKind::UnknownArgument if arg.starts_with("--") => {
+            format!("{command} knows no {}{meant}", named(&arg))
+        }
+        ErrorKind::UnknownArgument => format!("{command} takes no {arg:?}"),
+        ErrorKind::MissingRequiredArgument => format!("{command} lacks {}", listed(&arg)),
+        ErrorKind::ArgumentConflict => {
+            let other = text(error, ContextKind::PriorArg).map(|other| listed(&other));
+            match other.filter(|other| *other != listed(&arg)) {
+                Some(other) => format!("{} and {other} exclude each other", listed(&arg)),
+                None => format!("{} is given twice", listed(&arg)),
+            }
+        }
+        ErrorKind::InvalidValue if value.is_empty() => format!("{} has no value", named(&arg)),
+        ErrorKind::InvalidValue => {
+            let valid = text(error, ContextKind::ValidValue).map(|list| list.replace('\n', ", "));
+            format!("{} cannot be {value:?}: {}", named(&arg), valid.unwrap_or_default())
+        }
+        ErrorKind::ValueValidation => {
+            let why = std::error::Error::source(error).map(ToString::to_string);
+            format!("{}: {}", named(&arg), why.unwrap_or_else(|| format!("not {value:?}")))
+        }
+        _ => format!("{command} is not complete"),
+    }
+}
+
+/// Returns a part of what the parser knows of the error; a list with a line break between.
+fn text(error: &Error, kind: ContextKind) -> Option<String> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else is text")]
+    match error.get(kind)? {
+        ContextValue::String(text) => Some(text.clone()),
+        ContextValue::Strings(list) => Some(list.join("\n")),
+        _ => None,
+    }
+}
+
+/// Returns an argument as a person writes it: `--sl <SL>` is `sl=`, `<SIZE>` the size.
+fn named(arg: &str) -> String {
+    let word = arg.split([' ', '=']).next().unwrap_or_default();
+    match word.strip_prefix("--") {
+        Some("account") => "@account".to_owned(),
+        Some(name) => format!("{name}="),
+        None => format!("the {}", word.trim_matches(['<', '>', '[', ']', '.']).to_lowercase()),
+    }
+}
+
+fn listed(args: &str) -> String {
+    args.lines().map(named).collect::<Vec<_>>().join(" and ")
+}
