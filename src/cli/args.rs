@@ -15,7 +15,7 @@ Examples:
   tmt demo                                        everything on this machine, nothing to configure
   tmt                                             the console on the configured servers
   tmt positions --json                            a pane for another program
-  tmt buy EUR_USD 10k sl=1.0800 tp=1.0950 @alpha  a trade: shows the checks, asks, sends once
+  tmt buy EUR_USD 10k sl=1.1450 tp=1.1850 @alpha  a trade: shows the checks, asks, sends once
   tmt doctor                                      what works, what does not, what to do
 
 A write answers with its exit code: 0 accepted, 2 not understood, 3 refused, 4 unknown.

@@ -154,7 +154,9 @@ async fn check(client: &tokio_postgres::Client, io: &mut Io<'_>) -> Result<Exit,
 /// [`Trouble::Store`] if the login is no administrator, or the database is away.
 pub(super) async fn maintain(config: &Config, io: &mut Io<'_>) -> Result<Exit, Trouble> {
     let store = Store::connect(config.store.clone());
-    for (task, done) in store.upkeep().await?.maintain().await? {
+    let done = store.upkeep().await?.maintain().await;
+    let done = done.map_err(|error| Trouble::of_groups(error, "maintaining", "tmt_admin"))?;
+    for (task, done) in done {
         writeln!(io.out, "{task:<20}  {done}")?;
     }
     Ok(Exit::Done)

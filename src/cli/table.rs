@@ -110,7 +110,8 @@ struct Object<'a> {
 impl Serialize for Object<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let values = self.heads.iter().zip(self.cells).map(|(head, cell)| {
-            let value = if *cell == Cell::Absent { None } else { Some(plain(cell)) };
+            let is_known = !matches!(cell, Cell::Absent | Cell::Awaited(_));
+            let value = is_known.then(|| plain(cell));
             (field(head), value)
         });
         serializer
