@@ -37,12 +37,16 @@ mod mending;
 mod netting;
 #[path = "rulebook/oversight.rs"]
 mod oversight;
+#[path = "rulebook/persons.rs"]
+mod persons;
 #[path = "rulebook/races.rs"]
 mod races;
 #[path = "rulebook/reconciling.rs"]
 mod reconciling;
 #[path = "rulebook/requests.rs"]
 mod requests;
+#[path = "rulebook/storm.rs"]
+mod storm;
 #[path = "rulebook/sums.rs"]
 mod sums;
 #[path = "rulebook/utilisation.rs"]

@@ -1,0 +1,200 @@
+//! The limit monitor: who leads, what it says and to whom.
+
+use crate::desk::Desk;
+use crate::shell::shell;
+use crate::{SOON, trader_with_a_position};
+use futures_util::StreamExt as _;
+use serde_json::Value;
+use std::time::Duration;
+use tmt::feed::publish::Publisher;
+use tmt::local::Redis;
+use tmt::sentinel::Said;
+use tmt::store::{Options, Store};
+use tmt::{local, sentinel};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// A sentinel in this process, and what it says.
+struct Watcher {
+    heard: mpsc::Receiver<Said>,
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<Result<(), tmt::store::StoreError>>,
+}
+
+impl Watcher {
+    fn start(options: Options) -> Self {
+        Self::with(options, None)
+    }
+
+    fn with(options: Options, bus: Option<Publisher>) -> Self {
+        let (said, heard) = mpsc::channel(64);
+        let stop = CancellationToken::new();
+        let every = sentinel::Options { every: Duration::from_millis(50) };
+        let ears = sentinel::Ears::new(said, bus);
+        let task = tokio::spawn(sentinel::run(every, Store::connect(options), ears, stop.clone()));
+        Self { heard, stop, task }
+    }
+
+    async fn says(&mut self) -> Said {
+        timeout(SOON, self.heard.recv()).await.unwrap().unwrap()
+    }
+
+    /// The next thing said of a limit.
+    async fn says_of_a_limit(&mut self) -> (String, String, String) {
+        loop {
+            if let Said::Changed(limit) = self.says().await {
+                return (limit.state, limit.limit_type, limit.subject);
+            }
+        }
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        timeout(SOON, self.task).await.unwrap().unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_sentinel_leads_and_the_next_takes_over() {
+    let desk = Desk::open().await;
+    let mut first = Watcher::start(desk.options("one", "tmt_agent").await);
+    assert_eq!(first.says().await, Said::Leads);
+    let mut second = Watcher::start(desk.options("two", "tmt_agent").await);
+    let Said::Waits { leader: Some(leader) } = second.says().await else { unreachable!() };
+    assert!(leader.contains("one"), "{leader}");
+
+    first.end().await;
+
+    assert_eq!(second.says().await, Said::Leads);
+    second.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_breach_is_raised_once_and_said_once() {
+    let desk = Desk::open().await;
+    let trader = trader_with_a_position(&desk).await;
+    let mut watcher = Watcher::start(desk.options("agent", "tmt_agent").await);
+    assert_eq!(watcher.says().await, Said::Leads);
+
+    let officer = shell(&desk, "officer", "tmt_risk_officer").await;
+    assert_eq!(officer.run("limit set 000000b1 20k --yes").code, 0);
+
+    let said = watcher.says_of_a_limit().await;
+    let breach = |state: &str| (state.to_owned(), "max_exposure".to_owned(), "alpha".to_owned());
+    assert_eq!(said, breach("breach"));
+    let events = "SELECT count(*) FROM risk_events WHERE event_type = 'limit_breach'
+                     AND occurrence_count = 1";
+    assert_eq!(desk.count(events).await, 1);
+    desk.quote().await;
+    assert_eq!(trader.run("close EUR_USD price=1.0849 --yes").code, 0);
+    assert_eq!(watcher.says_of_a_limit().await, breach("ok"));
+    watcher.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sentinel_survives_the_loss_of_its_connection() {
+    let desk = Desk::open().await;
+    let mut watcher = Watcher::start(desk.options("agent", "tmt_agent").await);
+    assert_eq!(watcher.says().await, Said::Leads);
+    let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                 WHERE usename LIKE '%agent' AND datname = current_database()";
+    desk.admin.batch_execute(kill).await.unwrap();
+    let lost = watcher.says().await;
+    assert!(matches!(lost, Said::Lost(_)), "{lost:?}");
+    assert_eq!(watcher.says().await, Said::Leads);
+    watcher.end().await;
+}
+
+/// The next event on the bus: its type and its body.
+async fn rings(bus: &mut redis::aio::PubSub) -> (String, Value) {
+    let message = timeout(SOON, bus.on_message().next()).await.unwrap().unwrap();
+    let event: Value = serde_json::from_slice(message.get_payload_bytes()).unwrap();
+    let part = |name| event.pointer(name).unwrap().clone();
+    assert_eq!(part("/source"), "sentinel");
+    (part("/event_type").as_str().unwrap().to_owned(), part("/data"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_sentinel_raises_rings_on_the_bus() {
+    let desk = Desk::open().await;
+    let server = Redis::start(local::Options::ephemeral()).await.unwrap();
+    let client = redis::Client::open(server.socket_url()).unwrap();
+    let mut bus = client.get_async_pubsub().await.unwrap();
+    bus.subscribe("events:all").await.unwrap();
+    let agent = desk.options("agent", "tmt_agent").await;
+    let publisher = Publisher::new(tmt::feed::Options::new(server.socket_url()));
+    let mut watcher = Watcher::with(agent, Some(publisher));
+    assert_eq!(watcher.says().await, Said::Leads);
+    let begun = "SELECT count(*) FROM performance_metrics WHERE period_type = 'daily'";
+    timeout(SOON, async {
+        while desk.count(begun).await < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+
+    // Alpha may lose 5,000 in a day by its own rule, and by a limit: one bell.
+    let lost = "INSERT INTO risk_limits (account_id, limit_type, limit_scope, limit_value, limit_unit, created_by)
+                VALUES ('00000000-0000-0000-0000-0000000000a1', 'max_daily_loss', 'account', 5, 'percentage', 'seed');
+                UPDATE performance_metrics SET start_equity = 105000 WHERE account_id = '00000000-0000-0000-0000-0000000000a1'";
+    desk.admin.batch_execute(lost).await.unwrap();
+    let (event, data) = rings(&mut bus).await;
+    assert_eq!(event, "circuit_breaker_triggered");
+    assert_eq!(data["account_id"], "00000000-0000-0000-0000-0000000000a1");
+    assert_eq!(data["breaker_type"], "max_daily_loss");
+
+    // A warning of another account is the next.
+    let warned = "UPDATE performance_metrics SET start_equity = 52200 WHERE account_id = '00000000-0000-0000-0000-0000000000a2'";
+    desk.admin.batch_execute(warned).await.unwrap();
+    let (event, data) = rings(&mut bus).await;
+    assert_eq!((event.as_str(), &data["metric"]), ("performance_alert", &"max_daily_loss".into()));
+    assert_eq!((&data["value"], &data["threshold"]), (&"2200".into(), &"2500".into()));
+
+    // A bus that is away is said once, and the work goes on.
+    drop(server);
+    desk.admin.batch_execute("UPDATE performance_metrics SET start_equity = 50000").await.unwrap();
+    desk.admin.batch_execute("UPDATE performance_metrics SET start_equity = 106000").await.unwrap();
+    loop {
+        if let Said::NotAnnounced(_) = watcher.says().await {
+            break;
+        }
+    }
+    watcher.end().await;
+}
+
+#[tokio::test]
+async fn a_sentinel_is_an_agents_and_can_do_one_round() {
+    let desk = Desk::open().await;
+    let trader = shell(&desk, "trader", "tmt_trader").await;
+    let refused = trader.run("sentinel --once");
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.complaint().contains("needs a member of tmt_agent"), "{refused:?}");
+    let agent = shell(&desk, "agent", "tmt_agent").await;
+    let done = agent.run("sentinel --once");
+    assert_eq!((done.code, done.err.as_str()), (0, ""), "{done:?}");
+    assert!(done.out.contains("limits changed their standing"), "{done:?}");
+}
+
+#[tokio::test]
+async fn after_a_pause_every_day_is_rolled_in_one_round() {
+    let desk = Desk::open().await;
+    // More than are rolled with the marks, and then at a time.
+    desk.admin
+        .batch_execute(
+            "INSERT INTO accounts (account_name, broker, platform, account_type, base_currency, initial_balance, current_balance,
+                                   available_balance, equity, max_daily_loss, max_total_drawdown)
+             SELECT 'many' || n, 'oanda', 'v20', 'paper', 'USD', 1000, 1000, 1000, 1000, 0.05, 0.1
+               FROM generate_series(1, 320) n",
+        )
+        .await
+        .unwrap();
+    let agent = shell(&desk, "agent", "tmt_agent").await;
+
+    let done = agent.run("sentinel --once");
+
+    assert_eq!(done.code, 0, "{done:?}");
+    let days = "SELECT count(*) FROM performance_metrics WHERE period_type = 'daily'";
+    assert_eq!(desk.count(days).await, 322);
+}
