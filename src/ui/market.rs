@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Padding};
 
 use super::theme::{Ink, Theme};
-use super::{format, pane};
+use super::{format, pane, popup};
 use crate::app::lists::TIMEFRAMES;
 use crate::app::model::Model;
 use crate::app::pane::Pane;
@@ -49,7 +49,10 @@ fn draw_chart(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
             None => "select an instrument: j and k",
         };
         let [_, below] = pane::split_top(inner, inner.height / 2);
-        frame.render_widget(Line::styled(text, quiet).centered(), below);
+        let lines = popup::wrap(text, usize::from(below.width));
+        for (line, row) in lines.into_iter().zip(below.rows()) {
+            frame.render_widget(Line::styled(line, quiet).centered(), row);
+        }
         return;
     };
     let [head, below] = pane::split_top(inner, 1);

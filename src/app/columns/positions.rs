@@ -43,7 +43,7 @@ impl Listed for Position {
         left("INSTR", 10, 0, |_, row| Cell::Text(row.instrument.to_string())),
         left("SIDE", 5, 0, |_, row| Cell::Text(row.direction.to_string())),
         right("SIZE", 10, 0, |_, row| Cell::Size(row.size)),
-        right("AVG", 10, 5, |model, row| {
+        right("AVG", 10, 6, |model, row| {
             Cell::Price(row.average_entry, model.price_places(&row.instrument))
         }),
         right("MARK", 10, 1, mark),
@@ -51,15 +51,15 @@ impl Listed for Position {
             model.price_age(&row.instrument).map_or(Cell::Absent, Cell::Age)
         }),
         right("UPNL", 12, 0, |model, row| Cell::maybe(open_pnl(model, row), Cell::Gain)),
-        left("CCY", 4, 8, |model, row| {
+        left("CCY", 4, 4, |model, row| {
             Cell::text(model.desk.accounts.get(&row.account).map(|a| a.base_currency.as_str()))
         }),
         right("PIPS", 8, 7, |model, row| Cell::maybe(pips(model, row), |n| Cell::Signed(n, 1))),
-        right("R", 6, 6, |model, row| Cell::maybe(multiple(model, row), |n| Cell::Signed(n, 2))),
+        right("R", 6, 7, |model, row| Cell::maybe(multiple(model, row), |n| Cell::Signed(n, 2))),
         right("STOP", 10, 2, |model, row| {
             Cell::maybe(row.stop_loss, |n| Cell::Price(n, model.price_places(&row.instrument)))
         }),
-        right("TARGET", 10, 4, |model, row| {
+        right("TARGET", 10, 5, |model, row| {
             Cell::maybe(row.take_profit, |n| Cell::Price(n, model.price_places(&row.instrument)))
         }),
         right("BOOKED PNL", 12, 9, |_, row| Cell::maybe(row.booked_pnl, Cell::Gain)),

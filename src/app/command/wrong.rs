@@ -55,7 +55,9 @@ fn problem(error: &Error, command: &str) -> String {
                 None => format!("{} is given twice", listed(&arg)),
             }
         }
-        ErrorKind::InvalidValue if value.is_empty() => format!("{} has no value", named(&arg)),
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation if value.is_empty() => {
+            format!("{} has no value", named(&arg))
+        }
         ErrorKind::InvalidValue => {
             let valid = text(error, ContextKind::ValidValue).map(|list| list.replace('\n', ", "));
             format!("{} cannot be {value:?}: {}", named(&arg), valid.unwrap_or_default())

@@ -6,6 +6,7 @@ use crate::app::model::Model;
 use crate::domain::event::RiskEvent;
 use crate::domain::halt::{HaltMode, Scope};
 use crate::domain::ids::{AccountId, InstrumentId, LimitId, PositionId};
+use crate::domain::limit::LimitState;
 use crate::domain::money::exact;
 use crate::domain::position::Protection;
 use crate::domain::request::{Closing, NewLimit, NewTrade, Verb};
@@ -205,7 +206,12 @@ fn limit_words(model: &Model, limit: LimitId) -> String {
         |row| {
             let subject = model.limit_subject(row);
             let ends = if row.retires { "the end of " } else { "" };
-            format!("{ends}{} of {subject}: {} {}", row.limit_type, exact(row.value), row.unit)
+            // Of a proposal: what it would replace.
+            let base = row.supersedes.filter(|_| row.state == LimitState::Pending && !row.retires);
+            let base = base.and_then(|id| model.desk.limits.get(&id));
+            let from = base.map(|base| format!("{} -> ", exact(base.value))).unwrap_or_default();
+            let (kind, value) = (&row.limit_type, exact(row.value));
+            format!("{ends}{kind} of {subject}: {from}{value} {}", row.unit)
         },
     )
 }

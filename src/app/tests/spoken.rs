@@ -38,7 +38,7 @@ fn a_spoken_buy_stands_at_review_and_is_not_sent(#[case] line: &str) {
     "buy EUR_USD 1000 pric=1.08",
     "buy knows no pric= (did you mean price=?); write buy EUR_USD"
 )]
-#[case::empty_value("buy EUR_USD 1000 sl=", "sl=: ")]
+#[case::empty_value("buy EUR_USD 1000 sl=", "sl= has no value; write buy EUR_USD")]
 #[case::twice("buy EUR_USD 1000 sl=1 sl=2", "sl= is given twice; write buy EUR_USD")]
 #[case::lacking("buy EUR_USD", "buy lacks the size; write buy EUR_USD 10k")]
 #[case::two_lacking("buy", "buy lacks the instrument and the size; write buy")]
