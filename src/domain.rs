@@ -29,6 +29,7 @@ pub mod request;
 pub mod rounding;
 pub mod rows;
 pub mod session;
+pub mod side;
 pub mod signal;
 pub mod sizing;
 pub mod swap;

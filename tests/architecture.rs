@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -313,6 +314,49 @@ fn each_layer_imports_only_what_is_to_its_left() {
 #[expect(clippy::panic, reason = "a fixture for tests")]
 fn unknown_layer(module: &str) -> ! {
     panic!("src/{module}.rs belongs to no layer: add it to LAYERS with what it may name");
+}
+
+/// What each module of the domain imports of the others.
+fn imports_of_the_domain() -> BTreeMap<String, BTreeSet<String>> {
+    let domain = root().join("src/domain");
+    let mut imports = BTreeMap::<String, BTreeSet<String>>::new();
+    for path in files(&domain) {
+        let inside = path.strip_prefix(&domain).unwrap();
+        let first = inside.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+        let module = first.trim_end_matches(".rs").to_owned();
+        // `super` of a file that lies deeper is its own module.
+        let outside = "super::".repeat(inside.components().count());
+        let text = fs::read_to_string(&path).unwrap();
+        // Tests may import what they like.
+        let code = code(text.split("#[cfg(test)]").next().unwrap_or_default());
+        for start in [outside.as_str(), "crate::domain::"] {
+            for at in places(&code, start) {
+                let named = first_names(&code[at + start.len()..]);
+                imports.entry(module.clone()).or_default().extend(named);
+            }
+        }
+        imports.entry(module).or_default();
+    }
+    let known: Vec<String> = imports.keys().cloned().collect();
+    for (module, named) in &mut imports {
+        named.retain(|name| name != module && known.contains(name));
+    }
+    imports
+}
+
+#[test]
+fn modules_of_the_domain_import_in_one_direction() {
+    let mut left = imports_of_the_domain();
+    assert!(left.values().map(BTreeSet::len).sum::<usize>() > 20, "the imports were read");
+    // Take away what imports nothing that is left, until nothing is left but circles.
+    while let Some(last) = left
+        .iter()
+        .find(|(_, named)| named.iter().all(|name| !left.contains_key(name)))
+        .map(|(module, _)| module.clone())
+    {
+        left.remove(&last);
+    }
+    assert_eq!(left.keys().collect::<Vec<_>>(), [""; 0], "these import each other, or one that does");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use rust_decimal::Decimal;
 use super::drawdown::{DayBase, Edge};
 use super::halt::Scope;
 use super::ids::{AccountId, LimitId};
-pub use super::threshold::DEFAULT_WARNING;
 use super::threshold::{Bound, Threshold};
+pub use super::threshold::{DEFAULT_WARNING, Standing};
 
 /// A row of `risk_limits`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,17 +96,6 @@ pub enum LimitState {
     Pending,
     /// It was replaced, rejected or switched off.
     Ended,
-}
-
-/// How a measured value stands against a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Standing {
-    /// Below the warning.
-    Clear,
-    /// At or above the warning.
-    Warning,
-    /// Above the limit.
-    Breach,
 }
 
 /// What a limit allows, read in its unit.

@@ -2,29 +2,13 @@
 
 use std::cmp::Ordering;
 
-use rust_decimal::{Decimal, RoundingStrategy};
+use rust_decimal::Decimal;
 use thiserror::Error;
 
 use super::instrument::Instrument;
 use super::rounding::floor_step;
-
-/// Rounds to `places` decimals, half away from zero, as PostgreSQL's `numeric` does, and turns a
-/// negative zero into zero. (`Decimal::round_dp` is bankers': 2.665 would become 2.66.)
-///
-/// ```
-/// use rust_decimal::dec;
-/// use tmt::domain::money::round;
-/// assert_eq!(round(dec!(2.665), 2), dec!(2.67));
-/// assert_eq!(round(dec!(-0.001), 2).to_string(), "0.00");
-/// ```
-pub fn round(amount: Decimal, places: u32) -> Decimal {
-    let mut rounded = amount.round_dp_with_strategy(places, RoundingStrategy::MidpointAwayFromZero);
-    if rounded.is_zero() {
-        rounded.set_sign_positive(true);
-    }
-    rounded.rescale(places);
-    rounded
-}
+// Who has an amount looks for it here.
+pub use super::rounding::round;
 
 /// Writes a number exactly, without needless zeros, with a comma between thousands. Nothing is
 /// rounded: this is for sentences that say what will be booked.

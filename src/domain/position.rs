@@ -1,56 +1,10 @@
 //! Positions: what an account holds of an instrument now.
 
-use std::fmt;
-
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use super::ids::{AccountId, InstrumentId, PositionId};
-use super::trade::Side;
-
-/// Long gains when the price rises, short when it falls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Direction {
-    /// Bought.
-    Long,
-    /// Sold.
-    Short,
-}
-
-impl Direction {
-    /// Reads the word of `positions.position_type`.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "LONG" => Some(Self::Long),
-            "SHORT" => Some(Self::Short),
-            _ => None,
-        }
-    }
-
-    /// Returns the word of `positions.position_type`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Long => "LONG",
-            Self::Short => "SHORT",
-        }
-    }
-
-    /// Returns 1 for long and −1 for short.
-    pub fn sign(self) -> Decimal {
-        match self {
-            Self::Long => Decimal::ONE,
-            Self::Short => Decimal::NEGATIVE_ONE,
-        }
-    }
-
-    /// Returns the side that closes it.
-    pub fn closing_side(self) -> Side {
-        match self {
-            Self::Long => Side::Sell,
-            Self::Short => Side::Buy,
-        }
-    }
-}
+pub use super::side::Direction;
 
 /// What an amendment does to what a position risks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,12 +15,6 @@ pub enum Protection {
     Tightens,
     /// More is risked.
     Widens,
-}
-
-impl fmt::Display for Direction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
 }
 
 /// A live row of `positions` (open or closing). Amounts are in the account's currency.

@@ -1,10 +1,26 @@
 //! What a column can hold, what a step leaves of a size, and how one amount becomes several.
 //!
-//! Rounding to decimals itself is [`super::money::round`]: half away from zero, once, when booking.
+//! Rounding to decimals itself is [`round`]: half away from zero, once, when booking.
 
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, RoundingStrategy};
 
-use super::money::round;
+/// Rounds to `places` decimals, half away from zero, as PostgreSQL's `numeric` does, and turns a
+/// negative zero into zero. (`Decimal::round_dp` is bankers': 2.665 would become 2.66.)
+///
+/// ```
+/// use rust_decimal::dec;
+/// use tmt::domain::rounding::round;
+/// assert_eq!(round(dec!(2.665), 2), dec!(2.67));
+/// assert_eq!(round(dec!(-0.001), 2).to_string(), "0.00");
+/// ```
+pub fn round(amount: Decimal, places: u32) -> Decimal {
+    let mut rounded = amount.round_dp_with_strategy(places, RoundingStrategy::MidpointAwayFromZero);
+    if rounded.is_zero() {
+        rounded.set_sign_positive(true);
+    }
+    rounded.rescale(places);
+    rounded
+}
 
 /// A `NUMERIC(precision, scale)` of the data model. A database may have widened its own: what the
 /// console refuses by these is what the data model as written refuses.

@@ -3,7 +3,17 @@
 use rust_decimal::{Decimal, dec};
 
 use super::drawdown::Edge;
-use super::limit::Standing;
+
+/// How a measured value stands against a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    /// Below the warning.
+    Clear,
+    /// At or above the warning.
+    Warning,
+    /// Above the limit.
+    Breach,
+}
 
 /// Share of the limit at which a warning begins where none is named.
 pub const DEFAULT_WARNING: Decimal = dec!(0.80);

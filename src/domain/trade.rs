@@ -1,62 +1,10 @@
 //! Trades: one row per opening order.
 
-use std::fmt;
-
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use super::ids::{AccountId, InstrumentId, PositionId, SignalId, TradeId};
-use super::position::Direction;
-
-/// Buy or sell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Side {
-    /// Pays the ask.
-    Buy,
-    /// Gets the bid.
-    Sell,
-}
-
-impl Side {
-    /// Reads the word of `trades.trade_type`.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "BUY" => Some(Self::Buy),
-            "SELL" => Some(Self::Sell),
-            _ => None,
-        }
-    }
-
-    /// Returns the word of `trades.trade_type`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Buy => "BUY",
-            Self::Sell => "SELL",
-        }
-    }
-
-    /// Returns 1 for a buy and −1 for a sell.
-    pub fn sign(self) -> Decimal {
-        match self {
-            Self::Buy => Decimal::ONE,
-            Self::Sell => Decimal::NEGATIVE_ONE,
-        }
-    }
-
-    /// Returns the position that this side opens.
-    pub fn direction(self) -> Direction {
-        match self {
-            Self::Buy => Direction::Long,
-            Self::Sell => Direction::Short,
-        }
-    }
-}
-
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
+pub use super::side::Side;
 
 /// Where a trade stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
