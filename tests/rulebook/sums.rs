@@ -84,7 +84,6 @@ struct Writers {
 }
 
 /// One of the first `kinds` things that they may do to positions and trades.
-#[expect(clippy::too_many_lines, reason = "a table")]
 async fn step(writers: &Writers, dice: &mut Dice, kinds: usize) {
     let Writers { trader, other, program } = writers;
     let account = [ALPHA, BRAVO, CHARLIE].get(dice.below(3)).copied().unwrap();
