@@ -45,6 +45,8 @@ mod races;
 mod reconciling;
 #[path = "rulebook/requests.rs"]
 mod requests;
+#[path = "rulebook/ringing.rs"]
+mod ringing;
 #[path = "rulebook/storm.rs"]
 mod storm;
 #[path = "rulebook/sums.rs"]
@@ -53,5 +55,7 @@ mod sums;
 mod utilisation;
 #[path = "rulebook/valuing.rs"]
 mod valuing;
+#[path = "rulebook/waiting.rs"]
+mod waiting;
 #[path = "rulebook/watching.rs"]
 mod watching;

@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use tokio::time::timeout;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
+use uuid::Uuid;
 
 use super::error::StoreError;
 use super::lease::{Store, Upkeep};
@@ -33,14 +34,16 @@ const MARK: &str = "SELECT desk.mark_to_market()";
 
 const ROLL: &str = "SELECT desk.roll_days()::bigint AS rolled";
 
-const WATCH: &str = "SELECT desk.watch_limits()::bigint AS changed";
+const WATCH: &str = "SELECT w.changed::bigint AS changed, w.last FROM desk.watch_some($1) w";
 
 /// What changed its standing since. The key of a state names a limit, or the rule of an account's
-/// own column, and behind a colon the account, where it is about one.
+/// own column (or all of an account's limits, where they cannot be judged), and behind a colon the
+/// account, where it is about one.
 const STATES: &str = "
     SELECT COALESCE(l.limit_type, split_part(s.limit_key, ':', 1)) AS limit_type,
            COALESCE(a.account_name, l.scope_identifier, l.limit_scope, 'everything')
-               || CASE WHEN l.limit_id IS NULL THEN ' (the account''s own rule)' ELSE '' END
+               || CASE WHEN k.limit_type IS NOT NULL AND l.limit_id IS NULL
+                       THEN ' (the account''s own rule)' ELSE '' END
                AS subject,
            a.account_id, COALESCE(k.is_loss, false) AND a.account_id IS NOT NULL AS halts,
            s.state, s.measured, s.allowed, s.unit, s.since
@@ -147,8 +150,20 @@ impl Watch {
                 some => rolled = rolled.saturating_add(some),
             }
         }
-        let changed = self.ask("watching the limits", WATCH, &[]).await?;
-        Ok(Round { rolled, changed: count(&changed, "changed")? })
+        let mut changed: i64 = 0;
+        let mut after: Option<Uuid> = None;
+        loop {
+            // Some accounts at a time, too; without a last one all had their turn.
+            let rows = self.ask("watching the limits", WATCH, &[&after]).await?;
+            changed = changed.saturating_add(count(&rows, "changed")?);
+            after = rows
+                .first()
+                .map_or(Ok(None), |row| Cells(row).id_if_any("last"))
+                .map_err(|bad| bad.of("desk"))?;
+            if after.is_none() {
+                return Ok(Round { rolled, changed });
+            }
+        }
     }
 
     /// Returns which limits changed their standing after a moment, the oldest change first; without

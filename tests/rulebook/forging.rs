@@ -227,7 +227,8 @@ desk.session: viewer
 desk.swap_fee: viewer
 desk.swap_nights: viewer
 desk.unacknowledge: risk_officer
-desk.watch_limits: admin, agent";
+desk.watch_limits: admin, agent
+desk.watch_some: admin, agent";
 
 /// Functions that are ours, with an ACL spelled out: none means that PUBLIC may.
 const OUR_FUNCTIONS: &str = "FROM pg_proc p
