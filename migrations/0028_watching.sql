@@ -320,14 +320,14 @@ BEGIN
     RETURN other;
 END $$;
 
--- Watches what limits one account by itself. Returns how many limits changed their standing.
+-- Watches what limits one account by itself. Says how many limits changed their standing, and whether it may
+-- hold the account from now on.
 --
 -- First it only looks. What changed is measured again with the account held, by statements of their own: the
 -- account may have been worth something else by then.
-CREATE OR REPLACE FUNCTION desk.watch_account(p_account uuid, p_name text, p_wide uuid[]) RETURNS integer
+CREATE OR REPLACE FUNCTION desk.watch_account(p_account uuid, p_name text, p_wide uuid[], OUT changed integer, OUT held boolean)
 LANGUAGE plpgsql AS $$
 DECLARE
-    held     boolean := false;
     place    text;
     o        desk.order_draft;
     m        desk.limit_measure;
@@ -336,8 +336,9 @@ DECLARE
     seen     text[];
     one      boolean;
     is_news  boolean;
-    changed  integer := 0;
 BEGIN
+    changed := 0;
+    held := false;
     LOOP
         losses := '{}';
         seen := '{}';
@@ -350,7 +351,7 @@ BEGIN
         LOOP
             o := desk.draft_order(p_account, place, NULL, NULL, NULL, NULL, NULL, NULL);
             IF o.account_id IS NULL OR o.status = 'closed' THEN
-                RETURN 0;
+                RETURN;
             END IF;
             measures := desk.measure_limits(o, true, p_wide);
             IF place IS NULL THEN
@@ -375,10 +376,13 @@ BEGIN
                 SELECT FROM desk.limit_states s WHERE split_part(s.limit_key, ':', 2) = p_account::text AND NOT s.limit_key = ANY (seen));
         END IF;
         is_news := desk.lead_losses(p_account, p_name, losses, held) OR is_news;
-        IF held OR NOT is_news OR NOT desk.hold_account(p_account) THEN
-            RETURN changed;
+        IF held OR NOT is_news THEN
+            RETURN;
         END IF;
         held := true;
+        IF NOT desk.hold_account(p_account) THEN
+            RETURN;
+        END IF;
     END LOOP;
 END $$;
 
@@ -538,13 +542,14 @@ END $$;
 
 -- Measures live limits and accounts' own loss rules: of some accounts after p_after, in their order. Says how
 -- many changed their standing, and which account was the last; none when all had their turn, limits over
--- several accounts too. Where something changed it ends, so that no account is held for long. One at a
--- time: a second caller has nothing to do.
+-- several accounts too. It ends with the first account that it takes, so that none is held while others are
+-- measured. One at a time: a second caller has nothing to do.
 CREATE OR REPLACE FUNCTION desk.watch_some(p_after uuid, OUT changed integer, OUT last uuid)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     watched record;
     looked  integer := 0;
+    held    boolean := false;
     wide    uuid[] := ARRAY(SELECT l.limit_id FROM risk_limits l
                              WHERE l.is_active AND (l.limit_scope IN ('portfolio', 'system') OR (l.limit_scope = 'instrument' AND l.account_id IS NULL)));
 BEGIN
@@ -557,13 +562,13 @@ BEGIN
          WHERE a.status <> 'closed' AND (p_after IS NULL OR a.account_id > p_after) ORDER BY a.account_id LIMIT 51
     LOOP
         looked := looked + 1;
-        IF looked > 50 OR changed > 0 THEN
+        IF looked > 50 OR held OR changed > 0 THEN
             RETURN;
         END IF;
         last := watched.account_id;
         -- One that cannot be measured does not stop the others.
         BEGIN
-            changed := desk.watch_account(watched.account_id, watched.account_name, wide);
+            SELECT w.changed, w.held INTO changed, held FROM desk.watch_account(watched.account_id, watched.account_name, wide) w;
         EXCEPTION
             WHEN serialization_failure OR deadlock_detected OR lock_not_available THEN
                 changed := 0;
@@ -571,8 +576,11 @@ BEGIN
                 changed := desk.watch_failed(watched.account_id, watched.account_name, SQLERRM);
         END;
     END LOOP;
+    IF held OR changed > 0 THEN
+        RETURN;
+    END IF;
     last := NULL;
-    changed := changed + desk.watch_wide(wide);
+    changed := desk.watch_wide(wide);
     DELETE FROM desk.limit_states s
      USING (SELECT g.limit_key FROM desk.limit_states g
              WHERE split_part(g.limit_key, ':', 2) <> ''

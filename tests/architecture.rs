@@ -356,7 +356,11 @@ fn modules_of_the_domain_import_in_one_direction() {
     {
         left.remove(&last);
     }
-    assert_eq!(left.keys().collect::<Vec<_>>(), [""; 0], "these import each other, or one that does");
+    assert_eq!(
+        left.keys().collect::<Vec<_>>(),
+        [""; 0],
+        "these import each other, or one that does"
+    );
 }
 
 #[test]

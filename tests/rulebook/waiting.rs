@@ -2,7 +2,7 @@
 
 use futures_util::future::join;
 
-use crate::book::{ALPHA, Book, verb};
+use crate::book::{ALPHA, BRAVO, Book, text, verb};
 use crate::limits::{LIMIT, long};
 use crate::watching::{RAISED, losing, worth};
 
@@ -131,4 +131,30 @@ async fn an_acknowledgement_and_the_watch_do_not_wait_for_each_other() {
         book.run("SELECT desk.watch_limits()").await;
         assert_eq!(book.text(RAISED).await, "-");
     }
+}
+
+#[tokio::test]
+async fn a_step_of_the_watch_ends_with_the_first_account_that_it_takes() {
+    let book = Book::open().await;
+    let (sentinel, trader) = (book.database.client().await, book.database.client().await);
+    book.run("SELECT desk.roll_days(), desk.watch_limits(); UPDATE accounts SET equity = 94000")
+        .await;
+    let mut after = "NULL".to_owned();
+    for account in [ALPHA, BRAVO] {
+        sentinel.batch_execute("BEGIN").await.unwrap();
+        let step =
+            format!("SELECT changed > 0 AND last = '{account}' FROM desk.watch_some({after})");
+        assert_eq!(text(&sentinel, &step).await, "true", "{account}");
+        // The others are free meanwhile.
+        let others =
+            format!("SELECT FROM accounts WHERE account_id <> '{account}' FOR UPDATE NOWAIT");
+        trader.batch_execute(&others).await.unwrap();
+        sentinel.batch_execute("COMMIT").await.unwrap();
+        after = format!("'{account}'");
+    }
+    let last = format!(
+        "SELECT changed::text || coalesce(last::text, ', all') FROM desk.watch_some({after})"
+    );
+    assert_eq!(book.text(&last).await, "0, all");
+    assert_eq!(book.text("SELECT count(*) FROM trading_halts").await, "2");
 }
