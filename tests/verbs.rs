@@ -7,6 +7,8 @@
 mod database;
 #[path = "support/desk.rs"]
 mod desk;
+#[path = "verbs/said.rs"]
+mod said;
 #[path = "verbs/sentinel.rs"]
 mod sentinel;
 #[path = "support/shell.rs"]

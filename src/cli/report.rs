@@ -122,7 +122,7 @@ impl Report {
 
     /// Writes the sentence and the checks, before anything is sent.
     pub(super) fn write_checks(&self, environment: &str, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "{}  [{}]", self.sentence, environment.to_uppercase())?;
+        writeln!(out, "{}  [{environment}]", self.sentence)?;
         let wide = self.checks.iter().map(|line| line.check.code.width()).max().unwrap_or_default();
         let subjects: Vec<String> = self.checks.iter().map(Line::subject).collect();
         let widest = subjects.iter().map(|subject| subject.width()).max().unwrap_or_default();

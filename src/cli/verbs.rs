@@ -1,6 +1,7 @@
 //! The verbs that write, without the screen: the same ticket, the same checks, the same call.
 
 mod drafting;
+mod environment;
 pub(super) mod sending;
 
 use tokio_util::sync::CancellationToken;
@@ -246,9 +247,11 @@ async fn decide(
     io: &mut Io<'_>,
     stop: &CancellationToken,
 ) -> Result<Option<Said>, Trouble> {
-    let environment = desk.model.environment().map_or("", |environment| environment.as_str());
+    let environment = environment::of(&desk.model, &request.verb)
+        .map(|environment| environment.as_str().to_uppercase())
+        .unwrap_or_default();
     if !how.json {
-        report.write_checks(environment, io.out)?;
+        report.write_checks(&environment, io.out)?;
     }
     let stopper = stopper(&report.checks, request);
     if how.dry_run {
@@ -265,8 +268,11 @@ async fn decide(
     if !io.has_person {
         return Err(Trouble::NobodyToAsk);
     }
-    let question =
-        if how.json { format!("{}: send?", report.sentence) } else { "send?".to_owned() };
+    let question = if how.json {
+        format!("{}  [{environment}]: send?", report.sentence)
+    } else {
+        "send?".to_owned()
+    };
     let word = draft::confirmation_of(&desk.model, &request.verb);
     let is_yes = tokio::select! {
         biased;
