@@ -6,7 +6,7 @@ use super::cell::Tone;
 use super::chord::{Chord, Key};
 use super::draft::{draft, instrument_of, right_of, sentence};
 use super::effect::Effect;
-use super::keymap::Step;
+use super::keymap::{Context, Lookup, Step};
 use super::line::edit_request;
 use super::model::{Model, Overlay};
 use super::pane::Pane;
@@ -22,8 +22,16 @@ use crate::domain::session::Right;
 /// Lines that one press scrolls what is known about the fields.
 const SCROLL: usize = 5;
 
+/// Tells whether a key is one of a ticket's own, or the beginning of one.
+fn is_command(model: &Model, chord: Chord) -> bool {
+    let mut pressed = model.pressed.clone();
+    pressed.push(chord);
+    model.options.keymap.look_up(&[Context::Ticket], &pressed) != Lookup::Unbound
+}
+
 /// Typing into the focused field; `None` where the key is not text.
 pub(super) fn typed(model: &mut Model, chord: Chord) -> Option<Vec<Effect>> {
+    let is_command = is_command(model, chord);
     let Overlay::Ticket(ticket) = &mut model.overlay else { return None };
     let request = edit_request(chord);
     let is_coded = matches!(ticket.form, Form::Acknowledge { .. });
@@ -39,6 +47,9 @@ pub(super) fn typed(model: &mut Model, chord: Chord) -> Option<Vec<Effect>> {
         return Some(rechosen(model, name));
     }
     if let Some(character) = chord.printable() {
+        if is_command && !field.owns(character) {
+            return None;
+        }
         let code = character.to_digit(10).and_then(|digit| usize::try_from(digit).ok());
         let coded = code
             .filter(|_| is_coded && field.text().is_empty())
@@ -49,11 +60,10 @@ pub(super) fn typed(model: &mut Model, chord: Chord) -> Option<Vec<Effect>> {
             field.is_untouched = false;
         } else if field.takes(character) {
             field.insert(character);
-        } else if field.kind == FieldKind::Text {
-            return Some(vec![]);
         } else {
-            return None;
+            return Some(vec![]);
         }
+        model.pressed.clear();
     } else if let Some(request) = request {
         field.edit(request);
     } else {

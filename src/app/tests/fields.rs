@@ -4,10 +4,10 @@ use rstest::rstest;
 use rust_decimal::dec;
 
 use super::Desk;
-use super::desk::HELD;
+use super::desk::{HELD, LIMIT};
 use crate::app::Msg;
 use crate::app::pane::{Pane, RowId};
-use crate::app::ticket::FieldName;
+use crate::app::ticket::{FieldName, Stage};
 use crate::domain::session::Role;
 
 fn a_ticket(keys: &str) -> Desk {
@@ -83,4 +83,65 @@ fn digits_at_the_review_of_a_close_are_one_size() {
     desk.press("y");
     let crate::domain::request::Verb::Close { size, .. } = desk.only_verb() else { panic!() };
     assert_eq!(*size, Some(dec!(25000)));
+}
+
+/// A key that is swallowed makes another number: 1e9 without its letter is 19.
+#[rstest]
+#[case::exponent("1e9")]
+#[case::hexadecimal("0x10")]
+#[case::points("1,1.6.x-")]
+#[case::thousands("1,000")]
+#[case::blank("1 000")]
+#[case::sign("+-5")]
+fn what_is_no_number_stands_as_it_was_typed_and_is_not_reviewed(#[case] text: &str) {
+    for (keys, name) in [("b", FieldName::Size), ("b Tab Tab", FieldName::Stop)] {
+        let mut desk = a_ticket(keys);
+        desk.type_text(text);
+        assert_eq!(desk.typed_in(name), text);
+        desk.enter();
+        let ticket = desk.model.ticket().unwrap();
+        assert_eq!(ticket.stage, Stage::Editing);
+        assert_eq!(ticket.focused().unwrap().name, name);
+        let problem = ticket.problem.clone().unwrap();
+        assert!(problem.contains(&format!("{text:?} is not a number")), "{problem}");
+        desk.press("y");
+        assert!(desk.writes().is_empty());
+    }
+}
+
+#[test]
+fn a_limit_of_no_number_is_not_reviewed() {
+    let mut desk = Desk::of(Role::RiskOfficer);
+    desk.select(Pane::Limits, RowId::Limit(LIMIT));
+    desk.press("e");
+    desk.type_text("1e9");
+    desk.enter();
+    let ticket = desk.model.ticket().unwrap();
+    assert_eq!(
+        (ticket.stage.clone(), ticket.text(FieldName::Value)),
+        (Stage::Editing, Some("1e9"))
+    );
+}
+
+/// A letter that does something in a ticket does it, wherever the cursor is in a number.
+#[test]
+fn the_commands_of_a_ticket_are_no_text_of_a_number() {
+    let mut desk = a_ticket("b");
+    desk.type_text("12r");
+    let sized = desk.typed_in(FieldName::Size).to_owned();
+    assert!(sized.parse::<u32>().is_ok() && sized != "12", "{sized}");
+
+    let mut desk = a_ticket("b Tab");
+    let priced = desk.typed_in(FieldName::Price).to_owned();
+    desk.type_text("3=");
+    assert_eq!(desk.typed_in(FieldName::Price), priced);
+    desk.type_text("><>");
+    assert_ne!(desk.typed_in(FieldName::Price), priced);
+}
+
+#[test]
+fn a_paste_that_is_no_number_stands_as_it_was_pasted() {
+    let mut desk = a_ticket("b");
+    desk.tell(Msg::Pasted("1e9".to_owned()));
+    assert_eq!(desk.typed_in(FieldName::Size), "1e9");
 }

@@ -77,7 +77,8 @@ impl FieldName {
 pub enum FieldKind {
     /// One of a list; arrows change it.
     Choice,
-    /// Digits, a point, `k`, `m`, `%`.
+    /// A number as the `:` line reads it. Anything stands there as it was typed: a key that is
+    /// swallowed would make another number of it.
     Number,
     /// Anything.
     Text,
@@ -145,8 +146,16 @@ impl Field {
         }
         match self.kind {
             FieldKind::Choice => false,
+            FieldKind::Number | FieldKind::Text => !character.is_control(),
+        }
+    }
+
+    /// Tells whether `character` belongs to what this field is for, whatever a key does elsewhere.
+    pub(in crate::app) fn owns(&self, character: char) -> bool {
+        match self.kind {
+            FieldKind::Choice => false,
             FieldKind::Number => character.is_ascii_digit() || ".kKmM%-".contains(character),
-            FieldKind::Text => !character.is_control(),
+            FieldKind::Text => true,
         }
     }
 
