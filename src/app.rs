@@ -107,8 +107,8 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::BusSpoke { severity, text, is_alarm, halt } => {
             let text = model.with_names(text);
             if is_alarm {
-                model.alarm =
-                    Some(Alarm { at: model.now, text: text.clone(), halt, is_seen: false });
+                let (at, elapsed) = (model.now, model.elapsed);
+                model.alarm = Some(Alarm { at, elapsed, text: text.clone(), halt, is_seen: false });
                 model.settle_alarm();
             }
             bus_spoke(model, severity, text)
@@ -224,6 +224,9 @@ fn confirmed(model: &mut Model, kinds: &[Kind], asked_at: Duration) {
         state.confirmed_at = Some(asked_at);
         state.trouble = None;
         state.has_gap = false;
+    }
+    if kinds.contains(&Kind::Halts) {
+        model.halts_confirmed(asked_at);
     }
 }
 

@@ -21,7 +21,7 @@ use super::writing::Write;
 use crate::domain::account::Environment;
 use crate::domain::agent::SystemEvent;
 use crate::domain::bar::Bar;
-use crate::domain::event::Severity;
+use crate::domain::event::{RiskEvent, Severity};
 use crate::domain::ids::InstrumentId;
 use crate::domain::instrument::Instrument;
 use crate::domain::limit::LimitType;
@@ -460,11 +460,26 @@ impl Model {
     /// Returns how many events of each severity want somebody: info, warning, critical, emergency.
     pub fn unacknowledged(&self) -> [usize; 4] {
         Severity::ALL.map(|severity| {
-            let wants = |row: &&crate::domain::event::RiskEvent| {
-                row.severity == severity && row.wants_acknowledgement()
-            };
+            let wants = |row: &&RiskEvent| row.severity == severity && row.wants_acknowledgement();
             self.desk.events.values().filter(wants).count()
         })
+    }
+
+    /// Returns the newest emergency that somebody has to own, while nobody does. That of a halt is
+    /// urgent while the halt is in force, whoever ended it; then it waits in the list.
+    pub fn urgent(&self) -> Option<&RiskEvent> {
+        /// The type of the event that a halt raises.
+        const OF_A_HALT: &str = "trading_halt";
+        let is_over = |row: &RiskEvent| {
+            row.event_type == OF_A_HALT
+                && (row.resolved_at.is_some()
+                    || self.desk.halts.values().all(|halt| halt.account != row.account))
+        };
+        let wants = |row: &&RiskEvent| {
+            row.severity == Severity::Emergency && row.wants_acknowledgement() && !is_over(row)
+        };
+        let newest = |row: &&RiskEvent| (row.occurred_at, Reverse(row.id));
+        self.desk.events.values().filter(wants).max_by_key(newest)
     }
 
     /// Returns why `action` cannot be done now, or `None` if it can. What cannot be done stays in

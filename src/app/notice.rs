@@ -45,6 +45,8 @@ pub struct Notice {
 pub struct Alarm {
     /// When, by the database's clock.
     pub at: DateTime<Utc>,
+    /// When, by the monotonic clock.
+    pub elapsed: Duration,
     /// What.
     pub text: String,
     /// The halt that it is about, where it is about one.
@@ -113,6 +115,18 @@ impl Model {
             self.alarm = None;
         } else {
             alarm.is_seen |= is_there;
+        }
+    }
+
+    /// Takes an alarm away whose halt is not in force, as the database said when it was asked
+    /// after the alarm: the word on the bus that it is over may be lost.
+    pub(super) fn halts_confirmed(&mut self, asked_at: Duration) {
+        let is_over = self.alarm.as_ref().is_some_and(|alarm| {
+            asked_at > alarm.elapsed
+                && alarm.halt.is_some_and(|halt| !self.desk.halts.contains_key(&halt))
+        });
+        if is_over {
+            self.alarm = None;
         }
     }
 }

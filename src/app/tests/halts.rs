@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::desk::{ALPHA, BRAVO, HELD};
+use super::desk::{ALPHA, BRAVO, EMERGENCY, HELD};
 use super::{Desk, morning};
 use crate::app::cell::Cell;
 use crate::app::columns;
 use crate::app::msg::Msg;
 use crate::app::pane::{Pane, RowId};
 use crate::app::ticket::{FieldName, Form};
-use crate::domain::event::Severity;
+use crate::domain::change::Kind;
+use crate::domain::event::{RiskEvent, Severity};
 use crate::domain::halt::{Halt, HaltMode, Scope};
 use crate::domain::ids::{AccountId, HaltId};
 use crate::domain::request::Verb;
@@ -34,6 +35,11 @@ fn halt(number: u128, account: Option<AccountId>, mode: HaltMode) -> Halt {
 impl Desk {
     fn halted(&mut self, rows: Vec<Halt>) {
         self.tell(Msg::RowsRead { rows: Rows::Halts(rows), asked: None, unreadable: vec![] });
+    }
+
+    fn confirmed(&mut self, asked_at: Duration) {
+        let round_trip = Duration::from_millis(3);
+        self.tell(Msg::Confirmed { kinds: Kind::ALL.to_vec(), asked_at, round_trip });
     }
 
     fn status(&self, account: AccountId) -> String {
@@ -93,6 +99,55 @@ fn an_alarm_names_the_account_and_ends_with_its_halt() {
     assert!(desk.model.alarm.is_some());
     desk.halted(vec![]);
     assert_eq!(desk.model.alarm, None);
+}
+
+/// The bus may lose the word that trading goes on, and the halt may be over before its row was read.
+#[test]
+fn an_alarm_ends_when_the_rows_read_after_it_hold_no_such_halt() {
+    let mut desk = Desk::of(Role::RiskOfficer);
+    let row = halt(1, Some(ALPHA), HaltMode::NoNewOrders);
+    let before = desk.model.elapsed;
+    desk.wait(Duration::from_secs(1));
+    desk.alarmed(Some(row.id));
+    desk.confirmed(before);
+    assert!(desk.model.alarm.is_some(), "asked before it was raised");
+    desk.wait(Duration::from_secs(1));
+    desk.confirmed(desk.model.elapsed);
+    assert_eq!(desk.model.alarm, None);
+
+    desk.alarmed(Some(row.id));
+    desk.wait(Duration::from_secs(1));
+    desk.halted(vec![row]);
+    desk.confirmed(desk.model.elapsed);
+    assert!(desk.model.alarm.is_some(), "it is in force");
+    desk.alarmed(None);
+    desk.wait(Duration::from_secs(1));
+    desk.confirmed(desk.model.elapsed);
+    assert!(desk.model.alarm.is_some(), "it is about no row");
+}
+
+#[test]
+fn the_emergency_of_a_halt_is_urgent_while_the_halt_is_in_force() {
+    let mut desk = Desk::of(Role::RiskOfficer);
+    let mut event = desk.model.desk.events[&EMERGENCY].clone();
+    assert_eq!(desk.model.urgent().map(|row| row.id), Some(EMERGENCY));
+    event.account = None;
+    event.event_type = "trading_halt".to_owned();
+    let read = |desk: &mut Desk, event: &RiskEvent| {
+        let rows = Rows::Events(vec![event.clone()]);
+        desk.tell(Msg::RowsRead { rows, asked: None, unreadable: vec![] });
+    };
+    read(&mut desk, &event);
+    desk.halted(vec![halt(1, None, HaltMode::NoNewOrders)]);
+    assert_eq!(desk.model.urgent().map(|row| row.id), Some(EMERGENCY));
+
+    desk.halted(vec![halt(2, Some(ALPHA), HaltMode::NoNewOrders)]);
+    assert_eq!(desk.model.urgent(), None, "another halt is none of it");
+    assert!(desk.model.desk.events[&EMERGENCY].wants_acknowledgement(), "it stays in the list");
+    desk.halted(vec![halt(3, None, HaltMode::NoNewOrders)]);
+    event.resolved_at = Some(morning());
+    read(&mut desk, &event);
+    assert_eq!(desk.model.urgent(), None, "a later halt does not bring it back");
 }
 
 #[test]

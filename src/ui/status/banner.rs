@@ -146,14 +146,7 @@ pub(in crate::ui) fn alarm(model: &Model) -> Option<Alarm> {
         let text = format!("ALARM {at}  {text}");
         return Some(Alarm { text, hint: "!a acknowledges" });
     }
-    let mut open = model
-        .desk
-        .events
-        .values()
-        .filter(|row| row.severity == Severity::Emergency && row.wants_acknowledgement());
-    let first = open.next()?;
-    let newest =
-        open.fold(first, |one, two| if two.occurred_at > one.occurred_at { two } else { one });
+    let newest = model.urgent()?;
     let account = newest.account.map_or("system".to_owned(), |id| model.desk.account_name(id));
     let at = format::time(newest.occurred_at, model.now);
     let what = newest.message.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
