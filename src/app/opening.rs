@@ -281,7 +281,19 @@ fn chosen_events(model: &Model) -> Result<Vec<EventId>, Declined> {
     }
     match model.selected() {
         Some(RowId::Event(id)) => Ok(vec![*id]),
-        _ => Err("select a risk event first".to_owned()),
+        // The one across the screen, else the first that waits.
+        _ => model
+            .urgent()
+            .map(|row| row.id)
+            .or_else(|| {
+                let listed = visible.iter().filter_map(|id| match id {
+                    RowId::Event(id) => model.desk.events.get(id),
+                    _ => None,
+                });
+                listed.filter(|row| row.wants_acknowledgement()).map(|row| row.id).next()
+            })
+            .map(|id| vec![id])
+            .ok_or_else(|| "no risk event waits for an acknowledgement".to_owned()),
     }
 }
 

@@ -14,7 +14,7 @@ use super::ticket::{Form, Stage, Ticket};
 use super::{line, lists, steps};
 use crate::domain::event::Severity;
 use crate::domain::halt::HaltMode;
-use crate::domain::ids::ClientKey;
+use crate::domain::ids::{ClientKey, EventId};
 use crate::domain::session::Right;
 use crate::domain::trade::Side;
 
@@ -319,7 +319,14 @@ fn open(model: &mut Model, opening: Opening, fresh: ClientKey) -> Vec<Effect> {
     };
     match opened {
         Ok(ticket) => {
-            if let Form::Acknowledge { needs_note: false, .. } = ticket.form {
+            // What nobody selected is shown before it is sent.
+            let is_chosen = |id: &EventId| {
+                let id = RowId::Event(*id);
+                model.selected() == Some(&id) || model.pane(Pane::Events).marked.contains(&id)
+            };
+            if let Form::Acknowledge { needs_note: false, events } = &ticket.form
+                && events.iter().all(is_chosen)
+            {
                 return steps::send(model, ticket);
             }
             opening::show(model, ticket)

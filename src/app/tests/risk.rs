@@ -7,7 +7,8 @@ use super::Desk;
 use super::desk::{ALPHA, CRITICAL, EMERGENCY, HELD, LIMIT, PROPOSAL, WARNING};
 use crate::app::chord::{Chord, Key};
 use crate::app::pane::{Pane, RowId};
-use crate::app::ticket::{FieldName, Stage};
+use crate::app::ticket::{FieldName, Form, Stage};
+use crate::domain::event::Acknowledged;
 use crate::domain::halt::{HaltMode, Scope};
 use crate::domain::request::Verb;
 use crate::domain::session::Role;
@@ -36,6 +37,32 @@ fn a_critical_event_asks_for_a_note_and_takes_a_coded_one() {
 
     let note = Some("true, reducing".to_owned());
     assert_eq!(*desk.only_verb(), Verb::Acknowledge { events: vec![CRITICAL], note });
+}
+
+/// The bar says "5, then a": no row is selected then.
+#[test]
+fn without_a_selection_the_event_of_the_bar_is_acknowledged_after_it_was_shown() {
+    let mut desk = Desk::of(Role::RiskOfficer);
+    for note in [None, Some(EMERGENCY), Some(CRITICAL), Some(WARNING)] {
+        if let Some(done) = note {
+            let by = Acknowledged { by: "bob".to_owned(), at: None };
+            desk.model.desk.events.get_mut(&done).unwrap().acknowledged = Some(by);
+        }
+        let next = match note {
+            None => EMERGENCY,
+            Some(EMERGENCY) => CRITICAL,
+            Some(CRITICAL) => WARNING,
+            Some(_) => break,
+        };
+        desk.press("5 a");
+        let Form::Acknowledge { events, .. } = &desk.model.ticket().unwrap().form else { panic!() };
+        assert_eq!(*events, [next]);
+        assert!(desk.writes().is_empty(), "nobody has seen yet which");
+        desk.press("Esc");
+    }
+    desk.press("5 a");
+    assert!(desk.model.ticket().is_none());
+    assert!(desk.last_notice().contains("no risk event"), "{}", desk.last_notice());
 }
 
 #[test]
