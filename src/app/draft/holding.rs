@@ -47,6 +47,18 @@ pub(super) fn close(
                 let problem = Problem::at(FieldName::Size, text);
                 return Err(problem.refused("REDUCE_ONLY_EXCEEDS_POSITION"));
             }
+            // Closing all of it is right whatever the step is now.
+            if let Some(step) = instrument.map(|row| row.size_step)
+                && wanted != held.size
+                && wanted.checked_rem(step).is_none_or(|rest| !rest.is_zero())
+            {
+                let text = format!(
+                    "size {} is not a multiple of {}, the step; 100% closes all of it",
+                    exact(wanted),
+                    exact(step)
+                );
+                return Err(Problem::at(FieldName::Size, text).refused("SIZE_NOT_A_STEP"));
+            }
             if wanted == held.size { None } else { Some(wanted) }
         }
     };

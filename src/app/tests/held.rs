@@ -402,3 +402,25 @@ fn a_risk_officer_closes_and_opens_nothing() {
     desk.press("b");
     assert!(desk.model.ticket().is_some());
 }
+
+#[test]
+fn a_part_that_is_no_step_is_not_reviewed_and_the_whole_always_is() {
+    let mut desk = Desk::of(Role::Trader);
+    let mut rows: Vec<_> = desk.model.book.instruments().cloned().collect();
+    rows.iter_mut().for_each(|row| row.size_step = dec!(1000));
+    desk.tell(Msg::RowsRead { rows: Rows::Instruments(rows), asked: None, unreadable: vec![] });
+    desk.model.desk.positions.get_mut(&HELD).unwrap().size = dec!(50_500);
+
+    desk.line("close EUR_USD 500 @alpha");
+    let ticket = desk.model.ticket().unwrap();
+    assert_eq!(ticket.stage, Stage::Editing);
+    assert_eq!(ticket.focused().unwrap().name, FieldName::Size);
+    let problem = ticket.problem.clone().unwrap();
+    assert!(problem.contains("not a multiple of 1,000"), "{problem}");
+    desk.press("Esc Esc");
+    for whole in ["close EUR_USD 50500", "close EUR_USD", "close EUR_USD 2000"] {
+        desk.line(whole);
+        assert!(matches!(desk.stage(), Stage::Review { .. }), "{whole}");
+        desk.press("Esc Esc Esc");
+    }
+}
