@@ -619,7 +619,21 @@ LANGUAGE plpgsql AS $$
 DECLARE
     successor risk_limits%ROWTYPE;
     gone      text[];
+    proposed  risk_limits%ROWTYPE;
 BEGIN
+    -- What waits for a second person was proposed for the value that ends now: nobody shall look for it in vain.
+    FOR proposed IN
+        SELECT * FROM risk_limits l
+         WHERE l.supersedes_limit_id = p_old.limit_id AND l.limit_id <> p_new AND desk.limit_state(l) = 'pending' FOR NO KEY UPDATE
+    LOOP
+        UPDATE risk_limits l SET change_reason = concat_ws(' | ', l.change_reason, 'void: the limit was changed meanwhile')
+         WHERE l.limit_id = proposed.limit_id;
+        PERFORM desk.end_event('limit_changed:' || proposed.limit_id);
+        PERFORM desk.ring(p_old.account_id, 'limit_proposal_void', 'warning', 'desk', p_old.limit_type, proposed.limit_value, p_old.limit_value,
+            'limit_void:' || proposed.limit_id, NULL, NULL, p_new,
+            jsonb_build_object('message', format('%s: the proposal of %s, %s, is void: the limit was changed meanwhile. Propose it again.',
+                desk.limit_words(p_old), proposed.created_by, desk.measured_text(proposed.limit_value, proposed.limit_unit)), 'actor', session_user));
+    END LOOP;
     UPDATE risk_limits l SET is_active = NOT l.retires, effective_from = p_at WHERE l.limit_id = p_new RETURNING * INTO successor;
     UPDATE risk_limits l SET is_active = false, effective_until = greatest(p_at, l.effective_from + interval '1 microsecond')
      WHERE l.limit_id = p_old.limit_id;

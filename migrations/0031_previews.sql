@@ -194,8 +194,10 @@ BEGIN
                  UNION ALL SELECT FROM fx_rates r WHERE unit IN (r.from_currency, r.to_currency)))) THEN
             desk.refused('LIMIT_UNIT_UNKNOWN', format('%s is in one of: %s.', kind.limit_type,
                 replace(array_to_string(kind.units, ', '), 'money', 'a currency')))
-        WHEN value IS NULL OR value <= 0 OR value >= 100000000000 THEN
-            desk.refused('LIMIT_VALUE_INVALID', 'A limit is more than zero. To stop trading altogether, halt it.', value, NULL, unit)
+        WHEN value IS NULL OR value <= 0 OR value >= 100000000000 OR (unit = 'count' AND value <> trunc(value)) THEN
+            desk.refused('LIMIT_VALUE_INVALID', CASE WHEN value >= 100000000000 THEN 'A limit is less than 100,000,000,000.'
+                WHEN value > 0 THEN 'A number of things is a whole number.'
+                ELSE 'A limit is more than zero. To stop trading altogether, halt it.' END, value, NULL, unit)
         WHEN (fresh.limit_scope IN ('instrument', 'portfolio') AND fresh.scope_identifier IS NULL)
              OR (p_account IS NOT NULL AND NOT EXISTS (SELECT FROM accounts a WHERE a.account_id = p_account)) THEN
             desk.refused('LIMIT_TARGET_UNKNOWN', format('There is no %s %s.', fresh.limit_scope,
@@ -208,6 +210,13 @@ BEGIN
             desk.refused('LIMIT_PARAMETERS_INVALID', CASE kind.limit_type
                 WHEN 'trading_hours' THEN 'Say which hours: {"hours": {"tz": "UTC", "open": [["mon 00:00", "fri 22:00"]]}}.'
                 ELSE 'Say which instruments: {"instruments": ["EUR_USD"]}.' END)
+        WHEN EXISTS (SELECT FROM risk_limits l
+                      WHERE l.is_active AND coalesce(l.effective_until, 'infinity') > clock_timestamp()
+                        AND (l.limit_type, l.limit_scope, l.limit_value, l.limit_unit, l.parameters)
+                            = (kind.limit_type, fresh.limit_scope, value, unit, coalesce(p_parameters, '{}'))
+                        AND (l.account_id, l.scope_identifier, l.warning_threshold, l.effective_until)
+                            IS NOT DISTINCT FROM (p_account, fresh.scope_identifier, round(desk.finite(p_warning), 4), p_until)) THEN
+            desk.refused('LIMIT_EXISTS', 'There is this very limit already. Change that one, if it shall be another.', value, NULL, unit)
     END;
     fresh.account_id := p_account;
     fresh.limit_type := kind.limit_type;

@@ -31,6 +31,10 @@ async fn limits_come_at_once_and_go_with_two_people() {
             "LIMIT_VALUE_INVALID",
         ),
         refused(
+            "NULL, 'max_open_positions', 'system', NULL, 2.5, 'count', NULL, NULL, NULL, NULL",
+            "LIMIT_VALUE_INVALID",
+        ),
+        refused(
             "NULL, 'max_exposure', 'portfolio', 'minors', 1, 'USD', NULL, NULL, NULL, NULL",
             "LIMIT_TARGET_UNKNOWN",
         ),
@@ -65,6 +69,9 @@ async fn limits_come_at_once_and_go_with_two_people() {
     .await
     .accepted();
     let id = made.subject.unwrap();
+    let again =
+        "NULL, 'max_exposure', 'portfolio', 'majors', 12000, 'USD', NULL, NULL, NULL, 'twice'";
+    verb(&ann, "create_limit", again).await.refused("LIMIT_EXISTS");
     assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), ["MAX_EXPOSURE"]);
 
     let version = format!("(SELECT updated_at FROM risk_limits WHERE limit_id = '{id}')");
@@ -86,6 +93,33 @@ async fn limits_come_at_once_and_go_with_two_people() {
     assert!(approved.message.contains("no limit"), "{}", approved.message);
     assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), [""; 0]);
     assert_eq!(book.text("SELECT count(*) FROM risk_limits WHERE is_active").await, "0");
+}
+
+#[tokio::test]
+async fn a_proposal_that_lost_its_limit_says_so() {
+    let (book, _) = long().await;
+    let (ann, bob) = (book.officer("ann").await, book.officer("bob").await);
+    let limit =
+        "NULL, 'max_exposure', 'portfolio', 'majors', 120000, 'USD', NULL, NULL, NULL, NULL";
+    let id = verb(&ann, "create_limit", limit).await.accepted().subject.unwrap();
+    let change = |value: u32| {
+        let version = format!("(SELECT updated_at FROM risk_limits WHERE limit_id = '{id}')");
+        format!("'{id}', {version}, {value}, NULL, NULL, 'reason'")
+    };
+    let looser = verb(&ann, "propose_limit", &change(150_000)).await.accepted();
+    assert_eq!(looser.code.as_deref(), Some("PENDING_APPROVAL"));
+    let proposal = looser.subject.unwrap();
+
+    verb(&bob, "propose_limit", &change(100_000)).await.accepted();
+
+    verb(&bob, "approve_limit", &format!("'{proposal}', NULL")).await.refused("LIMIT_CHANGED");
+    let told = "SELECT string_agg(event_type || ' ' || (resolution_time IS NULL), ', ' ORDER BY event_type) FROM risk_events
+        WHERE dedup_key LIKE '%' || (SELECT limit_id::text FROM risk_limits WHERE limit_value = 150000)";
+    assert_eq!(book.text(told).await, "limit_changed false, limit_proposal_void true");
+    let message = book
+        .text("SELECT event_data ->> 'message' FROM risk_events WHERE event_type = 'limit_proposal_void'")
+        .await;
+    assert!(message.contains("150,000.00 USD, is void"), "{message}");
 }
 
 #[tokio::test]
