@@ -111,15 +111,18 @@ async fn request(
     io: &mut Io<'_>,
 ) -> Result<(Request, bool), Trouble> {
     let made = drafting::request(config, desk, verb, key, io).await;
-    let Some(found) = how.id.and_then(|_| sending::sent_before(config, key)) else {
-        return made.map(|request| (request, false));
-    };
-    let sent = found.intent.request;
-    match made {
-        // The database says that the id is used.
-        Ok(new) if !drafting::is_the_same(verb, &sent.verb, &new.verb) => Ok((new, false)),
+    let sent = how.id.map(|_| sending::sent_before(config, key)).unwrap_or_default();
+    let found = match &made {
+        Ok(new) => sent
+            .into_iter()
+            .find(|found| drafting::is_the_same(verb, &found.intent.request.verb, &new.verb)),
         // It cannot be asked for again, since it was done: the position is closed.
-        Ok(_) | Err(_) => Ok((sent, found.end.is_some())),
+        Err(_) => sent.into_iter().min_by_key(|found| found.end.as_deref() != Some("accepted")),
+    };
+    // Of another one, the database says that the id is used.
+    match found {
+        Some(found) => Ok((found.intent.request, found.end.is_some())),
+        None => made.map(|request| (request, false)),
     }
 }
 

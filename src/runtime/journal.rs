@@ -215,12 +215,16 @@ impl Drop for Book {
     }
 }
 
-/// Finds a write by its key, in the journals of all processes, for one place.
-pub fn find(folder: &Path, place: &str, key: ClientKey) -> Option<Found> {
-    files(folder)
+/// Finds what was to be written under a key, in the journals of all processes, for one place; the
+/// oldest first. More than one: another request came with the key of the first.
+pub fn find(folder: &Path, place: &str, key: ClientKey) -> Vec<Found> {
+    let mut found: Vec<Found> = files(folder)
         .filter_map(|path| read(&path))
         .filter(|(_, records)| is_of(records, place))
-        .find_map(|(_, records)| ends(records).remove(&key))
+        .filter_map(|(_, records)| ends(records).remove(&key))
+        .collect();
+    found.sort_by_key(|found| found.intent.at);
+    found
 }
 
 fn files(folder: &Path) -> impl Iterator<Item = PathBuf> {
@@ -324,14 +328,24 @@ mod tests {
         let (journal, _) = Journal::open(folder.path(), "joe@db1").unwrap();
         journal.intend(intent(1)).await.unwrap();
         let key = intent(1).request.key;
-        let found = find(folder.path(), "joe@db1", key).unwrap();
-        assert_eq!((found.intent, found.end), (intent(1), None));
-        assert_eq!(find(folder.path(), "ann@db1", key), None);
+        let found = find(folder.path(), "joe@db1", key);
+        assert_eq!(found, [Found { intent: intent(1), end: None }]);
+        assert_eq!(find(folder.path(), "ann@db1", key), []);
         journal.keep();
         journal.settle(key, &accepted()).await.unwrap();
         drop(journal);
-        let found = find(folder.path(), "joe@db1", key).unwrap();
-        assert_eq!(found.end.as_deref(), Some("accepted"));
+        // Another request under that key, by a process with a later name or an earlier one.
+        let later = DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(1);
+        let other = Intent { summary: "OTHER".to_owned(), at: later, ..intent(1) };
+        for _ in 0..4 {
+            let (journal, _) = Journal::open(folder.path(), "joe@db1").unwrap();
+            journal.intend(other.clone()).await.unwrap();
+            journal.keep();
+            drop(journal);
+        }
+        let found = find(folder.path(), "joe@db1", key);
+        assert_eq!(found.first().and_then(|found| found.end.as_deref()), Some("accepted"));
+        assert!(found.iter().skip(1).all(|found| found.intent == other), "{found:?}");
     }
 
     #[tokio::test]

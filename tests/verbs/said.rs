@@ -1,4 +1,5 @@
-//! What a verb says before and after it writes.
+//! What a verb says before and after it writes: whose money it is, what cannot be, and in which
+//! digits.
 
 use crate::desk::Desk;
 use crate::shell::shell;
@@ -23,5 +24,31 @@ async fn the_environment_that_is_said_is_that_of_the_account() {
         let ran = admin.run(&format!("{line} --dry-run"));
         let first = ran.out.lines().next().unwrap_or_default();
         assert!(first.ends_with(badge), "{line}: {ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_outcome_is_that_of_what_was_done_under_the_id() {
+    let desk = Desk::open().await;
+    let trader = shell(&desk, "trader", "tmt_trader").await;
+    let buy = "buy EUR_USD 10k price=1.0851 sl=1.0801 tp=1.0951 @alpha --yes --json";
+    // The order in which journals are found is nobody's: enough ids that one would be wrong.
+    for number in 0..4 {
+        let id = format!("0192f2c4-0000-7000-8000-00000000000{number}");
+        let entered = trader.run(&format!(
+            "{} --id {id}",
+            buy.replace("10k", &format!("{}k", 10 + number)).replace("--yes", "reason=more --yes")
+        ));
+        assert_eq!(entered.code, 0, "{entered:?}");
+        let other = trader.run(&format!("{} --id {id}", buy.replace("10k", "2k")));
+        assert_eq!((other.code, &other.json()["code"]), (3, &"KEY_REUSED".into()), "{other:?}");
+
+        let settled = trader.run(&format!("outcome {id} --json"));
+
+        assert_eq!(settled.code, 0, "{settled:?}");
+        let size = format!("BUY {},000 EUR_USD", 10 + number);
+        assert!(settled.json()["sentence"].as_str().unwrap().starts_with(&size), "{settled:?}");
+        let said = settled.complaint();
+        assert!(said.contains("another write with this id was refused: BUY 2,000"), "{said}");
     }
 }

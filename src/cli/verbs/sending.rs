@@ -15,7 +15,7 @@ use crate::domain::outcome::{Accepted, Outcome};
 use crate::domain::request::Request;
 use crate::feed::publish::{Announcer, Written, announcement};
 use crate::runtime::clock;
-use crate::runtime::journal::{self, Intent, Journal};
+use crate::runtime::journal::{self, Found, Intent, Journal};
 use crate::store::{self, Store};
 
 /// How often an unknown outcome is asked for before the answer is left to `tmt outcome`.
@@ -23,6 +23,9 @@ const MOST_QUESTIONS: u32 = 3;
 
 /// Pause between two of these questions.
 const BETWEEN_QUESTIONS: Duration = Duration::from_secs(1);
+
+/// What the database says of a request whose key another one had before.
+const KEY_REUSED: &str = "KEY_REUSED";
 
 /// Tells one database and login from another, in journals.
 pub(in crate::cli) fn place(options: &store::Options) -> String {
@@ -61,8 +64,8 @@ pub(super) async fn open(
     Ok((journal, unknown))
 }
 
-/// Finds what was sent under a key before, by any process of this machine.
-pub(super) fn sent_before(config: &Config, key: ClientKey) -> Option<journal::Found> {
+/// Finds what was sent under a key before, by any process of this machine; the oldest first.
+pub(super) fn sent_before(config: &Config, key: ClientKey) -> Vec<Found> {
     journal::find(&config.journal_folder, &place(&config.store), key)
 }
 
@@ -131,13 +134,33 @@ pub(in crate::cli) async fn outcome(
     io: &mut Io<'_>,
 ) -> Result<Exit, Trouble> {
     let key = ClientKey(arguments.id);
-    let found = sent_before(config, key).ok_or_else(|| {
+    let sent = sent_before(config, key);
+    let store = Store::connect(config.store.clone());
+    let mut asked = Vec::new();
+    for Found { intent, .. } in sent {
+        let outcome = store.resolve(&intent.request).await;
+        asked.push((intent.summary, outcome));
+    }
+    // A key has one outcome: that of the request that came first. The others were refused for it.
+    let decided = asked.iter().enumerate().min_by_key(|(at, (_, outcome))| {
+        let rank = match outcome {
+            Outcome::Accepted(_) => 0,
+            Outcome::Refused(refusal) if refusal.code == KEY_REUSED => 2,
+            Outcome::Refused(_) | Outcome::Unknown(_) => 1,
+        };
+        (rank, *at)
+    });
+    let decided = decided.map(|(at, _)| at).ok_or_else(|| {
         let folder = config.journal_folder.display();
         Trouble::Usage(format!("no write {key} to this database, as this login, is in {folder}"))
     })?;
-    let store = Store::connect(config.store.clone());
-    let outcome = store.resolve(&found.intent.request).await;
-    let report = Report::new(key, found.intent.summary, vec![]);
+    let (summary, outcome) = asked.remove(decided);
+    for (other, outcome) in &asked {
+        if other != &summary && matches!(outcome, Outcome::Refused(_)) {
+            io.note(&format!("another write with this id was refused: {other}"));
+        }
+    }
+    let report = Report::new(key, summary, vec![]);
     let said = Said::Outcome(outcome);
     if arguments.json {
         report.write_json(&said, io.out)?;
