@@ -25,6 +25,8 @@ pub(super) struct Report {
     pub(super) checks: Vec<Line>,
     /// Whom a limit would bind.
     pub(super) impacts: Vec<Impact>,
+    /// Why the desk would refuse it, whatever the checks say.
+    pub(super) bar: Option<Refusal>,
     /// Whether the bus took the announcement; `None` if there was nothing to announce.
     pub(super) is_announced: Option<bool>,
 }
@@ -117,7 +119,7 @@ fn word(finding: Finding) -> &'static str {
 
 impl Report {
     pub(super) fn new(key: ClientKey, sentence: String, checks: Vec<Line>) -> Self {
-        Self { key, sentence, checks, impacts: vec![], is_announced: None }
+        Self { key, sentence, checks, impacts: vec![], bar: None, is_announced: None }
     }
 
     /// Writes the sentence and the checks, before anything is sent.

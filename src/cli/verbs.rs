@@ -2,6 +2,7 @@
 
 mod drafting;
 mod environment;
+mod impossible;
 pub(super) mod sending;
 
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,7 @@ use crate::domain::outcome::{Finding, Outcome, Refusal};
 use crate::domain::request::{Request, Trial, Verb};
 use crate::domain::session::Right;
 use crate::runtime::Clock;
+use crate::store::StoreError;
 
 /// What a ticket can be about.
 const KINDS: [Kind; 8] = [
@@ -139,9 +141,14 @@ async fn report(desk: &Desk, request: &Request, io: &mut Io<'_>) -> Result<Repor
     let sentence = draft::sentence(&desk.model, &request.verb);
     let mut report = Report::new(request.key, sentence, checks);
     if let Some(trial) = weighed(desk, &request.verb) {
-        match desk.store.weigh(&trial).await {
-            Ok(impacts) => report.impacts = impacts,
-            Err(error) => io.note(&format!("whom the limit would bind is not known: {error}")),
+        match (desk.store.weigh(&trial).await, &trial) {
+            (Ok(impacts), _) => report.impacts = impacts,
+            (Err(StoreError::Rejected { code, message }), Trial::New(limit))
+                if code == impossible::SQLSTATE =>
+            {
+                report.bar = Some(impossible::refusal(&desk.model, limit, message));
+            }
+            (Err(error), _) => io.note(&format!("whom the limit would bind is not known: {error}")),
         }
     }
     Ok(report)
@@ -256,7 +263,7 @@ async fn decide(
     if !how.json {
         report.write_checks(&environment, io.out)?;
     }
-    let stopper = stopper(&report.checks, request);
+    let stopper = report.bar.clone().or_else(|| stopper(&report.checks, request));
     if how.dry_run {
         return Ok(Some(Said::Checked(stopper)));
     }

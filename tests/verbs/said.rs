@@ -28,6 +28,26 @@ async fn the_environment_that_is_said_is_that_of_the_account() {
 }
 
 #[tokio::test]
+async fn a_limit_that_cannot_be_is_refused_before_it_is_sent() {
+    let desk = Desk::open().await;
+    let officer = shell(&desk, "officer", "tmt_risk_officer").await;
+    for (line, code, said) in [
+        ("foo 5 @alpha unit=USD", "LIMIT_TYPE_UNKNOWN", "There is no limit type foo."),
+        ("max_exposure 1000 unit=bananas @alpha", "LIMIT_UNIT_UNKNOWN", "is in one of"),
+        ("max_drawdown 3 instrument=EUR_USD", "LIMIT_SCOPE_INVALID", "is a limit over"),
+    ] {
+        let dry = officer.run(&format!("limit new {line} --dry-run"));
+        assert_eq!((dry.code, dry.err.as_str()), (3, ""), "{line}: {dry:?}");
+        assert!(dry.out.contains(&format!("would not be sent  {code}: ")), "{line}: {dry:?}");
+        assert!(dry.out.contains(said), "{line}: {dry:?}");
+        let sent = officer.run(&format!("limit new {line} --yes --json"));
+        assert_eq!((sent.code, &sent.json()["code"]), (3, &code.into()), "{line}: {sent:?}");
+    }
+    let asked = "SELECT count(*) FROM desk.requests";
+    assert_eq!(desk.count(asked).await, 0, "nothing was sent");
+}
+
+#[tokio::test]
 async fn the_outcome_is_that_of_what_was_done_under_the_id() {
     let desk = Desk::open().await;
     let trader = shell(&desk, "trader", "tmt_trader").await;
