@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::write_args::Write;
@@ -366,7 +368,34 @@ pub struct Shown {
 ///
 /// clap's own: also `--help` and `--version` are errors to it.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    Cli::try_parse_from(rewritten(words.into_iter().collect()))
+    let words = rewritten(words.into_iter().collect());
+    let verb = words.iter().skip(1).filter_map(|word| word.to_str()).find(|w| Write::is_verb(w));
+    let verb = verb.unwrap_or_default().to_owned();
+    Cli::try_parse_from(words).map_err(|error| hinted(error, &verb))
+}
+
+/// Says what to write instead, where clap's own hint leads to the next error.
+fn hinted(mut error: clap::Error, verb: &str) -> clap::Error {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return error };
+    if error.kind() != ErrorKind::UnknownArgument {
+        return error;
+    }
+    let is_negative = word
+        .strip_prefix('-')
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '.'));
+    let hint = match verb {
+        "buy" | "sell" | "close" | "take" if is_negative => {
+            "a size is above zero, like 10k".to_owned()
+        }
+        "limit" if is_negative => "a limit is above zero".to_owned(),
+        "halt" | "reduce-only" if !word.starts_with('-') => {
+            format!("write what it covers: instrument={word}, portfolio={word} or @{word}")
+        }
+        _ => return error,
+    };
+    let hint = ContextValue::StyledStrs(vec![StyledStr::from(hint)]);
+    drop(error.insert(ContextKind::Suggested, hint));
+    error
 }
 
 /// Flags that stand before a command and take a word.

@@ -72,3 +72,26 @@ async fn the_outcome_is_that_of_what_was_done_under_the_id() {
         assert!(said.contains("another write with this id was refused: BUY 2,000"), "{said}");
     }
 }
+
+#[test]
+fn a_hint_leads_to_something_that_works() {
+    let shell = crate::shell::Shell::new();
+    for (line, said) in [
+        ("buy EUR_USD -5 sl=1.08", "a size is above zero"),
+        ("close EUR_USD -5k", "a size is above zero"),
+        ("halt EUR_USD", "instrument=EUR_USD"),
+        ("reduce-only EUR_USD", "instrument=EUR_USD"),
+    ] {
+        let ran = shell.run(line);
+        assert_eq!(ran.code, 2, "{line}: {ran:?}");
+        assert!(ran.err.contains(said) && !ran.err.contains("'-- "), "{line}: {ran:?}");
+    }
+    for (verb, said) in [
+        ("halt", "without a scope, for everything"),
+        ("reduce-only", "without a scope, for everything"),
+        ("resume", "the newest"),
+    ] {
+        let help = shell.run(&format!("{verb} --help")).out;
+        assert!(help.lines().next().unwrap().contains(said), "{help}");
+    }
+}

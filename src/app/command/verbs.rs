@@ -52,11 +52,11 @@ pub enum Verbs {
     /// Set, change, approve, reject or take away a limit
     #[command(subcommand)]
     Limit(LimitVerb),
-    /// Halt: no new orders
+    /// Halt: no new orders; without a scope, for everything
     Halt(Halt),
-    /// Halt: only orders that reduce
+    /// Halt: only orders that reduce; without a scope, for everything
     ReduceOnly(Halted),
-    /// End a halt
+    /// End a halt; without one named, the newest
     Resume(Resume),
 }
 
