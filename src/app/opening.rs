@@ -286,9 +286,8 @@ fn chosen_events(model: &Model) -> Result<Vec<EventId>, Declined> {
             .urgent()
             .map(|row| row.id)
             .or_else(|| {
-                let listed = visible.iter().filter_map(|id| match id {
-                    RowId::Event(id) => model.desk.events.get(id),
-                    _ => None,
+                let listed = visible.iter().filter_map(|id| {
+                    if let RowId::Event(id) = id { model.desk.events.get(id) } else { None }
                 });
                 listed.filter(|row| row.wants_acknowledgement()).map(|row| row.id).next()
             })
