@@ -372,6 +372,7 @@ fn an_acknowledgement_is_sent_by_enter_and_every_line_says_so() {
     for size in SIZES {
         let drawn = draw(&mut scene("ack_note"), size);
         assert!(drawn.text().contains("Enter sends it"));
+        assert!(drawn.text().contains("type one, or press 1 to 6"), "{}", drawn.text());
         let footer = drawn.line(size.1 - 1);
         assert!(footer.starts_with("Enter send "), "{footer}");
     }
@@ -414,6 +415,42 @@ fn the_review_of_a_limit_names_who_is_in_breach_at_once() {
             let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
             let wanted = "IN BREACH AT ONCE: bravo (146,797.00 of 130,000.00 USD)";
             assert!(said.contains(wanted), "{name}:\n{text}");
+        }
+    }
+}
+
+/// What is refused by its sign is no change: nothing else is said of it.
+#[test]
+fn a_limit_that_is_not_above_zero_says_that_alone() {
+    for value in ["-5", "0"] {
+        for size in SIZES {
+            let mut desk = scene("limit_edit");
+            desk.press("Esc Ctrl-u");
+            desk.type_text(value);
+            let text = draw(&mut desk, size).text();
+            assert!(text.contains("must be above zero"), "{text}");
+            for contradiction in ["Tightens", "In breach", "Then", "Change  ", "Loosens"] {
+                assert!(!text.contains(contradiction), "{value}: {contradiction}\n{text}");
+            }
+        }
+    }
+}
+
+/// A border of a pane right below that of a ticket reads as one that is drawn twice.
+#[test]
+fn no_ticket_ends_just_above_the_end_of_the_panes() {
+    for (name, make) in SCENES {
+        let text = draw(&mut make(), (80, 24)).text();
+        let ends = |line: &str| line.matches('┗').count() + line.matches('┛').count();
+        let full: Vec<usize> = text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| line.chars().count() >= 80 && ends(line) == 2)
+            .filter(|(_, line)| line.starts_with('┗') && line.ends_with('┛'))
+            .map(|(at, _)| at)
+            .collect();
+        for pair in full.windows(2) {
+            assert!(pair[1] - pair[0] > 2, "{name}:\n{text}");
         }
     }
 }

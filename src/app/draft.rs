@@ -110,8 +110,7 @@ pub fn draft(model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
         Form::Acknowledge { events, needs_note } => {
             let note = note(ticket, FieldName::Note);
             if *needs_note && note.is_none() {
-                let text =
-                    "a critical or emergency event needs a note: 1 to 6 for a coded one, or type";
+                let text = "a critical or emergency event needs a note: type one, or press 1 to 6";
                 return Err(Problem::at(FieldName::Note, text));
             }
             Ok(Verb::Acknowledge { events: events.clone(), note })

@@ -229,7 +229,7 @@ fn has_meaning(model: &Model, action: Action) -> bool {
 fn without_keys(model: &Model) -> &'static str {
     match &model.overlay {
         Overlay::Command(_) => {
-            "Enter opens the ticket or the view   Esc leaves   e.g. buy EUR_USD 10k sl=1.08 @alpha"
+            "Enter opens a ticket or a view   Esc leaves   buy EUR_USD 10k sl=1.08 @alpha"
         }
         Overlay::Filter(..) => {
             "Enter keeps   Esc takes back   word   !not   column:word   upnl<-500   size>10k"

@@ -13,14 +13,20 @@ use super::theme::{Ink, Theme};
 /// Slivers of the panes beside a popup that are narrower than this are noise: it takes them too.
 const SLIVER: u16 = 5;
 
+/// Lines of the panes above and below a popup, together, from which it stands in the middle. With
+/// fewer it stands at the end: the borders of both, one below the other, look like one drawn twice.
+const LINES_AROUND: u16 = 6;
+
 /// Returns a rectangle of about `width` by at most `height` in the middle of `area`.
 pub(super) fn middle(area: Rect, width: u16, height: u16) -> Rect {
     let is_sliver = area.width.saturating_sub(width) < SLIVER * 2;
     let width = if is_sliver { area.width } else { width };
     let height = height.min(area.height);
+    let free = area.height.saturating_sub(height);
+    let above = if free < LINES_AROUND { free } else { free / 2 };
     Rect {
         x: area.x.saturating_add(area.width.saturating_sub(width) / 2),
-        y: area.y.saturating_add(area.height.saturating_sub(height) / 2),
+        y: area.y.saturating_add(above),
         width,
         height,
     }

@@ -130,6 +130,10 @@ fn change(
         let text = "type the new limit to see what it changes";
         return popup::paragraph(text, width, theme.style(Ink::Quiet));
     };
+    // It is refused, and the line below says so: it changes nothing.
+    if new <= Decimal::ZERO {
+        return vec![];
+    }
     // A warning that nobody types stays, as far as it lies below the new limit.
     let warning = warning.or(row.warning.filter(|kept| *kept <= new));
     let then = Limit { value: new, warning, ..row.clone() };
