@@ -407,7 +407,9 @@ fn a_risk_officer_closes_and_opens_nothing() {
 fn a_part_that_is_no_step_is_not_reviewed_and_the_whole_always_is() {
     let mut desk = Desk::of(Role::Trader);
     let mut rows: Vec<_> = desk.model.book.instruments().cloned().collect();
-    rows.iter_mut().for_each(|row| row.size_step = dec!(1000));
+    for row in &mut rows {
+        row.size_step = dec!(1000);
+    }
     desk.tell(Msg::RowsRead { rows: Rows::Instruments(rows), asked: None, unreadable: vec![] });
     desk.model.desk.positions.get_mut(&HELD).unwrap().size = dec!(50_500);
 
