@@ -11,8 +11,10 @@ use crate::app::Model;
 use crate::app::writing::item_text;
 use crate::domain::halt::Scope;
 use crate::domain::ids::{AccountId, ClientKey};
-use crate::domain::money::exact;
-use crate::domain::outcome::{Accepted, Check, Finding, Impact, Item, ItemEnd, Outcome, Refusal};
+use crate::domain::money::{exact, round};
+use crate::domain::outcome::{
+    Accepted, Check, Finding, Impact, Item, ItemEnd, Outcome, Refusal, has_share,
+};
 
 /// A write, before and after.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -252,18 +254,20 @@ fn impact(impact: &Impact) -> Value {
 
 /// Returns what a limit would mean for an account: `bravo  breach  120 of 100 USD, over by 20`.
 fn impact_text(impact: &Impact) -> String {
-    let figure = |value: Option<Decimal>| value.map_or_else(|| "-".to_owned(), exact);
+    let unit = impact.unit.as_deref();
+    let said =
+        |value: Option<Decimal>| value.map_or_else(|| "-".to_owned(), |value| figure(value, unit));
     let room = match impact.room {
-        Some(room) if room.is_sign_negative() => format!("over by {}", exact(room.abs())),
-        room => format!("room {}", figure(room)),
+        Some(room) if room.is_sign_negative() => format!("over by {}", figure(room.abs(), unit)),
+        room => format!("room {}", said(room)),
     };
     format!(
         "{:<12}  {:<8}  {} of {} {}, {room}",
         impact.account.as_deref().unwrap_or("together"),
         impact.state,
-        figure(impact.measured),
-        figure(impact.allowed),
-        impact.unit.as_deref().unwrap_or_default(),
+        said(impact.measured),
+        said(impact.allowed),
+        unit.unwrap_or_default(),
     )
 }
 
@@ -288,27 +292,59 @@ fn check(line: &Line) -> Value {
     })
 }
 
-/// Returns the numbers of a check: `146,797 -> 179,393.5 of 180,000 USD`.
-fn figures(check: &Check) -> String {
-    let before = check.before.map(|before| format!("{} -> ", exact(before)));
-    let measured = check.measured.map(exact);
-    let allowed = check.allowed.map(|allowed| format!(" of {}", exact(allowed)));
-    let unit = check.unit.as_deref().map(|unit| format!(" {unit}"));
-    let Some(measured) = measured else { return String::new() };
-    let (before, allowed) = (before.unwrap_or_default(), allowed.unwrap_or_default());
-    format!("{before}{measured}{allowed}{}", unit.unwrap_or_default())
+/// Writes a figure in as many digits as mean something: money in hundredths, a share in at most
+/// four decimals; a size and a price exactly.
+fn figure(value: Decimal, unit: Option<&str>) -> String {
+    let is_currency = |unit: &str| unit.len() >= 3 && unit.chars().all(|c| c.is_ascii_uppercase());
+    match unit {
+        Some("percentage" | "fraction" | "ratio" | "pips" | "seconds") => exact(round(value, 4)),
+        Some(unit) if is_currency(unit) => exact(round(value, 2)),
+        _ => exact(value),
+    }
 }
 
-/// Returns the numbers of a refusal, where its sentence may not have them.
+/// Returns the numbers of a check: `146,797 -> 179,393.5 of 180,000 USD`.
+fn figures(check: &Check) -> String {
+    let of = check.unit.as_deref();
+    let before = check.before.map(|before| format!("{} -> ", figure(before, of)));
+    let allowed = check.allowed.filter(|_| has_share(&check.code, of));
+    let allowed = allowed.map(|allowed| format!(" of {}", figure(allowed, of)));
+    let unit = of.map(|unit| format!(" {unit}"));
+    let Some(measured) = check.measured else { return String::new() };
+    let (before, allowed) = (before.unwrap_or_default(), allowed.unwrap_or_default());
+    format!("{before}{}{allowed}{}", figure(measured, of), unit.unwrap_or_default())
+}
+
+/// Returns the numbers of a refusal, where its sentence may not have them: how much of what is
+/// allowed would be used.
 fn of(refusal: &Refusal) -> String {
-    let unit = refusal.unit.as_deref().map(|unit| format!(" {unit}")).unwrap_or_default();
+    let of = refusal.unit.as_deref();
     match (refusal.measured, refusal.allowed) {
-        (Some(measured), Some(allowed)) if refusal.unit.as_deref() == Some("price") => {
-            format!(" ({} against {})", measured.normalize(), allowed.normalize())
-        }
-        (Some(measured), Some(allowed)) => {
-            format!(" ({} of {}{unit})", exact(measured), exact(allowed))
+        (Some(measured), Some(allowed)) if has_share(&refusal.code, of) => {
+            let unit = of.map(|unit| format!(" {unit}")).unwrap_or_default();
+            format!(" ({} of {}{unit})", figure(measured, of), figure(allowed, of))
         }
         (Some(_) | None, _) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rust_decimal::dec;
+
+    use super::*;
+
+    #[test]
+    fn a_figure_has_the_digits_that_mean_something() {
+        for (value, unit, text) in [
+            (dec!(1178.54054351), Some("EUR"), "1,178.54"),
+            (dec!(12.090707249250932293), Some("percentage"), "12.0907"),
+            (dec!(0.0333000), Some("fraction"), "0.0333"),
+            (dec!(10000.5), Some("units"), "10,000.5"),
+            (dec!(1.085101), Some("price"), "1.085101"),
+            (dec!(1), None, "1"),
+        ] {
+            assert_eq!(figure(value, unit), text);
+        }
     }
 }

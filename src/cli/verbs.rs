@@ -305,6 +305,8 @@ fn stopper(lines: &[Line], request: &Request) -> Option<Refusal> {
         (None, _) => return None,
     };
     let message = check.message.as_deref().unwrap_or("the check does not pass");
+    // A sentence that goes on does not end here.
+    let message = if advice.is_empty() { message } else { message.trim_end_matches('.') };
     Some(Refusal {
         code: check.code.clone(),
         message: format!("{message}{advice}"),

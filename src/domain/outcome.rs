@@ -127,6 +127,23 @@ pub enum Finding {
     Reject,
 }
 
+/// Tells whether a check holds an amount against a ceiling. A floor is not used up by rising; a tick
+/// and a step are no ceilings, nor is a price that another one must lie beyond, nor the time since a
+/// twin.
+pub fn has_share(code: &str, unit: Option<&str>) -> bool {
+    const NONE: [&str; 8] = [
+        "MIN_",
+        "PRICE_NOT_A_TICK",
+        "PRICE_OUT_OF_RANGE",
+        "SIZE_NOT_A_STEP",
+        "SIZE_BELOW_MINIMUM",
+        "SIZE_OUT_OF_RANGE",
+        "RR_OUT_OF_RANGE",
+        "DUPLICATE_ORDER",
+    ];
+    unit != Some("price") && !NONE.iter().any(|none| code.starts_with(none))
+}
+
 /// One row of `desk.assess_trade`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {

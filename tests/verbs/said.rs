@@ -3,6 +3,7 @@
 
 use crate::desk::Desk;
 use crate::shell::shell;
+use crate::trader_with_a_position;
 
 #[tokio::test]
 async fn the_environment_that_is_said_is_that_of_the_account() {
@@ -71,6 +72,31 @@ async fn the_outcome_is_that_of_what_was_done_under_the_id() {
         let said = settled.complaint();
         assert!(said.contains("another write with this id was refused: BUY 2,000"), "{said}");
     }
+}
+
+#[tokio::test]
+async fn figures_are_rounded_and_stand_only_where_something_is_used_up() {
+    let desk = Desk::open().await;
+    let trader = trader_with_a_position(&desk).await;
+    desk.admin
+        .batch_execute(
+            "INSERT INTO risk_limits (account_id, limit_type, limit_scope, limit_value, limit_unit, created_by)
+             VALUES ('00000000-0000-0000-0000-0000000000a2', 'max_leverage', 'account', 0.05, 'ratio', 'seed')",
+        )
+        .await
+        .unwrap();
+    let share = trader.run("buy EUR_USD 3333 price=1.08513 sl=1.0801 @bravo --yes");
+    let bracket = share.out.rsplit_once(" (").map(|(_, rest)| rest.to_owned()).unwrap_or_default();
+    let digits = bracket.split(' ').next().and_then(|n| n.split_once('.')).map_or(0, |n| n.1.len());
+    assert!((1..=4).contains(&digits) && bracket.contains("of 0.05 ratio)"), "{share:?}");
+
+    let step = trader.run("buy EUR_USD 10000.5 price=1.0851 sl=1.08 @alpha --yes");
+    let last = step.out.lines().last().unwrap_or_default();
+    assert!(last.starts_with("refused   SIZE_NOT_A_STEP") && !last.ends_with(')'), "{step:?}");
+
+    let twin = trader.run("buy EUR_USD 20k price=1.0851 sl=1.0801 tp=1.0951 @alpha --dry-run");
+    assert_eq!(twin.code, 3, "{twin:?}");
+    assert!(!twin.out.contains(".;"), "{twin:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::app::cell::Align;
 use crate::app::model::Model;
 use crate::app::ticket::{Ticket, Verdict};
 use crate::domain::halt::Scope;
-use crate::domain::outcome::{Check, Finding};
+use crate::domain::outcome::{Check, Finding, has_share};
 use crate::ui::format;
 use crate::ui::popup;
 use crate::ui::theme::{Ink, Theme};
@@ -176,26 +176,9 @@ fn row(model: &Model, check: &Check, widths: Widths, width: usize, theme: Theme)
     Line::from(spans)
 }
 
-/// Tells whether a check holds an amount against a ceiling. A floor is not used up by rising; a tick
-/// and a step are no ceilings, nor is a price that another one must lie beyond, nor the time since a
-/// twin.
-fn has_share(check: &Check) -> bool {
-    const NONE: [&str; 8] = [
-        "MIN_",
-        "PRICE_NOT_A_TICK",
-        "PRICE_OUT_OF_RANGE",
-        "SIZE_NOT_A_STEP",
-        "SIZE_BELOW_MINIMUM",
-        "SIZE_OUT_OF_RANGE",
-        "RR_OUT_OF_RANGE",
-        "DUPLICATE_ORDER",
-    ];
-    check.unit.as_deref() != Some("price") && !NONE.iter().any(|code| check.code.starts_with(code))
-}
-
 /// Returns the share of a limit that would be used; `None` where there is no ceiling to share.
 fn used(check: &Check) -> Option<Decimal> {
-    if !has_share(check) {
+    if !has_share(&check.code, check.unit.as_deref()) {
         return None;
     }
     let (measured, allowed) = check.measured.zip(check.allowed)?;
