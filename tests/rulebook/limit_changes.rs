@@ -141,6 +141,16 @@ async fn whoever_would_be_in_breach_under_another_value_is_named() {
     let both =
         book.limit(LIMIT, "NULL, 'max_exposure', 'portfolio', 'majors', 20000, 'USD', '{}'").await;
     assert_eq!(text(&trader, &impact(both, "12000")).await, "majors 11000 12000 USD warning");
+    // What is judged only before a trade stands at what it would find.
+    let limit = "NULL, 'max_open_positions', 'system', NULL, 5, 'count', '{}'";
+    let count = book.limit(LIMIT, limit).await;
+    assert_eq!(text(&trader, &impact(count, "0.5")).await, "system 1 0.5 count breach");
+    let limit = "NULL, 'max_position_size', 'account', NULL, 50000, 'units', '{}'";
+    let size = book.limit(LIMIT, limit).await;
+    assert_eq!(
+        text(&trader, &impact(size, "9000")).await,
+        "alpha EUR_USD 10000 9000 units breach; bravo 0 9000 units ok"
+    );
     // A limit that judges only orders measures nothing between them.
     let order = book.limit(LIMIT, "NULL, 'max_order_size', 'system', NULL, 5, 'lots', '{}'").await;
     assert_eq!(text(&trader, &impact(order, "1")).await, "-");

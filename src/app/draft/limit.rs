@@ -1,7 +1,7 @@
 //! Limits: new ones, other values, and until when.
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, dec};
 
 use super::{Problem, note, number};
 use crate::app::model::Model;
@@ -32,11 +32,18 @@ pub(super) fn edit(
     Ok(Verb::ProposeLimit { limit, base_version, value, warning, until, reason })
 }
 
+/// Fifteen digits are kept of a limit, four of them decimals.
+const TOO_LARGE: Decimal = dec!(100_000_000_000);
+
 fn value(ticket: &Ticket) -> Result<Decimal, Problem> {
     let value = number(ticket, FieldName::Value)?
         .ok_or_else(|| Problem::at(FieldName::Value, "type the new limit"))?;
     if value <= Decimal::ZERO {
         let text = "a limit must be above zero; to stop trading use a halt (!h)";
+        return Err(Problem::at(FieldName::Value, text).refused("LIMIT_VALUE_INVALID"));
+    }
+    if value >= TOO_LARGE {
+        let text = "a limit must be below 100,000,000,000, which is all that can be stored";
         return Err(Problem::at(FieldName::Value, text).refused("LIMIT_VALUE_INVALID"));
     }
     Ok(value)

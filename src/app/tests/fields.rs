@@ -145,3 +145,21 @@ fn a_paste_that_is_no_number_stands_as_it_was_pasted() {
     desk.tell(Msg::Pasted("1e9".to_owned()));
     assert_eq!(desk.typed_in(FieldName::Size), "1e9");
 }
+
+#[rstest]
+#[case::nothing("0", "above zero")]
+#[case::below_nothing("-5", "above zero")]
+#[case::more_than_is_stored("99999999999999999", "below 100,000,000,000")]
+fn a_limit_that_cannot_be_stored_is_named_for_what_it_is(#[case] text: &str, #[case] said: &str) {
+    let mut desk = Desk::of(Role::RiskOfficer);
+    desk.select(Pane::Limits, RowId::Limit(LIMIT));
+
+    desk.press("e");
+    desk.type_text(text);
+    desk.enter();
+
+    let ticket = desk.model.ticket().unwrap();
+    assert_eq!(ticket.stage, Stage::Editing);
+    let problem = ticket.problem.clone().unwrap();
+    assert!(problem.contains(said), "{problem}");
+}
