@@ -346,7 +346,8 @@ BEGIN
     SELECT * INTO drafted FROM desk.draft_limit(p_account, p_type, p_scope, p_identifier, p_value, p_unit, p_warning, NULL, p_parameters);
     fresh := drafted.fresh;
     IF (drafted.answer).outcome IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = (drafted.answer).message;
+        -- The refusal that it would get, with its code.
+        RAISE EXCEPTION USING ERRCODE = 'TR030', MESSAGE = (drafted.answer).message, DETAIL = (drafted.answer).code;
     END IF;
     BEGIN
         INSERT INTO risk_limits (limit_id, account_id, limit_type, limit_scope, scope_identifier, limit_value, limit_unit, warning_threshold,

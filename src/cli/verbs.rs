@@ -2,7 +2,6 @@
 
 mod drafting;
 mod environment;
-mod impossible;
 pub(super) mod sending;
 
 use tokio_util::sync::CancellationToken;
@@ -141,14 +140,12 @@ async fn report(desk: &Desk, request: &Request, io: &mut Io<'_>) -> Result<Repor
     let sentence = draft::sentence(&desk.model, &request.verb);
     let mut report = Report::new(request.key, sentence, checks);
     if let Some(trial) = weighed(desk, &request.verb) {
-        match (desk.store.weigh(&trial).await, &trial) {
-            (Ok(impacts), _) => report.impacts = impacts,
-            (Err(StoreError::Rejected { code, message }), Trial::New(limit))
-                if code == impossible::SQLSTATE =>
-            {
-                report.bar = Some(impossible::refusal(&desk.model, limit, message));
+        match desk.store.weigh(&trial).await {
+            Ok(impacts) => report.impacts = impacts,
+            Err(StoreError::WouldBeRefused { code, message }) => {
+                report.bar = Some(Refusal::plain(&code, message));
             }
-            (Err(error), _) => io.note(&format!("whom the limit would bind is not known: {error}")),
+            Err(error) => io.note(&format!("whom the limit would bind is not known: {error}")),
         }
     }
     Ok(report)

@@ -9,13 +9,21 @@ use crate::domain::text::clean;
 
 /// Why the database did not give what was asked for.
 ///
-/// A refusal by a rule of the desk is not among these: that is an answer, and comes as
+/// The refusal of a write by a rule of the desk is not among these: that is an answer, and comes as
 /// [`crate::domain::outcome::Refusal`].
 #[derive(Debug, Clone, PartialEq, Eq, ThisError)]
 pub enum StoreError {
     /// No connection, or it was lost. Try again: it may come back by itself.
     #[error(transparent)]
     Unavailable(#[from] Unreachable),
+    /// What was only tried would be refused.
+    #[error("{message}")]
+    WouldBeRefused {
+        /// Code of the refusal.
+        code: String,
+        /// Its sentence.
+        message: String,
+    },
     /// The login lacks a right.
     #[error("this login may not do that: {0}")]
     NotPermitted(String),
@@ -203,7 +211,8 @@ impl StoreError {
     /// Tells whether waiting does not help: somebody has to put it right.
     pub fn needs_a_person(&self) -> bool {
         match self {
-            Self::NotPermitted(_)
+            Self::WouldBeRefused { .. }
+            | Self::NotPermitted(_)
             | Self::SchemaMissing { .. }
             | Self::SchemaOlder { .. }
             | Self::SchemaNewer { .. } => true,
@@ -239,6 +248,10 @@ impl StoreError {
             "42P01" | "42883" | "42703" | "3F000" => Self::SchemaMissing { missing: vec![message] },
             "57014" | "55P03" => Self::Timeout { what, after },
             "57P01" | "57P02" | "57P03" => Unreachable::Lost(message).into(),
+            "TR030" => Self::WouldBeRefused {
+                code: refused.detail().unwrap_or_default().to_owned(),
+                message,
+            },
             code => Self::Rejected { code: code.to_owned(), message },
         }
     }

@@ -36,6 +36,7 @@ async fn a_limit_that_cannot_be_is_refused_before_it_is_sent() {
         ("foo 5 @alpha unit=USD", "LIMIT_TYPE_UNKNOWN", "There is no limit type foo."),
         ("max_exposure 1000 unit=bananas @alpha", "LIMIT_UNIT_UNKNOWN", "is in one of"),
         ("max_drawdown 3 instrument=EUR_USD", "LIMIT_SCOPE_INVALID", "is a limit over"),
+        ("max_open_positions 2.5 @alpha unit=count", "LIMIT_VALUE_INVALID", "is a whole number"),
     ] {
         let dry = officer.run(&format!("limit new {line} --dry-run"));
         assert_eq!((dry.code, dry.err.as_str()), (3, ""), "{line}: {dry:?}");
