@@ -27,6 +27,8 @@ mod dice;
 mod flattening;
 #[path = "rulebook/forging.rs"]
 mod forging;
+#[path = "rulebook/halts.rs"]
+mod halts;
 #[path = "rulebook/limit_changes.rs"]
 mod limit_changes;
 #[path = "rulebook/limits.rs"]
@@ -47,6 +49,8 @@ mod reconciling;
 mod requests;
 #[path = "rulebook/ringing.rs"]
 mod ringing;
+#[path = "rulebook/stops.rs"]
+mod stops;
 #[path = "rulebook/storm.rs"]
 mod storm;
 #[path = "rulebook/sums.rs"]

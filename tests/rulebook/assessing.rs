@@ -2,7 +2,7 @@
 
 use rust_decimal::{Decimal, dec};
 
-use crate::book::{ALPHA, BRAVO, Book, Order, assess, buy, find, in_the_way, place, sell, verb};
+use crate::book::{ALPHA, BRAVO, Book, Order, assess, buy, find, in_the_way, place, sell};
 
 const LIMIT: &str =
     "account_id, limit_type, limit_scope, scope_identifier, limit_value, limit_unit";
@@ -175,35 +175,6 @@ async fn a_twin_asks_for_a_reason_and_gets_through_with_one() {
     );
     book.set("duplicate_window_seconds", "0").await;
     assert_eq!(in_the_way(&assess(&trader, &buy(dec!(1000))).await), [""; 0]);
-}
-
-#[tokio::test]
-async fn a_trade_needs_a_stop_unless_the_desk_says_otherwise() {
-    let book = Book::open().await;
-    let trader = book.trader().await;
-    let bare = || Order { stop: None, target: None, ..buy(dec!(1000)) };
-    // Without a spread the equity stays what it is.
-    book.rate("EUR", "USD", dec!(1.1)).await;
-    place(&trader, &bare()).await.refused("STOP_REQUIRED");
-
-    book.set("stop_required", "false").await;
-    place(&trader, &bare()).await.accepted();
-    assert_eq!(
-        book.text("SELECT risk_amount || ' ' || (metadata ->> 'risk') FROM trades").await,
-        "0.00 unbounded"
-    );
-    // A limit on the risk cannot be judged without one.
-    book.limit(
-        LIMIT,
-        &format!("'{ALPHA}', 'max_risk_per_trade', 'account', NULL, 1, 'percentage'"),
-    )
-    .await;
-    assert_eq!(
-        in_the_way(&assess(&trader, &Order { size: dec!(2000), ..bare() }).await),
-        ["STOP_REQUIRED"]
-    );
-    assert_eq!(in_the_way(&assess(&trader, &buy(dec!(200000))).await), [""; 0]);
-    assert_eq!(in_the_way(&assess(&trader, &buy(dec!(200001))).await), ["MAX_RISK_PER_TRADE"]);
 }
 
 #[tokio::test]
@@ -486,51 +457,6 @@ async fn margin_is_that_of_the_book_with_the_order() {
     // 100,000 / (1.1 × 0.0333) = 2,730,002.73 units.
     assert_eq!(in_the_way(&assess(&trader, &near(dec!(2730002))).await), [""; 0]);
     assert_eq!(in_the_way(&assess(&trader, &near(dec!(2730003))).await), ["INSUFFICIENT_MARGIN"]);
-}
-
-#[tokio::test]
-async fn halts_and_statuses_stop_opening_in_their_scope_and_nowhere_else() {
-    let book = Book::open().await;
-    let trader = book.trader().await;
-    let officer = book.officer("officer").await;
-    place(&trader, &buy(dec!(10000))).await.accepted();
-    let eur = || buy(dec!(1000));
-    let yen = || Order {
-        instrument: "USD_JPY".to_owned(),
-        price: dec!(155),
-        stop: Some(dec!(154)),
-        target: None,
-        ..buy(dec!(1000))
-    };
-    let bravo = || Order { account: BRAVO.to_owned(), ..eur() };
-    for (arguments, stopped) in [
-        (format!("'account', '{ALPHA}', 'reduce_only', 'x'"), [true, true, false]),
-        ("'instrument', 'EURUSD', 'no_new_orders', 'x'".to_owned(), [true, false, true]),
-        ("'portfolio', 'majors', 'reduce_only', 'x'".to_owned(), [true, true, true]),
-        ("'system', NULL, 'reduce_only', NULL".to_owned(), [true, true, true]),
-    ] {
-        let halt = verb(&officer, "halt", &arguments).await.accepted().subject.unwrap();
-        for (order, is_stopped) in [eur(), yen(), bravo()].iter().zip(stopped) {
-            let lines = assess(&trader, order).await;
-            let expected: &[&str] = if is_stopped { &["TRADING_HALT"] } else { &[] };
-            assert_eq!(in_the_way(&lines), expected, "{arguments}: {order:?}");
-        }
-        // Less risk is always allowed; more than that is not less.
-        assert_eq!(in_the_way(&assess(&trader, &sell(dec!(10000))).await), [""; 0], "{arguments}");
-        assert_eq!(
-            in_the_way(&assess(&trader, &sell(dec!(11000))).await),
-            ["TRADING_HALT"],
-            "{arguments}"
-        );
-        verb(&officer, "resume", &format!("'{halt}', 'over'")).await.accepted();
-    }
-    for (status, code) in [("risk_halt", "ACCOUNT_RISK_HALT"), ("suspended", "ACCOUNT_SUSPENDED")] {
-        book.run(&format!("UPDATE accounts SET status = '{status}'")).await;
-        assert_eq!(in_the_way(&assess(&trader, &eur()).await), [code]);
-        assert_eq!(in_the_way(&assess(&trader, &sell(dec!(10000))).await), [""; 0]);
-    }
-    book.run("UPDATE accounts SET status = 'closed'").await;
-    assert_eq!(in_the_way(&assess(&trader, &sell(dec!(10000))).await), ["ACCOUNT_CLOSED"]);
 }
 
 #[tokio::test]

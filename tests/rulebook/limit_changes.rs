@@ -1,6 +1,6 @@
 //! How limits come, change and go, and whom they would bind.
 
-use crate::book::{ALPHA, assess, in_the_way, text, verb};
+use crate::book::{ALPHA, Book, assess, in_the_way, text, verb};
 use crate::limits::{LIMIT, long, sized};
 
 #[tokio::test]
@@ -93,6 +93,28 @@ async fn limits_come_at_once_and_go_with_two_people() {
     assert!(approved.message.contains("no limit"), "{}", approved.message);
     assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), [""; 0]);
     assert_eq!(book.text("SELECT count(*) FROM risk_limits WHERE is_active").await, "0");
+}
+
+#[tokio::test]
+async fn the_value_of_a_changed_limit_is_one_that_its_unit_can_have() {
+    let book = Book::open().await;
+    let ann = book.officer("ann").await;
+    let limit = "NULL, 'max_open_positions', 'system', NULL, 5, 'count', NULL, NULL, NULL, NULL";
+    let id = verb(&ann, "create_limit", limit).await.accepted().subject.unwrap();
+    for (value, sentence) in [
+        ("2.5", "A number of things is a whole number."),
+        ("4.00001", "A number of things is a whole number."),
+        ("100000000000", "A limit is less than 100,000,000,000."),
+        ("0.00001", "A limit is more than zero. To stop trading altogether, halt it."),
+        ("-3", "A limit is more than zero. To stop trading altogether, halt it."),
+        ("'Infinity'", "A limit is a number."),
+    ] {
+        let change = format!(
+            "'{id}', (SELECT updated_at FROM risk_limits WHERE limit_id = '{id}'), {value}, NULL, NULL, 'why'"
+        );
+        let refused = verb(&ann, "propose_limit", &change).await.refused("LIMIT_VALUE_INVALID");
+        assert_eq!(refused.message, sentence, "{value}");
+    }
 }
 
 #[tokio::test]

@@ -83,10 +83,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     29 "0029" "fewer_looks" Once,
     30 "0030" "books" Once,
     31 "0031" "previews" Once,
+    32 "0032" "wording" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 31;
+pub const LATEST: i32 = 32;
 
 #[cfg(test)]
 mod tests {
