@@ -32,6 +32,7 @@ pub mod session;
 pub mod side;
 pub mod signal;
 pub mod sizing;
+pub mod standing;
 pub mod swap;
 pub mod text;
 pub mod threshold;

@@ -18,7 +18,9 @@ use secrecy::SecretString;
 
 pub mod board;
 mod connect;
+pub mod down;
 pub mod publish;
+mod seen;
 pub mod supervise;
 pub mod wire;
 
@@ -92,8 +94,8 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// [`Down`](supervise::Down) says what is wrong with it.
-    pub fn check(&self) -> Result<(), supervise::Down> {
+    /// [`Down`](down::Down) says what is wrong with it.
+    pub fn check(&self) -> Result<(), down::Down> {
         Address::of(self).map(drop)
     }
 

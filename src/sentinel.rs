@@ -16,8 +16,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::feed::publish::{Publisher, Standing};
-use crate::store::watch::{LimitStanding, Round, Watch};
+use crate::domain::standing::LimitStanding;
+use crate::feed::publish::Publisher;
+use crate::store::watch::{Round, Watch};
 use crate::store::{Store, StoreError};
 
 /// How long a round may go on after it was asked to stop.
@@ -83,8 +84,7 @@ impl Ears {
     /// Says on the bus what was raised.
     async fn announce(&mut self, news: &[LimitStanding]) {
         let Some(bus) = &mut self.bus else { return };
-        let news: Vec<Standing> = news.iter().cloned().map(standing).collect();
-        match bus.standings(&news).await {
+        match bus.standings(news).await {
             Ok(()) => self.is_deaf = false,
             Err(error) => {
                 if !std::mem::replace(&mut self.is_deaf, true) {
@@ -93,13 +93,6 @@ impl Ears {
             }
         }
     }
-}
-
-/// Puts a standing into the words of the bus.
-fn standing(limit: LimitStanding) -> Standing {
-    let LimitStanding { limit_type, subject, account, halts, state, .. } = limit;
-    let LimitStanding { measured, allowed, unit, since, .. } = limit;
-    Standing { limit_type, subject, account, halts, state, measured, allowed, unit, since }
 }
 
 /// What a sentinel remembers from one connection to the next.

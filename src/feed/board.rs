@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::supervise::Sighting;
+use super::seen::Sighting;
 use super::wire::{Dropped, MOST_INSTRUMENTS};
 use crate::domain::ids::InstrumentId;
 use crate::domain::quote::Quote;

@@ -14,16 +14,15 @@ use tokio::sync::Mutex;
 
 use self::link::Link;
 use super::Options;
-use super::supervise::Down;
+use super::down::Down;
 use super::wire::{Outgoing, encode_event, encode_heartbeat, encode_quote};
 use crate::domain::quote::Quote;
+use crate::domain::standing::LimitStanding;
 
 mod announcement;
 pub mod health;
 mod link;
 mod standing;
-
-pub use standing::Standing;
 
 pub use announcement::{Announcement, Written, announcement};
 
@@ -202,7 +201,7 @@ impl Publisher {
     /// # Errors
     ///
     /// [`NotAnnounced`] with the reason; nothing depends on it.
-    pub async fn standings(&mut self, news: &[Standing]) -> Result<(), NotAnnounced> {
+    pub async fn standings(&mut self, news: &[LimitStanding]) -> Result<(), NotAnnounced> {
         self.events(&standing::rings(news)).await
     }
 

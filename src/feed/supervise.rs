@@ -17,25 +17,22 @@ use tokio_util::sync::CancellationToken;
 use self::backoff::Backoff;
 use self::outbox::Outbox;
 use self::samples::Samples;
-use self::seen::Seen;
 use self::subscription::{Heard, Messages, Subscription, pulse, subscribe};
 use super::Options;
 use super::board::{Board, Put};
+use super::down::Down;
+use super::seen::{Seen, Sighting};
 use super::wire::{Arrival, Decoder, Dropped};
 use crate::domain::text::clean;
 
 mod backoff;
-mod down;
 mod gate;
 mod outbox;
 mod report;
 mod samples;
-mod seen;
 mod subscription;
 
-pub use down::{Cause, Down};
 pub use report::FeedReport;
-pub(super) use seen::Sighting;
 
 /// Most messages handled before the timers are looked at again.
 const BATCH: usize = 1024;

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rust_decimal::Decimal;
 use tokio::time::timeout;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -14,6 +13,7 @@ use super::error::StoreError;
 use super::lease::{Store, Upkeep};
 use super::rows::{Bad, Cells};
 use crate::domain::ids::AccountId;
+use crate::domain::standing::LimitStanding;
 
 /// How long one step of a round may take. A server that says nothing for so long is lost.
 const STEP: Duration = Duration::from_secs(30);
@@ -55,29 +55,6 @@ const STATES: &str = "
      WHERE s.since > $1 OR ($1 IS NULL AND s.state <> 'ok')
      ORDER BY s.since, s.limit_key
      LIMIT 1000";
-
-/// How a limit stands since a moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LimitStanding {
-    /// What it limits: `max_exposure` …
-    pub limit_type: String,
-    /// Whom.
-    pub subject: String,
-    /// Whose account; `None` of a limit over several.
-    pub account: Option<AccountId>,
-    /// A breach halts that account.
-    pub halts: bool,
-    /// `ok`, `warning`, `breach`, `unknown`
-    pub state: String,
-    /// What was measured.
-    pub measured: Option<Decimal>,
-    /// What is allowed.
-    pub allowed: Option<Decimal>,
-    /// Unit of both.
-    pub unit: Option<String>,
-    /// Since when.
-    pub since: DateTime<Utc>,
-}
 
 /// What one round did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -12,8 +12,9 @@ use tmt::domain::ids::{AccountId, ClientKey, InstrumentId};
 use tmt::domain::outcome::Accepted;
 use tmt::domain::request::{NewTrade, Request, Verb};
 use tmt::domain::trade::Side;
+use tmt::feed::down::Cause;
 use tmt::feed::publish::{Announcement, Announcer, Presence, Written, announcement};
-use tmt::feed::supervise::{Cause, FeedReport};
+use tmt::feed::supervise::FeedReport;
 use uuid::Uuid;
 
 use crate::fixture::{Feed, at, command, hasty, options, server};

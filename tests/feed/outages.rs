@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use redis::Value;
+use tmt::feed::down::Cause;
 use tmt::feed::publish::Publisher;
-use tmt::feed::supervise::{Cause, FeedReport};
+use tmt::feed::supervise::FeedReport;
 use tmt::local::{self, Redis};
 use tokio::time::Instant;
 

@@ -2,8 +2,8 @@
 
 use redis::Value;
 use tmt::feed::Options;
+use tmt::feed::down::Cause;
 use tmt::feed::publish::Publisher;
-use tmt::feed::supervise::Cause;
 use tmt::local::Redis;
 
 use crate::fixture::{Feed, at, command, patient, publisher, quote, server};

@@ -8,8 +8,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 use tmt::feed::Options;
+use tmt::feed::down::Cause;
 use tmt::feed::publish::Publisher;
-use tmt::feed::supervise::Cause;
 use tmt::local::{self, Redis};
 
 use crate::fixture::{Feed, at, patient, publisher, quote};

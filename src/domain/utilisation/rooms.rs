@@ -112,6 +112,15 @@ impl Intent<'_> {
             worth(limit, amount, of, currency, book)
         };
         let left = || money(limit.value.checked_sub(binding.measured)?);
+        // A size in its unit, and how much of that one unit of the instrument takes.
+        let sized = || match limit.reading() {
+            Unit::Other("units") => Some((limit.value, Decimal::ONE)),
+            Unit::Other("lots") => Some((limit.value, self.instrument.lots_per_unit()?)),
+            Unit::Other(_) => None,
+            Unit::Percentage | Unit::Fraction | Unit::Money(_) => {
+                Some((money(limit.value)?, value))
+            }
+        };
         let freed = |per_unit: Decimal| closes.checked_mul(Decimal::TWO)?.checked_mul(per_unit);
         let (free, per_unit) = match limit.limit_type.as_str() {
             "max_exposure" => (left()?.checked_add(freed(value)?)?, value),
@@ -125,25 +134,11 @@ impl Intent<'_> {
                 (allowed.checked_sub(gross)?.checked_add(freed(value)?)?, value)
             }
             "max_position_size" => {
-                let (allowed, per_unit) = match limit.reading() {
-                    Unit::Other("units") => (limit.value, Decimal::ONE),
-                    Unit::Other("lots") => (limit.value, self.instrument.lots_per_unit()?),
-                    Unit::Other(_) => return None,
-                    Unit::Percentage | Unit::Fraction | Unit::Money(_) => {
-                        (money(limit.value)?, value)
-                    }
-                };
+                let (allowed, per_unit) = sized()?;
                 (allowed.checked_sub(held.checked_mul(per_unit)?)?, per_unit)
             }
             "max_order_size" | "max_order_value" => {
-                let (allowed, per_unit) = match limit.reading() {
-                    Unit::Other("units") => (limit.value, Decimal::ONE),
-                    Unit::Other("lots") => (limit.value, self.instrument.lots_per_unit()?),
-                    Unit::Other(_) => return None,
-                    Unit::Percentage | Unit::Fraction | Unit::Money(_) => {
-                        (money(limit.value)?, value)
-                    }
-                };
+                let (allowed, per_unit) = sized()?;
                 (allowed.checked_add(closes.checked_mul(per_unit)?)?, per_unit)
             }
             "max_risk_per_trade" => return self.at_stop(&code, money(limit.value)?),

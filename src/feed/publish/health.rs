@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use super::link::Link;
 use crate::feed::Options;
-use crate::feed::supervise::Down;
+use crate::feed::down::Down;
 
 /// What Redis says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::feed::Options;
 use crate::feed::connect::Address;
-use crate::feed::supervise::Down;
+use crate::feed::down::Down;
 
 /// A connection for commands.
 pub(super) struct Link {

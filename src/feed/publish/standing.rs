@@ -2,36 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
-use crate::domain::ids::AccountId;
 use crate::domain::money::round;
+use crate::domain::standing::LimitStanding;
 use crate::feed::wire::Outgoing;
-
-/// A limit that changed its standing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
-    /// What it limits: `max_exposure` …
-    pub limit_type: String,
-    /// Whom, in words.
-    pub subject: String,
-    /// Whose account; `None` of a limit over several.
-    pub account: Option<AccountId>,
-    /// A breach halts that account.
-    pub halts: bool,
-    /// `ok`, `warning`, `breach`, `unknown`
-    pub state: String,
-    /// What was measured.
-    pub measured: Option<Decimal>,
-    /// What is allowed.
-    pub allowed: Option<Decimal>,
-    /// Unit of both.
-    pub unit: Option<String>,
-    /// Since when.
-    pub since: DateTime<Utc>,
-}
 
 /// Returns what is said of limits that changed their standing: each loss of an account that halts
 /// it, and each other limit that is not well. Of what is well again nothing is said: consoles find
@@ -39,11 +15,14 @@ pub struct Standing {
 ///
 /// Several rules that say the same of one account are one bell, as they are one event in the
 /// database: that of the one that is worst.
-pub(super) fn rings(news: &[Standing]) -> Vec<Outgoing> {
+pub(super) fn rings(news: &[LimitStanding]) -> Vec<Outgoing> {
     let mut said = BTreeSet::new();
-    let breaches: Vec<&Standing> = news.iter().filter(|limit| limit.state == "breach").collect();
-    let warnings: Vec<&Standing> = news.iter().filter(|limit| limit.state == "warning").collect();
-    let unjudged: Vec<&Standing> = news.iter().filter(|limit| limit.state == "unknown").collect();
+    let breaches: Vec<&LimitStanding> =
+        news.iter().filter(|limit| limit.state == "breach").collect();
+    let warnings: Vec<&LimitStanding> =
+        news.iter().filter(|limit| limit.state == "warning").collect();
+    let unjudged: Vec<&LimitStanding> =
+        news.iter().filter(|limit| limit.state == "unknown").collect();
     let mut rings: Vec<Outgoing> = breaches
         .into_iter()
         .chain(warnings)
@@ -55,11 +34,11 @@ pub(super) fn rings(news: &[Standing]) -> Vec<Outgoing> {
     rings
 }
 
-fn whom(limit: &Standing) -> String {
+fn whom(limit: &LimitStanding) -> String {
     limit.account.map_or_else(|| limit.subject.clone(), |id| id.to_string())
 }
 
-fn event(limit: &Standing) -> Outgoing {
+fn event(limit: &LimitStanding) -> Outgoing {
     let account = limit.account.map(|id| id.to_string());
     let trips = limit.halts && limit.state == "breach";
     let (event_type, data) = if trips {
@@ -97,7 +76,7 @@ fn event(limit: &Standing) -> Outgoing {
 }
 
 /// Returns `max_daily_loss of alpha: 5010 of 5000 USD`.
-fn reason(limit: &Standing) -> String {
+fn reason(limit: &LimitStanding) -> String {
     let unit = limit.unit.as_deref().unwrap_or_default();
     let figures = figure(limit.measured).zip(figure(limit.allowed));
     let (measured, allowed) = figures.unwrap_or_else(|| ("?".to_owned(), "?".to_owned()));

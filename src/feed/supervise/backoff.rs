@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use super::down::Cause;
+use crate::feed::down::Cause;
 
 /// Shortest first wait that a configuration can ask for: none at all would be a storm.
 const SHORTEST: Duration = Duration::from_millis(10);

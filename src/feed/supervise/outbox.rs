@@ -120,7 +120,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::supervise::Down;
+    use crate::feed::down::Down;
     use crate::feed::wire::Ring;
 
     const SECOND: Duration = Duration::from_secs(1);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Down;
+use crate::feed::down::Down;
 use crate::feed::wire::BusEvent;
 
 /// What the caller is told. Quotes are not among it: they are on the

@@ -9,10 +9,10 @@ use redis::aio::{PubSub, PubSubSink, PubSubStream};
 use redis::{Msg, Value};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
-use super::Down;
 use super::gate::{Keeper, gated};
 use crate::feed::Options;
 use crate::feed::connect::Address;
+use crate::feed::down::Down;
 
 /// Most pings that a configuration can ask for: a hundred a second.
 const SHORTEST_PULSE: Duration = Duration::from_millis(10);

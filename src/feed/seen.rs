@@ -11,7 +11,7 @@ const REMEMBERED: usize = 8192;
 
 /// What an event's identifier says about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::feed) enum Sighting {
+pub(super) enum Sighting {
     /// It was not here before.
     New,
     /// It was here, on the other of its two channels.
