@@ -84,10 +84,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     30 "0030" "books" Once,
     31 "0031" "previews" Once,
     32 "0032" "wording" Once,
+    33 "0033" "audit_walk" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 32;
+pub const LATEST: i32 = 33;
 
 #[cfg(test)]
 mod tests {
