@@ -54,6 +54,50 @@ async fn an_account_that_somebody_holds_has_its_turn_later_and_stops_no_other() 
 }
 
 #[tokio::test]
+async fn an_account_that_is_held_for_long_is_an_event_until_it_is_free() {
+    const RAISED: &str = "SELECT string_agg(format('%s: %s', severity, rtrim(event_data ->> 'message', '0123456789:Z.')), '; ')
+        FROM risk_events WHERE resolution_time IS NULL AND event_type = 'limit_not_judged'";
+    // As a trade holds it; and as somebody does who forgot to commit.
+    for hold in ["FOR NO KEY UPDATE", "FOR UPDATE"] {
+        let book = Book::open().await;
+        let other = book.database.client().await;
+        let second = async || book.run("SELECT desk.mark_to_market(), desk.watch_limits()").await;
+        book.run("SELECT desk.roll_days(); SET statement_timeout = '5s'").await;
+        let account = format!("BEGIN; SELECT FROM accounts WHERE account_id = '{ALPHA}' {hold}");
+        other.batch_execute(&account).await.unwrap();
+
+        second().await;
+        assert_eq!(book.text(RAISED).await, "-", "a second is nothing");
+        // Eleven of them, one after the other.
+        book.run("UPDATE desk.held_accounts SET since = since - interval '11 s'").await;
+        second().await;
+        assert_eq!(
+            book.text(RAISED).await,
+            "critical: No limit of alpha is watched: another session has held the account since "
+        );
+        second().await;
+        assert_eq!(book.text("SELECT sum(occurrence_count) FROM risk_events").await, "1");
+
+        other.batch_execute("COMMIT").await.unwrap();
+        second().await;
+        second().await;
+        assert_eq!(book.text(RAISED).await, "-", "it is free");
+        assert_eq!(book.text("SELECT count(*) FROM desk.held_accounts").await, "0");
+
+        // What was held an hour ago has not been held since.
+        book.run(&format!(
+            "INSERT INTO desk.held_accounts VALUES ('{ALPHA}', now() - interval '1 hour', now() - interval '1 minute')"
+        ))
+        .await;
+        other.batch_execute(&account).await.unwrap();
+        second().await;
+        assert_eq!(book.text(RAISED).await, "-", "not since then");
+        let held = "SELECT since > now() - interval '10 s' FROM desk.held_accounts";
+        assert_eq!(book.text(held).await, "true");
+    }
+}
+
+#[tokio::test]
 async fn a_loss_that_is_gone_when_the_account_is_free_halts_nobody() {
     let book = Book::open().await;
     let trader = book.database.client().await;

@@ -85,10 +85,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     31 "0031" "previews" Once,
     32 "0032" "wording" Once,
     33 "0033" "audit_walk" Once,
+    34 "0034" "held_accounts" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 33;
+pub const LATEST: i32 = 34;
 
 #[cfg(test)]
 mod tests {
