@@ -86,6 +86,16 @@ pub async fn found(store: &Store, founding: &Founding) -> Result<Founded, SimErr
     }
 }
 
+/// Asks whether the store's login may do what the simulation and a replay do. Cancel safe.
+///
+/// # Errors
+///
+/// [`StoreError::NotPermitted`] if it is no member of `tmt_agent`; another one if the database
+/// does not answer.
+pub async fn check_rights(store: &Store) -> Result<(), StoreError> {
+    store.check_simulating().await
+}
+
 /// Creates the demonstration's [`LOGINS`], without passwords: only a server that trusts its socket
 /// lets them in. Those that are there stay as they are.
 ///

@@ -159,13 +159,21 @@ async fn private_servers_are_started_named_migrated_stopped_and_deleted() {
     assert_eq!(code, 0, "{environment}");
     let exported: Vec<(String, String)> = environment
         .lines()
-        .map(|line| {
-            let (name, value) = line.strip_prefix("export ").unwrap().split_once('=').unwrap();
-            (name.to_owned(), value.trim_matches('\'').to_owned())
+        .filter_map(|line| {
+            let (name, value) = line.strip_prefix("export ")?.split_once('=').unwrap();
+            Some((name.to_owned(), value.trim_matches('\'').to_owned()))
         })
         .collect();
+    assert_eq!(exported.len(), 2, "{environment}");
     let (code, said) = ran(home.path(), &["migrate"], &exported).await;
     assert_eq!(code, 0, "{said}");
+
+    // Where others run too, it is said which are taken.
+    let demo = Demo::start(&[]).await;
+    let (_, several) = run(&["local", "env"]).await;
+    let taken = format!("taken: those of `tmt local start`, in {}", local.display());
+    assert!(several.contains(&taken) && several.contains(&exported[0].1), "{several}");
+    drop(demo);
 
     let (code, said) = run(&["local", "status"]).await;
     assert!(code == 0 && said.contains("both run") && said.contains(":***@"), "{said}");

@@ -151,6 +151,26 @@ async fn the_numbers_of_a_founded_desk_are_plausible() {
     assert_eq!(number(&client, open).await, 5);
 }
 
+/// The watch raises an event for every limit that is broken: whoever sees a second one about the same
+/// loss acknowledges it twice.
+#[tokio::test]
+async fn the_watch_finds_what_is_wrong_with_a_founded_desk_and_nobody_said_it_before() {
+    let (_database, client) = founded().await;
+    client.batch_execute("SELECT desk.watch_limits()").await.unwrap();
+
+    let watched = "SELECT count(*) FROM risk_events WHERE event_source = 'sentinel'";
+    assert!(number(&client, watched).await >= 2, "forge's loss, and a type that nobody knows");
+    let twice = "SELECT string_agg(o.event_type || ' beside ' || w.event_type, ', ')
+                   FROM risk_events w JOIN risk_events o USING (account_id)
+                  WHERE w.event_source = 'sentinel' AND o.event_source <> 'sentinel'
+                    AND (w.risk_measure LIKE '%' || o.event_type
+                         OR w.severity IN ('critical', 'emergency')
+                            AND o.severity IN ('critical', 'emergency'))
+                    AND w.resolution_time IS NULL AND o.resolution_time IS NULL";
+    let found: Option<String> = client.query_one(twice, &[]).await.unwrap().try_get(0).unwrap();
+    assert_eq!(found, None);
+}
+
 #[tokio::test]
 async fn founding_a_desk_again_changes_nothing() {
     let (database, client) = founded().await;

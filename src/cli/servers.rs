@@ -1,5 +1,7 @@
 //! `tmt local`, `tmt migrate`, `tmt maintain`.
 
+use std::path::Path;
+
 use super::args::{Local, Migrate};
 use super::exit::{Exit, Trouble};
 use super::io::Io;
@@ -33,10 +35,15 @@ pub(super) async fn local(
         },
         Local::Status => return status(config, io),
         Local::Env { login } => {
-            let Some(running) = service::list(folder).into_iter().find(Running::is_whole) else {
+            let whole: Vec<Running> =
+                service::list(folder).into_iter().filter(Running::is_whole).collect();
+            let Some(running) = whole.first() else {
                 let text = "no private servers run: `tmt local start` or `tmt demo` starts some";
                 return Err(Trouble::Other(text.to_owned()));
             };
+            if whole.len() > 1 {
+                io.note(&which(running, folder, whole.len()));
+            }
             // Single quotes: nothing in an address is expanded by the shell.
             let quoted = |text: &str| text.replace('\'', "'\\''");
             let database = as_login(&running.database_url, login.as_deref());
@@ -58,6 +65,15 @@ pub(super) async fn local(
         }
     }
     Ok(Exit::Done)
+}
+
+/// Says which of several servers was taken, and how to take another.
+fn which(taken: &Running, folder: &Path, count: usize) -> String {
+    let why = if taken.folder == folder { "those of `tmt local start`" } else { "the newest" };
+    format!(
+        "{count} pairs of servers run; taken: {why}, in {} (`tmt local status` lists them)",
+        taken.folder.display()
+    )
 }
 
 /// Returns an address of a private server for another login. Over the socket no password is asked.

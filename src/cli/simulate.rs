@@ -16,7 +16,7 @@ use crate::domain::money::exact;
 use crate::runtime::clock;
 use crate::sim::replay::{self, Progress, Summary};
 use crate::sim::{self, Tally};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// How often a long replay says how far it is: on a terminal, where one line is written over, and
 /// into a log.
@@ -26,7 +26,7 @@ const SAY_EVERY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10
 ///
 /// # Errors
 ///
-/// [`Trouble::Sim`] if the database holds a real desk.
+/// [`Trouble::Sim`] if the database holds a real desk; [`Trouble::Other`] if this login may not write.
 pub(super) async fn simulate(
     config: &Config,
     arguments: &Simulate,
@@ -36,6 +36,7 @@ pub(super) async fn simulate(
     let store = Store::connect(config.store.clone());
     // Before anything moves: is it the right database, and may this login?
     let session = store.session().await?;
+    sim::check_rights(&store).await.map_err(|error| lacking(error, "simulating"))?;
     io.note(&format!("simulating on {} as {}, until Ctrl-C", session.database, session.operator));
     let options = sim::Options {
         rate: arguments.rate,
@@ -45,6 +46,11 @@ pub(super) async fn simulate(
     let tally = sim::run(options, store, config.feed.clone(), stop).await?;
     say_tally(&tally, io)?;
     Ok(Exit::Done)
+}
+
+/// Says whose work this is, where the login may not do it.
+fn lacking(error: StoreError, what: &str) -> Trouble {
+    Trouble::of_groups(error, what, "tmt_agent")
 }
 
 fn say_tally(tally: &Tally, io: &mut Io<'_>) -> Result<(), Trouble> {
@@ -72,7 +78,8 @@ fn count(number: u64) -> String {
 ///
 /// # Errors
 ///
-/// [`Trouble::Sim`] before anything is published, if a file is not what it must be.
+/// [`Trouble::Sim`] before anything is published, if a file is not what it must be;
+/// [`Trouble::Other`] if this login may not write.
 pub(super) async fn replay(
     config: &Config,
     arguments: &Replay,
@@ -86,6 +93,10 @@ pub(super) async fn replay(
         speed,
     };
     let store = Store::connect(config.store.clone());
+    // A database that is away is waited for; a login that may not write would be waited for in vain.
+    if let Err(error @ StoreError::NotPermitted(_)) = sim::check_rights(&store).await {
+        return Err(lacking(error, "replaying"));
+    }
     let (progress, seen) = watch::channel(Progress::default());
     let running = replay::run(&options, &store, &config.feed, clock::wall, progress, stop);
     tokio::pin!(running);

@@ -221,7 +221,8 @@ impl Trouble {
 /// # Errors
 ///
 /// [`SimError::RealAccounts`] before anything is written, if the database holds accounts that are
-/// not simulated; [`SimError::Replay`] if a recording cannot be opened.
+/// not simulated; [`SimError::Store`] if the login may not write; [`SimError::Replay`] if a recording
+/// cannot be opened.
 pub async fn run(
     options: Options,
     store: Store,
@@ -270,9 +271,14 @@ async fn wait_for_the_desk(
     while context.next(&mut rhythm).await.is_some() {
         let looked = async {
             let standing = context.store.standing().await?;
+            context.store.check_simulating().await?;
             Ok::<_, StoreError>((standing, context.store.last_prices().await?))
         };
-        match trouble.take(looked.await) {
+        let looked = looked.await;
+        if let Err(error @ StoreError::NotPermitted(_)) = looked {
+            return Err(error.into());
+        }
+        match trouble.take(looked) {
             Some((standing, _)) if standing.others > 0 => {
                 return Err(SimError::RealAccounts(standing.others));
             }

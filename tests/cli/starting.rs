@@ -3,7 +3,7 @@
 use crate::database;
 use crate::desk::Desk;
 use crate::pty::Pty;
-use crate::shell::Shell;
+use crate::shell::{Shell, shell};
 use tmt::local::{Options, Postgres};
 
 // ---- configuration --------------------------------------------------------------------------
@@ -90,6 +90,24 @@ async fn a_login_of_no_group_is_told_whom_to_ask_for_what() {
     let ran = Shell::on(&desk.database.url_as(&login)).run("positions");
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.complaint().starts_with("tmt: "), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn a_login_that_may_not_write_prices_neither_simulates_nor_replays() {
+    let desk = Desk::open().await;
+    let shell = shell(&desk, "viewer", "tmt_viewer").await;
+    let file = shell.home.path().join("EUR_USD.csv");
+    std::fs::write(&file, "time,bid,ask\n2026-03-02T14:00:00Z,1.0849,1.0851\n").unwrap();
+    let replay = format!("replay {} --speed max", file.display());
+    for (line, what) in [("simulate", "simulating"), (replay.as_str(), "replaying")] {
+        let ran = shell.run(line);
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{line}: {ran:?}");
+        let said = format!(
+            "tmt: this login may not do that: {what} needs a member of tmt_agent; `tmt doctor` says \
+             what this login is"
+        );
+        assert_eq!(ran.complaint(), said);
+    }
 }
 
 /// The console itself.

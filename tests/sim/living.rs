@@ -1,6 +1,6 @@
 //! The desk lives: agents act, everything is announced, and servers may go away.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use chrono::{DateTime, TimeDelta, Timelike as _, Utc};
 use tmt::local::{self, Servers, Shutdown};
@@ -159,6 +159,59 @@ async fn what_a_person_opened_is_closed_at_its_stop_and_for_no_other_reason() {
     let kept = "SELECT count(*) FROM positions WHERE status = 'open'
                  AND position_id = '00000000-0000-0000-0000-0000000000f1'";
     assert_eq!(number(&client, kept).await, 1);
+}
+
+/// What the program writes about itself, in one thread.
+#[derive(Clone, Default)]
+struct Diary(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Diary {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_another_monitor_raised_is_left_for_it_to_end() {
+    let diary = Diary::default();
+    let written = diary.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || written.clone()).finish();
+    // The agents run in the thread of this test.
+    let _heard = tracing::subscriber::set_default(subscriber);
+    let (database, client) = founded().await;
+    sim::create_logins(&store(&database.url())).await.unwrap();
+    let other = database.login("monitor", "tmt_agent").await;
+    // Whatever ends by itself is open already.
+    let raise =
+        "SELECT desk.raise_event(NULL, kind, 'info', 'other', kind, 1, 1, kind || ':' || about,
+                        NULL, NULL, NULL, '{}')
+                   FROM unnest(ARRAY['order_refused', 'news_window', 'partial_fill', 'slippage',
+                                     'correlated_exposure', 'model_drift', 'volatility']) AS kind,
+                        (SELECT account_name FROM accounts UNION SELECT instrument FROM instruments)
+                            AS subjects (about)";
+    let (theirs, connection) =
+        tokio_postgres::connect(&database.url_as(&other), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    theirs.query(raise, &[]).await.unwrap();
+    let open = "SELECT count(*) FROM risk_events WHERE event_source = 'other'
+                 AND resolution_time IS NULL";
+    let raised = number(&client, open).await;
+    let redis = redis().await;
+
+    let running = Running::start(hurried(), store(&database.url_as(sim::AGENTS)), feed(&redis));
+
+    // Eight of them: by then the first is over.
+    let seen = "SELECT coalesce(sum(occurrence_count - 1), 0) FROM risk_events
+                 WHERE event_source = 'other'";
+    until("the agents saw the same", async || number(&client, seen).await >= 8).await;
+    running.end().await;
+    assert_eq!(number(&client, open).await, raised);
+    let diary = String::from_utf8(diary.0.lock().unwrap().clone()).unwrap();
+    assert!(!diary.contains("raising risk events"), "{diary}");
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use super::super::instruments::SPECS;
 use super::super::run::{Context, Trouble, add};
 use crate::domain::ids::InstrumentId;
 use crate::domain::money::round;
+use crate::store::StoreError;
 use crate::store::simulate::Alarm;
 
 /// The agent's name.
@@ -314,9 +315,13 @@ impl Monitor {
         true
     }
 
-    /// Ends an event and announces it; tells whether the database took it.
+    /// Ends an event and announces it; tells whether that is done with. An event that somebody else
+    /// raised under the same key, before this monitor saw the same, is theirs to end.
     async fn clear(&mut self, dedup: &str) -> bool {
-        let cleared = self.context.store.clear(dedup).await;
+        let cleared = match self.context.store.clear(dedup).await {
+            Err(StoreError::NotPermitted(_)) => Ok(None),
+            cleared => cleared,
+        };
         let Some(cleared) = self.trouble.take(cleared) else { return false };
         if let Some(id) = cleared {
             let data = json!({"event_ids": [id], "by": AGENT});

@@ -41,7 +41,9 @@ type Happened = (
     i32,
 );
 
-const HAPPENED: [Happened; 13] = [
+/// What is wrong now and has to do with a limit is not among it: the watch finds that by itself as soon
+/// as it runs, and a second event about it would be a second one for the same loss.
+const HAPPENED: [Happened; 10] = [
     (
         171,
         None,
@@ -145,45 +147,6 @@ const HAPPENED: [Happened; 13] = [
         "GBP_USD: spread 3.1 pips",
         Stand::Cleared(2),
         3,
-    ),
-    (
-        38,
-        Some(5),
-        "daily_loss",
-        "warning",
-        "risk-monitor",
-        Some(dec!(797)),
-        Some(dec!(1000)),
-        "EUR",
-        "79.7 % of the daily loss limit is used",
-        Stand::Acknowledged(5, "risk2", Some("told the trader to stop adding")),
-        2,
-    ),
-    (
-        31,
-        Some(4),
-        "limit_not_enforced",
-        "critical",
-        "risk-monitor",
-        None,
-        None,
-        "",
-        "limit max_vega has a type that nobody enforces",
-        Stand::New,
-        1,
-    ),
-    (
-        24,
-        Some(5),
-        "daily_loss",
-        "critical",
-        "risk-monitor",
-        Some(dec!(1158)),
-        Some(dec!(1000)),
-        "EUR",
-        "daily loss limit reached: the account only reduces",
-        Stand::New,
-        1,
     ),
     (
         12,

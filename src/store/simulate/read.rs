@@ -37,6 +37,11 @@ const WAITING: &str = "SELECT s.signal_id, s.instrument, s.signal_type, s.stop_l
      ORDER BY s.generated_at DESC
      LIMIT 100";
 
+/// Who asks, and whether it may write what no person writes.
+const MAY_WRITE: &str = "SELECT session_user::text AS login,
+           bool_and(has_table_privilege(written, 'INSERT')) AS may_write
+      FROM unnest(ARRAY['fx_rates', 'market_data', 'signals', 'agents', 'system_events']) AS written";
+
 /// A live position of the demonstration.
 #[derive(Debug, Clone)]
 pub(crate) struct HeldPosition {
@@ -65,6 +70,23 @@ pub(crate) struct WaitingSignal {
 }
 
 impl Store {
+    /// Asks whether this login may write prices, bars, signals and signs of life. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotPermitted`] if it may not; another one if nobody answers.
+    pub(crate) async fn check_simulating(&self) -> Result<(), StoreError> {
+        let rows = self.fetch("the rights of this login", MAY_WRITE, &[]).await?;
+        let Some(row) = rows.first() else { return Ok(()) };
+        if row.try_get("may_write").unwrap_or(false) {
+            return Ok(());
+        }
+        let login: String = row.try_get("login").unwrap_or_default();
+        Err(StoreError::NotPermitted(format!(
+            "{login} is no member of tmt_agent, as the programs are that write prices and signals"
+        )))
+    }
+
     /// Reads the middle prices that were kept last. Cancel safe.
     pub(crate) async fn last_prices(&self) -> Result<Vec<(InstrumentId, Decimal)>, StoreError> {
         let rows = self.fetch("the last prices", LAST_PRICES, &[]).await?;
