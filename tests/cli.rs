@@ -93,6 +93,8 @@ async fn a_trade_shows_its_checks_and_is_entered_once() {
         first,
         "BUY 10,000 EUR_USD @ 1.08510  SL 1.08010  TP 1.09510  account alpha  [PAPER]"
     );
+    let own = dry.out.lines().find(|line| line.contains("MAX_DAILY_LOSS")).unwrap();
+    assert!(own.contains("  account's own  "), "{own}");
     assert!(dry.out.contains("MAX_EXPOSURE") && dry.out.ends_with("would be sent; nothing was\n"));
     assert_eq!(desk.trades().await, 0);
 

@@ -419,6 +419,41 @@ fn the_review_of_a_limit_names_who_is_in_breach_at_once() {
     }
 }
 
+/// A limit and the account's own column can be about the same loss: which is which is on every screen.
+#[test]
+fn every_check_of_a_limit_says_whose_it_is() {
+    for size in SIZES {
+        let mut desk = scene("ticket_editing");
+        let mut seen = draw(&mut desk, size).text();
+        desk.press("PgDn PgDn");
+        seen.push_str(&draw(&mut desk, size).text());
+        let (own, account, system) = if size.0 < 100 {
+            ("own daily loss", "acc daily loss", "sys exposure")
+        } else {
+            ("own rule  daily loss", "account   daily loss", "system    exposure")
+        };
+        for wanted in [own, account, system] {
+            assert!(seen.contains(wanted), "{wanted}:\n{seen}");
+        }
+    }
+    let mut desk = scene("ticket_editing");
+    let own = risk::check(
+        "MAX_DRAWDOWN",
+        Finding::Reject,
+        [None, Some(dec!(120)), Some(dec!(100)), Some(dec!(-20))],
+        "USD",
+        "Drawdown is 120.00 of 100.00 USD: the limit is reached.",
+    );
+    desk.tell(Msg::TimePassed {
+        now: desk.model.now,
+        elapsed: desk.model.elapsed + Duration::from_secs(1),
+    });
+    desk.assessed(vec![own]);
+    let text = draw(&mut desk, (120, 40)).text();
+    assert!(text.contains("HARD MAX_DRAWDOWN (account's own): Drawdown is 120.00"), "{text}");
+    assert!(text.contains("Binds first: MAX_DRAWDOWN (account's own) at 120.0%"), "{text}");
+}
+
 /// What is refused by its sign is no change: nothing else is said of it.
 #[test]
 fn a_limit_that_is_not_above_zero_says_that_alone() {
@@ -465,7 +500,8 @@ fn a_table_of_checks_that_does_not_fit_says_so_and_scrolls() {
         let drawn = frame(&desk.model, Theme::Colour, size);
         desk.tell(drawn.shown(desk.model.elapsed));
         let text = frame(&desk.model, Theme::Colour, size).text();
-        for always in ["Binds first: MAX_EXPOSURE", "0 soft, 1 hard, 8 passed", "CHECK", "REVIEW"] {
+        for always in ["Binds first: MAX_EXPOSURE", "0 soft, 1 hard, 10 passed", "CHECK", "REVIEW"]
+        {
             assert!(text.contains(always), "{always}:\n{text}");
         }
         text
@@ -473,11 +509,11 @@ fn a_table_of_checks_that_does_not_fit_says_so_and_scrolls() {
     desk.tell(Msg::Resized(size.0, size.1));
     let top = scrolled(&mut desk, "PgUp");
     assert!(
-        top.contains("more: PgDn") && top.contains("HARD") && !top.contains("trades per day"),
+        top.contains("more: PgDn") && top.contains("HARD") && !top.contains("trades/day"),
         "{top}"
     );
     let end = scrolled(&mut desk, "PgDn PgDn PgDn");
-    assert!(end.contains("above: PgUp") && end.contains("trades per day"), "{end}");
+    assert!(end.contains("above: PgUp") && end.contains("trades/day"), "{end}");
     let back = scrolled(&mut desk, "PgUp PgUp PgUp");
     assert_eq!(back, top);
 }

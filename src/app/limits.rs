@@ -6,10 +6,30 @@ use super::model::Model;
 use crate::domain::account::Account;
 use crate::domain::halt::Scope;
 use crate::domain::limit::{Limit, LimitState, Unit};
+use crate::domain::outcome::Check;
 use crate::domain::sizing::Room;
 use crate::domain::utilisation::{self, Binding, Covered, Intent, Measured};
 
+/// Whose rule a check of a trade is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleOf<'a> {
+    /// A column of the account itself.
+    Account,
+    /// A limit of the desk.
+    Limit(&'a Limit),
+    /// A limit whose row was not read yet.
+    Unread,
+}
+
 impl Model {
+    /// Returns whose rule a check is about; `None` where it is about no limit.
+    pub fn rule_of(&self, check: &Check) -> Option<RuleOf<'_>> {
+        if check.is_accounts_own() {
+            return Some(RuleOf::Account);
+        }
+        Some(self.desk.limits.get(&check.limit?).map_or(RuleOf::Unread, RuleOf::Limit))
+    }
+
     /// Returns what a limit covers, as people call it.
     pub fn limit_subject(&self, limit: &Limit) -> String {
         let account = limit.account.map(|id| self.desk.account_name(id));
@@ -18,6 +38,7 @@ impl Model {
             (_, Some(account), Some(identifier)) => format!("{account} {identifier}"),
             (_, Some(account), None) => account,
             (_, None, Some(identifier)) => identifier.to_owned(),
+            (Scope::Account, None, None) => "each account".to_owned(),
             (_, None, None) => "—".to_owned(),
         }
     }

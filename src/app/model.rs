@@ -13,6 +13,7 @@ use super::chord::Chord;
 use super::columns;
 use super::desk::{Desk, Marks};
 use super::keymap::{Action, Context, Keymap};
+pub use super::limits::RuleOf;
 use super::msg::FeedCounts;
 use super::notice::{Alarm, Notice};
 use super::pane::{Pane, PaneState, RowId};

@@ -57,8 +57,7 @@ impl Line {
                 (Some(Scope::Account), Some(model.desk.account_name(account)))
             }
             Some(limit) => (Some(limit.scope), Some(model.limit_subject(limit))),
-            // The account's own columns, which are no limits of the desk.
-            None if ["MAX_DAILY_LOSS", "MAX_DRAWDOWN"].contains(&check.code.as_str()) => {
+            None if check.is_accounts_own() => {
                 (Some(Scope::Account), Some(model.desk.account_name(account)))
             }
             None => (None, None),
@@ -68,6 +67,9 @@ impl Line {
 
     /// Returns `portfolio majors`.
     fn subject(&self) -> String {
+        if self.check.is_accounts_own() {
+            return "account's own".to_owned();
+        }
         let scope = self.scope.map(Scope::as_str);
         scope.into_iter().chain(self.identifier.as_deref()).collect::<Vec<_>>().join(" ")
     }

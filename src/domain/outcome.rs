@@ -166,3 +166,11 @@ pub struct Check {
     /// A sentence.
     pub message: Option<String>,
 }
+
+impl Check {
+    /// Tells whether it is about a rule of the account's own columns, which is no limit of the desk:
+    /// a limit on the same loss is a check of its own.
+    pub fn is_accounts_own(&self) -> bool {
+        self.limit.is_none() && ["MAX_DAILY_LOSS", "MAX_DRAWDOWN"].contains(&self.code.as_str())
+    }
+}

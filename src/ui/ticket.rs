@@ -26,7 +26,7 @@ use crate::domain::account::Environment;
 use crate::domain::halt::HaltMode;
 
 /// Widest a ticket becomes: the eye must not travel.
-const WIDEST: u16 = 112;
+const WIDEST: u16 = 120;
 
 /// Draws a ticket into the middle of `area`, and returns the first line of what is known that is shown.
 pub(super) fn view(

@@ -175,10 +175,12 @@ pub(crate) fn check(
 pub(crate) fn checks(exposure: Finding) -> Vec<Check> {
     use Finding::Passes;
     let some = |n: Decimal| Some(n);
+    // Two say what may be lost in a day: a limit, and the account's own column.
+    let of = |number, check| Check { limit: Some(LimitId(id(6, number))), ..check };
     let after = if exposure == Finding::Reject { dec!(184900) } else { dec!(179393.50) };
     vec![
         check("TRADING_HALT", Passes, [None; 4], "", "active, no halt"),
-        check("PRICE_STALE", Passes, [None, some(dec!(0.8)), some(dec!(5)), None], "seconds", ""),
+        check("PRICE_AGE", Passes, [None, some(dec!(0.8)), some(dec!(5)), None], "seconds", ""),
         check("DUPLICATE_ORDER", Passes, [None; 4], "", "none in 60 s"),
         check(
             "MAX_RISK_PER_TRADE",
@@ -194,15 +196,43 @@ pub(crate) fn checks(exposure: Finding) -> Vec<Check> {
             "units",
             "",
         ),
-        check(
-            "MAX_EXPOSURE",
-            exposure,
-            [some(dec!(146797)), some(after), some(dec!(180000)), some(dec!(180000) - after)],
-            "USD",
-            "the exposure of bravo would be 99.7% of its limit",
+        of(
+            2,
+            check(
+                "MAX_EXPOSURE",
+                exposure,
+                [some(dec!(146797)), some(after), some(dec!(180000)), some(dec!(180000) - after)],
+                "USD",
+                "the exposure of bravo would be 99.7% of its limit",
+            ),
+        ),
+        of(
+            4,
+            check(
+                "MAX_EXPOSURE",
+                Passes,
+                [
+                    some(dec!(244386)),
+                    some(dec!(276982.50)),
+                    some(dec!(400000)),
+                    some(dec!(123017.50)),
+                ],
+                "USD",
+                "",
+            ),
+        ),
+        of(
+            9,
+            check(
+                "MAX_DAILY_LOSS",
+                Passes,
+                [some(dec!(164)), some(dec!(299)), some(dec!(4000)), some(dec!(3701))],
+                "USD",
+                "",
+            ),
         ),
         check(
-            "INSUFFICIENT_MARGIN",
+            "MARGIN",
             Passes,
             [some(dec!(4888.34)), some(dec!(5973.80)), some(dec!(100046)), some(dec!(94072.20))],
             "USD",
@@ -216,7 +246,7 @@ pub(crate) fn checks(exposure: Finding) -> Vec<Check> {
             "",
         ),
         check(
-            "MAX_TRADES_PER_DAY",
+            "MAX_DAILY_TRADES",
             Passes,
             [some(dec!(3)), some(dec!(4)), some(dec!(10)), some(dec!(6))],
             "count",

@@ -7,6 +7,7 @@ use tmt::app::{Msg, Options};
 use tmt::domain::ids::InstrumentId;
 use tmt::domain::limit::LimitType;
 use tmt::domain::outcome::{Accepted, Finding, Impact, Item, ItemEnd, Outcome, Refusal};
+use tmt::domain::rows::Rows;
 use tmt::domain::session::Role;
 
 use crate::desk::Desk;
@@ -99,6 +100,9 @@ fn gap() -> Desk {
 /// The buy of the specification: 30,000 `EUR_USD` for bravo.
 fn ticket() -> Desk {
     let mut desk = Desk::normal();
+    let mut limits = crate::risk::limits();
+    limits.push(crate::risk::limit(9, "max_daily_loss", Some(2), dec!(4000), "USD"));
+    desk.rows(Rows::Limits(limits));
     desk.press("g g j j b");
     desk.clear_field();
     desk.type_text("30k");

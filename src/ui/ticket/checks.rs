@@ -1,5 +1,7 @@
 //! What the rulebook says of a trade, as a table: the same rules that decide when it is sent.
 
+pub(super) mod names;
+
 use ratatui::text::{Line, Span};
 use rust_decimal::Decimal;
 use unicode_width::UnicodeWidthStr;
@@ -7,7 +9,6 @@ use unicode_width::UnicodeWidthStr;
 use crate::app::cell::Align;
 use crate::app::model::Model;
 use crate::app::ticket::{Ticket, Verdict};
-use crate::domain::halt::Scope;
 use crate::domain::outcome::{Check, Finding, has_share};
 use crate::ui::format;
 use crate::ui::popup;
@@ -18,9 +19,13 @@ const WORD: usize = 5;
 /// Columns of a share: `99.7%`.
 const USED: usize = 6;
 
+/// Columns of the word for whose rule it is, and of the one where there is little room.
+const WHOSE: [usize; 2] = [9, 3];
+
 /// Widths of the columns that depend on the room there is.
 #[derive(Debug, Clone, Copy)]
 struct Widths {
+    whose: usize,
     code: usize,
     /// `now -> after`, or only `after` where it is narrow.
     values: usize,
@@ -30,23 +35,27 @@ struct Widths {
 
 impl Widths {
     fn of(width: usize) -> Self {
-        if width >= 60 {
-            let values = 23;
-            let allowed = 11;
-            let code = width.saturating_sub(WORD + values + allowed + USED + 3).min(22);
-            Self { code, values, has_before: true, allowed }
-        } else {
-            let code = width.saturating_sub(WORD + 11 + USED + 2).clamp(8, 20);
-            Self { code, values: 11, has_before: false, allowed: 0 }
-        }
+        let [long, short] = WHOSE;
+        // Values and limit where both fit beside a name that can be read.
+        let has_before = width >= 64;
+        let (values, allowed) = if has_before { (23, 11) } else { (11, 0) };
+        let gaps = if has_before { 4 } else { 3 };
+        let rest = width.saturating_sub(WORD + values + allowed + USED + gaps);
+        let whose = if rest >= long + 14 { long } else { short };
+        Self { whose, code: rest.saturating_sub(whose).clamp(8, 22), values, has_before, allowed }
     }
 }
 
 /// Returns the rule that binds first, and how many stand against the trade: what must be on the screen
 /// however long the table is.
-pub(super) fn result(ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'static>> {
+pub(super) fn result(
+    model: &Model,
+    ticket: &Ticket,
+    theme: Theme,
+    width: usize,
+) -> Vec<Line<'static>> {
     let Verdict::Known { checks, .. } = &ticket.verdict else { return vec![] };
-    let mut lines = binding(checks, width, theme);
+    let mut lines = binding(model, checks, width, theme);
     lines.push(count(checks, theme));
     lines
 }
@@ -105,6 +114,7 @@ fn sentence(check: &Check, width: usize, theme: Theme) -> Vec<Line<'static>> {
 fn heading(widths: Widths, theme: Theme) -> Line<'static> {
     let values = if widths.has_before { "NOW → AFTER" } else { "AFTER" };
     let mut parts = vec![
+        format::pad("OF", widths.whose, Align::Left),
         format::pad("CHECK", widths.code, Align::Left),
         format::pad(values, widths.values, Align::Right),
     ];
@@ -129,23 +139,14 @@ fn row(model: &Model, check: &Check, widths: Widths, width: usize, theme: Theme)
     let unit = check.unit.as_deref().unwrap_or_default();
     let figure =
         |value: Option<Decimal>, room| value.map(|value| format::measured_in(value, unit, room));
-    // What passes is said quietly and shortly; what does not, by the word that the log has too.
-    let code = match check.finding {
-        Finding::Passes => {
-            let code = check.code.to_lowercase();
-            code.strip_prefix("max_").map_or(code.clone(), str::to_owned)
-        }
-        Finding::Confirm | Finding::Reject => check.code.clone(),
-    };
-    // Several limits of one kind can bind: whose it is tells them apart.
-    let whose = check.limit.and_then(|id| model.desk.limits.get(&id));
-    let code = match whose.filter(|row| row.scope != Scope::Account) {
-        Some(row) => format!("{code} {}", model.limit_subject(row)),
-        None => code,
-    };
+    let whose = names::whose(model, check)
+        .map_or("", |(long, short)| if widths.whose >= long.width() { long } else { short });
+    let quiet = theme.style(Ink::Quiet);
     let mut spans = vec![
         Span::styled(format::pad(word, WORD, Align::Left), theme.style(ink)),
-        Span::raw(format::pad(&code.replace('_', " "), widths.code, Align::Left)),
+        Span::styled(format::pad(whose, widths.whose, Align::Left), quiet),
+        Span::raw(" "),
+        Span::raw(format::pad(&names::name(check, widths.code), widths.code, Align::Left)),
         Span::raw(" "),
     ];
     let Some(after) = figure(check.measured, widths.values) else {
@@ -153,9 +154,9 @@ fn row(model: &Model, check: &Check, widths: Widths, width: usize, theme: Theme)
         if check.finding != Finding::Passes {
             return Line::from(spans);
         }
-        let room = width.saturating_sub(WORD + widths.code + 1);
+        let room = width.saturating_sub(WORD + widths.whose + widths.code + 2);
         let text = check.message.clone().unwrap_or_default();
-        spans.push(Span::styled(format::fit(&text, room), theme.style(Ink::Quiet)));
+        spans.push(Span::styled(format::fit(&text, room), quiet));
         return Line::from(spans);
     };
     let values = match figure(check.before, widths.values).filter(|_| widths.has_before) {
@@ -188,7 +189,7 @@ fn used(check: &Check) -> Option<Decimal> {
 }
 
 /// Says which rule binds first, and how much room it leaves.
-fn binding(checks: &[Check], width: usize, theme: Theme) -> Vec<Line<'static>> {
+fn binding(model: &Model, checks: &[Check], width: usize, theme: Theme) -> Vec<Line<'static>> {
     let worst = checks
         .iter()
         .filter_map(|check| Some((check.finding, used(check)?, check)))
@@ -201,7 +202,7 @@ fn binding(checks: &[Check], width: usize, theme: Theme) -> Vec<Line<'static>> {
     });
     let text = format!(
         "Binds first: {} at {}{}",
-        check.code,
+        names::with_owner(model, check),
         format::percent_used(share),
         room.unwrap_or_default().trim_end(),
     );

@@ -4,6 +4,7 @@
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use super::checks::names;
 use super::limit::impact;
 use crate::app::draft::{draft, sentence};
 use crate::app::model::Model;
@@ -80,7 +81,7 @@ fn editing(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Li
             lines.extend(popup::paragraph(&problem.text, width, theme.style(Ink::Quiet)));
         }
     }
-    lines.extend(against(ticket, theme, width));
+    lines.extend(against(model, ticket, theme, width));
     let does = if ticket.is_reversible() { "sends it" } else { "reviews it" };
     let mut offered = vec![("Enter", does, true)];
     if ticket.fields.len() > 1 {
@@ -109,7 +110,7 @@ fn review(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Lin
         lines.extend(popup::paragraph(&text, width, theme.style(Ink::Critical)));
     }
     let obstacle = model.send_obstacle();
-    let against = against(ticket, theme, width);
+    let against = against(model, ticket, theme, width);
     if obstacle.is_none() && against.is_empty() {
         lines.push(quiet("Read it. Enter and Space do nothing here.", theme));
     }
@@ -133,7 +134,7 @@ fn review(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Lin
 }
 
 /// Returns what the rulebook has against it: its whole first sentence.
-fn against(ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'static>> {
+fn against(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'static>> {
     let Some(worst) = ticket.verdict.worst() else { return vec![] };
     let is_worst = |check: &&Check| check.finding == worst;
     let Some(first) = ticket.verdict.checks().iter().find(is_worst) else { return vec![] };
@@ -145,7 +146,7 @@ fn against(ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'static>> {
         Finding::Confirm => ("SOFT", Ink::Warning),
         Finding::Reject => ("HARD", Ink::Critical),
     };
-    let text = format!("{word} {}{more}: {message}", first.code);
+    let text = format!("{word} {}{more}: {message}", names::before_sentence(model, first));
     popup::paragraph(&text, width, theme.style(ink))
 }
 

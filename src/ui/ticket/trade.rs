@@ -74,7 +74,7 @@ pub(super) fn sheet(
     let texts = held_after(model, ticket, side);
     left.push(Item::Fact(first_that_fits("Holds", &texts, split(width), theme)));
     let right = checks::lines(model, ticket, theme, right_width(width));
-    let result = checks::result(ticket, theme, right_width(width));
+    let result = checks::result(model, ticket, theme, right_width(width));
     Sheet { left, right, heading: 1, result, split: split(width) }
 }
 

@@ -1,0 +1,93 @@
+//! What a check is called, and whose rule it is, in the room that there is.
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::app::model::{Model, RuleOf};
+use crate::domain::halt::Scope;
+use crate::domain::outcome::{Check, Finding};
+use crate::ui::format;
+
+/// Names that fit where the whole word does not.
+const SHORT: [(&str, &str); 30] = [
+    ("ACCOUNT_STATUS", "account"),
+    ("DUPLICATE_ORDER", "duplicate"),
+    ("INSUFFICIENT_MARGIN", "margin"),
+    ("MAX_CORRELATED_EXPOSURE", "group expo"),
+    ("MAX_CURRENCY_EXPOSURE", "ccy expo"),
+    ("MAX_DAILY_TRADES", "trades/day"),
+    ("MAX_LOSS_PER_POSITION", "loss/pos"),
+    ("MAX_MONTHLY_LOSS", "month loss"),
+    ("MAX_NET_EXPOSURE", "net expo"),
+    ("MAX_OPEN_POSITIONS", "positions"),
+    ("MAX_ORDERS_PER_MINUTE", "orders/min"),
+    ("MAX_ORDER_VALUE", "value"),
+    ("MAX_POSITION_SIZE", "position"),
+    ("MAX_RISK_PER_TRADE", "risk/trade"),
+    ("MAX_STOP_DISTANCE", "stop dist"),
+    ("MAX_WEEKLY_LOSS", "week loss"),
+    ("MIN_MARGIN_LEVEL", "margin lvl"),
+    ("MIN_RISK_REWARD", "min R:R"),
+    ("MIN_STOP_DISTANCE", "min stop"),
+    ("OUTSIDE_TRADING_HOURS", "hours"),
+    ("PERCENTAGE_LOOKS_LIKE_FRACTION", "fraction?"),
+    ("POSITION_STOP", "stop"),
+    ("PRICE_COLLAR", "collar"),
+    ("PRICE_STALE", "price age"),
+    ("RESTRICTED_INSTRUMENT", "instrument"),
+    ("RISK_AMOUNT", "risk"),
+    ("RISK_PERCENTAGE", "risk %"),
+    ("RISK_REWARD", "R:R"),
+    ("RISK_UNKNOWN", "risk"),
+    ("TRADING_HALT", "halt"),
+];
+
+/// Returns the name of a check in at most `width` columns. What passes is said quietly and shortly;
+/// what does not, by the word that the log has too.
+pub(super) fn name(check: &Check, width: usize) -> String {
+    let code = check.code.replace('_', " ");
+    let bare = code.strip_prefix("MAX ").unwrap_or(&code).to_owned();
+    let short = SHORT.iter().find(|(known, _)| *known == check.code).map(|(_, short)| *short);
+    let short = short.map_or_else(|| bare.to_lowercase(), str::to_owned);
+    let names = match check.finding {
+        Finding::Passes => vec![bare.to_lowercase(), short],
+        Finding::Confirm | Finding::Reject => vec![code, bare, short.to_uppercase()],
+    };
+    let fitting = names.iter().find(|name| name.width() <= width).or(names.last());
+    format::fit(fitting.map_or("", String::as_str), width)
+}
+
+/// Returns whose rule a check is about: a word for a column, and one where there is little room.
+/// Several limits of one kind can bind, and an account's own rule beside them.
+pub(super) fn whose(model: &Model, check: &Check) -> Option<(&'static str, &'static str)> {
+    Some(match model.rule_of(check)? {
+        RuleOf::Account => ("own rule", "own"),
+        RuleOf::Unread => ("limit", "lim"),
+        RuleOf::Limit(row) => match (row.scope, row.account) {
+            (Scope::System, _) => ("system", "sys"),
+            (Scope::Portfolio, _) => ("portfolio", "ptf"),
+            (Scope::Account, _) => ("account", "acc"),
+            (Scope::Instrument, None) => ("instr", "ins"),
+            (Scope::Instrument, Some(_)) => ("acc+instr", "a+i"),
+        },
+    })
+}
+
+/// Returns the code of a check with whose rule it is, where nothing else says so: `MAX_DAILY_LOSS
+/// (account's own)`.
+pub(super) fn with_owner(model: &Model, check: &Check) -> String {
+    let whose = match model.rule_of(check) {
+        None | Some(RuleOf::Unread) => return check.code.clone(),
+        Some(RuleOf::Account) => "account's own".to_owned(),
+        Some(RuleOf::Limit(row)) => match (row.scope, row.identifier.as_deref()) {
+            (Scope::System | Scope::Account, _) | (_, None) => row.scope.as_str().to_owned(),
+            (Scope::Portfolio | Scope::Instrument, Some(name)) => name.to_owned(),
+        },
+    };
+    format!("{} ({whose})", check.code)
+}
+
+/// Returns the code of a check before its sentence. The sentence about a limit names its scope; the
+/// one about a rule of the account itself reads like that of a limit.
+pub(in crate::ui::ticket) fn before_sentence(model: &Model, check: &Check) -> String {
+    if check.is_accounts_own() { with_owner(model, check) } else { check.code.clone() }
+}
