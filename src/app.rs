@@ -36,7 +36,6 @@ pub use msg::Msg;
 
 use cell::Tone;
 use model::{Link, Overlay};
-use notice::Alarm;
 use pane::Pane;
 use ticket::{Stage, Verdict};
 
@@ -107,18 +106,12 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::BusSpoke { severity, text, is_alarm, halt } => {
             let text = model.with_names(text);
             if is_alarm {
-                let (at, elapsed) = (model.now, model.elapsed);
-                model.alarm = Some(Alarm { at, elapsed, text: text.clone(), halt, is_seen: false });
-                model.settle_alarm();
+                model.sound(text.clone(), halt);
             }
             bus_spoke(model, severity, text)
         }
         Msg::AlarmEnded { halt } => {
-            // An alarm that names no halt ends with any word that trading goes on.
-            if model.alarm.as_ref().is_some_and(|alarm| alarm.halt.is_none() || alarm.halt == halt)
-            {
-                model.alarm = None;
-            }
+            model.alarm_ended(halt);
             vec![]
         }
         Msg::BusListed { event_type, source, severity } => {
@@ -172,8 +165,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::LimitTypesRead(types) => {
             model.limit_types = types;
-            opening::limit::types_read(model);
-            vec![]
+            opening::limit::types_read(model)
         }
         Msg::Answered { key, outcome } => writing::answered(model, key, outcome),
         Msg::WritesLeft(left) => writing::left(model, left),
@@ -377,7 +369,7 @@ fn rows_read(
         lists::follow_successor(model, chosen);
     }
     if kind == Kind::Halts {
-        model.settle_alarm();
+        model.settle_alarms();
     }
     if matches!(kind, Kind::Accounts | Kind::Positions | Kind::Instruments) {
         model.marks.refresh(&model.desk, &model.book);

@@ -161,7 +161,7 @@ async fn a_flatten_says_what_became_of_each_position() {
     desk.quote().await;
     let text = trader.run("flatten @alpha --yes");
     assert_eq!(text.code, 0, "{text:?}");
-    assert!(text.out.contains("closed  EUR_USD 20,000 @ 1.0849"), "{text:?}");
+    assert!(text.out.contains("closed  EUR_USD 20,000 @ 1.08490  P&L "), "{text:?}");
     let nothing = trader.run("flatten @alpha --yes");
     assert_eq!(nothing.code, 3, "{nothing:?}");
     assert!(nothing.out.contains("NOTHING_TO_FLATTEN: account alpha holds nothing"), "{nothing:?}");

@@ -6,6 +6,7 @@ mod words;
 
 use rust_decimal::Decimal;
 
+pub use limit::ABOVE_ZERO;
 pub use words::sentence;
 
 use super::model::Model;

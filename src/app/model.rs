@@ -236,8 +236,8 @@ pub struct Model {
     pub writes: Vec<Write>,
     /// What was said, the newest last.
     pub notices: VecDeque<Notice>,
-    /// What stays across the screen until somebody acknowledges it.
-    pub alarm: Option<Alarm>,
+    /// What stays across the screen until somebody acknowledges it, the newest last.
+    pub alarms: Vec<Alarm>,
     /// `q` was pressed once where it would leave the program.
     pub is_leaving: bool,
 }
@@ -272,7 +272,7 @@ impl Model {
             hides_acknowledged: false,
             writes: Vec::new(),
             notices: VecDeque::new(),
-            alarm: None,
+            alarms: Vec::new(),
             is_leaving: false,
         }
     }

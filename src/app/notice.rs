@@ -11,6 +11,9 @@ use crate::domain::ids::HaltId;
 /// Most notices that are kept.
 const KEPT: usize = 500;
 
+/// Most alarms that wait for somebody at once: more than a person can read.
+const ALARMS: usize = 20;
+
 /// How long the newest notice stands above the command line.
 const SHOWN: Duration = Duration::from_secs(12);
 
@@ -53,6 +56,8 @@ pub struct Alarm {
     pub halt: Option<HaltId>,
     /// That halt has been seen in force: when it is not there any more, it is over.
     pub is_seen: bool,
+    /// It names no halt, and the database, asked after it, holds none.
+    pub is_unfounded: bool,
 }
 
 impl Model {
@@ -106,27 +111,51 @@ impl Model {
         text
     }
 
-    /// Takes an alarm away whose halt was in force and is not any more.
-    pub(super) fn settle_alarm(&mut self) {
-        let Some(alarm) = &mut self.alarm else { return };
-        let Some(halt) = alarm.halt else { return };
-        let is_there = self.desk.halts.contains_key(&halt);
-        if alarm.is_seen && !is_there {
-            self.alarm = None;
-        } else {
-            alarm.is_seen |= is_there;
-        }
+    /// Returns the newest alarm that nobody acknowledged.
+    pub fn alarm(&self) -> Option<&Alarm> {
+        self.alarms.last()
     }
 
-    /// Takes an alarm away whose halt is not in force, as the database said when it was asked
-    /// after the alarm: the word on the bus that it is over may be lost.
-    pub(super) fn halts_confirmed(&mut self, asked_at: Duration) {
-        let is_over = self.alarm.as_ref().is_some_and(|alarm| {
-            asked_at > alarm.elapsed
-                && alarm.halt.is_some_and(|halt| !self.desk.halts.contains_key(&halt))
-        });
-        if is_over {
-            self.alarm = None;
+    /// Takes an alarm. One that nobody acknowledged stays below it; the same again takes its place.
+    pub(super) fn sound(&mut self, text: String, halt: Option<HaltId>) {
+        self.alarms.retain(|alarm| (&alarm.text, alarm.halt) != (&text, halt));
+        if self.alarms.len() >= ALARMS {
+            self.alarms.remove(0);
         }
+        let (at, elapsed) = (self.now, self.elapsed);
+        let (is_seen, is_unfounded) = (false, false);
+        self.alarms.push(Alarm { at, elapsed, text, halt, is_seen, is_unfounded });
+        self.settle_alarms();
+    }
+
+    /// The bus says that trading goes on: the alarm of that halt is over. A word that names no halt
+    /// is about those that name none either; the end of one halt says nothing of a stop of them all.
+    pub(super) fn alarm_ended(&mut self, halt: Option<HaltId>) {
+        self.alarms.retain(|alarm| alarm.halt != halt);
+    }
+
+    /// Takes alarms away whose halt was in force and is not any more.
+    pub(super) fn settle_alarms(&mut self) {
+        let halts = &self.desk.halts;
+        self.alarms.retain_mut(|alarm| {
+            let is_there = alarm.halt.is_some_and(|halt| halts.contains_key(&halt));
+            let is_over = alarm.halt.is_some() && alarm.is_seen && !is_there;
+            alarm.is_seen |= is_there;
+            !is_over
+        });
+    }
+
+    /// Takes alarms away whose halt is not in force, as the database said when it was asked after
+    /// them: the word on the bus that it is over may be lost. One that names no halt stays until
+    /// somebody acknowledges it; where no halt is in force at all, that is said beside it.
+    pub(super) fn halts_confirmed(&mut self, asked_at: Duration) {
+        let halts = &self.desk.halts;
+        self.alarms.retain_mut(|alarm| {
+            if asked_at <= alarm.elapsed {
+                return true;
+            }
+            alarm.is_unfounded = alarm.halt.is_none() && halts.is_empty();
+            alarm.halt.is_none_or(|halt| halts.contains_key(&halt))
+        });
     }
 }

@@ -187,7 +187,7 @@ fn looked(model: &mut Model, look: Look) -> Vec<Effect> {
         Look::Command => overlay(model, Overlay::Command(Input::default())),
         Look::Redraw => vec![Effect::Redraw],
         Look::SilenceAlarm => {
-            if let Some(alarm) = model.alarm.take() {
+            if let Some(alarm) = model.alarms.pop() {
                 model.say(Tone::Plain, format!("alarm acknowledged: {}", alarm.text));
             }
             vec![]

@@ -19,6 +19,7 @@ use crate::domain::halt::{HaltMode, Scope};
 use crate::domain::ids::{
     AccountId, ClientKey, EventId, HaltId, InstrumentId, LimitId, PositionId, SignalId,
 };
+use crate::domain::money::price_text;
 use crate::domain::outcome::{Check, Finding, Impact};
 use crate::domain::request::{Closing, Question, Trial};
 use crate::domain::trade::Side;
@@ -298,11 +299,7 @@ impl Ticket {
     /// as the market writes it, `0.65` is not. No digit is lost where it has more.
     pub fn fill_price(&mut self, name: FieldName, price: Option<Decimal>, places: u32) {
         if let Some(price) = price {
-            let mut shown = price.normalize();
-            if shown.scale() < places {
-                shown.rescale(places);
-            }
-            self.fill(name, shown.to_string());
+            self.fill(name, price_text(price, places));
         }
     }
 

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use rust_decimal::Decimal;
+
 use super::cell::Tone;
 use super::effect::Effect;
 use super::model::{Model, Overlay};
 use super::ticket::Stage;
-use crate::domain::ids::ClientKey;
-use crate::domain::money::exact;
+use crate::domain::ids::{ClientKey, InstrumentId};
+use crate::domain::money::{at_least, exact, price_text};
 use crate::domain::outcome::{Accepted, Item, ItemEnd, Outcome};
 use crate::domain::request::{Request, Verb};
 
@@ -66,7 +68,8 @@ pub(super) fn answered(model: &mut Model, key: ClientKey, outcome: Outcome) -> V
             // What became of each position stands in the log, below the sentence about all of them:
             // the newest line is the first one there.
             for item in accepted.items.iter().rev() {
-                let (tone, text) = item_text(item);
+                let places = model.price_places(&InstrumentId::new(&item.instrument));
+                let (tone, text) = item_text(item, places);
                 model.report(tone, text);
             }
             let (account, _) = model.desk.touched(&write.request.verb);
@@ -145,15 +148,19 @@ fn accepted_text(write: &Write, accepted: &Accepted, whose: Option<&str>) -> Str
     parts.join("  ")
 }
 
-/// Returns what became of one position as a sentence.
-pub fn item_text(item: &Item) -> (Tone, String) {
+/// Returns what became of one position as a sentence; prices have at least `places` decimals.
+pub fn item_text(item: &Item, places: u32) -> (Tone, String) {
     let Item { position, instrument, end } = item;
     let id = ClientKey(*position).short();
     match end {
         ItemEnd::Closed { size, price, pnl } => {
             let size = size.map(|size| format!(" {}", exact(size))).unwrap_or_default();
-            let price = price.map(|price| format!(" @ {}", price.normalize())).unwrap_or_default();
-            let pnl = pnl.map(|pnl| format!("  P&L {}", exact(pnl))).unwrap_or_default();
+            let price = price.map(|price| format!(" @ {}", price_text(price, places)));
+            let pnl = pnl.map(|pnl| {
+                let plus = if pnl > Decimal::ZERO { "+" } else { "" };
+                format!("  P&L {plus}{}", at_least(pnl, 2))
+            });
+            let (price, pnl) = (price.unwrap_or_default(), pnl.unwrap_or_default());
             (Tone::Plain, format!("  closed  {instrument}{size}{price}{pnl}  id {id}"))
         }
         ItemEnd::Kept { code, message } => {

@@ -1,5 +1,6 @@
 //! What is said about a write, to a person or to another program.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use rust_decimal::Decimal;
@@ -29,6 +30,8 @@ pub(super) struct Report {
     pub(super) impacts: Vec<Impact>,
     /// Why the desk would refuse it, whatever the checks say.
     pub(super) bar: Option<Refusal>,
+    /// Decimals of the prices of instruments, as far as they are known.
+    pub(super) places: HashMap<String, u32>,
     /// Whether the bus took the announcement; `None` if there was nothing to announce.
     pub(super) is_announced: Option<bool>,
 }
@@ -123,7 +126,8 @@ fn word(finding: Finding) -> &'static str {
 
 impl Report {
     pub(super) fn new(key: ClientKey, sentence: String, checks: Vec<Line>) -> Self {
-        Self { key, sentence, checks, impacts: vec![], bar: None, is_announced: None }
+        let places = HashMap::new();
+        Self { key, sentence, checks, impacts: vec![], bar: None, places, is_announced: None }
     }
 
     /// Writes the sentence and the checks, before anything is sent.
@@ -161,7 +165,8 @@ impl Report {
                     writeln!(out, "          {id} was taken by {by} before")?;
                 }
                 for item in &accepted.items {
-                    writeln!(out, "        {}", item_text(item).1)?;
+                    let places = self.places.get(&item.instrument).copied().unwrap_or_default();
+                    writeln!(out, "        {}", item_text(item, places).1)?;
                 }
             }
             Said::Outcome(Outcome::Refused(refusal)) => {

@@ -139,6 +139,8 @@ async fn report(desk: &Desk, request: &Request, io: &mut Io<'_>) -> Result<Repor
     };
     let sentence = draft::sentence(&desk.model, &request.verb);
     let mut report = Report::new(request.key, sentence, checks);
+    let instruments = desk.model.book.instruments();
+    report.places = instruments.map(|row| (row.id.to_string(), row.price_places())).collect();
     if let Some(trial) = weighed(desk, &request.verb) {
         match desk.store.weigh(&trial).await {
             Ok(impacts) => report.impacts = impacts,

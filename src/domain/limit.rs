@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use super::drawdown::{DayBase, Edge};
 use super::halt::Scope;
 use super::ids::{AccountId, LimitId};
+use super::money::exact;
 use super::threshold::{Bound, Threshold};
 pub use super::threshold::{DEFAULT_WARNING, Standing};
 
@@ -152,6 +153,26 @@ impl<'a> Unit<'a> {
     /// reading is the safe one and is taken, but said so: `PERCENTAGE_LOOKS_LIKE_FRACTION`.
     pub fn looks_like_fraction(self, value: Decimal) -> bool {
         self == Self::Percentage && value <= Decimal::ONE
+    }
+}
+
+/// Writes an amount in a unit of limits, exactly: `250,000 USD`, `2.5%`, `3 pips`, and a plain number
+/// of what is only counted.
+///
+/// ```
+/// use rust_decimal::dec;
+/// use tmt::domain::limit::amount_in;
+/// assert_eq!(amount_in(dec!(250000), "USD"), "250,000 USD");
+/// assert_eq!(amount_in(dec!(0.025), "fraction"), "2.5%");
+/// assert_eq!(amount_in(dec!(5), "count"), "5");
+/// ```
+pub fn amount_in(value: Decimal, unit: &str) -> String {
+    match (unit, value.checked_mul(Decimal::ONE_HUNDRED)) {
+        ("percentage", _) => format!("{}%", exact(value)),
+        ("fraction", Some(points)) => format!("{}%", exact(points)),
+        ("seconds", _) => format!("{} s", exact(value)),
+        ("count" | "ratio" | "", _) => exact(value),
+        (unit, _) => format!("{} {unit}", exact(value)),
     }
 }
 

@@ -21,7 +21,24 @@ pub use super::rounding::round;
 /// assert_eq!(exact(dec!(1.08450)), "1.0845");
 /// ```
 pub fn exact(amount: Decimal) -> String {
-    let text = amount.normalize().abs().to_string();
+    at_least(amount, 0)
+}
+
+/// Writes a number exactly, as [`exact`] does, with at least `places` decimals: money and prices are
+/// read digit by digit. Where a number has more, none is lost.
+///
+/// ```
+/// use rust_decimal::dec;
+/// use tmt::domain::money::at_least;
+/// assert_eq!(at_least(dec!(-3.6), 2), "-3.60");
+/// assert_eq!(at_least(dec!(1.156805), 5), "1.156805");
+/// ```
+pub fn at_least(amount: Decimal, places: u32) -> String {
+    let mut shown = amount.normalize().abs();
+    if shown.scale() < places {
+        shown.rescale(places);
+    }
+    let text = shown.to_string();
     let (whole, rest) = text.split_once('.').map_or((text.as_str(), None), |(w, r)| (w, Some(r)));
     let mut grouped = String::new();
     for (at, digit) in whole.chars().enumerate() {
@@ -32,6 +49,22 @@ pub fn exact(amount: Decimal) -> String {
     }
     let sign = if amount.is_sign_negative() && !amount.is_zero() { "-" } else { "" };
     rest.map_or_else(|| format!("{sign}{grouped}"), |rest| format!("{sign}{grouped}.{rest}"))
+}
+
+/// Writes a price exactly, with at least `places` decimals and without commas, as the market writes it.
+///
+/// ```
+/// use rust_decimal::dec;
+/// use tmt::domain::money::price_text;
+/// assert_eq!(price_text(dec!(0.573), 5), "0.57300");
+/// assert_eq!(price_text(dec!(6624.7), 1), "6624.7");
+/// ```
+pub fn price_text(price: Decimal, places: u32) -> String {
+    let mut shown = price.normalize();
+    if shown.scale() < places {
+        shown.rescale(places);
+    }
+    shown.to_string()
 }
 
 /// Reads a number as a person types it: digits with at most one point, a sign in front, and `k` or

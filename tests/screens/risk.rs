@@ -174,83 +174,31 @@ pub(crate) fn check(
 /// `MAX_EXPOSURE`.
 pub(crate) fn checks(exposure: Finding) -> Vec<Check> {
     use Finding::Passes;
-    let some = |n: Decimal| Some(n);
-    // Two say what may be lost in a day: a limit, and the account's own column.
+    let line =
+        |code: &str, finding, [before, after, limit]: [Decimal; 3], unit: &str, text: &str| {
+            let figures = [Some(before), Some(after), Some(limit), Some(limit - after)];
+            check(code, finding, figures, unit, text)
+        };
+    let passes = |code: &str, figures, unit: &str| line(code, Passes, figures, unit, "");
     let of = |number, check| Check { limit: Some(LimitId(id(6, number))), ..check };
     let after = if exposure == Finding::Reject { dec!(184900) } else { dec!(179393.50) };
+    let bravo = [dec!(146797), after, dec!(180000)];
+    let text = "the exposure of bravo would be 99.7% of its limit";
+    let age = [None, Some(dec!(0.8)), Some(dec!(5)), None];
+    let risk = [dec!(0), dec!(135), dec!(1500.69)];
+    // Two say what may be lost in a day: a limit, and the account's own column.
+    let loss = |limit| passes("MAX_DAILY_LOSS", [dec!(164), dec!(299), limit], "USD");
     vec![
         check("TRADING_HALT", Passes, [None; 4], "", "active, no halt"),
-        check("PRICE_AGE", Passes, [None, some(dec!(0.8)), some(dec!(5)), None], "seconds", ""),
+        check("PRICE_AGE", Passes, age, "seconds", ""),
         check("DUPLICATE_ORDER", Passes, [None; 4], "", "none in 60 s"),
-        check(
-            "MAX_RISK_PER_TRADE",
-            Passes,
-            [some(dec!(0)), some(dec!(135)), some(dec!(1500.69)), some(dec!(1365.69))],
-            "USD",
-            "",
-        ),
-        check(
-            "MAX_POSITION_SIZE",
-            Passes,
-            [some(dec!(100000)), some(dec!(130000)), some(dec!(200000)), some(dec!(70000))],
-            "units",
-            "",
-        ),
-        of(
-            2,
-            check(
-                "MAX_EXPOSURE",
-                exposure,
-                [some(dec!(146797)), some(after), some(dec!(180000)), some(dec!(180000) - after)],
-                "USD",
-                "the exposure of bravo would be 99.7% of its limit",
-            ),
-        ),
-        of(
-            4,
-            check(
-                "MAX_EXPOSURE",
-                Passes,
-                [
-                    some(dec!(244386)),
-                    some(dec!(276982.50)),
-                    some(dec!(400000)),
-                    some(dec!(123017.50)),
-                ],
-                "USD",
-                "",
-            ),
-        ),
-        of(
-            9,
-            check(
-                "MAX_DAILY_LOSS",
-                Passes,
-                [some(dec!(164)), some(dec!(299)), some(dec!(4000)), some(dec!(3701))],
-                "USD",
-                "",
-            ),
-        ),
-        check(
-            "MARGIN",
-            Passes,
-            [some(dec!(4888.34)), some(dec!(5973.80)), some(dec!(100046)), some(dec!(94072.20))],
-            "USD",
-            "",
-        ),
-        check(
-            "MAX_DAILY_LOSS",
-            Passes,
-            [some(dec!(164)), some(dec!(299)), some(dec!(5000)), some(dec!(4701))],
-            "USD",
-            "",
-        ),
-        check(
-            "MAX_DAILY_TRADES",
-            Passes,
-            [some(dec!(3)), some(dec!(4)), some(dec!(10)), some(dec!(6))],
-            "count",
-            "",
-        ),
+        passes("MAX_RISK_PER_TRADE", risk, "USD"),
+        passes("MAX_POSITION_SIZE", [dec!(100000), dec!(130000), dec!(200000)], "units"),
+        of(2, line("MAX_EXPOSURE", exposure, bravo, "USD", text)),
+        of(4, passes("MAX_EXPOSURE", [dec!(244386), dec!(276982.50), dec!(400000)], "USD")),
+        of(9, loss(dec!(4000))),
+        passes("MARGIN", [dec!(4888.34), dec!(5973.80), dec!(100046)], "USD"),
+        loss(dec!(5000)),
+        passes("MAX_DAILY_TRADES", [dec!(3), dec!(4), dec!(10)], "count"),
     ]
 }

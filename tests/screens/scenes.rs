@@ -46,6 +46,7 @@ pub(crate) const SCENES: &[Scene] = &[
     ("limit_retire", limit_retire),
     ("approve", approve),
     ("halt", halt),
+    ("halt_flatten", halt_flatten),
     ("resume", resume),
     ("filter", filter),
     ("command", command),
@@ -324,6 +325,18 @@ fn approve() -> Desk {
 fn halt() -> Desk {
     let mut desk = Desk::normal();
     desk.press("j ! h");
+    desk.read_it();
+    desk
+}
+
+/// Everything is closed: each position names its account, and none of its figures is cut.
+fn halt_flatten() -> Desk {
+    let mut desk = Desk::normal();
+    desk.press(":");
+    desk.type_text("halt mode=flatten reason=\"fat finger\"");
+    desk.press("Enter");
+    desk.type_text("everything");
+    desk.press("Enter");
     desk.read_it();
     desk
 }

@@ -2,6 +2,7 @@
 //!
 //! The parser's own words speak of subcommands and arguments, which nobody typed.
 
+use crate::app::draft::ABOVE_ZERO;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
 /// How each command is written.
@@ -30,6 +31,11 @@ pub(super) fn sentence(error: &Error, words: &[String]) -> String {
     }
 }
 
+fn is_negative(word: &str) -> bool {
+    let digits = word.strip_prefix('-');
+    digits.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '.'))
+}
+
 fn problem(error: &Error, command: &str) -> String {
     let arg = text(error, ContextKind::InvalidArg).unwrap_or_default();
     let value = text(error, ContextKind::InvalidValue).unwrap_or_default();
@@ -46,6 +52,12 @@ fn problem(error: &Error, command: &str) -> String {
         ErrorKind::UnknownArgument if arg.starts_with("--") => {
             format!("{command} knows no {}{meant}", named(&arg))
         }
+        // The parser takes the sign for that of an option.
+        ErrorKind::UnknownArgument if is_negative(&arg) => match command {
+            "limit" => ABOVE_ZERO.to_owned(),
+            "buy" | "sell" | "close" | "take" => "a size must be above zero".to_owned(),
+            _ => format!("{command} takes no {arg:?}"),
+        },
         ErrorKind::UnknownArgument => format!("{command} takes no {arg:?}"),
         ErrorKind::MissingRequiredArgument => format!("{command} lacks {}", listed(&arg)),
         ErrorKind::ArgumentConflict => {

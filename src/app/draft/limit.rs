@@ -32,6 +32,9 @@ pub(super) fn edit(
     Ok(Verb::ProposeLimit { limit, base_version, value, warning, until, reason })
 }
 
+/// What is said of a limit of nothing, or less.
+pub const ABOVE_ZERO: &str = "a limit must be above zero; to stop trading use a halt (!h)";
+
 /// Fifteen digits are kept of a limit, four of them decimals.
 const TOO_LARGE: Decimal = dec!(100_000_000_000);
 
@@ -39,8 +42,7 @@ fn value(ticket: &Ticket) -> Result<Decimal, Problem> {
     let value = number(ticket, FieldName::Value)?
         .ok_or_else(|| Problem::at(FieldName::Value, "type the new limit"))?;
     if value <= Decimal::ZERO {
-        let text = "a limit must be above zero; to stop trading use a halt (!h)";
-        return Err(Problem::at(FieldName::Value, text).refused("LIMIT_VALUE_INVALID"));
+        return Err(Problem::at(FieldName::Value, ABOVE_ZERO).refused("LIMIT_VALUE_INVALID"));
     }
     if value >= TOO_LARGE {
         let text = "a limit must be below 100,000,000,000, which is all that can be stored";
@@ -66,6 +68,7 @@ pub(super) fn new(model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
                 .id,
         ),
     };
+    let value = value(ticket)?;
     let unit = ticket
         .text(FieldName::Unit)
         .ok_or_else(|| Problem::at(FieldName::Unit, "type the unit, like USD or percentage"))?;
@@ -75,7 +78,7 @@ pub(super) fn new(model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
         limit_type: limit_type.to_owned(),
         scope,
         identifier,
-        value: value(ticket)?,
+        value,
         unit: unit.to_owned(),
         warning: number(ticket, FieldName::Warning)?,
         until: until(model, ticket)?,

@@ -6,8 +6,8 @@ use crate::app::model::Model;
 use crate::domain::event::RiskEvent;
 use crate::domain::halt::{HaltMode, Scope};
 use crate::domain::ids::{AccountId, InstrumentId, LimitId, PositionId};
-use crate::domain::limit::LimitState;
-use crate::domain::money::exact;
+use crate::domain::limit::{LimitState, amount_in};
+use crate::domain::money::{exact, price_text};
 use crate::domain::position::Protection;
 use crate::domain::request::{Closing, NewLimit, NewTrade, Verb};
 
@@ -39,12 +39,10 @@ pub fn sentence(model: &Model, verb: &Verb) -> String {
             Some(row) => {
                 let way = if row.is_tightened_by(*value) { "tighten" } else { "loosen" };
                 format!(
-                    "LIMIT {} of {}: {way} {} -> {} {}{}",
+                    "LIMIT {} of {}: {way} {}{}",
                     row.limit_type,
                     model.limit_subject(row),
-                    exact(row.value),
-                    exact(*value),
-                    row.unit,
+                    change(row.value, *value, &row.unit),
                     until_words(*until),
                 )
             }
@@ -92,12 +90,7 @@ fn close_words(model: &Model, what: Closing, size: Option<Decimal>, price: Decim
 
 /// Returns a price with all the digits that the market writes, and none fewer than it has.
 fn price_words(model: &Model, instrument: &InstrumentId, price: Decimal) -> String {
-    let mut shown = price.normalize();
-    let places = model.price_places(instrument);
-    if shown.scale() < places {
-        shown.rescale(places);
-    }
-    shown.to_string()
+    price_text(price, model.price_places(instrument))
 }
 
 fn amend_words(
@@ -139,6 +132,13 @@ fn amend_words(
     )
 }
 
+/// Returns an old and a new amount, with the unit once.
+fn change(old: Decimal, new: Decimal, unit: &str) -> String {
+    let (old, new) = (amount_in(old, unit), amount_in(new, unit));
+    let old = old.strip_suffix(unit).map_or(old.as_str(), str::trim_end);
+    format!("{old} -> {new}")
+}
+
 fn until_words(until: Option<chrono::DateTime<chrono::Utc>>) -> String {
     until.map(|until| format!(" until {}", until.format("%Y-%m-%d %H:%M:%SZ"))).unwrap_or_default()
 }
@@ -153,10 +153,9 @@ fn new_limit_words(model: &Model, limit: &NewLimit) -> String {
         (_, None, None) => "each account".to_owned(),
     };
     format!(
-        "NEW LIMIT {} of {who}: {} {}{}",
+        "NEW LIMIT {} of {who}: {}{}",
         limit.limit_type,
-        exact(limit.value),
-        limit.unit,
+        amount_in(limit.value, &limit.unit),
         until_words(limit.until),
     )
 }
@@ -209,9 +208,11 @@ fn limit_words(model: &Model, limit: LimitId) -> String {
             // Of a proposal: what it would replace.
             let base = row.supersedes.filter(|_| row.state == LimitState::Pending && !row.retires);
             let base = base.and_then(|id| model.desk.limits.get(&id));
-            let from = base.map(|base| format!("{} -> ", exact(base.value))).unwrap_or_default();
-            let (kind, value) = (&row.limit_type, exact(row.value));
-            format!("{ends}{kind} of {subject}: {from}{value} {}", row.unit)
+            let value = base.map_or_else(
+                || amount_in(row.value, &row.unit),
+                |base| change(base.value, row.value, &row.unit),
+            );
+            format!("{ends}{} of {subject}: {value}", row.limit_type)
         },
     )
 }

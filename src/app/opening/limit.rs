@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 
 use super::{Declined, at_review};
 use crate::app::draft::draft;
+use crate::app::effect::Effect;
 use crate::app::model::{Model, Overlay};
 use crate::app::pane::RowId;
 use crate::app::ticket::{ANY, EACH_ACCOUNT, FieldName, Form, Impacts, Stage, Ticket};
@@ -164,14 +165,20 @@ pub(in crate::app) fn answered(
     }
 }
 
-/// Offers what can be limited to a ticket that waits for it.
-pub(in crate::app) fn types_read(model: &mut Model) {
+/// Offers what can be limited to a ticket that waits for it. One that was spoken before its types were
+/// here gets the usual unit now, and stands at review as it would have then.
+pub(in crate::app) fn types_read(model: &mut Model) -> Vec<Effect> {
     let Some(ticket) = model.ticket().filter(|ticket| ticket.form == Form::NewLimit) else {
-        return;
+        return vec![];
     };
     let mut ticket = ticket.clone();
     offer_types(model, &mut ticket, None);
-    if let Overlay::Ticket(shown) = &mut model.overlay {
-        **shown = ticket;
+    if ticket.text(FieldName::Unit).is_none() {
+        usual_unit(model, &mut ticket);
     }
+    if !ticket.is_edited && ticket.problem.is_some() && ticket.stage == Stage::Editing {
+        ticket.problem = None;
+        ticket = at_review(model, ticket);
+    }
+    super::show(model, ticket)
 }

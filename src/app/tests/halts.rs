@@ -90,15 +90,15 @@ fn an_alarm_names_the_account_and_ends_with_its_halt() {
     let row = halt(1, Some(ALPHA), HaltMode::NoNewOrders);
 
     desk.alarmed(Some(row.id));
-    let text = desk.model.alarm.as_ref().unwrap().text.clone();
+    let text = desk.model.alarm().unwrap().text.clone();
     assert_eq!(text, "trading disabled: scope account, scope identifier alpha");
     desk.halted(vec![]);
-    assert!(desk.model.alarm.is_some(), "rows from before the halt end nothing");
+    assert!(desk.model.alarm().is_some(), "rows from before the halt end nothing");
     desk.halted(vec![row]);
     desk.wait(Duration::from_hours(1));
-    assert!(desk.model.alarm.is_some());
+    assert!(desk.model.alarm().is_some());
     desk.halted(vec![]);
-    assert_eq!(desk.model.alarm, None);
+    assert_eq!(desk.model.alarm(), None);
 }
 
 /// The bus may lose the word that trading goes on, and the halt may be over before its row was read.
@@ -110,20 +110,20 @@ fn an_alarm_ends_when_the_rows_read_after_it_hold_no_such_halt() {
     desk.wait(Duration::from_secs(1));
     desk.alarmed(Some(row.id));
     desk.confirmed(before);
-    assert!(desk.model.alarm.is_some(), "asked before it was raised");
+    assert!(desk.model.alarm().is_some(), "asked before it was raised");
     desk.wait(Duration::from_secs(1));
     desk.confirmed(desk.model.elapsed);
-    assert_eq!(desk.model.alarm, None);
+    assert_eq!(desk.model.alarm(), None);
 
     desk.alarmed(Some(row.id));
     desk.wait(Duration::from_secs(1));
     desk.halted(vec![row]);
     desk.confirmed(desk.model.elapsed);
-    assert!(desk.model.alarm.is_some(), "it is in force");
+    assert!(desk.model.alarm().is_some(), "it is in force");
     desk.alarmed(None);
     desk.wait(Duration::from_secs(1));
     desk.confirmed(desk.model.elapsed);
-    assert!(desk.model.alarm.is_some(), "it is about no row");
+    assert!(desk.model.alarm().is_some(), "it is about no row");
 }
 
 #[test]
@@ -156,12 +156,43 @@ fn an_alarm_ends_when_the_bus_says_that_trading_goes_on() {
     let (one, other) = (HaltId(Uuid::from_u128(1)), HaltId(Uuid::from_u128(2)));
     desk.alarmed(Some(one));
     desk.tell(Msg::AlarmEnded { halt: Some(other) });
-    assert!(desk.model.alarm.is_some(), "another halt ended");
+    assert!(desk.model.alarm().is_some(), "another halt ended");
     desk.tell(Msg::AlarmEnded { halt: Some(one) });
-    assert_eq!(desk.model.alarm, None);
+    assert_eq!(desk.model.alarm(), None);
     desk.alarmed(None);
     desk.tell(Msg::AlarmEnded { halt: Some(other) });
-    assert_eq!(desk.model.alarm, None);
+    assert!(desk.model.alarm().is_some(), "the end of one halt ends no stop of everything");
+    desk.tell(Msg::AlarmEnded { halt: None });
+    assert_eq!(desk.model.alarm(), None);
+}
+
+/// What nobody acknowledged is not lost under a later alarm that ends by itself.
+#[test]
+fn an_alarm_waits_below_a_later_one() {
+    let mut desk = Desk::of(Role::Viewer);
+    let one = HaltId(Uuid::from_u128(1));
+    let stop = |desk: &mut Desk| {
+        let text = "emergency stop: reason smoke".to_owned();
+        let severity = Severity::Emergency;
+        desk.tell(Msg::BusSpoke { severity, text, is_alarm: true, halt: None });
+    };
+    stop(&mut desk);
+    stop(&mut desk);
+    desk.alarmed(Some(one));
+    assert_eq!(desk.model.alarms.len(), 2, "the same again is one");
+    desk.tell(Msg::AlarmEnded { halt: Some(one) });
+    assert_eq!(desk.model.alarm().unwrap().text, "emergency stop: reason smoke");
+
+    // The database is asked after it, and holds no halt: that is said, and the alarm stays.
+    assert!(!desk.model.alarm().unwrap().is_unfounded);
+    desk.wait(Duration::from_secs(1));
+    desk.confirmed(desk.model.elapsed);
+    assert!(desk.model.alarm().unwrap().is_unfounded);
+    desk.halted(vec![halt(2, None, HaltMode::NoNewOrders)]);
+    desk.confirmed(desk.model.elapsed);
+    assert!(!desk.model.alarm().unwrap().is_unfounded);
+    desk.press("! a");
+    assert_eq!(desk.model.alarm(), None);
 }
 
 #[test]

@@ -252,7 +252,10 @@ fn each_position_of_a_flatten_is_said() {
     let said: Vec<(Tone, &str)> =
         desk.model.notices.iter().map(|notice| (notice.tone, notice.text.as_str())).collect();
     assert!(
-        said.contains(&(Tone::Plain, "  closed  EUR_USD 50,000 @ 1.0864  P&L 110  id 00000010")),
+        said.contains(&(
+            Tone::Plain,
+            "  closed  EUR_USD 50,000 @ 1.08640  P&L +110.00  id 00000010"
+        )),
         "{said:?}"
     );
     assert!(

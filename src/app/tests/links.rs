@@ -102,10 +102,10 @@ fn an_alarm_stays_until_somebody_acknowledges_it() {
     let severity = crate::domain::event::Severity::Emergency;
     desk.tell(Msg::BusSpoke { severity, text: "stop".to_owned(), is_alarm: true, halt: None });
     desk.wait(Duration::from_hours(1));
-    assert!(desk.model.alarm.is_some());
+    assert!(desk.model.alarm().is_some());
     assert!(desk.effects.contains(&Effect::Bell));
     desk.press("! a");
-    assert!(desk.model.alarm.is_none());
+    assert!(desk.model.alarm().is_none());
 }
 
 #[test]

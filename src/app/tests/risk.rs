@@ -1,13 +1,15 @@
 //! Flows of a risk officer and their budgets of keys (`spec/ux.md` section 4): the row is selected
 //! already.
 
-use rust_decimal::dec;
+use rstest::rstest;
+use rust_decimal::{Decimal, dec};
 
 use super::Desk;
 use super::desk::{ALPHA, CRITICAL, EMERGENCY, HELD, LIMIT, PROPOSAL, WARNING};
 use crate::app::chord::{Chord, Key};
+use crate::app::draft::{draft, sentence};
 use crate::app::pane::{Pane, RowId};
-use crate::app::ticket::{FieldName, Form, Stage};
+use crate::app::ticket::{FieldName, Form, Stage, Ticket};
 use crate::domain::event::Acknowledged;
 use crate::domain::halt::{HaltMode, Scope};
 use crate::domain::request::Verb;
@@ -205,4 +207,33 @@ fn a_second_person_approves_with_two_keys() {
     desk.press("y");
 
     assert_eq!(*desk.only_verb(), Verb::ApproveLimit { limit: PROPOSAL, note: None });
+}
+
+/// One way to write amounts: with commas, and the unit once.
+#[rstest]
+#[case("USD", dec!(250000), dec!(900000), "250,000 -> 900,000 USD")]
+#[case("percentage", dec!(2.5), dec!(3), "2.5% -> 3%")]
+#[case("fraction", dec!(2.5), dec!(3), "250% -> 300%")]
+#[case("count", dec!(5), dec!(1200), "5 -> 1,200")]
+fn an_old_and_a_new_limit_read_alike(
+    #[case] unit: &str,
+    #[case] old: Decimal,
+    #[case] new: Decimal,
+    #[case] said: &str,
+) {
+    let mut desk = Desk::of(Role::RiskOfficer);
+    let row = desk.model.desk.limits.get_mut(&LIMIT).unwrap();
+    (row.unit, row.value) = (unit.to_owned(), old);
+    desk.select(Pane::Limits, RowId::Limit(LIMIT));
+    desk.press("e");
+    desk.type_text(&new.to_string());
+    let changed = draft(&desk.model, &with_reason(desk.model.ticket().unwrap())).unwrap();
+    let said = format!("LIMIT max_exposure of alpha: loosen {said}");
+    assert_eq!(sentence(&desk.model, &changed), said);
+}
+
+fn with_reason(ticket: &Ticket) -> Ticket {
+    let mut ticket = ticket.clone();
+    ticket.fill(FieldName::Reason, "growth");
+    ticket
 }

@@ -5,7 +5,9 @@ use rust_decimal::dec;
 
 use super::Desk;
 use super::flows::{a_buy, check};
-use crate::app::ticket::Stage;
+use crate::app::ticket::{FieldName, Stage};
+use crate::app::{Effect, Msg};
+use crate::domain::limit::LimitType;
 use crate::domain::outcome::Finding;
 use crate::domain::request::{NewTrade, Verb};
 use crate::domain::session::Role;
@@ -55,6 +57,15 @@ fn a_spoken_buy_stands_at_review_and_is_not_sent(#[case] line: &str) {
 #[case::lacking_in_a_part("limit set 41c2", "limit lacks the value; write limit set")]
 #[case::no_reason("resume", "resume lacks reason=; write resume @alpha reason=")]
 #[case::open_quote("filter \"eur", "quote")]
+#[case::no_limit(
+    "limit new max_exposure -5",
+    "a limit must be above zero; to stop trading use a halt"
+)]
+#[case::no_limit_either(
+    "limit set 41c2 -5",
+    "a limit must be above zero; to stop trading use a halt"
+)]
+#[case::no_size("buy EUR_USD -5", "a size must be above zero; write buy")]
 #[case::viewer_word("frobnicate", "there is no command \"frobnicate\"")]
 fn a_wrong_line_says_what_is_wrong(#[case] line: &str, #[case] said: &str) {
     let mut desk = Desk::of(Role::Admin);
@@ -96,4 +107,51 @@ fn a_missing_role_is_said_before_what_is_missing_in_the_line(
     desk.type_text(line);
     desk.enter();
     assert!(desk.last_notice().starts_with(said), "{}", desk.last_notice());
+}
+
+fn types() -> Vec<LimitType> {
+    let row = |name: &str, unit: &str| LimitType {
+        name: name.to_owned(),
+        description: "live positions after the trade".to_owned(),
+        units: vec![unit.to_owned()],
+        scopes: vec!["account".to_owned(), "system".to_owned()],
+        is_enforced: true,
+    };
+    vec![row("max_open_positions", "count"), row("max_exposure", "money")]
+}
+
+/// The types are read when the first ticket asks for them: by then it is open already.
+#[test]
+fn a_spoken_limit_needs_no_unit_where_its_type_has_one() {
+    for knows_types in [true, false] {
+        let mut desk = Desk::of(Role::RiskOfficer);
+        if knows_types {
+            desk.tell(Msg::LimitTypesRead(types()));
+        }
+        desk.press(":");
+        desk.type_text("limit new max_open_positions 1 @alpha");
+        desk.enter();
+        if !knows_types {
+            assert!(desk.effects.contains(&Effect::ReadLimitTypes));
+            desk.tell(Msg::LimitTypesRead(types()));
+        }
+        let ticket = desk.model.ticket().unwrap();
+        assert_eq!(ticket.text(FieldName::Unit), Some("count"), "{knows_types}");
+        assert!(matches!(desk.stage(), Stage::Review { .. }), "{:?}", ticket.problem);
+        assert!(desk.effects.iter().any(|effect| matches!(effect, Effect::Weigh(_))));
+    }
+}
+
+/// What is wrong with the number is said before what is missing.
+#[test]
+fn a_new_limit_of_less_than_nothing_says_so_first() {
+    let mut desk = Desk::of(Role::RiskOfficer);
+    desk.press("6 n");
+    desk.tell(Msg::LimitTypesRead(types()));
+    desk.model.limit_types.clear();
+    desk.press("Right Tab Tab Tab Tab");
+    desk.type_text("-5");
+    desk.enter();
+    let problem = desk.model.ticket().unwrap().problem.clone().unwrap();
+    assert_eq!(problem, "a limit must be above zero; to stop trading use a halt (!h)");
 }

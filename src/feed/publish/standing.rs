@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
-use crate::domain::money::round;
+use crate::domain::money::{exact, round};
 use crate::domain::standing::LimitStanding;
 use crate::feed::wire::Outgoing;
 
@@ -75,11 +75,13 @@ fn event(limit: &LimitStanding) -> Outgoing {
     }
 }
 
-/// Returns `max_daily_loss of alpha: 5010 of 5000 USD`.
+/// Returns `max_daily_loss of alpha: 5,010 of 5,000 USD`.
 fn reason(limit: &LimitStanding) -> String {
     let unit = limit.unit.as_deref().unwrap_or_default();
-    let figures = figure(limit.measured).zip(figure(limit.allowed));
-    let (measured, allowed) = figures.unwrap_or_else(|| ("?".to_owned(), "?".to_owned()));
+    let text = |value: Option<Decimal>| {
+        value.map_or_else(|| "?".to_owned(), |value| exact(round(value, 4)))
+    };
+    let (measured, allowed) = (text(limit.measured), text(limit.allowed));
     format!("{} of {}: {measured} of {allowed} {unit}", limit.limit_type, limit.subject)
 }
 

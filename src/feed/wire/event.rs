@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -14,6 +15,7 @@ use super::event_types::{EventType, of};
 use super::{Dropped, json};
 use crate::domain::change::Kind;
 use crate::domain::event::Severity;
+use crate::domain::money::exact;
 use crate::domain::text::clean;
 
 /// Most row identifiers kept of one event; what is beyond them is found by the poll.
@@ -188,11 +190,20 @@ fn sentence(event_type: &str, does: &EventType, body: &Body<'_>) -> String {
             sentence.push_str(separator);
             sentence.push_str(&name.replace('_', " "));
             sentence.push(' ');
-            sentence.push_str(&json::shown(value));
+            let shown = json::shown(value);
+            // Amounts read as they do on the rest of the screen; what is no number stays as it is.
+            let amount = ["value", "threshold"].contains(name).then(|| figure(&shown)).flatten();
+            sentence.push_str(amount.as_deref().unwrap_or(&shown));
             separator = ", ";
         }
     }
     clean(&sentence)
+}
+
+/// Returns a plain number with commas between thousands.
+fn figure(text: &str) -> Option<String> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || b"-.".contains(&byte));
+    is_plain.then(|| Decimal::from_str_exact(text).ok().map(exact)).flatten()
 }
 
 #[cfg(test)]

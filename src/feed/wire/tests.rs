@@ -235,6 +235,22 @@ fn a_circuit_breaker_is_told_with_its_reason() {
 }
 
 #[rstest]
+#[case(json!(1_234_567.50), json!("5000"), "value 1,234,567.5, threshold 5,000")]
+#[case(json!("1e9"), json!("much"), "value 1e9, threshold much")]
+fn the_amounts_of_an_alert_have_commas(
+    #[case] value: Value,
+    #[case] threshold: Value,
+    #[case] said: &str,
+) {
+    let arrived = event(&json!({
+        "event_id": "1", "event_type": "performance_alert",
+        "data": {"metric": "max_vega", "value": value, "threshold": threshold}
+    }));
+    let (_, sentence) = arrived.notice.unwrap();
+    assert_eq!(sentence, format!("performance alert: metric max_vega, {said}"));
+}
+
+#[rstest]
 #[case(json!({ "event_type": "x" }), Dropped::Missing("event_id"))]
 #[case(json!({ "event_id": "x" }), Dropped::Missing("event_type"))]
 #[case(json!({ "event_id": 5, "event_type": "x" }), Dropped::Unreadable("event_id"))]

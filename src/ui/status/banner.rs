@@ -135,7 +135,7 @@ pub(in crate::ui) struct Alarm {
 
 /// Returns what stands across the screen until somebody owns it.
 pub(in crate::ui) fn alarm(model: &Model) -> Option<Alarm> {
-    if let Some(alarm) = &model.alarm {
+    if let Some(alarm) = model.alarm() {
         let at = format::time(alarm.at, model.now);
         // The row says it better than the bus, as soon as it is here.
         let halt = alarm.halt.and_then(|id| model.desk.halts.get(&id));
@@ -143,7 +143,12 @@ pub(in crate::ui) fn alarm(model: &Model) -> Option<Alarm> {
             || alarm.text.clone(),
             |halt| format!("{} (by {})", sentence(model, halt), halt.set_by),
         );
-        let text = format!("ALARM {at}  {text}");
+        let unfounded = if alarm.is_unfounded { " (the database holds no halt)" } else { "" };
+        let more = match model.alarms.len() {
+            0 | 1 => String::new(),
+            count => format!(" +{} more", count.saturating_sub(1)),
+        };
+        let text = format!("ALARM {at}{more}  {text}{unfounded}");
         return Some(Alarm { text, hint: "!a acknowledges" });
     }
     let newest = model.urgent()?;

@@ -1,6 +1,7 @@
 //! The end of all that an account, or more, holds: the list of it.
 
 use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
 
 use super::sheet::{Item, Sheet, right_width, split};
 use crate::app::cell::Align;
@@ -58,7 +59,7 @@ pub(super) fn list(
     });
     let rest = held.len().saturating_sub(LISTED);
     for row in held.iter().take(LISTED) {
-        lines.push(entry(model, row, named, theme));
+        lines.extend(entry(model, row, named, theme, width));
     }
     if rest > 0 {
         lines.push(Line::styled(format!("and {rest} more"), theme.style(Ink::Warning)));
@@ -66,7 +67,14 @@ pub(super) fn list(
     lines
 }
 
-fn entry(model: &Model, row: &Position, named: Named, theme: Theme) -> Line<'static> {
+/// Returns a position in one line, or in two where its P&L does not fit behind it: neither is cut.
+fn entry(
+    model: &Model,
+    row: &Position,
+    named: Named,
+    theme: Theme,
+    width: usize,
+) -> Vec<Line<'static>> {
     let mark = model.marks.positions.get(&row.id);
     let pnl = mark.and_then(|mark| mark.pnl);
     let (text, style) = match (mark, pnl) {
@@ -81,14 +89,18 @@ fn entry(model: &Model, row: &Position, named: Named, theme: Theme) -> Line<'sta
     };
     let name = format!(
         "{account}{} {:<5} {:>9} ",
-        format::pad(row.instrument.as_str(), 8, Align::Left),
+        format::pad(row.instrument.as_str(), 9, Align::Left),
         row.direction.as_str(),
         exact(row.size),
     );
     let unit = pnl.and(currency).filter(|_| named == Named::Yes).unwrap_or_default();
-    Line::from(vec![
-        Span::raw(name),
-        Span::styled(format::pad(&text, 11, Align::Right), style),
-        Span::styled(format!(" {unit}"), theme.style(Ink::Quiet)),
-    ])
+    let unit = Span::styled(format!(" {unit}").trim_end().to_owned(), theme.style(Ink::Quiet));
+    let beside = name.width().saturating_add(11).saturating_add(unit.width());
+    if beside <= width {
+        let text = Span::styled(format::pad(&text, 11, Align::Right), style);
+        return vec![Line::from(vec![Span::raw(name), text, unit])];
+    }
+    let room = width.saturating_sub(unit.width());
+    let text = Span::styled(format::pad(&text, room, Align::Right), style);
+    vec![Line::raw(format::fit(&name, width)), Line::from(vec![text, unit])]
 }
