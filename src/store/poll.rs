@@ -23,14 +23,34 @@ const CHANGES: &str = "SELECT cursor, server_time, kind, ids FROM desk.changes_s
 /// The newest bars. A bar that several sources have is taken from the best of them. The newest
 /// rows come from the index first, enough for four sources; sorted as one, all of an instrument's
 /// history would be.
+///
+/// Bars of a length that nobody stores are put together from the longest shorter ones; where
+/// several sources have those, they may be fewer than asked for.
 const BARS: &str = "
-    SELECT DISTINCT ON (m.time) m.time, m.open, m.high, m.low, m.close, m.volume
-      FROM (SELECT time, open, high, low, close, COALESCE(volume, 0) AS volume, quality_score,
-                   data_source
-              FROM market_data
-             WHERE instrument = $1 AND timeframe = $2
-             ORDER BY time DESC LIMIT 4 * $3::bigint) m
-     ORDER BY m.time DESC, m.quality_score DESC NULLS LAST, m.data_source
+    WITH length (name, span, minutes) AS (
+        VALUES ('M1', interval '1 minute', 1), ('M5', interval '5 minutes', 5),
+               ('M15', interval '15 minutes', 15), ('H1', interval '1 hour', 60)
+    ), stored AS (
+        SELECT l.name, w.span, w.minutes / l.minutes AS parts
+          FROM length w JOIN length l ON l.minutes <= w.minutes
+         WHERE w.name = $2
+           AND EXISTS (SELECT FROM market_data m WHERE m.instrument = $1 AND m.timeframe = l.name)
+         ORDER BY l.minutes DESC LIMIT 1
+    ), bar AS (
+        SELECT DISTINCT ON (m.time) m.*
+          FROM (SELECT time, open, high, low, close, COALESCE(volume, 0) AS volume, quality_score,
+                       data_source
+                  FROM market_data
+                 WHERE instrument = $1 AND timeframe = (SELECT name FROM stored)
+                 ORDER BY time DESC LIMIT ($3::bigint + 1) * (3 + (SELECT parts FROM stored))) m
+         ORDER BY m.time DESC, m.quality_score DESC NULLS LAST, m.data_source
+    )
+    SELECT date_bin(s.span, b.time, timestamptz '2000-01-01 00:00Z') AS time,
+           (array_agg(b.open ORDER BY b.time))[1] AS open, max(b.high) AS high, min(b.low) AS low,
+           (array_agg(b.close ORDER BY b.time DESC))[1] AS close, sum(b.volume)::bigint AS volume
+      FROM bar b, stored s
+     GROUP BY 1
+     ORDER BY 1 DESC
      LIMIT $3";
 
 /// Most keys that one read by key takes; more are not worth a list.
@@ -135,7 +155,8 @@ impl Store {
     }
 
     /// Reads the newest `most` bars of an instrument (at most 2,000), the oldest first. `timeframe`
-    /// is the word of `market_data.timeframe`: `M1`. Cancel safe.
+    /// is a word of `market_data.timeframe`: `M1`, `M5`, `M15`, `H1`. The newest bar may still grow.
+    /// Cancel safe.
     ///
     /// # Errors
     ///

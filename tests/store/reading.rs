@@ -209,5 +209,63 @@ async fn bars_come_oldest_first_and_from_the_best_source() {
     assert_eq!(bars.len(), 10);
     assert!(bars.is_sorted_by_key(|bar| bar.time));
     assert_eq!(bars.last().unwrap().close, dec!(1.083));
-    assert_eq!(store.bars(&InstrumentId::new("EUR_USD"), "H1", 10).await.unwrap(), []);
+    assert_eq!(store.bars(&InstrumentId::new("USD_JPY"), "M1", 10).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn longer_bars_than_are_stored_are_put_together_from_the_longest_shorter_ones() {
+    let desk = Desk::open().await;
+    let store = desk.trader().await;
+    // Minutes from 10:02 on, each a pip above the last; one of them twice, and worse.
+    desk.admin
+        .batch_execute(
+            "INSERT INTO market_data (time, instrument, open, high, low, close, volume, timeframe, data_source, quality_score)
+             SELECT timestamptz '2026-01-05 10:00Z' + n * interval '1 minute', 'EUR_USD', 1.08 + n * 0.0001, 1.0804 + n * 0.0001,
+                    1.0797 + n * 0.0001, 1.0801 + n * 0.0001, 10, 'M1', 'good', 1.0
+               FROM generate_series(2, 21) n;
+             INSERT INTO market_data (time, instrument, open, high, low, close, volume, timeframe, data_source, quality_score)
+             VALUES ('2026-01-05 10:06Z', 'EUR_USD', 1.08, 2, 1, 1.08, 1000, 'M1', 'poor', 0.5)",
+        )
+        .await
+        .unwrap();
+    let eur_usd = InstrumentId::new("EUR_USD");
+    let shown = async |timeframe, most| {
+        let bars = store.bars(&eur_usd, timeframe, most).await.unwrap();
+        let text = bars.iter().map(|b| {
+            format!(
+                "{} {} {} {} {} {}",
+                b.time.format("%H:%M"),
+                b.open,
+                b.high,
+                b.low,
+                b.close,
+                b.volume
+            )
+        });
+        text.collect::<Vec<_>>()
+    };
+
+    assert_eq!(
+        shown("M5", 10).await,
+        [
+            "10:00 1.08020 1.08080 1.07990 1.08050 30",
+            "10:05 1.08050 1.08130 1.08020 1.08100 50",
+            "10:10 1.08100 1.08180 1.08070 1.08150 50",
+            "10:15 1.08150 1.08230 1.08120 1.08200 50",
+            "10:20 1.08200 1.08250 1.08170 1.08220 20",
+        ]
+    );
+    assert_eq!(shown("M5", 2).await.len(), 2);
+    assert_eq!(shown("H1", 10).await, ["10:00 1.08020 1.08250 1.07990 1.08220 200"]);
+
+    // What somebody stores counts before what can be put together.
+    desk.admin
+        .batch_execute(
+            "INSERT INTO market_data (time, instrument, open, high, low, close, volume, timeframe, data_source)
+             VALUES ('2026-01-05 10:00Z', 'EUR_USD', 1.5, 1.6, 1.4, 1.55, 7, 'M15', 'tape')",
+        )
+        .await
+        .unwrap();
+    assert_eq!(shown("H1", 1).await, ["10:00 1.50000 1.60000 1.40000 1.55000 7"]);
+    assert_eq!(shown("M5", 10).await.len(), 5);
 }
