@@ -27,6 +27,8 @@ mod dice;
 mod flattening;
 #[path = "rulebook/forging.rs"]
 mod forging;
+#[path = "rulebook/gaps.rs"]
+mod gaps;
 #[path = "rulebook/halts.rs"]
 mod halts;
 #[path = "rulebook/limit_changes.rs"]

@@ -86,10 +86,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     32 "0032" "wording" Once,
     33 "0033" "audit_walk" Once,
     34 "0034" "held_accounts" Once,
+    35 "0035" "gaps" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 34;
+pub const LATEST: i32 = 35;
 
 #[cfg(test)]
 mod tests {
