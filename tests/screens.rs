@@ -454,6 +454,79 @@ fn every_check_of_a_limit_says_whose_it_is() {
     assert!(text.contains("Binds first: MAX_DRAWDOWN (account's own) at 120.0%"), "{text}");
 }
 
+/// Words of the sheet on the right, without the frame.
+fn said(text: &str) -> String {
+    let right = text.lines().filter_map(|line| line.split('│').nth(1));
+    let words = right.map(|line| line.replace('┃', " ")).collect::<Vec<_>>().join(" ");
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A sentence about what passes goes on below; the keys of the ticket are never cut.
+#[test]
+fn no_sentence_of_a_ticket_is_cut() {
+    let text = "This account is halted, reduce only: this trade reduces.";
+    for size in [SIZES[0], SIZES[1]] {
+        let mut desk = Desk::normal();
+        desk.press("g g j j b");
+        desk.assessed(vec![risk::check("TRADING_HALT", Finding::Passes, [None; 4], "", text)]);
+        let drawn = draw(&mut desk, size).text();
+        assert!(said(&drawn).contains(text), "{drawn}");
+        assert!(drawn.contains("Esc leaves ") && !drawn.contains("Esc leaves …"), "{drawn}");
+    }
+}
+
+/// A stop and a target on the wrong side risk and bring nothing that could be named.
+#[test]
+fn what_is_on_the_wrong_side_has_no_figure() {
+    let mut desk = Desk::normal();
+    desk.press("g g j j b Tab Tab");
+    desk.clear_field();
+    desk.type_text("1.2");
+    desk.press("Tab");
+    desk.clear_field();
+    desk.type_text("1.0");
+    for size in SIZES {
+        let text = draw(&mut desk, size).text();
+        for name in ["┃  Risk  ", "┃  Reward  "] {
+            let line = text.lines().find(|line| line.contains(name)).unwrap();
+            assert!(line.contains("— USD  "), "{line}");
+        }
+    }
+}
+
+/// Of an amount that leaves no room, what stands behind it is left out rather than cut.
+#[test]
+fn a_huge_size_cuts_no_figure() {
+    let mut desk = Desk::normal();
+    desk.press("g g j j b");
+    desk.clear_field();
+    desk.type_text("99999999999");
+    let text = draw(&mut desk, (80, 24)).text();
+    for name in ["┃  Notional  ", "┃  Risk  ", "┃  Reward  "] {
+        let line = text.lines().find(|line| line.contains(name)).unwrap();
+        assert!(!line.split('│').next().unwrap().contains('…'), "{line}");
+    }
+}
+
+/// Whoever ends a halt reads whose limits are still in breach, the account's own rules among them.
+#[test]
+fn a_resumption_names_whose_limits_are_in_breach() {
+    let mut desk = Desk::normal();
+    let mut accounts = rows::accounts();
+    accounts[2].max_daily_loss = dec!(0.02);
+    desk.rows(Rows::Accounts(accounts));
+    desk.press("! u");
+    for size in [SIZES[0], SIZES[1]] {
+        let text = said(&draw(&mut desk, size).text());
+        for wanted in [
+            "max_daily_loss of carry: 1,002.50 of 1,000.00 USD",
+            "max_daily_loss of carry (account's own): 1,002.50 of 500.00 USD",
+        ] {
+            assert!(text.contains(wanted), "{text}");
+        }
+    }
+}
+
 /// What is refused by its sign is no change: nothing else is said of it.
 #[test]
 fn a_limit_that_is_not_above_zero_says_that_alone() {

@@ -264,6 +264,10 @@ fn open(model: &Model, ticket: &Ticket, side: Side) -> Result<NewTrade, Problem>
     })?;
     let size = number(ticket, FieldName::Size)?
         .ok_or_else(|| Problem::at(FieldName::Size, "type a size, or press r to size from risk"))?;
+    if size <= Decimal::ZERO {
+        let problem = Problem::at(FieldName::Size, "a size must be above zero");
+        return Err(problem.refused("SIZE_BELOW_MINIMUM"));
+    }
     // Ticks, steps and sides are the rulebook's to judge: it says so while the fields are typed, in
     // the words that decide, and for every client alike.
     let price = number(ticket, FieldName::Price)?

@@ -71,8 +71,15 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut line = String::new();
     for word in text.split_inclusive(' ') {
         let mut word = word;
+        if line.is_empty() && !lines.is_empty() && word.trim().is_empty() {
+            // The second of two blanks, where the line was broken at the first.
+            continue;
+        }
         if !line.is_empty() && line.width().saturating_add(word.trim_end().width()) > width {
             lines.push(std::mem::take(&mut line).trim_end().to_owned());
+            if word.trim().is_empty() {
+                continue;
+            }
         }
         // A word that is wider than the line is broken where it must be.
         while word.trim_end().width() > width {

@@ -289,11 +289,16 @@ async fn a_rejected_or_old_proposal_is_void() {
     let book = Book::open().await;
     let (ann, bob) = (book.officer("ann").await, book.officer("bob").await);
     let (id, seen) = limit(&book, "NULL").await;
-    let one = propose(&ann, id, &seen, "60000, NULL, NULL, 'a'").await.subject.unwrap();
+    let proposed = propose(&ann, id, &seen, "60000, NULL, NULL, 'a'").await;
+    let one = proposed.subject.unwrap();
+    // As amounts are written everywhere.
+    let said = "50,000.00 USD -> 60,000.00 USD waits for a second person.";
+    assert!(proposed.message.ends_with(said), "{}", proposed.message);
     let two = propose(&ann, id, &seen, "70000, NULL, NULL, 'b'").await.subject.unwrap();
 
     verb(&bob, "reject_limit", &format!("'{one}', NULL")).await.refused("NOTE_REQUIRED");
-    verb(&bob, "reject_limit", &format!("'{one}', 'too much'")).await.accepted();
+    let rejected = verb(&bob, "reject_limit", &format!("'{one}', 'too much'")).await.accepted();
+    assert!(rejected.message.ends_with("stays at 50,000.00 USD."), "{}", rejected.message);
     book.run(&format!(
         "UPDATE risk_limits SET created_at = now() - interval '25 hours' WHERE limit_id = '{two}'"
     ))

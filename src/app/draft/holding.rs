@@ -79,16 +79,15 @@ pub(super) fn amend(model: &Model, ticket: &Ticket, held: &Position) -> Result<V
         Some(instrument) => price(ticket, name, instrument),
         None => number(ticket, name),
     };
-    let (stop, target) = (level(FieldName::Stop)?, level(FieldName::Target)?);
-    let trailing = level(FieldName::Trailing)?;
-    for (name, level) in
-        [(FieldName::Stop, stop), (FieldName::Target, target), (FieldName::Trailing, trailing)]
-    {
-        if level.is_some_and(|level| level <= Decimal::ZERO) {
-            let problem = Problem::at(name, "it must be above zero; an empty field is none");
-            return Err(problem.refused("PRICE_OUT_OF_RANGE"));
+    for name in [FieldName::Stop, FieldName::Target, FieldName::Trailing] {
+        if number(ticket, name)?.is_some_and(|level| level <= Decimal::ZERO) {
+            let label = name.label();
+            let text = format!("{label} must be above zero; an empty field is none");
+            return Err(Problem::at(name, text).refused("PRICE_OUT_OF_RANGE"));
         }
     }
+    let (stop, target) = (level(FieldName::Stop)?, level(FieldName::Target)?);
+    let trailing = level(FieldName::Trailing)?;
     if (stop, target, trailing) == (held.stop_loss, held.take_profit, held.trailing_distance) {
         let text = "nothing is changed yet: type a stop, a target or a trailing distance";
         return Err(Problem::at(FieldName::Stop, text));

@@ -87,10 +87,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     33 "0033" "audit_walk" Once,
     34 "0034" "held_accounts" Once,
     35 "0035" "gaps" Once,
+    36 "0036" "limits_in_words" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 35;
+pub const LATEST: i32 = 36;
 
 #[cfg(test)]
 mod tests {

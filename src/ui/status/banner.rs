@@ -73,7 +73,16 @@ pub(in crate::ui) fn sentence(model: &Model, halt: &Halt) -> String {
         HaltMode::Flatten => "flatten",
     };
     let since = format::time(halt.set_at, model.now);
-    format!("HALT {}: {mode} since {since}, {}", model.desk.halted(halt), halt.reason)
+    let name = model.desk.halted(halt);
+    let why = unnamed(&halt.reason, &name);
+    format!("HALT {name}: {mode} since {since}, {why}")
+}
+
+/// Returns a sentence that stands behind a name without the same name at its beginning: the line has
+/// no room for it twice.
+fn unnamed<'a>(text: &'a str, name: &str) -> &'a str {
+    let rest = text.strip_prefix(name).and_then(|rest| rest.strip_prefix([',', ':']));
+    rest.map_or(text, str::trim_start)
 }
 
 fn word(severity: Severity, is_narrow: bool) -> &'static str {
@@ -154,7 +163,8 @@ pub(in crate::ui) fn alarm(model: &Model) -> Option<Alarm> {
     let newest = model.urgent()?;
     let account = newest.account.map_or("system".to_owned(), |id| model.desk.account_name(id));
     let at = format::time(newest.occurred_at, model.now);
-    let what = newest.message.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+    let what = newest.message.as_deref().map(|text| format!(": {}", unnamed(text, &account)));
+    let what = what.unwrap_or_default();
     let text = format!("EMERGENCY {at}  {account} {}{what}", newest.event_type);
     Some(Alarm { text, hint: "5, then a" })
 }

@@ -7,8 +7,10 @@ use rust_decimal::Decimal;
 use unicode_width::UnicodeWidthStr;
 
 use crate::app::cell::Align;
+use crate::app::draft::instrument_of;
 use crate::app::model::Model;
 use crate::app::ticket::{Ticket, Verdict};
+use crate::domain::money::price_text;
 use crate::domain::outcome::{Check, Finding, has_share};
 use crate::ui::format;
 use crate::ui::popup;
@@ -31,10 +33,12 @@ struct Widths {
     values: usize,
     has_before: bool,
     allowed: usize,
+    /// Decimals of a price.
+    places: u32,
 }
 
 impl Widths {
-    fn of(width: usize) -> Self {
+    fn of(width: usize, places: u32) -> Self {
         let [long, short] = WHOSE;
         // Values and limit where both fit beside a name that can be read.
         let has_before = width >= 64;
@@ -42,7 +46,14 @@ impl Widths {
         let gaps = if has_before { 4 } else { 3 };
         let rest = width.saturating_sub(WORD + values + allowed + USED + gaps);
         let whose = if rest >= long + 14 { long } else { short };
-        Self { whose, code: rest.saturating_sub(whose).clamp(8, 22), values, has_before, allowed }
+        Self {
+            whose,
+            code: rest.saturating_sub(whose).clamp(8, 22),
+            values,
+            has_before,
+            allowed,
+            places,
+        }
     }
 }
 
@@ -67,7 +78,8 @@ pub(super) fn lines(
     theme: Theme,
     width: usize,
 ) -> Vec<Line<'static>> {
-    let widths = Widths::of(width);
+    let places = instrument_of(model, ticket).map_or(0, |id| model.price_places(&id));
+    let widths = Widths::of(width, places);
     let mut lines = vec![heading(widths, theme)];
     match &ticket.verdict {
         Verdict::None => {
@@ -90,7 +102,7 @@ pub(super) fn lines(
     // What stands against the trade comes first: the end of the list may not fit.
     for finding in [Finding::Reject, Finding::Confirm, Finding::Passes] {
         for check in checks.iter().filter(|check| check.finding == finding) {
-            lines.push(row(model, check, widths, width, theme));
+            lines.extend(row(model, check, widths, width, theme));
             lines.extend(sentence(check, width, theme));
         }
     }
@@ -134,11 +146,21 @@ fn word(finding: Finding) -> (&'static str, Ink) {
     }
 }
 
-fn row(model: &Model, check: &Check, widths: Widths, width: usize, theme: Theme) -> Line<'static> {
+fn row(
+    model: &Model,
+    check: &Check,
+    widths: Widths,
+    width: usize,
+    theme: Theme,
+) -> Vec<Line<'static>> {
     let (word, ink) = word(check.finding);
     let unit = check.unit.as_deref().unwrap_or_default();
-    let figure =
-        |value: Option<Decimal>, room| value.map(|value| format::measured_in(value, unit, room));
+    let figure = |value: Option<Decimal>, room| {
+        value.map(|value| match unit {
+            "price" => price_text(value, widths.places),
+            unit => format::measured_in(value, unit, room),
+        })
+    };
     let whose = names::whose(model, check)
         .map_or("", |(long, short)| if widths.whose >= long.width() { long } else { short });
     let quiet = theme.style(Ink::Quiet);
@@ -152,12 +174,23 @@ fn row(model: &Model, check: &Check, widths: Widths, width: usize, theme: Theme)
     let Some(after) = figure(check.measured, widths.values) else {
         // Without a figure the sentence says it: of what does not pass, below.
         if check.finding != Finding::Passes {
-            return Line::from(spans);
+            return vec![Line::from(spans)];
         }
-        let room = width.saturating_sub(WORD + widths.whose + widths.code + 2);
         let text = check.message.clone().unwrap_or_default();
-        spans.push(Span::styled(format::fit(&text, room), quiet));
-        return Line::from(spans);
+        let room = width.saturating_sub(WORD + widths.whose + widths.code + 2);
+        if text.width() <= room {
+            spans.push(Span::styled(text, quiet));
+            return vec![Line::from(spans)];
+        }
+        // A sentence that is cut says nothing: it takes the room of the columns, and goes on below.
+        let text = format!("{} {text}", names::name(check, widths.code));
+        let text = if whose.is_empty() { text } else { format!("{whose} {text}") };
+        let mut parts = popup::wrap(&text, width.saturating_sub(WORD)).into_iter();
+        spans.truncate(1);
+        spans.push(Span::styled(parts.next().unwrap_or_default(), quiet));
+        let below = parts
+            .map(|part| Line::from(vec![Span::raw(" ".repeat(WORD)), Span::styled(part, quiet)]));
+        return std::iter::once(Line::from(spans)).chain(below).collect();
     };
     let values = match figure(check.before, widths.values).filter(|_| widths.has_before) {
         Some(before) => {
@@ -174,7 +207,7 @@ fn row(model: &Model, check: &Check, widths: Widths, width: usize, theme: Theme)
     let used = used(check).map(format::percent_used).unwrap_or_default();
     let style = theme.style(if check.finding == Finding::Passes { Ink::Plain } else { ink });
     spans.push(Span::styled(format!(" {}", format::pad(&used, USED, Align::Right)), style));
-    Line::from(spans)
+    vec![Line::from(spans)]
 }
 
 /// Returns the share of a limit that would be used; `None` where there is no ceiling to share.

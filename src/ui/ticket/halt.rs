@@ -1,11 +1,14 @@
 //! Halts: what would stop, what still passes, and what is in breach when trading is to go on.
 
 use ratatui::text::Line;
+use rust_decimal::Decimal;
 
 use super::flatten;
 use super::sheet::{Item, Sheet, right_width, split, words};
 use crate::app::model::Model;
 use crate::app::ticket::{FieldName, HaltScope, Ticket};
+use crate::domain::account::Account;
+use crate::domain::drawdown::DailyLossColumn;
 use crate::domain::halt::{Halt, HaltMode, Scope};
 use crate::domain::ids::{AccountId, HaltId};
 use crate::domain::limit::{LimitState, Standing};
@@ -90,6 +93,36 @@ fn whom(model: &Model, halt: &Halt) -> String {
     }
 }
 
+/// Names the accounts that a halt covers and whose own daily loss or drawdown is reached: those are
+/// columns of the account, and no limits of the desk.
+fn own_rules(model: &Model, halt: &Halt) -> Vec<String> {
+    let covers = |account: &&Account| match halt.scope {
+        Scope::System => true,
+        Scope::Account => halt.account == Some(account.id),
+        Scope::Portfolio => account.portfolio.is_some() && account.portfolio == halt.identifier,
+        Scope::Instrument => false,
+    };
+    let mut found = Vec::new();
+    for account in model.desk.accounts.values().filter(covers) {
+        let Some(mark) = model.marks.accounts.get(&account.id) else { continue };
+        let day = mark.day_pnl.and_then(|gain| Decimal::ZERO.checked_sub(gain));
+        let daily = day.zip(account.daily_loss_limit().map(DailyLossColumn::amount));
+        let lost = mark.equity.and_then(|equity| account.initial_balance.checked_sub(equity));
+        let total = lost.zip(account.drawdown_limit());
+        for (name, figures) in [("max_daily_loss", daily), ("max_drawdown", total)] {
+            let Some((lost, most)) = figures.filter(|(lost, most)| lost >= most) else { continue };
+            found.push(format!(
+                "{name} of {} (account's own): {} of {} {}",
+                account.name,
+                format::money(lost),
+                format::money(most),
+                account.base_currency
+            ));
+        }
+    }
+    found
+}
+
 /// Returns the sheet of a resumption.
 pub(super) fn resume(
     model: &Model,
@@ -125,7 +158,7 @@ pub(super) fn resume(
         right.extend(popup::paragraph(&text, room, theme.style(Ink::Warning)));
     }
     right.push(Line::raw(""));
-    let breached: Vec<String> = model
+    let mut breached: Vec<String> = model
         .desk
         .limits
         .values()
@@ -136,15 +169,19 @@ pub(super) fn resume(
         .filter_map(|limit| {
             let now = model.measure(limit)?;
             (limit.standing(now) == Some(Standing::Breach)).then(|| {
-                format!(
-                    "{} {} of {}",
+                let subject = model.limit_subject(limit);
+                let text = format!(
+                    "{} of {subject}: {} of {} {}",
                     limit.limit_type,
                     format::measured(now, &limit.unit),
-                    format::measured(limit.value, &limit.unit)
-                )
+                    format::measured(limit.value, &limit.unit),
+                    format::unit_name(&limit.unit),
+                );
+                text.trim_end().to_owned()
             })
         })
         .collect();
+    breached.extend(own_rules(model, row));
     if breached.is_empty() {
         let text = "No limit that this console measures is in breach.";
         right.extend(popup::paragraph(text, room, theme.style(Ink::Good)));

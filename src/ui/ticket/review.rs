@@ -153,11 +153,12 @@ fn against(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Li
 /// Returns which keys count, and which do not.
 fn keys(offered: &[(&str, &str, bool)], theme: Theme) -> Line<'static> {
     let mut spans = Vec::new();
-    for (key, does, counts) in offered {
+    for (at, (key, does, counts)) in offered.iter().enumerate() {
         let (ink, text) = if *counts { (Ink::Key, Ink::Plain) } else { (Ink::Quiet, Ink::Quiet) };
         let off = if *counts { "" } else { " (off)" };
-        spans.push(Span::styled((*key).to_owned(), theme.style(ink)));
-        spans.push(Span::styled(format!(" {does}{off}   "), theme.style(text)));
+        let gap = if at == 0 { "" } else { "   " };
+        spans.push(Span::styled(format!("{gap}{key}"), theme.style(ink)));
+        spans.push(Span::styled(format!(" {does}{off}"), theme.style(text)));
     }
     Line::from(spans)
 }

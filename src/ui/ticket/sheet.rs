@@ -14,6 +14,9 @@ use crate::ui::{format, line, popup};
 /// Columns of a label.
 const LABEL: usize = 12;
 
+/// Columns of a figure: `100,000.00` with a blank before it.
+const FIGURE: usize = 11;
+
 /// One line on the left.
 #[derive(Debug, Clone)]
 pub(super) enum Item {
@@ -220,6 +223,20 @@ pub(super) fn fact(label: &str, figure: &str, note: &str, theme: Theme) -> Item 
     Item::Fact(fact_line(label, figure, note, Style::new(), theme))
 }
 
+/// Returns a fact with the first of `notes` that fits behind its figure: what is cut would read as
+/// another number.
+pub(super) fn fact_that_fits(
+    label: &str,
+    figure: &str,
+    notes: &[String],
+    width: usize,
+    theme: Theme,
+) -> Item {
+    let room = width.saturating_sub(LABEL + 1 + figure.width().max(FIGURE));
+    let note = notes.iter().find(|note| note.width() <= room);
+    fact(label, figure, note.map_or("", String::as_str), theme)
+}
+
 /// Returns a fact with its own style.
 pub(super) fn fact_line(
     label: &str,
@@ -228,8 +245,6 @@ pub(super) fn fact_line(
     style: Style,
     theme: Theme,
 ) -> Line<'static> {
-    /// Columns of a figure: `100,000.00` with a blank before it.
-    const FIGURE: usize = 11;
     Line::from(vec![
         labelled(label, theme),
         Span::styled(format!("{figure:>FIGURE$}"), style),

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::checks;
-use super::sheet::{Item, Sheet, fact, first_that_fits, right_width, split};
+use super::sheet::{Item, Sheet, fact_that_fits, first_that_fits, right_width, split};
 use crate::app::draft::{chosen_account, chosen_instrument};
 use crate::app::model::Model;
 use crate::app::ticket::{FieldName, Ticket};
@@ -58,19 +58,14 @@ pub(super) fn sheet(
     left.push(Item::Blank);
     let share = figures.share.map(|share| format!(" {}", format::percent(share, 2)));
     let multiple = figures.multiple.map(|multiple| format!(" {}R", format::number(multiple, 2)));
-    left.push(fact("Notional", &format::maybe_money(figures.notional), currency, theme));
-    left.push(fact(
-        "Risk",
-        &format::maybe_money(figures.risk),
-        &format!("{currency}{}", share.unwrap_or_default()),
-        theme,
-    ));
-    left.push(fact(
-        "Reward",
-        &format::maybe_money(figures.reward),
-        &format!("{currency}{}", multiple.unwrap_or_default()),
-        theme,
-    ));
+    let money = |label: &str, amount: Option<Decimal>, more: Option<String>| {
+        let amount = format::maybe_money(amount);
+        let notes = [format!("{currency}{}", more.unwrap_or_default()), currency.to_owned()];
+        fact_that_fits(label, &amount, &notes, split(width), theme)
+    };
+    left.push(money("Notional", figures.notional, None));
+    left.push(money("Risk", figures.risk, share));
+    left.push(money("Reward", figures.reward, multiple));
     let texts = held_after(model, ticket, side);
     left.push(Item::Fact(first_that_fits("Holds", &texts, split(width), theme)));
     let right = checks::lines(model, ticket, theme, right_width(width));
@@ -87,9 +82,15 @@ fn figures(model: &Model, ticket: &Ticket, side: Side) -> Option<Figures> {
     let instrument = chosen_instrument(model, ticket)?;
     let currency = account.base_currency.as_str();
     let (size, price) = (number(ticket, FieldName::Size)?, number(ticket, FieldName::Price)?);
-    let rate = model.book.rate(&instrument.quote_currency, currency);
-    let stop = number(ticket, FieldName::Stop);
+    // What is refused has no figures: a stop on the wrong side risks no zero.
+    if size <= Decimal::ZERO {
+        return None;
+    }
+    let beyond = |level: &Decimal| level.checked_sub(price)?.checked_mul(side.sign());
+    let stop = number(ticket, FieldName::Stop).filter(|stop| beyond(stop) < Some(Decimal::ZERO));
     let target = number(ticket, FieldName::Target);
+    let target = target.filter(|target| beyond(target) > Some(Decimal::ZERO));
+    let rate = model.book.rate(&instrument.quote_currency, currency);
     let risk = stop
         .zip(rate)
         .and_then(|(stop, rate)| sizing::risk_amount(side, price, stop, size, instrument, rate));
