@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 
 use super::money::round;
 use super::position::Direction;
-use super::rounding::{product, share, split, sum};
+use super::rounding::{product, share, sum, whole};
 use super::trade::Side;
 use super::valuation;
 
@@ -107,10 +107,10 @@ impl Holding {
         let closed = if is_opposite { size.min(held) } else { Decimal::ZERO };
         let opened = size.checked_sub(closed)?;
         let closed_cost =
-            if closed.is_zero() { Decimal::ZERO } else { share(self.cost, closed, held)? };
+            if closed.is_zero() { Decimal::ZERO } else { whole(share(self.cost, closed, held)?) };
         let new_size = self.size.checked_add(size.checked_mul(side.sign())?)?;
-        let new_cost =
-            self.cost.checked_sub(closed_cost)?.checked_add(price.checked_mul(opened)?)?;
+        let left = whole(self.cost.checked_sub(closed_cost)?);
+        let new_cost = left.checked_add(price.checked_mul(opened)?)?;
         *self = Self { size: new_size, cost: new_cost };
         Some(Netted { closed, opened, closed_cost })
     }
@@ -163,8 +163,8 @@ impl Ledger {
         self.gross.checked_sub(self.commission)?.checked_sub(self.swap_fee)
     }
 
-    /// Books a fill. On a flip the commission is split by size, the closing leg rounded, the rest
-    /// to the opening one. `None` on overflow or without a size, and then nothing has changed.
+    /// Books a fill. On a flip the commission is split by size, the closing leg rounded, once, and
+    /// the rest of what is booked to the opening one. `None` on overflow or without a size, and then nothing has changed.
     pub fn book(&mut self, fill: &Fill) -> Option<Booked> {
         let mut next = *self;
         let was = next.held.direction();
@@ -182,8 +182,9 @@ impl Ledger {
         };
         let gross = round(gross, self.places);
         let commission = round(fill.commission, self.places);
-        let legs = split(commission, &[netted.closed, netted.opened], self.places)?;
-        let [closing_commission, opening_commission] = legs.try_into().ok()?;
+        let closing = share(fill.commission, netted.closed, fill.size)?;
+        let closing_commission = round(closing, self.places);
+        let opening_commission = commission.checked_sub(closing_commission)?;
         next.gross = sum([next.gross, gross])?;
         next.commission = sum([next.commission, commission])?;
         next.swap_fee = sum([next.swap_fee, round(fill.swap_fee, self.places)])?;

@@ -120,6 +120,23 @@ pub(super) fn share(amount: Decimal, part: Decimal, whole: Decimal) -> Option<De
     }
 }
 
+/// Returns what a sum of prices times sizes, and of parts of it, would be had no digit been cut off on
+/// the way: such a sum has a few decimals or, as a quotient, no end. One that comes within a few of
+/// its last digits of a number that ends is that number.
+///
+/// The database keeps more digits and does the same (`desk.whole_cost`).
+pub(super) fn whole(amount: Decimal) -> Decimal {
+    let places = amount.scale();
+    // With fewer decimals nothing was cut off, or there is no telling.
+    if places < 16 {
+        return amount;
+    }
+    let short = round(amount, places.saturating_sub(8));
+    let is_near =
+        amount.checked_sub(short).is_some_and(|rest| rest.abs() <= Decimal::new(500, places));
+    if is_near { short.normalize() } else { amount }
+}
+
 /// Returns Σ, or `None` on overflow.
 pub(super) fn sum(amounts: impl IntoIterator<Item = Decimal>) -> Option<Decimal> {
     amounts.into_iter().try_fold(Decimal::ZERO, Decimal::checked_add)
@@ -176,6 +193,7 @@ mod tests {
             floor_step(one, two);
             split(one, &[two, one], places);
             share(one, two, one);
+            prop_assert!((whole(one) - one).abs() <= Decimal::new(500, one.scale().max(16)));
             for column in [Column::PRICE, Column::SIZE, Column::RISK_SHARE, Column::REWARD_TO_RISK] {
                 if let Some(kept) = column.keep(one) {
                     prop_assert!((kept - one).abs() <= Decimal::new(5, column.scale + 1));

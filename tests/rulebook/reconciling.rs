@@ -20,6 +20,25 @@ async fn traded() -> Book {
 }
 
 #[tokio::test]
+async fn a_cost_that_was_kept_with_fewer_digits_becomes_what_the_fills_say() {
+    let book = Book::open().await;
+    let trader = book.trader().await;
+    place(&trader, &buy(dec!(7000))).await.accepted();
+    place(&trader, &Order { price: dec!(1.10001), ..buy(dec!(20000)) }).await.accepted();
+    close(&trader, book.position().await, Some(dec!(1000)), Some(dec!(1.1))).await.accepted();
+    let cost = "SELECT cost FROM positions";
+    let whole = "28600.1925925925925925925925925925925925925926";
+    assert_eq!(book.text(cost).await, whole);
+    book.run("UPDATE positions SET cost = round(cost, 18)").await;
+    assert_eq!(book.text(cost).await, "28600.192592592592592593");
+
+    book.run(include_str!("../../migrations/0037_cost_of_parts.sql")).await;
+
+    assert_eq!(book.text(cost).await, whole);
+    assert_eq!(book.text(DIFFERENCES).await, "-");
+}
+
+#[tokio::test]
 async fn a_figure_that_somebody_changed_is_found_and_an_administrator_can_put_it_right() {
     let book = traded().await;
     let (officer, admin) = (book.officer("officer").await, book.member("admin", "tmt_admin").await);

@@ -88,10 +88,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     34 "0034" "held_accounts" Once,
     35 "0035" "gaps" Once,
     36 "0036" "limits_in_words" Once,
+    37 "0037" "cost_of_parts" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 36;
+pub const LATEST: i32 = 37;
 
 #[cfg(test)]
 mod tests {
