@@ -171,9 +171,9 @@ fn compute(wish: &Wish, instrument: &Instrument, rooms: &[Room]) -> Option<Sized
     let mut size = whole_steps(budget, per_unit.checked_mul(legs)?, raw, step)?;
     let mut cap = Cap::Risk;
     if let Some(max) = instrument.max_size
-        && raw > max
+        && size > max
     {
-        (size, cap) = (size.min(floor_step(max, step)?), Cap::MaximumSize);
+        (size, cap) = (floor_step(max, step)?, Cap::MaximumSize);
     }
     for room in rooms.iter().filter(|room| room.per_unit > Decimal::ZERO) {
         let per_unit = room.per_unit.checked_mul(legs)?;
