@@ -25,8 +25,16 @@ pub(crate) struct Comparison {
 /// Compares all that is expected. What was found beyond it is of no interest.
 pub(crate) fn compare(expected: &Value, found: &Value) -> Comparison {
     let mut result = Comparison::default();
+    if expected.as_object().is_none_or(|fields| fields.keys().all(|name| is_prose(name))) {
+        result.faults.push("nothing is expected of it".to_owned());
+    }
     result.field("", expected, found);
     result
+}
+
+/// Tells whether a field is for people, or tells what the rules of the data model would have done.
+fn is_prose(name: &str) -> bool {
+    name.starts_with("given_") || PROSE.contains(&name)
 }
 
 impl Comparison {
@@ -35,7 +43,7 @@ impl Comparison {
             (_, Value::String(text)) if text == OTHER_SIDE => self.left_below(path, expected),
             (Value::Object(fields), Value::Object(known)) => {
                 for (name, value) in fields {
-                    if name.starts_with("given_") || PROSE.contains(&name.as_str()) {
+                    if is_prose(name) {
                         continue;
                     }
                     let path = format!("{path}/{name}");
@@ -120,6 +128,9 @@ mod tests {
             json!({"a": "1", "b": [true, null], "c": null}),
         ] {
             assert_eq!(compare(&expected, &bad).faults.len(), 1, "{bad}");
+        }
+        for nothing in [json!({}), json!({"given_e": 1}), json!(null)] {
+            assert_eq!(compare(&nothing, &good).faults[0], "nothing is expected of it");
         }
         let left = compare(&expected, &json!({"a": OTHER_SIDE, "b": OTHER_SIDE, "c": {"d": 6}}));
         assert_eq!(left.left, ["/a", "/b/0", "/b/1"]);

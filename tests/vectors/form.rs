@@ -57,51 +57,41 @@ const FORMS: &[Row] = &[
     (
         Form::Netting,
         "netting",
-        &["mode", "cost_method", "account_currency", "contract_size", "fills"],
-        &["money_dp", "price_dp"],
+        &["mode", "fills"],
+        &["cost_method", "account_currency", "contract_size", "money_dp", "price_dp", "mark"],
     ),
-    (Form::AverageAndFifo, "netting", &["fills", "mark"], &[]),
-    (Form::Hedging, "netting", &["mode", "fills", "mark_bid", "mark_ask"], &[]),
+    (Form::AverageAndFifo, "netting", &["fills", "mark"], &["account_currency"]),
+    (
+        Form::Hedging,
+        "netting",
+        &["mode", "fills", "mark_bid", "mark_ask"],
+        &["account_currency", "contract_size"],
+    ),
     (
         Form::OpenProfit,
         "fx_pnl",
-        &[
-            "side",
-            "size",
-            "contract_size",
-            "entry_price",
-            "mark_price",
-            "quote_currency",
-            "account_currency",
-            "conversion",
-        ],
-        &[],
+        &["side", "size", "entry_price", "mark_price", "quote_currency", "account_currency"],
+        &["contract_size", "conversion"],
     ),
     (Form::BothMarks, "fx_pnl", &["bid", "ask", "entry", "size"], &[]),
     (Form::RateOrNone, "fx_pnl", &["quote_currency", "account_currency", "rates"], &[]),
     (
         Form::Pips,
         "pip",
-        &["pip_size", "size_units", "conversion", "entry", "exit", "side"],
-        &["contract_size"],
+        &["pip_size", "size_units", "entry", "exit", "side"],
+        &["conversion", "contract_size"],
     ),
     (
         Form::Sizing,
         "sizing",
+        &["equity", "risk_fraction", "entry_price", "stop_loss", "size_step", "min_size"],
         &[
-            "equity",
-            "risk_fraction",
-            "entry_price",
-            "stop_loss",
             "contract_size",
             "fx_quote_to_account",
             "commission_per_unit_per_side",
-            "size_step",
-            "min_size",
             "max_size",
             "legs",
         ],
-        &[],
     ),
     (
         Form::Validation,
@@ -117,11 +107,10 @@ const FORMS: &[Row] = &[
             "position_size",
             "entry_price",
             "stop_loss",
-            "fx_quote_to_account",
             "risk_base",
             "max_risk_per_trade_fraction",
         ],
-        &["contract_size"],
+        &["fx_quote_to_account", "contract_size"],
     ),
     (Form::Book, "exposure", &["account_currency", "equity", "positions"], &[]),
     (Form::ByCurrency, "exposure", &["account_currency", "positions"], &[]),
@@ -129,16 +118,16 @@ const FORMS: &[Row] = &[
     (
         Form::ExposureLimit,
         "exposure",
-        &["limit_value", "limit_unit", "warning_threshold", "equity", "exposure_after"],
-        &[],
+        &["limit_value", "limit_unit", "equity", "exposure_after"],
+        &["warning_threshold"],
     ),
     (Form::Margin, "exposure", &["notional", "leverage", "margin_rate"], &[]),
     (Form::PortfolioLimit, "exposure", &["limit", "accounts", "order"], &[]),
     (
         Form::RewardToRisk,
         "rr",
-        &["side", "entry_price", "stop_loss", "take_profit", "size", "round_trip_cost"],
-        &[],
+        &["side", "entry_price", "stop_loss", "take_profit"],
+        &["size", "round_trip_cost"],
     ),
     (
         Form::StaticFloor,
@@ -159,30 +148,18 @@ const FORMS: &[Row] = &[
         &["pct", "amount", "initial", "equity_at_reset", "closed_today", "floating"],
     ),
     (Form::OnTheFloor, "drawdown", &["floor", "equity"], &[]),
-    (
-        Form::IntradayFloors,
-        "drawdown",
-        &["mode", "initial", "trail", "lock_at", "equity_path"],
-        &[],
-    ),
+    (Form::IntradayFloors, "drawdown", &["mode", "initial", "trail", "equity_path"], &["lock_at"]),
     (Form::DeepestFall, "drawdown", &["equity"], &[]),
     (Form::DayBoundaries, "drawdown", &["timezone", "reset"], &[]),
     (Form::DailyLossColumn, "drawdown", &["initial", "cases"], &[]),
-    (Form::LimitStates, "limits", &["limit", "warning", "clear_below", "values"], &[]),
+    (Form::LimitStates, "limits", &["limit", "values"], &["warning", "clear_below"]),
     (
         Form::LimitsInForce,
         "limits",
-        &[
-            "limits",
-            "now",
-            "instrument",
-            "account_exposure_after",
-            "instrument_exposure_after",
-            "system_exposure_after",
-        ],
-        &[],
+        &["limits", "now", "instrument"],
+        &["account_exposure_after", "instrument_exposure_after", "system_exposure_after"],
     ),
-    (Form::ReduceOnly, "limits", &["status", "position", "pending_close", "orders"], &[]),
+    (Form::ReduceOnly, "limits", &["status", "position", "orders"], &["pending_close"]),
     (Form::OrderRate, "limits", &["limit", "seconds"], &[]),
     (Form::Duplicates, "limits", &["window_s", "orders"], &[]),
     (Form::Collar, "limits", &["reference", "collar", "prices"], &[]),
@@ -192,8 +169,8 @@ const FORMS: &[Row] = &[
     (
         Form::SwapNights,
         "swap",
-        &["size", "swap_per_lot_per_night", "lot", "nights", "triple_day"],
-        &[],
+        &["size", "swap_per_lot_per_night", "lot", "nights"],
+        &["triple_day"],
     ),
     (Form::Rounding, "rounding", &["values", "dp"], &[]),
     (Form::Steps, "rounding", &["values", "steps"], &[]),
@@ -212,16 +189,22 @@ impl Form {
         let input = vector.input.as_object().ok_or("its input is no object")?;
         let given: Vec<&str> =
             input.keys().map(String::as_str).filter(|name| !is_pair(name)).collect();
-        let fits = |(_, group, needs, may): &&Row| {
-            *group == vector.group
-                && needs.iter().all(|name| given.contains(name))
-                && given.iter().all(|name| needs.contains(name) || may.contains(name))
+        let known = |(_, _, needs, _): &&&Row| needs.iter().all(|name| given.contains(name));
+        let strange = |(_, _, needs, may): &Row| {
+            let is_known = |name: &&&str| needs.contains(name) || may.contains(name);
+            given.iter().find(|name| !is_known(name)).copied()
         };
-        FORMS
-            .iter()
-            .find(fits)
-            .map(|(form, ..)| *form)
-            .ok_or_else(|| format!("no form of group {} is given by {given:?}", vector.group))
+        let group: Vec<&Row> = FORMS.iter().filter(|row| row.1 == vector.group).collect();
+        if group.is_empty() {
+            return Err(format!("nobody knows the group {}", vector.group));
+        }
+        if let Some((form, ..)) = group.iter().filter(known).find(|row| strange(row).is_none()) {
+            return Ok(*form);
+        }
+        Err(match group.iter().filter(known).find(|(_, _, needs, _)| !needs.is_empty()) {
+            Some(row) => format!("no judge knows {} of what is given", strange(row).unwrap_or("")),
+            None => format!("no form of group {} is given by {given:?}", vector.group),
+        })
     }
 }
 
@@ -229,4 +212,36 @@ impl Form {
 pub(crate) fn is_pair(name: &str) -> bool {
     let is_currency = |word: &str| word.len() >= 3 && word.bytes().all(|b| b.is_ascii_uppercase());
     name.split_once('_').is_some_and(|(base, quote)| is_currency(base) && is_currency(quote))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn form(group: &str, input: Value) -> Result<Form, String> {
+        let expected = json!({});
+        Form::of(&Vector { id: "A".to_owned(), group: group.to_owned(), input, expected })
+    }
+
+    #[test]
+    fn what_is_given_tells_the_form_and_nothing_in_it_is_passed_over() {
+        let book = json!({"account_currency": "USD", "positions": []});
+        assert_eq!(form("exposure", book.clone()), Ok(Form::ByCurrency));
+        let mut worth = book.clone();
+        worth["equity"] = json!("1");
+        assert_eq!(form("exposure", worth), Ok(Form::Book));
+        let mut more = book.clone();
+        more["haircut"] = json!("0.5");
+        assert_eq!(
+            form("exposure", more),
+            Err("no judge knows haircut of what is given".to_owned())
+        );
+        assert_eq!(form("exposures", book), Err("nobody knows the group exposures".to_owned()));
+        assert_eq!(
+            form("rr", json!({"side": "BUY"})),
+            Err("no form of group rr is given by [\"side\"]".to_owned())
+        );
+    }
 }

@@ -1,7 +1,5 @@
 //! Fills that become positions and cash.
 
-use std::collections::BTreeMap;
-
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tmt::domain::money::round;
@@ -10,16 +8,16 @@ use tmt::domain::netting::{Fill, Holding, Ledger};
 use tmt::domain::position::Direction;
 
 use super::some;
-use crate::reading::{Fields, Judged, Vector, rounded};
+use crate::reading::{Fields, Judged, Vector, are_same_but_for_rounding, is_by_average, rounded};
 
 fn fill(value: &Value) -> Result<Fill, String> {
     Ok(Fill {
         side: value.side("side")?,
         size: value.number("size")?,
         price: value.number("price")?,
-        fx: value.number("fx_quote_to_account")?,
-        commission: value.number("commission")?,
-        swap_fee: value.number("swap_fee")?,
+        fx: value.number_or("fx_quote_to_account", Decimal::ONE)?,
+        commission: value.number_or("commission", Decimal::ZERO)?,
+        swap_fee: value.number_or("swap_fee", Decimal::ZERO)?,
     })
 }
 
@@ -30,12 +28,9 @@ fn kind(direction: Option<Direction>) -> &'static str {
 /// NET-01 to NET-09.
 pub(super) fn netting(vector: &Vector) -> Judged {
     let input = &vector.input;
-    if input.word("mode")? != "netting" || input.word("cost_method")? != "average" {
-        return Err("it is not netting by average cost".to_owned());
-    }
-    let contract = input.number("contract_size")?;
-    let places = if input.get("money_dp").is_some() { input.count("money_dp")? } else { 2 };
-    let price_places = if input.get("price_dp").is_some() { input.count("price_dp")? } else { 5 };
+    is_by_average(input)?;
+    let contract = input.number_or("contract_size", Decimal::ONE)?;
+    let (places, price_places) = (input.count_or("money_dp", 2)?, input.count_or("price_dp", 5)?);
     let mut ledger = Ledger::new(contract, places);
     let (mut steps, mut fx) = (Vec::new(), Decimal::ONE);
     for value in input.list("fills")? {
@@ -61,8 +56,7 @@ pub(super) fn netting(vector: &Vector) -> Judged {
         }));
     }
     let mut found = json!({ "steps": steps });
-    // The mark stands with the answer, not with what is given.
-    if let Some(mark) = vector.expected.number_if_any("mark")? {
+    if let Some(mark) = vector.mark()? {
         let held = ledger.held;
         let average = round(held.average().unwrap_or_default(), price_places);
         let direction = held.direction().ok_or("nothing is left to mark")?;
@@ -101,7 +95,7 @@ pub(super) fn average_and_fifo(vector: &Vector) -> Judged {
     let mut agree = true;
     for step in 1..200_u32 {
         let (held, open) = at(mark * Decimal::from(step) / Decimal::ONE_HUNDRED)?;
-        agree &= ledger.gross + held == realized + open;
+        agree &= are_same_but_for_rounding(vector, ledger.gross + held, realized + open)?;
     }
     Ok(json!({
         "average": {
@@ -127,14 +121,20 @@ pub(super) fn hedging(vector: &Vector) -> Judged {
         return Err("it is not hedging".to_owned());
     }
     let (bid, ask) = (input.number("mark_bid")?, input.number("mark_ask")?);
-    let mut tickets: BTreeMap<&str, Lots> = BTreeMap::new();
+    let contract = input.number_or("contract_size", Decimal::ONE)?;
+    // As they come, which is how the answer names them.
+    let mut tickets: Vec<(&str, Lots)> = Vec::new();
     let mut realized = Decimal::ZERO;
     for value in input.list("fills")? {
         let (side, size, price) =
             (value.side("side")?, value.number("size")?, value.number("price")?);
-        let lots = tickets.entry(value.word("ticket")?).or_default();
-        for slice in some(lots.take(side, size, price))? {
-            realized += round(slice.gain, 2);
+        let ticket = value.word("ticket")?;
+        let at = tickets.iter().position(|(name, _)| *name == ticket).unwrap_or_else(|| {
+            tickets.push((ticket, Lots::default()));
+            tickets.len() - 1
+        });
+        for slice in some(tickets[at].1.take(side, size, price))? {
+            realized += round(slice.gain * contract, 2);
         }
     }
     let (mut gross, mut net, mut rows) = (Decimal::ZERO, Decimal::ZERO, Vec::new());
@@ -146,13 +146,13 @@ pub(super) fn hedging(vector: &Vector) -> Judged {
             "ticket": ticket,
             "position_type": kind(lots.iter().next().map(|lot| lot.direction)),
             "size": rounded(Some(signed.abs()), 2),
-            "unrealized": rounded(lots.open_pnl(bid, ask), 2),
+            "unrealized": rounded(lots.open_pnl(bid, ask).map(|pnl| pnl * contract), 2),
         }));
     }
     Ok(json!({
         "tickets": rows,
         "gross_size": rounded(Some(gross), 2),
-        "net_size": rounded(Some(net.abs()), 2),
+        "net_size": rounded(Some(net), 2),
         "realized": rounded(Some(realized), 2),
     }))
 }

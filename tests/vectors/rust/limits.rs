@@ -51,9 +51,11 @@ pub(super) fn states(vector: &Vector) -> Judged {
         input.number("limit")?,
         input.number_if_any("warning")?,
     ))?;
-    let clear = input.number("clear_below")?;
-    if level.clear != clear {
-        return Err(format!("it clears below {}, not {clear}", level.clear));
+    match input.number_if_any("clear_below")? {
+        Some(clear) if clear != level.clear => {
+            return Err(format!("it clears below {}, not {clear}", level.clear));
+        }
+        _ => {}
     }
     let (mut state, mut states) = (Standing::Clear, Vec::new());
     for value in input.numbers("values")? {

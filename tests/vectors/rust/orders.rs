@@ -19,16 +19,16 @@ pub(super) fn sizing(vector: &Vector) -> Judged {
         size_step: input.number("size_step")?,
         min_size: input.number("min_size")?,
         max_size: input.number_if_any("max_size")?,
-        ..instrument(input.number("contract_size")?)
+        ..instrument(input.number_or("contract_size", Decimal::ONE)?)
     };
     let wish = Wish {
         equity: input.number("equity")?,
         fraction: input.number("risk_fraction")?,
         entry: input.number("entry_price")?,
         stop: input.number("stop_loss")?,
-        fx: input.number("fx_quote_to_account")?,
-        commission: input.number("commission_per_unit_per_side")?,
-        legs: input.count("legs")?,
+        fx: input.number_or("fx_quote_to_account", Decimal::ONE)?,
+        commission: input.number_or("commission_per_unit_per_side", Decimal::ZERO)?,
+        legs: input.count_or("legs", 1)?,
     };
     let found = |sized: &Sized, reject: Option<&str>| {
         json!({
@@ -115,7 +115,7 @@ pub(super) fn trade_risk(vector: &Vector) -> Judged {
         input.number("stop_loss")?,
         input.number("position_size")?,
         &instrument(contract),
-        input.number("fx_quote_to_account")?,
+        input.number_or("fx_quote_to_account", Decimal::ONE)?,
     ))?;
     let share = sizing::risk_share(risk, input.number("risk_base")?);
     Ok(json!({
@@ -129,7 +129,7 @@ pub(super) fn trade_risk(vector: &Vector) -> Judged {
 /// RR-01 to RR-04.
 pub(super) fn reward_to_risk(vector: &Vector) -> Judged {
     let input = &vector.input;
-    let (side, size) = (input.side("side")?, input.number("size")?);
+    let (side, size) = (input.side("side")?, input.number_or("size", Decimal::ONE)?);
     let (entry, stop) = (input.number("entry_price")?, input.number("stop_loss")?);
     let target = input.number("take_profit")?;
     if let Err(why) = levels::check(side, entry, Some(stop), Some(target)) {
@@ -138,7 +138,8 @@ pub(super) fn reward_to_risk(vector: &Vector) -> Judged {
         );
     }
     let (reward, risk) = ((target - entry).abs() * size, (entry - stop).abs() * size);
-    let ratio = levels::reward_to_risk(reward, risk, input.number("round_trip_cost")?);
+    let ratio =
+        levels::reward_to_risk(reward, risk, input.number_or("round_trip_cost", Decimal::ZERO)?);
     let kept = ratio.and_then(|ratio| Column::REWARD_TO_RISK.keep(ratio));
     Ok(json!({
         "rr_exact": rounded(ratio, 6),

@@ -22,7 +22,10 @@ pub(super) fn swap_nights(vector: &Vector) -> Judged {
     for night in input.list("nights")? {
         nights.push(weekday(night.as_str().ok_or("a night is a word")?)?);
     }
-    let count = some(swap::nights_charged(nights, weekday(input.word("triple_day")?)?))?;
+    let count = match input.get("triple_day") {
+        None | Some(Value::Null) => u32::try_from(nights.len()).map_err(|why| why.to_string())?,
+        Some(_) => some(swap::nights_charged(nights, weekday(input.word("triple_day")?)?))?,
+    };
     let fee = swap::fee(
         input.number("swap_per_lot_per_night")?,
         input.number("size")?,

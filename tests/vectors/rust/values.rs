@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tmt::domain::conversion::{self, NO_RATE};
 use tmt::domain::drawdown::Edge;
 use tmt::domain::exposure::{self, Leg};
+use tmt::domain::money::round;
 use tmt::domain::netting::{self, Holding};
 use tmt::domain::position::Direction;
 use tmt::domain::quote::Quote;
@@ -59,9 +60,10 @@ pub(super) fn open_profit(vector: &Vector) -> Judged {
     let input = &vector.input;
     let (quote, account) = (input.word("quote_currency")?, input.word("account_currency")?);
     let mut rates = Rates::default();
-    rates.know_steps(quote, account, input.list("conversion")?)?;
+    rates.know_steps(quote, account, &input.steps("conversion")?)?;
     let fx = some(rates.rate(quote, account))?;
-    let (size, contract) = (input.number("size")?, input.number("contract_size")?);
+    let size = input.number("size")?;
+    let contract = input.number_or("contract_size", Decimal::ONE)?;
     let cost = input.number("entry_price")? * size;
     let mark = input.number("mark_price")?;
     let at = |fx| valuation::pnl(input.direction("side").ok()?, size, cost, mark, contract, fx);
@@ -81,7 +83,9 @@ pub(super) fn both_marks(vector: &Vector) -> Judged {
         let price = Quote::closing_price(bid, ask, direction);
         Holding::of(direction, size, cost)?.open_pnl(price, Decimal::ONE, Decimal::ONE)
     };
-    let (long, short) = (some(open(Direction::Long))?, some(open(Direction::Short))?);
+    let long = round(some(open(Direction::Long))?, 2);
+    let short = round(some(open(Direction::Short))?, 2);
+    // Equity is the sum of what the rows say.
     Ok(json!({
         "long_unrealized": rounded(Some(long), 2),
         "short_unrealized": rounded(Some(short), 2),
@@ -100,6 +104,7 @@ pub(super) fn rate_or_none(vector: &Vector) -> Judged {
         rates.rate(vector.input.word("quote_currency")?, vector.input.word("account_currency")?);
     Ok(json!({
         "error": if rate.is_none() { Some(NO_RATE) } else { None },
+        "fx_quote_to_account": rounded(rate, 12),
         "new_risk_allowed": OTHER_SIDE,
         "close_allowed": OTHER_SIDE,
     }))
@@ -109,8 +114,7 @@ pub(super) fn rate_or_none(vector: &Vector) -> Judged {
 pub(super) fn pips(vector: &Vector) -> Judged {
     let input = &vector.input;
     let mut rates = Rates::default();
-    let step = input.at("conversion")?;
-    let steps = if step.is_null() { vec![] } else { vec![step.clone()] };
+    let steps = input.steps("conversion")?;
     rates.know_steps("QQQ", if steps.is_empty() { "QQQ" } else { "AAA" }, &steps)?;
     let fx = some(rates.rate("QQQ", if steps.is_empty() { "QQQ" } else { "AAA" }))?;
     let contract = input.number_if_any("contract_size")?.unwrap_or(Decimal::ONE);
@@ -137,7 +141,7 @@ fn leg(value: &Value) -> Result<Leg, String> {
         size: value.number("size")? * value.direction("side")?.sign(),
         contract: value.number_if_any("contract_size")?.unwrap_or(Decimal::ONE),
         price: value.number("price")?,
-        fx: value.number("fx_quote_to_account")?,
+        fx: value.number_or("fx_quote_to_account", Decimal::ONE)?,
     })
 }
 

@@ -2,11 +2,12 @@
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
+use tmt::domain::money::round;
 use uuid::Uuid;
 
-use super::scene::{Scene, side};
+use super::scene::{Scene, as_written, side};
 use crate::book::ALPHA;
-use crate::reading::{Fields, Judged, Vector};
+use crate::reading::{Fields, Judged, Vector, are_same_but_for_rounding, is_by_average};
 
 /// The live position of the account, or nothing.
 const LIVE: &str = "FROM positions p WHERE p.status IN ('open', 'closing')";
@@ -19,18 +20,15 @@ async fn book(
     ticket: Option<Uuid>,
 ) -> Result<Uuid, String> {
     let key = Uuid::new_v4();
-    let number = |name: &str, without: Decimal| {
-        Ok::<_, String>(fill.number_if_any(name)?.unwrap_or(without))
-    };
-    let fx = fill.get("fx_quote_to_account").and_then(Value::as_str).unwrap_or("1");
+    let fx = as_written(fill, "fx_quote_to_account");
     scene.own(&format!(
             "SELECT desk.book_fill('{key}', '{ALPHA}', '{instrument}', '{}', {}, {}, {fx}, {}, {}, NULL, NULL, NULL, NULL,
                                    clock_timestamp(), {})",
             side(fill.word("side")?),
             fill.number("size")?,
             fill.number("price")?,
-            number("commission", Decimal::ZERO)?,
-            number("swap_fee", Decimal::ZERO)?,
+            fill.number_or("commission", Decimal::ZERO)?,
+            fill.number_or("swap_fee", Decimal::ZERO)?,
             ticket.map_or_else(|| "NULL".to_owned(), |ticket| format!("'{ticket}'")),
         ))
         .await?;
@@ -85,9 +83,7 @@ const PRICES: &[(&str, &str)] =
 /// Makes the instrument and the columns that the fills of a vector need; returns the instrument, its
 /// quote currency and what that was last worth.
 async fn prepare(scene: &Scene, input: &Value) -> Result<(String, &'static str, Decimal), String> {
-    if input.word("mode")? != "netting" || input.word("cost_method")? != "average" {
-        return Err("it is not netting by average cost".to_owned());
-    }
+    is_by_average(input)?;
     for (places, columns) in [("money_dp", MONEY), ("price_dp", PRICES)] {
         if input.get(places).is_some() {
             widen(scene, columns, input.count(places)?).await?;
@@ -96,11 +92,12 @@ async fn prepare(scene: &Scene, input: &Value) -> Result<(String, &'static str, 
     let rates: Vec<Decimal> = input
         .list("fills")?
         .iter()
-        .map(|fill| fill.number("fx_quote_to_account"))
+        .map(|fill| fill.number_or("fx_quote_to_account", Decimal::ONE))
         .collect::<Result<_, _>>()?;
     // The currency of an account has three letters; what it is called is not what this is about.
     let quote = if rates.iter().all(|rate| *rate == Decimal::ONE) { "USD" } else { "QQQ" };
-    let instrument = scene.instrument("XXX", quote, input.number("contract_size")?).await?;
+    let contract = input.number_or("contract_size", Decimal::ONE)?;
+    let instrument = scene.instrument("XXX", quote, contract).await?;
     Ok((instrument, quote, rates.last().copied().unwrap_or(Decimal::ONE)))
 }
 
@@ -117,19 +114,21 @@ pub(super) async fn netting(scene: &Scene, vector: &Vector) -> Judged {
         return Err("the rows are not what their fills make of them".to_owned());
     }
     let mut found = json!({ "steps": steps });
-    if let Some(mark) = vector.expected.number_if_any("mark")? {
+    if let Some(mark) = vector.mark()? {
         scene.rate("XXX", quote, mark).await?;
         if quote != "USD" {
-            scene.worth(quote, fx).await?;
+            scene.worth(quote, "USD", fx).await?;
         }
         scene.run("SELECT desk.mark_to_market()").await?;
         found["mark"] = json!(mark);
         found["unrealized_exact_cost"] =
             scene.value(&format!("SELECT p.unrealized_pnl {LIVE}")).await?;
+        let (places, contract) =
+            (input.count_or("money_dp", 2)?, input.number_or("contract_size", Decimal::ONE)?);
         found["unrealized_if_stored_average_used"] = scene
             .value(&format!(
-                "SELECT round(({mark} - p.average_entry_price) * p.total_size
-                             * CASE p.position_type WHEN 'LONG' THEN 1 ELSE -1 END, 2) {LIVE}"
+                "SELECT round(({mark} - p.average_entry_price) * p.total_size * {contract} * {fx}
+                             * CASE p.position_type WHEN 'LONG' THEN 1 ELSE -1 END, {places}) {LIVE}"
             ))
             .await?;
     }
@@ -170,8 +169,8 @@ async fn step(scene: &Scene, key: Uuid) -> Result<Value, String> {
 /// What the trades make of a price, by their own entries.
 fn by_entries(mark: Decimal) -> String {
     format!(
-        "SELECT coalesce(sum(round((t.position_size - t.closed_size) * ({mark} - t.entry_price)
-                    * CASE t.trade_type WHEN 'BUY' THEN 1 ELSE -1 END, 2)), 0)
+        "SELECT coalesce(round(sum((t.position_size - t.closed_size) * ({mark} - t.entry_price)
+                    * CASE t.trade_type WHEN 'BUY' THEN 1 ELSE -1 END), 2), 0)
            FROM trades t WHERE t.status IN ('open', 'partial')"
     )
 }
@@ -190,14 +189,15 @@ pub(super) async fn average_and_fifo(scene: &Scene, vector: &Vector) -> Judged {
     for fill in vector.input.list("fills")? {
         book(scene, &instrument, fill, None).await?;
     }
-    let realized = scene.number("SELECT sum(f.gross_pnl) FROM trade_fills f").await?;
+    let realized = scene.number("SELECT coalesce(sum(f.gross_pnl), 0) FROM trade_fills f").await?;
     let by_trades = scene.number("SELECT coalesce(sum(t.gross_pnl), 0) FROM trades t").await?;
     let mark = vector.input.number("mark")?;
     let mut agree = true;
     for percent in [50, 90, 110, 300] {
-        let mark = mark * Decimal::from(percent) / Decimal::ONE_HUNDRED;
+        // A price of the position has five decimals.
+        let mark = round(mark * Decimal::from(percent) / Decimal::ONE_HUNDRED, 5);
         let (held, open) = open_at(scene, mark).await?;
-        agree &= realized + held == by_trades + open;
+        agree &= are_same_but_for_rounding(vector, realized + held, by_trades + open)?;
     }
     let (held, open) = open_at(scene, mark).await?;
     let entry = "SELECT t.entry_price FROM trades t WHERE t.closed_size > 0
@@ -230,7 +230,8 @@ pub(super) async fn hedging(scene: &Scene, vector: &Vector) -> Judged {
             "UPDATE accounts SET metadata = metadata || '{{\"position_mode\": \"hedging\"}}' WHERE account_id = '{ALPHA}'"
         ))
         .await?;
-    let instrument = scene.instrument("XXX", "USD", Decimal::ONE).await?;
+    let contract = input.number_or("contract_size", Decimal::ONE)?;
+    let instrument = scene.instrument("XXX", "USD", contract).await?;
     let mut keys: Vec<(&str, Uuid)> = Vec::new();
     for fill in input.list("fills")? {
         let ticket = fill.word("ticket")?;
@@ -265,7 +266,7 @@ pub(super) async fn hedging(scene: &Scene, vector: &Vector) -> Judged {
     Ok(json!({
         "tickets": rows,
         "gross_size": scene.value(&format!("SELECT coalesce(sum(p.total_size), 0) {LIVE}")).await?,
-        "net_size": scene.value(&format!("SELECT abs(coalesce(sum({signed}), 0)) {LIVE}")).await?,
+        "net_size": scene.value(&format!("SELECT coalesce(sum({signed}), 0) {LIVE}")).await?,
         "realized": scene.value("SELECT coalesce(sum(f.gross_pnl), 0) FROM trade_fills f").await?,
     }))
 }
@@ -308,7 +309,10 @@ pub(super) async fn swap_nights(scene: &Scene, vector: &Vector) -> Judged {
             .map(|at| at + 1)
             .ok_or_else(|| format!("the day {word}"))
     };
-    let triple = day(input.word("triple_day")?)?;
+    let triple = match input.get("triple_day") {
+        None | Some(Value::Null) => "NULL".to_owned(),
+        Some(_) => day(input.word("triple_day")?)?.to_string(),
+    };
     let mut count = 0;
     for night in input.list("nights")? {
         let night = day(night.as_str().unwrap_or_default())?;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::scene::{Scene, bare};
 use crate::book::ALPHA;
-use crate::reading::{Fields, Judged, Vector};
+use crate::reading::{Fields, Judged, Vector, rounded};
 
 /// Asks how a value stands to a limit after it stood at `before`.
 pub(super) async fn state_after(
@@ -32,9 +32,7 @@ pub(super) async fn exposure_limit(scene: &Scene, vector: &Vector) -> Judged {
     let (value, unit) = (input.number("limit_value")?, input.word("limit_unit")?);
     let warning = input.number_if_any("warning_threshold")?;
     let amount = |value: Decimal| {
-        format!(
-            "SELECT round(desk.allowed_amount({value}, '{unit}', ARRAY['{ALPHA}'::uuid], 'USD'), 2)"
-        )
+        format!("SELECT desk.allowed_amount({value}, '{unit}', ARRAY['{ALPHA}'::uuid], 'USD')")
     };
     let (limit, warned) = (
         scene.number(&amount(value)).await?,
@@ -42,8 +40,8 @@ pub(super) async fn exposure_limit(scene: &Scene, vector: &Vector) -> Judged {
     );
     let level = warning.map(|_| warned);
     Ok(json!({
-        "limit_amount": limit,
-        "warning_amount": warned,
+        "limit_amount": rounded(Some(limit), 2),
+        "warning_amount": rounded(Some(warned), 2),
         "state": state_after(scene, "ok", input.number("exposure_after")?, limit, level, false).await?,
     }))
 }
@@ -86,15 +84,18 @@ pub(super) async fn in_force(scene: &Scene, vector: &Vector) -> Judged {
             .await?;
     }
     let sql = format!(
-        "SELECT jsonb_agg(jsonb_build_object('id', l.description, 'scope', l.limit_scope, 'value', l.limit_value::text)
-                          ORDER BY l.description)
+        "SELECT jsonb_agg(jsonb_build_object('id', l.description, 'scope', l.limit_scope, 'value', l.limit_value::text))
            FROM desk.limits_in_force('{ALPHA}', NULL, '{}', '{}') l",
         input.word("instrument")?,
         input.word("now")?
     );
     let rows = scene.json(&sql).await?;
     let (mut applied, mut breached) = (Vec::new(), Vec::new());
-    for row in rows.as_array().into_iter().flatten() {
+    // All apply at once: they are told in the order in which they were given.
+    let given = input.list("limits")?;
+    let mut rows: Vec<&Value> = rows.as_array().into_iter().flatten().collect();
+    rows.sort_by_key(|row| given.iter().position(|limit| limit["id"] == row["id"]));
+    for row in rows {
         applied.push(row["id"].clone());
         let measured = input.number(&format!("{}_exposure_after", row.word("scope")?))?;
         let state = state_after(scene, "ok", measured, row.number("value")?, None, false).await?;
@@ -147,11 +148,7 @@ pub(super) async fn four_eyes(scene: &Scene, vector: &Vector) -> Judged {
 
 /// Where a change of a limit stands after the first person, and the second where there is one.
 async fn changed(scene: &Scene, current: Decimal, change: &Value) -> Result<Value, String> {
-    let become_one = |person: &str| {
-        let login = format!("{}_{person}", scene.prefix());
-        format!("DO $$ BEGIN CREATE ROLE \"{login}\" LOGIN IN ROLE tmt_risk_officer; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
-                 SET LOCAL SESSION AUTHORIZATION \"{login}\"")
-    };
+    let officer = "tmt_risk_officer";
     let call = |verb: &str, arguments: &str| {
         format!(
             "SELECT jsonb_build_object('outcome', v.outcome, 'code', v.code, 'subject', v.subject)
@@ -166,7 +163,7 @@ async fn changed(scene: &Scene, current: Decimal, change: &Value) -> Result<Valu
         .await?;
     let limit = "(SELECT l.limit_id FROM risk_limits l WHERE l.created_by = 'seed')";
     let version = "(SELECT l.updated_at FROM risk_limits l WHERE l.created_by = 'seed')";
-    scene.run(&become_one(change.word("by")?)).await?;
+    scene.become_one(change.word("by")?, officer).await?;
     let new = change.number("new")?;
     let proposed = scene
         .json(&call(
@@ -179,8 +176,7 @@ async fn changed(scene: &Scene, current: Decimal, change: &Value) -> Result<Valu
         change.get("approved_by").and_then(Value::as_str),
         proposed["code"].as_str().unwrap_or_default(),
     ) {
-        scene.run("SET LOCAL SESSION AUTHORIZATION DEFAULT").await?;
-        scene.run(&become_one(second)).await?;
+        scene.become_one(second, officer).await?;
         let subject = proposed["subject"].as_str().unwrap_or_default();
         last = scene.json(&call("approve_limit", &format!("'{subject}', 'agreed'"))).await?;
     }

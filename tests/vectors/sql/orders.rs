@@ -3,9 +3,10 @@
 use rust_decimal::{Decimal, dec};
 use serde_json::{Value, json};
 
-use super::scene::{Scene, bare, side};
+use super::scene::{Scene, as_written, bare, side};
 use crate::book::{ALPHA, Order, buy};
-use crate::reading::{Fields, Judged, Vector, currencies, decimal};
+use crate::comparing::OTHER_SIDE;
+use crate::reading::{Fields, Judged, Vector, currencies, decimal, rounded};
 
 /// VAL-01 to VAL-05: the first line that stands in the way.
 pub(super) async fn validation(scene: &Scene, vector: &Vector) -> Judged {
@@ -32,14 +33,14 @@ pub(super) async fn validation(scene: &Scene, vector: &Vector) -> Judged {
 /// RSK-01 to RSK-04.
 pub(super) async fn trade_risk(scene: &Scene, vector: &Vector) -> Judged {
     let input = &vector.input;
-    let (fx, base) = (input.word("fx_quote_to_account")?, input.number("risk_base")?);
+    let (fx, base) = (as_written(input, "fx_quote_to_account"), input.number("risk_base")?);
     scene.account(ALPHA, "USD", base).await?;
     let contract = input.number_if_any("contract_size")?.unwrap_or(Decimal::ONE);
     // An instrument in a currency that is worth so much.
-    let worth = input.number("fx_quote_to_account")?;
+    let worth = input.number_or("fx_quote_to_account", Decimal::ONE)?;
     let quote = if worth == Decimal::ONE { "USD" } else { "QQQ" };
     if quote == "QQQ" {
-        scene.worth(quote, worth).await?;
+        scene.worth(quote, "USD", worth).await?;
     }
     let instrument = scene.instrument("XXX", quote, contract).await?;
     let percent = input.number("max_risk_per_trade_fraction")? * Decimal::ONE_HUNDRED;
@@ -87,13 +88,13 @@ pub(super) async fn trade_risk(scene: &Scene, vector: &Vector) -> Judged {
 /// RR-01 to RR-04: a limit judges the ratio after costs, which an account pays by its own rule.
 pub(super) async fn reward_to_risk(scene: &Scene, vector: &Vector) -> Judged {
     let input = &vector.input;
-    let size = input.number("size")?;
+    let size = input.number_or("size", Decimal::ONE)?;
     let order = Order {
         stop: Some(input.number("stop_loss")?),
         target: Some(input.number("take_profit")?),
         ..bare("EUR_USD", side(input.word("side")?), size, input.number("entry_price")?)
     };
-    let per_side = input.number("round_trip_cost")? / Decimal::TWO / size;
+    let per_side = input.number_or("round_trip_cost", Decimal::ZERO)? / Decimal::TWO / size;
     scene
         .run(&format!(
             "UPDATE accounts SET metadata = metadata || '{{\"commission\": {{\"per_unit\": \"{per_side}\"}}}}'
@@ -104,11 +105,20 @@ pub(super) async fn reward_to_risk(scene: &Scene, vector: &Vector) -> Judged {
         .await?;
     let lines = scene.lines(&order, None, "").await?;
     let line = |code: &str| lines.iter().find(|line| line["code"] == code);
+    let levels = ["STOP_DISTANCE_ZERO", "STOP_WRONG_SIDE", "TARGET_WRONG_SIDE"];
+    if let Some(fault) = levels.iter().find_map(|code| line(code)) {
+        // Between levels that are no levels there is no ratio.
+        return Ok(
+            json!({"rr_exact": null, "rr_stored": null, "meets_1_0": false, "error": fault["code"]}),
+        );
+    }
     let fault = line("RR_OUT_OF_RANGE");
     let after_costs = line("MIN_RISK_REWARD").ok_or("no line MIN_RISK_REWARD")?;
+    // To eight decimals. Where they end in the middle of the six, they have been rounded to it.
     let exact = decimal(&after_costs["measured"])?;
+    let is_between = exact * dec!(1_000_000) % Decimal::ONE == dec!(0.5);
     Ok(json!({
-        "rr_exact": scene.value(&format!("SELECT round({exact}, 6)")).await?,
+        "rr_exact": if is_between { json!(OTHER_SIDE) } else { rounded(Some(exact), 6) },
         "rr_stored": scene.kept("signals", "risk_reward_ratio", &format!("SELECT {exact}")).await?,
         "meets_1_0": after_costs["severity"] != "reject",
         "error": fault.map(|line| &line["code"]),
@@ -153,7 +163,7 @@ fn moment(seconds: Decimal) -> String {
 
 /// LIM-04.
 pub(super) async fn rate(scene: &Scene, vector: &Vector) -> Judged {
-    let most = vector.input.at("limit")?;
+    let most = vector.input.number("limit")?;
     scene
         .run(&format!(
             "INSERT INTO risk_limits (account_id, limit_type, limit_scope, limit_value, limit_unit, created_by)
@@ -177,7 +187,7 @@ pub(super) async fn rate(scene: &Scene, vector: &Vector) -> Judged {
 
 /// LIM-05.
 pub(super) async fn duplicates(scene: &Scene, vector: &Vector) -> Judged {
-    let window = vector.input.at("window_s")?;
+    let window = vector.input.number("window_s")?;
     scene
         .run(&format!(
             "UPDATE desk.settings SET value = '{window}' WHERE key = 'duplicate_window_seconds'"
@@ -211,13 +221,14 @@ pub(super) async fn duplicates(scene: &Scene, vector: &Vector) -> Judged {
     Ok(json!({ "results": results }))
 }
 
-/// LIM-03: what is opposite closes, what is not is an order.
+/// LIM-03: what is opposite closes, what is not is an order; so is what closes more than there is
+/// where an account may do everything. It is a trader who asks: others may more.
 pub(super) async fn reduce_only(scene: &Scene, vector: &Vector) -> Judged {
     let input = &vector.input;
     let held = input.at("position")?;
     scene.hold(ALPHA, "EUR_USD", held.word("side")?, held.number("size")?, dec!(1.1)).await?;
     // A close is done when it is asked for: none is ever pending, and one that was asked for counts.
-    let pending = input.number("pending_close")?;
+    let pending = input.number_or("pending_close", Decimal::ZERO)?;
     if !pending.is_zero() {
         let opposite = if side(held.word("side")?) == "BUY" { "SELL" } else { "BUY" };
         accepted(scene, &bare("EUR_USD", opposite, pending, dec!(1.1)), "now()").await?;
@@ -232,7 +243,8 @@ pub(super) async fn reduce_only(scene: &Scene, vector: &Vector) -> Judged {
     for row in input.list("orders")? {
         let (order_side, size) = (side(row.word("side")?), row.number("size")?);
         let price = if order_side == "BUY" { "1.1001" } else { "1.0999" };
-        let call = if order_side == side(held.word("side")?) {
+        let is_flip = input.word("status")? == "active" && size > held.number("size")? - pending;
+        let call = if is_flip || order_side == side(held.word("side")?) {
             let order =
                 Order { stop: None, target: None, side: order_side, price: dec!(1.1), ..buy(size) };
             format!("SELECT * FROM {}", order.sql())
@@ -243,6 +255,7 @@ pub(super) async fn reduce_only(scene: &Scene, vector: &Vector) -> Judged {
             )
         };
         scene.run("SAVEPOINT one").await?;
+        scene.become_one("trader", "tmt_trader").await?;
         let verdict = scene
             .json(&format!("SELECT jsonb_build_object('outcome', v.outcome, 'code', v.code, 'allowed', v.allowed::text) FROM ({call}) v"))
             .await?;

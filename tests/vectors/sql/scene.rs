@@ -10,7 +10,7 @@ use crate::book::{ALPHA, BRAVO, Book, Order};
 /// Any price and any size is good here: the vectors are about the arithmetic.
 const PERMISSIVE: &str = "
     UPDATE desk.settings SET value = 'false' WHERE key = 'stop_required';
-    UPDATE desk.settings SET value = '1000000' WHERE key = 'price_collar_percent';
+    UPDATE desk.settings SET value = '1000000000' WHERE key = 'price_collar_percent';
     UPDATE desk.settings SET value = '0' WHERE key = 'duplicate_window_seconds';
     UPDATE desk.settings SET value = '1000' WHERE key = 'max_risk_fraction';
     UPDATE instruments SET size_step = 0.01, min_size = 0.01, max_size = NULL, margin_rate = 0, tick_size = 0.00001;
@@ -27,6 +27,7 @@ pub(crate) struct Desk {
 /// the types of columns is what they were when it came.
 pub(crate) struct Scene {
     client: Client,
+    /// No other test has logins that begin so.
     prefix: String,
 }
 
@@ -48,11 +49,6 @@ impl Desk {
 impl Scene {
     pub(super) async fn rollback(self) {
         self.client.batch_execute("ROLLBACK").await.unwrap();
-    }
-
-    /// A prefix for logins that no other test has.
-    pub(super) fn prefix(&self) -> &str {
-        &self.prefix
     }
 
     /// Runs statements.
@@ -105,12 +101,18 @@ impl Scene {
         self.quote(from, to, &rate, &rate).await
     }
 
-    /// Stores what a currency is worth in USD, the way round that keeps more of its digits.
-    pub(super) async fn worth(&self, currency: &str, fx: Decimal) -> Result<(), String> {
-        let (from, to, rate) = if fx < Decimal::ONE {
-            ("USD", currency, format!("1 / {fx}::numeric"))
+    /// Stores what a currency is worth in another, the way round that keeps more of its digits.
+    pub(super) async fn worth(
+        &self,
+        currency: &str,
+        account: &str,
+        fx: Decimal,
+    ) -> Result<(), String> {
+        // Rates are kept to twelve decimals.
+        let (from, to, rate) = if fx < Decimal::ONE && fx.normalize().scale() > 12 {
+            (account, currency, format!("1 / {fx}::numeric"))
         } else {
-            (currency, "USD", fx.to_string())
+            (currency, account, fx.to_string())
         };
         self.quote(from, to, &rate, &rate).await
     }
@@ -150,6 +152,20 @@ impl Scene {
         Ok(name)
     }
 
+    /// Becomes somebody of a group until the transaction, or what was begun in it, ends. Blanks
+    /// before and after a name stay there.
+    pub(super) async fn become_one(&self, person: &str, group: &str) -> Result<(), String> {
+        let name = person.trim_start();
+        let blanks = person.len() - name.len();
+        let login = format!("{:blanks$}{}_{name}", "", self.prefix);
+        self.run(&format!(
+            "SET LOCAL SESSION AUTHORIZATION DEFAULT;
+             DO $$ BEGIN CREATE ROLE \"{login}\" LOGIN IN ROLE {group}; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+             SET LOCAL SESSION AUTHORIZATION \"{login}\""
+        ))
+        .await
+    }
+
     /// Gives an account these amounts and nothing that is open.
     pub(super) async fn account(
         &self,
@@ -158,7 +174,7 @@ impl Scene {
         amount: Decimal,
     ) -> Result<(), String> {
         self.run(&format!(
-            "UPDATE accounts SET base_currency = '{currency}', initial_balance = {amount}, current_balance = {amount},
+            "UPDATE accounts SET base_currency = '{currency}', initial_balance = greatest({amount}, 1), current_balance = {amount},
                     available_balance = {amount}, equity = {amount}, margin_used = 0 WHERE account_id = '{account}'"
         ))
         .await
@@ -277,6 +293,15 @@ pub(super) fn bare(instrument: &str, side: &'static str, size: Decimal, price: D
         stop: None,
         target: None,
         ..crate::book::buy(size)
+    }
+}
+
+/// A rate as it was written, all of its digits; 1 where there is none.
+pub(super) fn as_written(row: &Value, name: &str) -> String {
+    match row.get(name) {
+        None | Some(Value::Null) => "1".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
     }
 }
 

@@ -9,7 +9,7 @@ use super::scene::{Scene, bare, side};
 use crate::book::{ALPHA, BRAVO};
 use crate::comparing::OTHER_SIDE;
 use crate::form::is_pair;
-use crate::reading::{Fields, Judged, Vector, currencies, decimal};
+use crate::reading::{Fields, Judged, Vector, currencies, decimal, rounded};
 
 /// Stores the steps of a conversion the way round that the market quotes them: what is multiplied
 /// as it stands, what is divided by as its inverse.
@@ -37,9 +37,10 @@ pub(super) async fn open_profit(scene: &Scene, vector: &Vector) -> Judged {
     let input = &vector.input;
     let (quote, account) = (input.word("quote_currency")?, input.word("account_currency")?);
     scene.run("DELETE FROM fx_rates").await?;
-    know_steps(scene, quote, account, input.list("conversion")?).await?;
+    know_steps(scene, quote, account, &input.steps("conversion")?).await?;
     scene.account(ALPHA, account, Decimal::ONE_HUNDRED).await?;
-    let instrument = scene.instrument("XXX", quote, input.number("contract_size")?).await?;
+    let contract = input.number_or("contract_size", Decimal::ONE)?;
+    let instrument = scene.instrument("XXX", quote, contract).await?;
     let (size, entry) = (input.number("size")?, input.number("entry_price")?);
     scene.hold(ALPHA, &instrument, input.word("side")?, size, entry).await?;
     scene.rate("XXX", quote, input.number("mark_price")?).await?;
@@ -98,8 +99,10 @@ pub(super) async fn rate_or_none(scene: &Scene, vector: &Vector) -> Judged {
         .await?;
     let close = "SELECT (desk.close_position(gen_random_uuid(), '\\x01', now() + interval '1 minute', p.position_id, NULL, 1, NULL)).outcome
                    FROM positions p";
+    let fx = format!("SELECT round(desk.convert('{quote}', '{account}'), 12)");
     Ok(json!({
         "error": if refuses { Some(code) } else { None },
+        "fx_quote_to_account": scene.value(&fx).await?,
         "new_risk_allowed": open,
         "close_allowed": scene.text(close).await?.as_deref() == Some("accepted"),
     }))
@@ -124,7 +127,8 @@ async fn hold_all(scene: &Scene, vector: &Vector) -> Result<(), String> {
             || pairs.contains(&(account, quote))
             || pairs.contains(&(quote, account));
         if !known {
-            scene.rate(quote, account, position.number("fx_quote_to_account")?).await?;
+            let worth = position.number_or("fx_quote_to_account", Decimal::ONE)?;
+            scene.worth(quote, account, worth).await?;
         }
         let contract = position.number_if_any("contract_size")?.unwrap_or(Decimal::ONE);
         let instrument = scene.instrument(base, quote, contract).await?;
@@ -134,11 +138,45 @@ async fn hold_all(scene: &Scene, vector: &Vector) -> Result<(), String> {
     Ok(())
 }
 
+/// Puts the positions of a vector into the book, each instrument in a currency of its own that is
+/// worth what the vector says: whatever the others are worth. Returns the instruments; nothing where
+/// one has two prices, which none has at a time.
+async fn hold_each(scene: &Scene, vector: &Vector) -> Result<Option<Vec<String>>, String> {
+    let account = vector.input.word("account_currency")?;
+    scene.account(ALPHA, account, Decimal::from(100_000)).await?;
+    let mut known: Vec<(&str, [Decimal; 3])> = Vec::new();
+    let mut held = Vec::new();
+    for position in vector.input.list("positions")? {
+        let terms = [
+            position.number("price")?,
+            position.number_or("fx_quote_to_account", Decimal::ONE)?,
+            position.number_or("contract_size", Decimal::ONE)?,
+        ];
+        let name = position.word("instrument")?;
+        let at = known.iter().position(|(other, _)| *other == name).unwrap_or(known.len());
+        if at == known.len() {
+            known.push((name, terms));
+        }
+        if known[at].1 != terms {
+            return Ok(None);
+        }
+        let (base, quote) = (format!("B{at}"), format!("Q{at}"));
+        let [price, worth, contract] = terms;
+        let instrument = scene.instrument(&base, &quote, contract).await?;
+        scene.rate(&base, &quote, price).await?;
+        scene.worth(&quote, account, worth).await?;
+        let (side, size) = (position.word("side")?, position.number("size")?);
+        scene.hold(ALPHA, &instrument, side, size, price).await?;
+        held.push(instrument);
+    }
+    Ok(Some(held))
+}
+
 /// EXP-01: what limits measure before an order.
 pub(super) async fn book(scene: &Scene, vector: &Vector) -> Judged {
     let account = vector.input.word("account_currency")?;
     let equity = vector.input.number("equity")?;
-    hold_all(scene, vector).await?;
+    let Some(held) = hold_each(scene, vector).await? else { return Ok(json!(OTHER_SIDE)) };
     scene
         .run(&format!("UPDATE accounts SET equity = {equity} WHERE account_id = '{ALPHA}'"))
         .await?;
@@ -146,22 +184,33 @@ pub(super) async fn book(scene: &Scene, vector: &Vector) -> Judged {
         [("max_exposure", account), ("max_net_exposure", account), ("max_leverage", "ratio")];
     scene.watch(&limits).await?;
     let mut each = Vec::new();
-    for position in vector.input.list("positions")? {
-        let name = position.word("instrument")?;
+    let worth = |p: &str| {
+        format!(
+            "desk.signed_size({p}) * i.contract_size * q.mid * desk.convert(i.quote_currency, '{account}')"
+        )
+    };
+    let is_short = format!(
+        "SELECT sum({}) < 0 FROM positions p JOIN instruments i USING (instrument), desk.quote(p.instrument) q",
+        worth("p")
+    );
+    let is_short = scene.is(&is_short).await?;
+    for (position, name) in vector.input.list("positions")?.iter().zip(held) {
         let value = format!(
-            "SELECT round(desk.signed_size(p) * i.contract_size * q.mid * desk.convert(i.quote_currency, '{account}'), 2)
+            "SELECT round({}, 2)
                FROM positions p JOIN instruments i USING (instrument), desk.quote(p.instrument) q
               WHERE p.instrument = '{name}' AND p.total_size = {} AND p.position_type = '{}'",
+            worth("p"),
             position.number("size")?,
             position.word("side")?
         );
         each.push(scene.value(&value).await?);
     }
+    // A limit looks at how far the book leans, not which way.
+    let net = decimal(&scene.measured("max_net_exposure", 2).await?)?;
     Ok(json!({
         "per_position": each,
         "gross": scene.measured("max_exposure", 2).await?,
-        // A limit looks at how far the book leans, not which way.
-        "net": scene.measured("max_net_exposure", 2).await?,
+        "net": if is_short { -net } else { net },
         "leverage_exact": scene.measured("max_leverage", 10).await?,
         "leverage": scene.measured("max_leverage", 2).await?,
     }))
@@ -230,7 +279,10 @@ pub(super) async fn margin(scene: &Scene, vector: &Vector) -> Judged {
             "UPDATE instruments SET margin_rate = {rate} WHERE instrument = '{instrument}'"
         ))
         .await?;
-    scene.hold(ALPHA, &instrument, "LONG", vector.input.number("notional")?, Decimal::ONE).await?;
+    let notional = vector.input.number("notional")?;
+    if !notional.is_zero() {
+        scene.hold(ALPHA, &instrument, "LONG", notional, Decimal::ONE).await?;
+    }
     scene.own(&format!("SELECT desk.book_cash('{ALPHA}', 0, now())")).await?;
     let used = format!("SELECT a.margin_used FROM accounts a WHERE a.account_id = '{ALPHA}'");
     Ok(json!({ "by_leverage": OTHER_SIDE, "by_rate": scene.value(&used).await? }))
@@ -276,5 +328,9 @@ pub(super) async fn portfolio_limit(scene: &Scene, vector: &Vector) -> Judged {
         _ if line["message"].as_str().is_some_and(|text| text.contains("warning")) => "warning",
         _ => "ok",
     };
-    Ok(json!({ "before": line["before"], "after": line["measured"], "state": state }))
+    Ok(json!({
+        "before": rounded(Some(decimal(&line["before"])?), 2),
+        "after": rounded(Some(decimal(&line["measured"])?), 2),
+        "state": state,
+    }))
 }
