@@ -50,6 +50,7 @@ BEGIN
     fill.commission := p_commission;
     fill.swap_fee := p_swap;
     fill.allocation := '[]';
+    given.gross_pnl := 0;
     given.commission := 0;
     given.swap_fee := 0;
 
@@ -58,6 +59,12 @@ BEGIN
         CONTINUE WHEN slice <= 0;
         rest := rest - slice;
         part.gross_pnl := direction * (fill.price - taken.entry_price) * slice * p_contract * p_fx;
+        IF rest = 0 AND remaining = 0 THEN
+            -- Nothing is left to differ: what rounding kept apart so far goes to the last part.
+            part.gross_pnl := part.gross_pnl + desk.closing_dust(held, p_size, fill.gross_pnl, given.gross_pnl + part.gross_pnl,
+                jsonb_array_length(fill.allocation) + 1);
+        END IF;
+        given.gross_pnl := given.gross_pnl + part.gross_pnl;
         part.commission := CASE rest WHEN 0 THEN fill.commission - given.commission ELSE fill.commission * slice / p_size END;
         part.swap_fee := CASE rest WHEN 0 THEN fill.swap_fee - given.swap_fee ELSE fill.swap_fee * slice / p_size END;
         given.commission := given.commission + part.commission;
