@@ -311,3 +311,54 @@ async fn what_trades_made_is_what_their_positions_made_to_the_cent() {
     assert_eq!(book.text(apart).await, "true");
     assert_eq!(book.text("SELECT count(*) FROM desk.reconcile()").await, "0");
 }
+
+#[tokio::test]
+async fn a_limit_whose_scope_names_nothing_is_shown_and_rings() {
+    let book = Book::open().await;
+    let trader = book.trader().await;
+    let one = "limit_type, limit_value, limit_unit, limit_scope, scope_identifier";
+    for (scope, words) in [
+        ("'instrument', NULL", "over instrument without a name"),
+        ("'instrument', 'XAU_USD'", "over instrument XAU_USD"),
+        ("'portfolio', 'Majors'", "over portfolio Majors"),
+        ("'account', 'charlie'", "over account charlie"),
+    ] {
+        let limit = book.limit(one, &format!("'max_exposure', 1, 'USD', {scope}")).await;
+        let lines = assess(&trader, &buy(dec!(10000))).await;
+        let line = find(&lines, "LIMIT_NOT_ENFORCED");
+        assert!(line.message.contains(words) && line.severity == "info", "{}", line.message);
+        book.set("strict_limits", "true").await;
+        place(&trader, &buy(dec!(10000))).await.refused("LIMIT_NOT_ENFORCED");
+        book.set("strict_limits", "false").await;
+        book.run("SELECT desk.watch_limits()").await;
+        let event = format!(
+            "SELECT min(event_type || ' ' || severity) FROM risk_events WHERE related_limit_id = '{limit}' AND event_source = 'sentinel'"
+        );
+        assert_eq!(book.text(&event).await, "limit_not_judged critical", "{scope}");
+        book.run("UPDATE risk_limits SET is_active = false").await;
+    }
+
+    // An account may be meant by its name, and then it is the one.
+    book.limit(one, "'max_exposure', 1, 'USD', 'account', ' Alpha'").await;
+    place(&trader, &buy(dec!(10000))).await.refused("MAX_EXPOSURE");
+    place(&trader, &Order { account: BRAVO.to_owned(), ..buy(dec!(10000)) }).await.accepted();
+}
+
+#[tokio::test]
+async fn a_limit_that_only_orders_meet_rings_as_well_where_nobody_can_judge_it() {
+    let book = Book::open().await;
+    for (limit, unit, scope) in [
+        ("max_daily_trades", "count", "'system', NULL"),
+        ("max_order_size", "kilos", "'account', NULL"),
+        ("max_order_size", "kilos", "'instrument', 'EUR_USD'"),
+        ("bananas", "USD", "'instrument', 'EUR_USD'"),
+    ] {
+        let one = "limit_type, limit_value, limit_unit, limit_scope, scope_identifier";
+        let id = book.limit(one, &format!("'{limit}', 1, '{unit}', {scope}")).await;
+        book.run("SELECT desk.watch_limits()").await;
+        let event = format!(
+            "SELECT min(event_type || ' ' || severity) FROM risk_events WHERE related_limit_id = '{id}'"
+        );
+        assert_eq!(book.text(&event).await, "limit_not_judged critical", "{limit}");
+    }
+}

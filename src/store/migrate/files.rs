@@ -89,10 +89,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     35 "0035" "gaps" Once,
     36 "0036" "limits_in_words" Once,
     37 "0037" "cost_of_parts" Once,
+    38 "0038" "limits_of_nothing" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 37;
+pub const LATEST: i32 = 38;
 
 #[cfg(test)]
 mod tests {
