@@ -1,4 +1,5 @@
--- Words that were not right: the risk of a trade whose stop is on the wrong side, and why a value is no limit.
+-- Words that were not right: the risk of a trade whose stop is on the wrong side, levels that an order does not
+-- use, and why a value is no limit.
 SET LOCAL ROLE tmt_owner;
 
 -- Why a value can be no limit in a unit; NULL if it can.
@@ -191,7 +192,7 @@ DECLARE
 BEGIN
     IF passed THEN
         IF o.is_preview THEN
-            lines := lines || desk.line('RISK_UNKNOWN', 'info', 'With its stop on the wrong side the risk of this trade has no number.');
+            lines := lines || desk.line('RISK_UNKNOWN', 'info', 'With its stop at or beyond its price the risk of this trade has no number.');
         END IF;
     ELSIF o.risk IS NULL THEN
         IF o.is_preview THEN
@@ -259,6 +260,38 @@ BEGIN
                      ELSE '.' END),
             m.after, at_stop, m.allowed, o.currency);
     END LOOP;
+    RETURN lines;
+END $$;
+
+-- Every check that applies to an order, in a fixed order. It may be booked if no line is a reject, and
+-- without a reason if none is a confirm. In a preview what passes is there too (info), with its numbers.
+--
+-- An order that only reduces what is held meets no limit, margin, loss or risk check at all.
+CREATE OR REPLACE FUNCTION desk.checks(o desk.order_draft) RETURNS desk.check_result[]
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    lines    desk.check_result[];
+    measures desk.limit_measure[] := '{}';
+    -- Nothing can be valued before there is a side, a size and a price.
+    opens boolean := coalesce(o.direction IS NOT NULL AND o.size > 0 AND o.price > 0 AND o.opening > 0
+                              AND o.size < 1e18 AND o.price < 1e18, false);
+BEGIN
+    lines := desk.judge_standing(o);
+    IF o.account_id IS NULL OR o.instrument IS NULL THEN
+        RETURN lines;
+    END IF;
+    IF opens THEN
+        measures := desk.measure_limits(o, false);
+    END IF;
+    lines := lines || desk.judge_shape(o) || desk.judge_market(o, measures);
+    IF opens THEN
+        lines := lines || desk.judge_risk(o, measures);
+    ELSIF o.is_preview AND o.closing > 0 AND num_nonnulls(o.stop, o.target) > 0 THEN
+        lines := lines || desk.line('POSITION_STOP', 'info', 'It only reduces: stop and target of the position stay as they are.');
+    END IF;
+    IF o.signal_id IS NOT NULL THEN
+        lines := lines || desk.judge_signal(o);
+    END IF;
     RETURN lines;
 END $$;
 

@@ -51,10 +51,34 @@ async fn at_a_stop_on_the_wrong_side_the_risk_has_no_number() {
         let unknown = find(&lines, "RISK_UNKNOWN");
         assert_eq!(
             unknown.message,
-            "With its stop on the wrong side the risk of this trade has no number."
+            "With its stop at or beyond its price the risk of this trade has no number."
         );
         for code in ["RISK_AMOUNT", "RISK_PERCENTAGE", "MAX_RISK_PER_TRADE"] {
             assert!(lines.iter().all(|line| line.code != code), "{code}: {lines:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn levels_of_an_order_that_only_reduces_are_said_to_be_of_no_use() {
+    let book = Book::open().await;
+    let trader = book.trader().await;
+    place(&trader, &buy(dec!(10000))).await.accepted();
+    // Neither would do for an order that opens.
+    let less = Order { stop: Some(dec!(1)), target: Some(dec!(2)), ..sell(dec!(4000)) };
+
+    let lines = assess(&trader, &less).await;
+
+    assert_eq!(in_the_way(&lines), [""; 0]);
+    let unused = find(&lines, "POSITION_STOP");
+    assert_eq!(
+        unused.message,
+        "It only reduces: stop and target of the position stay as they are."
+    );
+    place(&trader, &less).await.accepted();
+    let levels = "SELECT format('%s %s %s', total_size, stop_loss, take_profit) FROM positions";
+    assert_eq!(book.text(levels).await, "6000.00 1.09500 1.11000");
+    // Without levels of its own there is nothing to say.
+    let bare = Order { stop: None, target: None, ..sell(dec!(4000)) };
+    assert!(assess(&trader, &bare).await.iter().all(|line| line.code != "POSITION_STOP"));
 }

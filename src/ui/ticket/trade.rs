@@ -82,14 +82,14 @@ fn figures(model: &Model, ticket: &Ticket, side: Side) -> Option<Figures> {
     let instrument = chosen_instrument(model, ticket)?;
     let currency = account.base_currency.as_str();
     let (size, price) = (number(ticket, FieldName::Size)?, number(ticket, FieldName::Price)?);
-    // What is refused has no figures: a stop on the wrong side risks no zero.
+    // What is refused has no figures: a stop on the wrong side does not risk nothing.
     if size <= Decimal::ZERO {
         return None;
     }
-    let beyond = |level: &Decimal| level.checked_sub(price)?.checked_mul(side.sign());
-    let stop = number(ticket, FieldName::Stop).filter(|stop| beyond(stop) < Some(Decimal::ZERO));
-    let target = number(ticket, FieldName::Target);
-    let target = target.filter(|target| beyond(target) > Some(Decimal::ZERO));
+    let stop = number(ticket, FieldName::Stop)
+        .filter(|stop| levels::check(side, price, Some(*stop), None).is_ok());
+    let target = number(ticket, FieldName::Target)
+        .filter(|target| levels::check(side, price, None, Some(*target)).is_ok());
     let rate = model.book.rate(&instrument.quote_currency, currency);
     let risk = stop
         .zip(rate)
