@@ -18,7 +18,19 @@ use crate::domain::standing::LimitStanding;
 /// How long one step of a round may take. A server that says nothing for so long is lost.
 const STEP: Duration = Duration::from_secs(30);
 
-const LEAD: &str = "SELECT pg_try_advisory_lock(hashtextextended('tmt:sentinel', 0)) AS leads, clock_timestamp() AS now";
+/// Takes the lock that makes a sentinel the only one. Anybody who may log in can hold it, and whoever
+/// may not watch shall not keep others from it: beside such a holder every sentinel leads, which costs
+/// work and no more, because what they do in the database is done by one at a time.
+const LEAD: &str = "
+    SELECT CASE WHEN pg_try_advisory_lock(hashtextextended('tmt:sentinel', 0)) THEN true
+                ELSE EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                              WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+                                AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                                AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended('tmt:sentinel', 0)
+                                AND NOT pg_has_role(a.usesysid, 'tmt_agent', 'MEMBER')
+                                AND NOT pg_has_role(a.usesysid, 'tmt_admin', 'MEMBER'))
+           END AS leads,
+           clock_timestamp() AS now";
 
 /// Who holds that lock. Its key stands in two halves in the catalogue.
 const LEADER: &str = "

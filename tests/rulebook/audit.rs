@@ -340,6 +340,11 @@ async fn an_edit_is_found_in_whichever_column_it_is() {
         let edited = "30 was changed after it was written".to_owned();
         assert_eq!(found(&book, &sql).await, (edited.clone(), edited), "{change}");
     }
+    // Nothing, and an empty word.
+    let bare = book.text("SELECT min(seq) FROM desk.audit_log WHERE code IS NULL").await;
+    let edited = format!("{bare} was changed after it was written");
+    let sql = format!("UPDATE desk.audit_log SET code = '' WHERE seq = {bare}");
+    assert_eq!(found(&book, &sql).await, (edited.clone(), edited));
     assert_eq!(found(&book, "SELECT").await, ("-".to_owned(), "-".to_owned()));
 }
 

@@ -66,6 +66,29 @@ async fn marks_leave_the_positions_of_an_account_alone_while_it_is_traded_on() {
 }
 
 #[tokio::test]
+async fn a_mark_is_not_written_over_what_another_program_made_of_a_position() {
+    let book = Book::open().await;
+    let (trader, writer) = (book.trader().await, book.database.client().await);
+    place(&trader, &buy(dec!(10000))).await.accepted();
+    book.rate("EUR", "USD", dec!(1.105)).await;
+    let sentinel = book.database.client().await;
+    // It does not hold the account.
+    writer
+        .batch_execute("BEGIN; UPDATE positions SET total_size = 1000, cost = 1100, unrealized_pnl = 0, current_price = 1.1")
+        .await
+        .unwrap();
+    let (marked, ()) = tokio::join!(
+        sentinel.batch_execute("SELECT desk.mark_to_market()"),
+        book.commit_when_awaited(&writer)
+    );
+    marked.unwrap();
+    let worth = "SELECT unrealized_pnl FROM positions";
+    assert_eq!(book.text(worth).await, "0.00");
+    book.run("SELECT desk.mark_to_market()").await;
+    assert_eq!(book.text(worth).await, "5.00");
+}
+
+#[tokio::test]
 async fn whoever_only_looks_holds_up_nothing_with_a_lock_of_his_own() {
     let book = Book::open().await;
     let viewer = book.member("viewer", "tmt_viewer").await;

@@ -71,6 +71,18 @@ async fn one_sentinel_leads_and_the_next_takes_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_not_watch_keeps_nobody_from_it() {
+    let desk = Desk::open().await;
+    let viewer = desk.database.login("viewer", "tmt_viewer").await;
+    let viewer = desk.database.client_as(&viewer).await;
+    let lock = "SELECT pg_advisory_lock(hashtextextended('tmt:sentinel', 0))";
+    viewer.batch_execute(lock).await.unwrap();
+    let mut watcher = Watcher::start(desk.options("agent", "tmt_agent").await);
+    assert_eq!(watcher.says().await, Said::Leads);
+    watcher.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_breach_is_raised_once_and_said_once() {
     let desk = Desk::open().await;
     let trader = trader_with_a_position(&desk).await;

@@ -90,10 +90,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     36 "0036" "limits_in_words" Once,
     37 "0037" "cost_of_parts" Once,
     38 "0038" "limits_of_nothing" Once,
+    39 "0039" "other_writers" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 38;
+pub const LATEST: i32 = 39;
 
 #[cfg(test)]
 mod tests {
