@@ -123,6 +123,33 @@ fn own_rules(model: &Model, halt: &Halt) -> Vec<String> {
     found
 }
 
+/// Returns what a halt covers and is still in breach, as far as this console measures it.
+fn breached(model: &Model, row: &Halt) -> Vec<String> {
+    let limits = model
+        .desk
+        .limits
+        .values()
+        .filter(|limit| limit.state == LimitState::Active)
+        .filter(|limit| {
+            row.account.is_none() || limit.account.is_none_or(|id| row.account == Some(id))
+        })
+        .filter_map(|limit| {
+            let now = model.measure(limit)?;
+            (limit.standing(now) == Some(Standing::Breach)).then(|| {
+                let subject = model.limit_subject(limit);
+                let text = format!(
+                    "{} of {subject}: {} of {} {}",
+                    limit.limit_type,
+                    format::measured(now, &limit.unit),
+                    format::measured(limit.value, &limit.unit),
+                    format::unit_name(&limit.unit),
+                );
+                text.trim_end().to_owned()
+            })
+        });
+    limits.chain(own_rules(model, row)).collect()
+}
+
 /// Returns the sheet of a resumption.
 pub(super) fn resume(
     model: &Model,
@@ -158,30 +185,7 @@ pub(super) fn resume(
         right.extend(popup::paragraph(&text, room, theme.style(Ink::Warning)));
     }
     right.push(Line::raw(""));
-    let mut breached: Vec<String> = model
-        .desk
-        .limits
-        .values()
-        .filter(|limit| limit.state == LimitState::Active)
-        .filter(|limit| {
-            row.account.is_none() || limit.account.is_none_or(|id| row.account == Some(id))
-        })
-        .filter_map(|limit| {
-            let now = model.measure(limit)?;
-            (limit.standing(now) == Some(Standing::Breach)).then(|| {
-                let subject = model.limit_subject(limit);
-                let text = format!(
-                    "{} of {subject}: {} of {} {}",
-                    limit.limit_type,
-                    format::measured(now, &limit.unit),
-                    format::measured(limit.value, &limit.unit),
-                    format::unit_name(&limit.unit),
-                );
-                text.trim_end().to_owned()
-            })
-        })
-        .collect();
-    breached.extend(own_rules(model, row));
+    let breached = breached(model, row);
     if breached.is_empty() {
         let text = "No limit that this console measures is in breach.";
         right.extend(popup::paragraph(text, room, theme.style(Ink::Good)));
