@@ -220,7 +220,9 @@ fn nothing_covers_status_halts_and_alarm() {
             if name != "log" {
                 assert_eq!(drawn.line(1), expected[0], "{name}");
             }
-            assert_eq!(drawn.line(2), expected[1], "{name}");
+            // What comes behind the alarm is for the role.
+            let alarm = |line: &str| line.chars().take(60).collect::<String>();
+            assert_eq!(alarm(&drawn.line(2)), alarm(&expected[1]), "{name}");
         }
     }
 }

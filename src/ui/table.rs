@@ -17,6 +17,9 @@ use crate::app::columns;
 use crate::app::model::Model;
 use crate::app::pane::{Pane, RowId};
 
+/// Columns of a gauge that shows no bar: `100.3%!`.
+const FIGURE_OF_GAUGE: usize = 7;
+
 /// Columns before the first cell: the sign of the selected or marked row, and a blank.
 pub(super) const LEAD: usize = 2;
 
@@ -120,6 +123,9 @@ impl Row {
             let gauge = format::gauge(*share, column.width);
             let quiet = theme.style(Ink::Quiet);
             let ink = if self.tone == Tone::Quiet { Ink::Quiet } else { gauge_ink(*share) };
+            if column.width <= FIGURE_OF_GAUGE {
+                return vec![Span::styled(gauge.figure, theme.style(ink))];
+            }
             return vec![
                 Span::styled("[", quiet),
                 Span::styled(gauge.used, theme.style(ink)),

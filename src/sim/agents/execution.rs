@@ -21,7 +21,7 @@ use crate::domain::account::{Account, AccountStatus};
 use crate::domain::change::Kind;
 use crate::domain::ids::{AccountId, ClientKey, PositionId};
 use crate::domain::marking::Book;
-use crate::domain::money::Size;
+use crate::domain::money::{Size, exact};
 use crate::domain::outcome::{Accepted, Outcome};
 use crate::domain::position::Direction;
 use crate::domain::request::{Closing, NewTrade, Request, Verb};
@@ -158,7 +158,8 @@ async fn close(
 ) -> bool {
     let (what, reason_given) = (Closing::Position(held.id), Some(reason.to_owned()));
     let verb = Verb::Close { what, size: None, price, reason: reason_given };
-    let said = format!("{} {} {} at {price}: {reason}", held.direction, held.size, held.instrument);
+    let (direction, size) = (held.direction, exact(held.size));
+    let said = format!("{direction} {size} {} at {price}: {reason}", held.instrument);
     let is_done = perform(context, dice, verb, &said).await.is_some();
     if is_done {
         add(&context.counters.closed, 1);
@@ -243,7 +244,8 @@ fn plan(
 async fn place(context: &Context, dice: &mut Dice, trade: NewTrade, account: &Account) {
     let NewTrade { side, size, price, .. } = trade;
     let instrument = trade.instrument.clone();
-    let said = format!("{side} {size} {instrument} at {price} for {}", account.name);
+    let name = &account.name;
+    let said = format!("{side} {} {instrument} at {price} for {name}", exact(size));
     let signal = trade.signal.map(|signal| signal.0);
     if let Some(accepted) = perform(context, dice, Verb::Place(trade), &said).await {
         add(&context.counters.opened, 1);

@@ -12,6 +12,7 @@ use crate::app::model::Model;
 use crate::domain::event::Severity;
 use crate::domain::halt::{Halt, HaltMode, Scope};
 use crate::domain::limit::LimitState;
+use crate::domain::session::Right;
 use crate::ui::format;
 use crate::ui::theme::{Ink, Theme};
 
@@ -166,7 +167,8 @@ pub(in crate::ui) fn alarm(model: &Model) -> Option<Alarm> {
     let what = newest.message.as_deref().map(|text| format!(": {}", unnamed(text, &account)));
     let what = what.unwrap_or_default();
     let text = format!("EMERGENCY {at}  {account} {}{what}", newest.event_type);
-    Some(Alarm { text, hint: "5, then a" })
+    let hint = if model.may(Right::Risk) { "5, then a" } else { "5 shows it" };
+    Some(Alarm { text, hint })
 }
 
 /// Draws the alarm.

@@ -5,7 +5,7 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 use unicode_width::UnicodeWidthStr;
 
-use super::{LEAD, Row, rows};
+use super::{FIGURE_OF_GAUGE, LEAD, Row, rows};
 use crate::app::cell::{Align, Cell};
 use crate::app::columns::{self, Head};
 use crate::app::model::Model;
@@ -57,14 +57,16 @@ impl Placed {
         }
     }
 
-    /// Returns the column as narrow as it can be: a gauge has a shorter bar.
-    fn shortened(&self) -> Self {
-        /// Brackets, three cells, the figure, the warning.
-        const LEAST: usize = 12;
-        let width = if self.is_gauge { self.width.min(LEAST) } else { self.width };
+    /// Returns the column no wider than `most`, where it is a gauge: with a shorter bar, or without.
+    fn shortened(&self, most: usize) -> Self {
+        let width = if self.is_gauge { self.width.min(most) } else { self.width };
         Self { width, ..*self }
     }
 }
+
+/// Widths of a gauge where there is little room: brackets, three cells, the figure and the warning;
+/// then the figure and the warning alone.
+const SHORT_GAUGES: [usize; 2] = [12, FIGURE_OF_GAUGE];
 
 impl Layout {
     /// Chooses the columns of `pane` that fit into `room` columns of the terminal, and how wide
@@ -92,12 +94,17 @@ impl Layout {
         // The last column does not lean on the frame either, unless the room is needed.
         let loose = fitting(&wanted, room.saturating_sub(1), GAP);
         let tight = fitting(&wanted, room, 1);
-        let short: Vec<Placed> = wanted.iter().map(Placed::shortened).collect();
-        let short = fitting(&short, room, 1);
         let worth = |chosen: &[Placed], until| -> u32 {
             chosen.iter().map(|column| column.worth(until)).sum()
         };
-        let tight = if worth(&short, NEEDED) > worth(&tight, NEEDED) { short } else { tight };
+        let mut tight = tight;
+        for most in SHORT_GAUGES {
+            let short: Vec<Placed> = wanted.iter().map(|column| column.shortened(most)).collect();
+            let short = fitting(&short, room, 1);
+            if worth(&short, NEEDED) > worth(&tight, NEEDED) {
+                tight = short;
+            }
+        }
         let (mut columns, gap, room) = if worth(&tight, NICE) > worth(&loose, NICE) {
             (tight, 1, room)
         } else {
