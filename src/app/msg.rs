@@ -10,7 +10,7 @@ use crate::domain::change::Kind;
 use crate::domain::event::Severity;
 use crate::domain::ids::{ClientKey, HaltId, InstrumentId};
 use crate::domain::limit::LimitType;
-use crate::domain::outcome::{Check, Impact, Outcome};
+use crate::domain::outcome::{Check, Impact, Outcome, Unweighed};
 use crate::domain::quote::Quote;
 use crate::domain::request::{Question, Request, Trial};
 use crate::domain::rows::Rows;
@@ -164,8 +164,8 @@ pub enum Msg {
     Weighed {
         /// As it was typed.
         trial: Trial,
-        /// Account by account, or why it could not be asked.
-        impacts: Result<Vec<Impact>, String>,
+        /// Account by account, or why there is no answer.
+        impacts: Result<Vec<Impact>, Unweighed>,
     },
     /// What can be limited was read.
     LimitTypesRead(Vec<LimitType>),

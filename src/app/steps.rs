@@ -233,8 +233,12 @@ pub(super) fn not_yet(
         return Some(reason);
     }
     // Whoever tightens or agrees must see whom it puts in breach.
-    if let Impacts::Asked(_) = ticket.impacts {
-        return Some("wait: the database is being asked whom it would bind".to_owned());
+    match &ticket.impacts {
+        Impacts::Asked(_) => {
+            return Some("wait: the database is being asked whom it would bind".to_owned());
+        }
+        Impacts::Refused { refusal, .. } => return Some(format!("{} forbids it", refusal.code)),
+        Impacts::None | Impacts::Known { .. } | Impacts::Failed { .. } => {}
     }
     // Less risk waits for nobody: the database says itself what stands in the way of an amendment.
     let amends = matches!(ticket.form, Form::Amend { .. })

@@ -20,7 +20,7 @@ use crate::domain::ids::{
     AccountId, ClientKey, EventId, HaltId, InstrumentId, LimitId, PositionId, SignalId,
 };
 use crate::domain::money::price_text;
-use crate::domain::outcome::{Check, Finding, Impact};
+use crate::domain::outcome::{Check, Finding, Impact, Refusal};
 use crate::domain::request::{Closing, Question, Trial};
 use crate::domain::trade::Side;
 
@@ -196,6 +196,13 @@ pub enum Impacts {
         /// Account by account.
         rows: Vec<Impact>,
     },
+    /// The desk would refuse it.
+    Refused {
+        /// About what.
+        trial: Trial,
+        /// How.
+        refusal: Refusal,
+    },
     /// It could not be asked.
     Failed {
         /// About what.
@@ -210,9 +217,10 @@ impl Impacts {
     pub fn trial(&self) -> Option<&Trial> {
         match self {
             Self::None => None,
-            Self::Asked(trial) | Self::Known { trial, .. } | Self::Failed { trial, .. } => {
-                Some(trial)
-            }
+            Self::Asked(trial)
+            | Self::Known { trial, .. }
+            | Self::Refused { trial, .. }
+            | Self::Failed { trial, .. } => Some(trial),
         }
     }
 

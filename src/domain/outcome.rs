@@ -116,6 +116,15 @@ impl Impact {
     }
 }
 
+/// Why it is not known whom a limit would bind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unweighed {
+    /// There will be no such limit: the desk would refuse it.
+    Refused(Refusal),
+    /// The question was not answered.
+    Failed(String),
+}
+
 /// How serious a check's finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Finding {

@@ -11,12 +11,12 @@ use crate::app::{Effect, Model, Msg};
 use crate::domain::change::Kind;
 use crate::domain::event::Severity;
 use crate::domain::ids::{AccountId, ClientKey, HaltId, InstrumentId};
-use crate::domain::outcome::{Accepted, Outcome, Refusal};
+use crate::domain::outcome::{Accepted, Outcome, Refusal, Unweighed};
 use crate::domain::request::{Question, Request, Trial};
 use crate::feed::publish::{Announcer, Written, announcement};
 use crate::feed::supervise::FeedReport;
 use crate::feed::wire::BusEvent;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// Most effects under way at once. One more is answered at once: "not sent, busy".
 const AT_ONCE: usize = 64;
@@ -121,8 +121,8 @@ impl Hands {
         let free = Arc::clone(&self.free).try_acquire_owned();
         tokio::spawn(async move {
             let impacts = match &free {
-                Ok(_) => store.weigh(&trial).await.map_err(|error| error.to_string()),
-                Err(_) => Err("too much is under way".to_owned()),
+                Ok(_) => store.weigh(&trial).await.map_err(unweighed),
+                Err(_) => Err(Unweighed::Failed("too much is under way".to_owned())),
             };
             replies.send(Msg::Weighed { trial, impacts }).await.ok();
             drop(free);
@@ -258,6 +258,15 @@ async fn assess(store: Store, mut questions: watch::Receiver<Asked>, replies: mp
         if replies.send(Msg::Assessed { key, question, checks }).await.is_err() {
             return;
         }
+    }
+}
+
+fn unweighed(error: StoreError) -> Unweighed {
+    match error {
+        StoreError::WouldBeRefused { code, message } => {
+            Unweighed::Refused(Refusal::plain(&code, message))
+        }
+        error => Unweighed::Failed(error.to_string()),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::app::draft::{Problem, right_of};
 use crate::app::model::Model;
 use crate::app::opening::{self, Subject, halt, holding, limit};
 use crate::app::press;
-use crate::app::ticket::{EACH_ACCOUNT, FieldName, Form, HaltScope, Ticket};
+use crate::app::ticket::{ANY, EACH_ACCOUNT, FieldName, Form, HaltScope, Ticket};
 use crate::domain::halt::HaltMode;
 use crate::domain::ids::{
     AccountId, ClientKey, EventId, HaltId, InstrumentId, LimitId, PositionId, SignalId, TradeId,
@@ -294,7 +294,7 @@ fn spoken_new_limit(model: &Model, new: &NewLimit, fresh: ClientKey) -> Result<T
     } else if new.each_account {
         ticket.fill(FieldName::Account, EACH_ACCOUNT);
     } else {
-        ticket.fill(FieldName::Account, "");
+        ticket.fill(FieldName::Account, ANY);
     }
     if let Some(name) = &new.instrument {
         let known = model.book.instrument(name).ok_or_else(|| unknown_instrument(model, name))?;

@@ -57,6 +57,11 @@ pub(super) fn new(model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
         let text = "choose what it limits with the left and right arrows";
         Problem::at(FieldName::LimitType, text)
     })?;
+    let is_known = |name: &str| model.limit_types.iter().any(|row| row.name == name);
+    if !model.limit_types.is_empty() && !is_known(limit_type) {
+        let text = format!("there is no limit type {limit_type}: the left and right arrows choose");
+        return Err(Problem::at(FieldName::LimitType, text).refused("LIMIT_TYPE_UNKNOWN"));
+    }
     let (scope, identifier) = scope(ticket)?;
     let account = match ticket.text(FieldName::Account) {
         None | Some(ANY | EACH_ACCOUNT) => None,

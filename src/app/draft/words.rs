@@ -152,10 +152,16 @@ fn new_limit_words(model: &Model, limit: &NewLimit) -> String {
         (_, None, Some(identifier)) => identifier.to_owned(),
         (_, None, None) => "each account".to_owned(),
     };
+    // A list has no amount: what it lists is its parameters.
+    let amount = match limit.unit.as_str() {
+        "list" => String::new(),
+        unit => format!(": {}", amount_in(limit.value, unit)),
+    };
+    let parameters = limit.parameters.as_deref().map(|text| format!(" with {text}"));
     format!(
-        "NEW LIMIT {} of {who}: {}{}",
+        "NEW LIMIT {} of {who}{amount}{}{}",
         limit.limit_type,
-        amount_in(limit.value, &limit.unit),
+        parameters.unwrap_or_default(),
         until_words(limit.until),
     )
 }

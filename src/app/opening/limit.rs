@@ -11,7 +11,7 @@ use crate::app::ticket::{ANY, EACH_ACCOUNT, FieldName, Form, Impacts, Stage, Tic
 use crate::domain::ids::ClientKey;
 use crate::domain::limit::{Limit, LimitState};
 use crate::domain::money::typed;
-use crate::domain::outcome::Impact;
+use crate::domain::outcome::{Impact, Unweighed};
 use crate::domain::request::{NewLimit, Trial, Verb};
 
 fn selected_limit(model: &Model) -> Result<&Limit, Declined> {
@@ -149,7 +149,7 @@ pub(in crate::app) fn reject(model: &Model, key: ClientKey) -> Result<Ticket, De
 pub(in crate::app) fn answered(
     model: &mut Model,
     trial: Trial,
-    impacts: Result<Vec<Impact>, String>,
+    impacts: Result<Vec<Impact>, Unweighed>,
 ) {
     let asked = model.ticket().and_then(|ticket| weighed(model, ticket));
     if asked.as_ref() == Some(&trial)
@@ -157,7 +157,8 @@ pub(in crate::app) fn answered(
     {
         ticket.impacts = match impacts {
             Ok(rows) => Impacts::Known { trial, rows },
-            Err(why) => Impacts::Failed { trial, why },
+            Err(Unweighed::Refused(refusal)) => Impacts::Refused { trial, refusal },
+            Err(Unweighed::Failed(why)) => Impacts::Failed { trial, why },
         };
         if let Stage::Review { armed_at } = &mut ticket.stage {
             *armed_at = None;

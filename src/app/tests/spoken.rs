@@ -8,7 +8,7 @@ use super::flows::{a_buy, check};
 use crate::app::ticket::{FieldName, Stage};
 use crate::app::{Effect, Msg};
 use crate::domain::limit::LimitType;
-use crate::domain::outcome::Finding;
+use crate::domain::outcome::{Finding, Refusal, Unweighed};
 use crate::domain::request::{NewTrade, Verb};
 use crate::domain::session::Role;
 
@@ -154,4 +154,35 @@ fn a_new_limit_of_less_than_nothing_says_so_first() {
     desk.enter();
     let problem = desk.model.ticket().unwrap().problem.clone().unwrap();
     assert_eq!(problem, "a limit must be above zero; to stop trading use a halt (!h)");
+}
+
+/// Whoever confirms need not learn after `y` that the desk refuses it.
+#[test]
+fn a_limit_that_would_be_refused_is_not_sent() {
+    let mut desk = Desk::of(Role::RiskOfficer);
+    desk.tell(Msg::LimitTypesRead(types()));
+    desk.press(":");
+    desk.type_text("limit new max_open_positions 2.5 @alpha");
+    desk.enter();
+    let asked = desk.effects.iter().rev().find_map(|effect| {
+        if let Effect::Weigh(trial) = effect { Some(trial.clone()) } else { None }
+    });
+    let refusal = Refusal::plain("LIMIT_VALUE_INVALID", "A number of things is a whole number.");
+    let impacts = Err(Unweighed::Refused(refusal));
+    desk.tell(Msg::Weighed { trial: asked.unwrap(), impacts });
+    desk.rest();
+    desk.press("y");
+    assert!(desk.writes().is_empty());
+    assert_eq!(desk.last_notice(), "LIMIT_VALUE_INVALID forbids it");
+}
+
+#[test]
+fn a_limit_on_nothing_known_is_named() {
+    let mut desk = Desk::of(Role::RiskOfficer);
+    desk.tell(Msg::LimitTypesRead(types()));
+    desk.press(":");
+    desk.type_text("limit new max_bananas 1 @alpha");
+    desk.enter();
+    let problem = desk.model.ticket().unwrap().problem.clone().unwrap();
+    assert_eq!(problem, "there is no limit type max_bananas: the left and right arrows choose");
 }

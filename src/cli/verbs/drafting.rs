@@ -114,6 +114,12 @@ fn drafted(desk: &Desk, ticket: &Ticket) -> Result<Verb, Trouble> {
                 names.sort_unstable();
                 format!("say which account, like @{}", names.join(" or @"))
             }
+            Some(FieldName::LimitType) => {
+                let types = desk.model.limit_types.iter();
+                let names: Vec<&str> = types.map(|row| row.name.as_str()).collect();
+                let typed = ticket.text(FieldName::LimitType).unwrap_or_default();
+                format!("There is no limit type {typed}. There are: {}.", names.join(", "))
+            }
             Some(FieldName::Size) if is_empty(FieldName::Size) => {
                 "say how much: no preset fits this instrument".to_owned()
             }

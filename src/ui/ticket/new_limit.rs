@@ -39,12 +39,13 @@ pub(super) fn sheet(model: &Model, ticket: &Ticket, theme: Theme, width: usize) 
             right.extend(popup::paragraph(text, room, theme.style(Ink::Warning)));
         }
     } else {
-        let text = if model.limit_types.is_empty() {
-            "the database is being asked what can be limited…"
-        } else {
-            "choose what it limits with the left and right arrows"
+        let names: Vec<&str> = model.limit_types.iter().map(|row| row.name.as_str()).collect();
+        let text = match (names.is_empty(), chosen) {
+            (true, _) => "the database is being asked what can be limited…".to_owned(),
+            (false, None) => "choose what it limits with the left and right arrows".to_owned(),
+            (false, Some(_)) => format!("There are {}.", names.join(", ")),
         };
-        right.extend(popup::paragraph(text, room, theme.style(Ink::Quiet)));
+        right.extend(popup::paragraph(&text, room, theme.style(Ink::Quiet)));
     }
     let there: Vec<&Limit> = model
         .desk

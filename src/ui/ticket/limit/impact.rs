@@ -14,9 +14,12 @@ const NAMED: usize = 4;
 /// Columns from which an account's figures stand in one line.
 const WIDE: usize = 58;
 
-/// Names who would be in breach at once, with what is measured and allowed: whoever confirms must
+/// Says that it would be refused, or names who would be in breach at once, with what is measured and allowed: whoever confirms must
 /// have read it.
 pub(in crate::ui::ticket) fn sentence(ticket: &Ticket) -> Option<String> {
+    if let Impacts::Refused { refusal, .. } = &ticket.impacts {
+        return Some(format!("HARD {}: {}", refusal.code, refusal.message));
+    }
     let breached = ticket.impacts.breached();
     if breached.is_empty() {
         return None;
@@ -57,6 +60,10 @@ pub(in crate::ui::ticket) fn lines(
         Impacts::Asked(_) => {
             let text = "asking the database whom it would bind…";
             return vec![Line::styled(text, theme.style(Ink::Quiet))];
+        }
+        Impacts::Refused { refusal, .. } => {
+            let text = format!("It would be refused: {}", refusal.message);
+            return popup::paragraph(&text, width, theme.style(Ink::Critical));
         }
         Impacts::Failed { why, .. } => {
             let text = format!("the database cannot be asked whom it would bind: {why}");
