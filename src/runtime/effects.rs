@@ -262,12 +262,10 @@ async fn assess(store: Store, mut questions: watch::Receiver<Asked>, replies: mp
 }
 
 fn unweighed(error: StoreError) -> Unweighed {
-    match error {
-        StoreError::WouldBeRefused { code, message } => {
-            Unweighed::Refused(Refusal::plain(&code, message))
-        }
-        error => Unweighed::Failed(error.to_string()),
+    if let StoreError::WouldBeRefused { code, message } = error {
+        return Unweighed::Refused(Refusal::plain(&code, message));
     }
+    Unweighed::Failed(error.to_string())
 }
 
 /// Returns what a report of the feed means to the model.
