@@ -162,14 +162,14 @@ impl Vector {
     }
 }
 
-/// Checks that fills are netted, and by average cost, as positions are.
-pub(crate) fn is_by_average(input: &Value) -> Result<(), String> {
+/// Tells how fills are netted: by average cost, as positions are, or by the entries of the trades,
+/// first in first out.
+pub(crate) fn is_by_entries(input: &Value) -> Result<bool, String> {
     let method = input.get("cost_method").and_then(Value::as_str).unwrap_or("average");
     match (input.word("mode")?, method) {
-        ("netting", "average") => Ok(()),
-        (mode, method) => {
-            Err(format!("positions are netted by average cost, not {mode} by {method}"))
-        }
+        ("netting", "average") => Ok(false),
+        ("netting", "fifo") => Ok(true),
+        (mode, method) => Err(format!("nobody knows {mode} by {method}")),
     }
 }
 

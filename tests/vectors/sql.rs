@@ -9,12 +9,16 @@ mod account;
 mod booking;
 #[path = "sql/days.rs"]
 mod days;
+#[path = "sql/exposure.rs"]
+mod exposure;
 #[path = "sql/limits.rs"]
 mod limits;
 #[path = "sql/orders.rs"]
 mod orders;
 #[path = "sql/scene.rs"]
 mod scene;
+#[path = "sql/sums.rs"]
+mod sums;
 #[path = "sql/values.rs"]
 mod values;
 
@@ -41,16 +45,16 @@ impl Scene {
             Form::Netting => booking::netting(self, vector).await,
             Form::AverageAndFifo => booking::average_and_fifo(self, vector).await,
             Form::Hedging => booking::hedging(self, vector).await,
-            Form::GapLoss => booking::gap_loss(self, vector).await,
-            Form::SwapNights => booking::swap_nights(self, vector).await,
+            Form::GapLoss => sums::gap_loss(self, vector).await,
+            Form::SwapNights => sums::swap_nights(self, vector).await,
             Form::OpenProfit => values::open_profit(self, vector).await,
             Form::BothMarks => values::both_marks(self, vector).await,
             Form::RateOrNone => values::rate_or_none(self, vector).await,
-            Form::Book => values::book(self, vector).await,
-            Form::AfterOrder => values::after_order(self, vector).await,
-            Form::Margin => values::margin(self, vector).await,
-            Form::PortfolioLimit => values::portfolio_limit(self, vector).await,
-            Form::ByCurrency => values::by_currency(self, vector).await,
+            Form::Book => exposure::book(self, vector).await,
+            Form::AfterOrder => exposure::after_order(self, vector).await,
+            Form::Margin => exposure::margin(self, vector).await,
+            Form::PortfolioLimit => exposure::portfolio_limit(self, vector).await,
+            Form::ByCurrency => exposure::by_currency(self, vector).await,
             Form::Validation => orders::validation(self, vector).await,
             Form::TradeRisk => orders::trade_risk(self, vector).await,
             Form::RewardToRisk => orders::reward_to_risk(self, vector).await,
@@ -65,7 +69,7 @@ impl Scene {
             Form::IntradayFloors => account::intraday(self, vector).await,
             Form::DailyLossColumn => account::daily_loss_column(self, vector).await,
             Form::Equity => account::equity(self, vector).await,
-            Form::Performance => booking::performance(self, vector).await,
+            Form::Performance => sums::performance(self, vector).await,
             Form::DayBoundaries => days::boundaries(self, vector).await,
             Form::Windows => days::windows(self, vector).await,
             Form::ExposureLimit => limits::exposure_limit(self, vector).await,

@@ -8,7 +8,7 @@ use tmt::domain::netting::{Fill, Holding, Ledger};
 use tmt::domain::position::Direction;
 
 use super::some;
-use crate::reading::{Fields, Judged, Vector, are_same_but_for_rounding, is_by_average, rounded};
+use crate::reading::{Fields, Judged, Vector, are_same_but_for_rounding, is_by_entries, rounded};
 
 fn fill(value: &Value) -> Result<Fill, String> {
     Ok(Fill {
@@ -28,36 +28,51 @@ fn kind(direction: Option<Direction>) -> &'static str {
 /// NET-01 to NET-09.
 pub(super) fn netting(vector: &Vector) -> Judged {
     let input = &vector.input;
-    is_by_average(input)?;
+    let is_by_entries = is_by_entries(input)?;
     let contract = input.number_or("contract_size", Decimal::ONE)?;
     let (places, price_places) = (input.count_or("money_dp", 2)?, input.count_or("price_dp", 5)?);
-    let mut ledger = Ledger::new(contract, places);
-    let (mut steps, mut fx) = (Vec::new(), Decimal::ONE);
+    let (mut ledger, mut lots) = (Ledger::new(contract, places), Lots::default());
+    let (mut steps, mut fx, mut by_entries) = (Vec::new(), Decimal::ONE, Decimal::ZERO);
     for value in input.list("fills")? {
         let fill = fill(value)?;
         fx = fill.fx;
         let booked = some(ledger.book(&fill))?;
-        let average = ledger.held.average().unwrap_or_default();
+        let mut average = ledger.held.average().unwrap_or_default();
+        let (mut gross, mut net) = (booked.gross, some(ledger.net())?);
+        if is_by_entries {
+            let slices = some(lots.take(fill.side, fill.size, fill.price))?;
+            let gain: Decimal = slices.iter().map(|slice| slice.gain).sum();
+            gross = round(gain * contract * fx, places);
+            by_entries += gross;
+            net += by_entries - ledger.gross;
+            let cost: Decimal = lots.iter().map(|lot| lot.entry * lot.size).sum();
+            average = cost.checked_div(some(lots.gross_size())?).unwrap_or_default();
+        }
         steps.push(json!({
             "closed_size": rounded(Some(booked.netted.closed), 2),
             "opened_size": rounded(Some(booked.netted.opened), 2),
             "flipped": booked.netted.is_flip(),
-            "fill_gross_pnl": booked.gross,
+            "fill_gross_pnl": gross,
             "position_type": kind(ledger.held.direction()),
             "total_size": rounded(Some(ledger.held.size().abs()), 2),
             "average_entry_exact": rounded(Some(average), 10),
             "average_entry_stored": rounded(Some(average), price_places),
-            "realized_gross_cum": ledger.gross,
+            "realized_gross_cum": if is_by_entries { by_entries } else { ledger.gross },
             "commission_cum": ledger.commission,
             "swap_cum": ledger.swap_fee,
-            "realized_net_cum": some(ledger.net())?,
+            "realized_net_cum": net,
             "commission_close_leg": booked.closing_commission,
             "commission_open_leg": booked.opening_commission,
         }));
     }
     let mut found = json!({ "steps": steps });
     if let Some(mark) = vector.mark()? {
-        let held = ledger.held;
+        let mut held = ledger.held;
+        if is_by_entries {
+            let direction = held.direction().ok_or("nothing is left to mark")?;
+            let cost = lots.iter().map(|lot| lot.entry * lot.size).sum();
+            held = some(Holding::of(direction, held.size().abs(), cost))?;
+        }
         let average = round(held.average().unwrap_or_default(), price_places);
         let direction = held.direction().ok_or("nothing is left to mark")?;
         let by_average =

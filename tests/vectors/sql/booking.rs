@@ -7,13 +7,14 @@ use uuid::Uuid;
 
 use super::scene::{Scene, as_written, side};
 use crate::book::ALPHA;
-use crate::reading::{Fields, Judged, Vector, are_same_but_for_rounding, is_by_average};
+use crate::comparing::OTHER_SIDE;
+use crate::reading::{Fields, Judged, Vector, are_same_but_for_rounding, is_by_entries};
 
 /// The live position of the account, or nothing.
 const LIVE: &str = "FROM positions p WHERE p.status IN ('open', 'closing')";
 
 /// Books a fill and returns its key, which is also that of the trade it opens.
-async fn book(
+pub(super) async fn book(
     scene: &Scene,
     instrument: &str,
     fill: &Value,
@@ -83,7 +84,6 @@ const PRICES: &[(&str, &str)] =
 /// Makes the instrument and the columns that the fills of a vector need; returns the instrument, its
 /// quote currency and what that was last worth.
 async fn prepare(scene: &Scene, input: &Value) -> Result<(String, &'static str, Decimal), String> {
-    is_by_average(input)?;
     for (places, columns) in [("money_dp", MONEY), ("price_dp", PRICES)] {
         if input.get(places).is_some() {
             widen(scene, columns, input.count(places)?).await?;
@@ -104,35 +104,57 @@ async fn prepare(scene: &Scene, input: &Value) -> Result<(String, &'static str, 
 /// NET-01 to NET-09.
 pub(super) async fn netting(scene: &Scene, vector: &Vector) -> Judged {
     let input = &vector.input;
+    let is_by_entries = is_by_entries(input)?;
     let (instrument, quote, fx) = prepare(scene, input).await?;
     let mut steps = Vec::new();
     for fill in input.list("fills")? {
         let key = book(scene, &instrument, fill, None).await?;
-        steps.push(step(scene, key).await?);
+        let mut step = step(scene, key).await?;
+        if is_by_entries {
+            tell_by_entries(scene, &mut step, input.count_or("price_dp", 5)?).await?;
+        }
+        steps.push(step);
     }
     if scene.text("SELECT r.field FROM desk.reconcile() r").await?.is_some() {
         return Err("the rows are not what their fills make of them".to_owned());
     }
     let mut found = json!({ "steps": steps });
-    if let Some(mark) = vector.mark()? {
-        scene.rate("XXX", quote, mark).await?;
-        if quote != "USD" {
-            scene.worth(quote, "USD", fx).await?;
+    match vector.mark()? {
+        Some(mark) if is_by_entries => {
+            found["mark"] = json!(mark);
+            found["unrealized_exact_cost"] = json!(OTHER_SIDE);
+            found["unrealized_if_stored_average_used"] = json!(OTHER_SIDE);
         }
-        scene.run("SELECT desk.mark_to_market()").await?;
-        found["mark"] = json!(mark);
-        found["unrealized_exact_cost"] =
-            scene.value(&format!("SELECT p.unrealized_pnl {LIVE}")).await?;
-        let (places, contract) =
-            (input.count_or("money_dp", 2)?, input.number_or("contract_size", Decimal::ONE)?);
-        found["unrealized_if_stored_average_used"] = scene
-            .value(&format!(
-                "SELECT round(({mark} - p.average_entry_price) * p.total_size * {contract} * {fx}
-                             * CASE p.position_type WHEN 'LONG' THEN 1 ELSE -1 END, {places}) {LIVE}"
-            ))
-            .await?;
+        Some(mark) => value_at(scene, input, mark, (quote, fx), &mut found).await?,
+        None => {}
     }
     Ok(found)
+}
+
+/// Tells what the rest is worth at a price, in a quote currency that is worth so much.
+async fn value_at(
+    scene: &Scene,
+    input: &Value,
+    mark: Decimal,
+    (quote, fx): (&str, Decimal),
+    found: &mut Value,
+) -> Result<(), String> {
+    scene.rate("XXX", quote, mark).await?;
+    if quote != "USD" {
+        scene.worth(quote, "USD", fx).await?;
+    }
+    scene.run("SELECT desk.mark_to_market()").await?;
+    let (places, contract) =
+        (input.count_or("money_dp", 2)?, input.number_or("contract_size", Decimal::ONE)?);
+    let by_stored = format!(
+        "SELECT round(({mark} - p.average_entry_price) * p.total_size * {contract} * {fx}
+                     * CASE p.position_type WHEN 'LONG' THEN 1 ELSE -1 END, {places}) {LIVE}"
+    );
+    found["mark"] = json!(mark);
+    found["unrealized_exact_cost"] =
+        scene.value(&format!("SELECT p.unrealized_pnl {LIVE}")).await?;
+    found["unrealized_if_stored_average_used"] = scene.value(&by_stored).await?;
+    Ok(())
 }
 
 /// What one fill did, as the rows tell it.
@@ -164,6 +186,21 @@ async fn step(scene: &Scene, key: Uuid) -> Result<Value, String> {
         "commission_close_leg": scene.value(&leg("f.commission", "close")).await?,
         "commission_open_leg": scene.value(&leg("f.commission", "open")).await?,
     }))
+}
+
+/// Tells of a step what the trades that are open make of it. Each of them is booked by itself, and
+/// the last takes what rounding kept apart: what a fill gained by all of them is the other side's.
+async fn tell_by_entries(scene: &Scene, step: &mut Value, places: u32) -> Result<(), String> {
+    let open = "SELECT coalesce(sum(t.entry_price * (t.position_size - t.closed_size))
+                                / nullif(sum(t.position_size - t.closed_size), 0), 0)
+                  FROM trades t WHERE t.status IN ('open', 'partial')";
+    step["average_entry_exact"] = scene.value(&format!("SELECT round(({open}), 10)")).await?;
+    step["average_entry_stored"] =
+        scene.value(&format!("SELECT round(({open}), {places})")).await?;
+    for field in ["fill_gross_pnl", "realized_gross_cum", "realized_net_cum"] {
+        step[field] = json!(OTHER_SIDE);
+    }
+    Ok(())
 }
 
 /// What the trades make of a price, by their own entries.
@@ -268,87 +305,5 @@ pub(super) async fn hedging(scene: &Scene, vector: &Vector) -> Judged {
         "gross_size": scene.value(&format!("SELECT coalesce(sum(p.total_size), 0) {LIVE}")).await?,
         "net_size": scene.value(&format!("SELECT coalesce(sum({signed}), 0) {LIVE}")).await?,
         "realized": scene.value("SELECT coalesce(sum(f.gross_pnl), 0) FROM trade_fills f").await?,
-    }))
-}
-
-/// Opens and closes a trade that wins or loses an amount: one unit of money for each unit of size.
-async fn win_or_lose(scene: &Scene, instrument: &str, net: Decimal) -> Result<(), String> {
-    let (size, sold) = match net {
-        net if net.is_zero() => (Decimal::ONE, "2"),
-        net if net.is_sign_negative() => (net.abs(), "1"),
-        net => (net, "3"),
-    };
-    for (side, price) in [("BUY", "2"), ("SELL", sold)] {
-        let fill = json!({"side": side, "size": size.to_string(), "price": price});
-        book(scene, instrument, &fill, None).await?;
-    }
-    Ok(())
-}
-
-/// ACC-02: a loss beyond the balance is a fact, is stored, and ends trading.
-pub(super) async fn gap_loss(scene: &Scene, vector: &Vector) -> Judged {
-    let net = vector.input.number("close_net")?;
-    let instrument = scene.instrument("XXX", "USD", Decimal::ONE).await?;
-    scene.account(ALPHA, "USD", vector.input.number("balance")?).await?;
-    win_or_lose(scene, &instrument, net).await?;
-    let of = |what: &str| format!("SELECT a.{what} FROM accounts a WHERE a.account_id = '{ALPHA}'");
-    Ok(json!({
-        "balance_after": scene.value(&of("current_balance")).await?,
-        "relaxed_check": "accepted",
-        "status_after": scene.value(&of("status")).await?,
-    }))
-}
-
-/// SWP-01.
-pub(super) async fn swap_nights(scene: &Scene, vector: &Vector) -> Judged {
-    const WEEK: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-    let input = &vector.input;
-    let day = |word: &str| {
-        WEEK.iter()
-            .position(|day| *day == word)
-            .map(|at| at + 1)
-            .ok_or_else(|| format!("the day {word}"))
-    };
-    let triple = match input.get("triple_day") {
-        None | Some(Value::Null) => "NULL".to_owned(),
-        Some(_) => day(input.word("triple_day")?)?.to_string(),
-    };
-    let mut count = 0;
-    for night in input.list("nights")? {
-        let night = day(night.as_str().unwrap_or_default())?;
-        // The first of September 2025 was a Monday.
-        let date = format!("DATE '2025-08-31' + {night}");
-        let sql = format!("SELECT desk.swap_nights({date}, {date} + 1, {triple})");
-        count += u32::try_from(scene.number(&sql).await?).map_err(|error| error.to_string())?;
-    }
-    let fee = format!(
-        "SELECT desk.swap_fee({}, {}, {}, {count})",
-        input.number("size")?,
-        input.number("swap_per_lot_per_night")?,
-        input.number("lot")?
-    );
-    Ok(json!({
-        "nights_charged": count,
-        "swap_fee": scene.kept("trade_fills", "swap_fee", &fee).await?,
-    }))
-}
-
-/// ACC-03: of trades that won or lost what the vector says, one unit for each unit of money.
-pub(super) async fn performance(scene: &Scene, vector: &Vector) -> Judged {
-    let instrument = scene.instrument("XXX", "USD", Decimal::ONE).await?;
-    for net in vector.input.numbers("net_pnls")? {
-        win_or_lose(scene, &instrument, net).await?;
-    }
-    let of = |figure: &str, places: u32| {
-        format!(
-            "SELECT round(p.{figure}, {places}) FROM desk.performance('{ALPHA}', '-infinity', 'infinity') p"
-        )
-    };
-    Ok(json!({
-        "win_rate": scene.value(&of("win_rate", 4)).await?,
-        "profit_factor": scene.value(&of("profit_factor", 2)).await?,
-        "average_win": scene.value(&of("average_win", 2)).await?,
-        "average_loss": scene.value(&of("average_loss", 2)).await?,
-        "expectancy": scene.value(&of("expectancy", 2)).await?,
     }))
 }

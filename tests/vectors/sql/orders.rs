@@ -8,6 +8,9 @@ use crate::book::{ALPHA, Order, buy};
 use crate::comparing::OTHER_SIDE;
 use crate::reading::{Fields, Judged, Vector, currencies, decimal, rounded};
 
+/// What is wrong with stop and target, wherever they are.
+const LEVELS: [&str; 3] = ["STOP_DISTANCE_ZERO", "STOP_WRONG_SIDE", "TARGET_WRONG_SIDE"];
+
 /// VAL-01 to VAL-05: the first line that stands in the way.
 pub(super) async fn validation(scene: &Scene, vector: &Vector) -> Judged {
     let input = &vector.input;
@@ -60,7 +63,11 @@ pub(super) async fn trade_risk(scene: &Scene, vector: &Vector) -> Judged {
         )
     };
     scene.rate("XXX", quote, order.price).await?;
-    let line = scene.line(&order, "MAX_RISK_PER_TRADE").await?;
+    let lines = scene.lines(&order, None, "").await?;
+    let line = lines.iter().find(|line| line["code"] == "MAX_RISK_PER_TRADE");
+    if line.is_none() && !lines.iter().any(|line| LEVELS.iter().any(|code| line["code"] == *code)) {
+        return Err("no line MAX_RISK_PER_TRADE".to_owned());
+    }
     let direction = if order.side == "BUY" { 1 } else { -1 };
     let risk = format!(
         "SELECT desk.risk_amount({direction}, {}, {}, {}, {contract}, {fx})",
@@ -81,7 +88,8 @@ pub(super) async fn trade_risk(scene: &Scene, vector: &Vector) -> Judged {
         "risk_amount": scene.value("SELECT t.risk_amount FROM trades t").await?,
         "risk_percentage_exact": scene.value(&format!("SELECT round(({risk}) / {base}, 10)")).await?,
         "risk_percentage_stored": scene.value("SELECT t.risk_percentage FROM trades t").await?,
-        "breach": line["severity"] == "reject",
+        // Of a stop that is none there is no risk to judge.
+        "breach": line.is_some_and(|line| line["severity"] == "reject"),
     }))
 }
 
@@ -105,8 +113,7 @@ pub(super) async fn reward_to_risk(scene: &Scene, vector: &Vector) -> Judged {
         .await?;
     let lines = scene.lines(&order, None, "").await?;
     let line = |code: &str| lines.iter().find(|line| line["code"] == code);
-    let levels = ["STOP_DISTANCE_ZERO", "STOP_WRONG_SIDE", "TARGET_WRONG_SIDE"];
-    if let Some(fault) = levels.iter().find_map(|code| line(code)) {
+    if let Some(fault) = LEVELS.iter().find_map(|code| line(code)) {
         // Between levels that are no levels there is no ratio.
         return Ok(
             json!({"rr_exact": null, "rr_stored": null, "meets_1_0": false, "error": fault["code"]}),

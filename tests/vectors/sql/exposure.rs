@@ -1,0 +1,239 @@
+//! What is held, added up, and what an order leaves of it.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use serde_json::{Map, json};
+
+use super::scene::{Scene, bare, side};
+use crate::book::ALPHA;
+use crate::comparing::OTHER_SIDE;
+use crate::form::is_pair;
+use crate::reading::{Fields, Judged, Vector, currencies, decimal, rounded};
+
+/// Puts the positions of a vector into the book, with rates that are their prices and conversions.
+async fn hold_all(scene: &Scene, vector: &Vector) -> Result<(), String> {
+    let account = vector.input.word("account_currency")?;
+    scene.run("DELETE FROM fx_rates").await?;
+    scene.account(ALPHA, account, Decimal::from(100_000)).await?;
+    let positions = vector.input.list("positions")?;
+    // A pair that is held goes by its own price; what is converted by no pair held, by its rate.
+    let mut pairs = Vec::new();
+    for position in positions {
+        let (base, quote) = currencies(position.word("instrument")?)?;
+        scene.rate(base, quote, position.number("price")?).await?;
+        pairs.push((base, quote));
+    }
+    for position in positions {
+        let (base, quote) = currencies(position.word("instrument")?)?;
+        let known = quote == account
+            || pairs.contains(&(account, quote))
+            || pairs.contains(&(quote, account));
+        if !known {
+            let worth = position.number_or("fx_quote_to_account", Decimal::ONE)?;
+            scene.worth(quote, account, worth).await?;
+        }
+        let contract = position.number_if_any("contract_size")?.unwrap_or(Decimal::ONE);
+        let instrument = scene.instrument(base, quote, contract).await?;
+        let (size, price) = (position.number("size")?, position.number("price")?);
+        scene.hold(ALPHA, &instrument, position.word("side")?, size, price).await?;
+    }
+    Ok(())
+}
+
+/// Puts the positions of a vector into the book, each instrument in a currency of its own that is
+/// worth what the vector says: whatever the others are worth. Returns the instruments; nothing where
+/// one has two prices, which none has at a time.
+async fn hold_each(scene: &Scene, vector: &Vector) -> Result<Option<Vec<String>>, String> {
+    let account = vector.input.word("account_currency")?;
+    scene.account(ALPHA, account, Decimal::from(100_000)).await?;
+    let mut known: Vec<(&str, [Decimal; 3])> = Vec::new();
+    let mut held = Vec::new();
+    for position in vector.input.list("positions")? {
+        let terms = [
+            position.number("price")?,
+            position.number_or("fx_quote_to_account", Decimal::ONE)?,
+            position.number_or("contract_size", Decimal::ONE)?,
+        ];
+        let name = position.word("instrument")?;
+        let at = known.iter().position(|(other, _)| *other == name).unwrap_or(known.len());
+        if at == known.len() {
+            known.push((name, terms));
+        }
+        if known[at].1 != terms {
+            return Ok(None);
+        }
+        let (base, quote) = (format!("B{at}"), format!("Q{at}"));
+        let [price, worth, contract] = terms;
+        let instrument = scene.instrument(&base, &quote, contract).await?;
+        scene.rate(&base, &quote, price).await?;
+        scene.worth(&quote, account, worth).await?;
+        let (side, size) = (position.word("side")?, position.number("size")?);
+        scene.hold(ALPHA, &instrument, side, size, price).await?;
+        held.push(instrument);
+    }
+    Ok(Some(held))
+}
+
+/// EXP-01: what limits measure before an order.
+pub(super) async fn book(scene: &Scene, vector: &Vector) -> Judged {
+    let account = vector.input.word("account_currency")?;
+    let equity = vector.input.number("equity")?;
+    let Some(held) = hold_each(scene, vector).await? else { return Ok(json!(OTHER_SIDE)) };
+    scene
+        .run(&format!("UPDATE accounts SET equity = {equity} WHERE account_id = '{ALPHA}'"))
+        .await?;
+    let limits =
+        [("max_exposure", account), ("max_net_exposure", account), ("max_leverage", "ratio")];
+    scene.watch(&limits).await?;
+    let mut each = Vec::new();
+    let worth = |p: &str| {
+        format!(
+            "desk.signed_size({p}) * i.contract_size * q.mid * desk.convert(i.quote_currency, '{account}')"
+        )
+    };
+    let is_short = format!(
+        "SELECT sum({}) < 0 FROM positions p JOIN instruments i USING (instrument), desk.quote(p.instrument) q",
+        worth("p")
+    );
+    let is_short = scene.is(&is_short).await?;
+    for (position, name) in vector.input.list("positions")?.iter().zip(held) {
+        let value = format!(
+            "SELECT round({}, 2)
+               FROM positions p JOIN instruments i USING (instrument), desk.quote(p.instrument) q
+              WHERE p.instrument = '{name}' AND p.total_size = {} AND p.position_type = '{}'",
+            worth("p"),
+            position.number("size")?,
+            position.word("side")?
+        );
+        each.push(scene.value(&value).await?);
+    }
+    // A limit looks at how far the book leans, not which way.
+    let net = decimal(&scene.measured("max_net_exposure", 2).await?)?;
+    Ok(json!({
+        "per_position": each,
+        "gross": scene.measured("max_exposure", 2).await?,
+        "net": if is_short { -net } else { net },
+        "leverage_exact": scene.measured("max_leverage", 10).await?,
+        "leverage": scene.measured("max_leverage", 2).await?,
+    }))
+}
+
+/// EXP-02: how much there is of each currency. A limit asks what that is worth, and not on which
+/// side it is: the sign is the other side's.
+pub(super) async fn by_currency(scene: &Scene, vector: &Vector) -> Judged {
+    let account = vector.input.word("account_currency")?;
+    hold_all(scene, vector).await?;
+    let mut found = Map::new();
+    for (currency, expected) in vector.expected.object("currencies")? {
+        // How much there is does not depend on what it is worth, but a limit asks only that.
+        if scene.text(&format!("SELECT desk.convert('{currency}', '{account}')")).await?.is_none() {
+            scene.rate(currency, account, 1).await?;
+        }
+        let worth = format!(
+            "SELECT round(e.before / desk.convert('{currency}', '{account}'), 2)
+               FROM desk.currency_exposure(desk.draft_order('{ALPHA}', NULL, NULL, NULL, NULL, NULL, NULL, NULL), 'account', '{currency}') e"
+        );
+        let amount = scene.number(&worth).await?;
+        let is_short = decimal(expected)?.is_sign_negative();
+        found.insert(currency.clone(), json!(if is_short { -amount } else { amount }));
+    }
+    Ok(json!({ "currencies": found }))
+}
+
+/// EXP-03 and EXP-04.
+pub(super) async fn after_order(scene: &Scene, vector: &Vector) -> Judged {
+    let (position, order) = (vector.input.at("position")?, vector.input.at("order")?);
+    let instrument = scene.instrument("XXX", "USD", Decimal::ONE).await?;
+    let (size, price) = (order.number("size")?, order.number("price")?);
+    scene
+        .hold(
+            ALPHA,
+            &instrument,
+            position.word("side")?,
+            position.number("size")?,
+            position.number("price")?,
+        )
+        .await?;
+    scene.rate("XXX", "USD", price).await?;
+    let side = side(order.word("side")?);
+    let exposed = format!(
+        "SELECT round(m.after, 2) FROM unnest(desk.measure_limits(
+                    desk.draft_order('{ALPHA}', '{instrument}', '{side}', {size}, {price}, NULL, NULL, NULL), false)) m"
+    );
+    scene.watch(&[("max_exposure", "USD")]).await?;
+    let opening = format!(
+        "SELECT (desk.draft_order('{ALPHA}', '{instrument}', '{side}', {size}, {price}, NULL, NULL, NULL)).opening"
+    );
+    let opening = scene.number(&opening).await?;
+    Ok(json!({
+        "exposure_after": scene.value(&exposed).await?,
+        "reduces_only": opening.is_zero(),
+        "risk_increasing_size": opening,
+    }))
+}
+
+/// EXP-08. Instruments have a rate and no leverage.
+pub(super) async fn margin(scene: &Scene, vector: &Vector) -> Judged {
+    let instrument = scene.instrument("XXX", "USD", Decimal::ONE).await?;
+    let rate = vector.input.number("margin_rate")?;
+    scene
+        .run(&format!(
+            "UPDATE instruments SET margin_rate = {rate} WHERE instrument = '{instrument}'"
+        ))
+        .await?;
+    let notional = vector.input.number("notional")?;
+    if !notional.is_zero() {
+        scene.hold(ALPHA, &instrument, "LONG", notional, Decimal::ONE).await?;
+    }
+    scene.own(&format!("SELECT desk.book_cash('{ALPHA}', 0, now())")).await?;
+    let used = format!("SELECT a.margin_used FROM accounts a WHERE a.account_id = '{ALPHA}'");
+    Ok(json!({ "by_leverage": OTHER_SIDE, "by_rate": scene.value(&used).await? }))
+}
+
+/// EXP-09.
+pub(super) async fn portfolio_limit(scene: &Scene, vector: &Vector) -> Judged {
+    let input = &vector.input;
+    scene.run("DELETE FROM fx_rates").await?;
+    for (name, rate) in input.as_object().into_iter().flatten().filter(|(name, _)| is_pair(name)) {
+        let (base, quote) = currencies(name)?;
+        scene.rate(base, quote, decimal(rate)?).await?;
+    }
+    // Exposure is something that costs one in the account's currency, as often.
+    let mut owners: BTreeMap<&str, (String, String)> = BTreeMap::new();
+    let rows = input.list("accounts")?;
+    for (row, account) in rows.iter().zip(scene.accounts(rows.len()).await?) {
+        let currency = row.word("currency")?;
+        scene.account(&account, currency, Decimal::from(1_000_000)).await?;
+        let instrument = scene.instrument("XXX", currency, Decimal::ONE).await?;
+        scene.rate("XXX", currency, 1).await?;
+        scene.hold(&account, &instrument, "LONG", row.number("exposure")?, Decimal::ONE).await?;
+        owners.insert(row.word("id")?, (account, instrument));
+    }
+    let (limit, order) = (input.at("limit")?, input.at("order")?);
+    let (unit, value) = (limit.word("unit")?, limit.number("value")?);
+    scene
+        .run(&format!(
+            "INSERT INTO risk_limits (limit_type, limit_scope, scope_identifier, limit_value, limit_unit, created_by)
+             VALUES ('max_exposure', '{}', 'majors', {value}, '{unit}', 'seed')",
+            limit.word("scope")?
+        ))
+        .await?;
+    let (owner, instrument) =
+        owners.get(order.word("account")?).ok_or("the account of the order")?;
+    let notional = input.object("order")?.iter().find(|(name, _)| name.starts_with("notional_"));
+    let (_, notional) = notional.ok_or("the order has no notional")?;
+    let mut order = bare(instrument, "BUY", decimal(notional)?, Decimal::ONE);
+    order.account.clone_from(owner);
+    let line = scene.line(&order, "MAX_EXPOSURE").await?;
+    let state = match line["severity"].as_str() {
+        Some("reject") => "breach",
+        _ if line["message"].as_str().is_some_and(|text| text.contains("warning")) => "warning",
+        _ => "ok",
+    };
+    Ok(json!({
+        "before": rounded(Some(decimal(&line["before"])?), 2),
+        "after": rounded(Some(decimal(&line["measured"])?), 2),
+        "state": state,
+    }))
+}

@@ -1,0 +1,91 @@
+//! What fills and nights add up to.
+
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+
+use super::booking::book;
+use super::scene::Scene;
+use crate::book::ALPHA;
+use crate::reading::{Fields, Judged, Vector};
+
+/// Opens and closes a trade that wins or loses an amount: one unit of money for each unit of size.
+async fn win_or_lose(scene: &Scene, instrument: &str, net: Decimal) -> Result<(), String> {
+    let (size, sold) = match net {
+        net if net.is_zero() => (Decimal::ONE, "2"),
+        net if net.is_sign_negative() => (net.abs(), "1"),
+        net => (net, "3"),
+    };
+    for (side, price) in [("BUY", "2"), ("SELL", sold)] {
+        let fill = json!({"side": side, "size": size.to_string(), "price": price});
+        book(scene, instrument, &fill, None).await?;
+    }
+    Ok(())
+}
+
+/// ACC-02: a loss beyond the balance is a fact, is stored, and ends trading.
+pub(super) async fn gap_loss(scene: &Scene, vector: &Vector) -> Judged {
+    let net = vector.input.number("close_net")?;
+    let instrument = scene.instrument("XXX", "USD", Decimal::ONE).await?;
+    scene.account(ALPHA, "USD", vector.input.number("balance")?).await?;
+    win_or_lose(scene, &instrument, net).await?;
+    let of = |what: &str| format!("SELECT a.{what} FROM accounts a WHERE a.account_id = '{ALPHA}'");
+    Ok(json!({
+        "balance_after": scene.value(&of("current_balance")).await?,
+        "relaxed_check": "accepted",
+        "status_after": scene.value(&of("status")).await?,
+    }))
+}
+
+/// SWP-01.
+pub(super) async fn swap_nights(scene: &Scene, vector: &Vector) -> Judged {
+    const WEEK: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    let input = &vector.input;
+    let day = |word: &str| {
+        WEEK.iter()
+            .position(|day| *day == word)
+            .map(|at| at + 1)
+            .ok_or_else(|| format!("the day {word}"))
+    };
+    let triple = match input.get("triple_day") {
+        None | Some(Value::Null) => "NULL".to_owned(),
+        Some(_) => day(input.word("triple_day")?)?.to_string(),
+    };
+    let mut count = 0;
+    for night in input.list("nights")? {
+        let night = day(night.as_str().unwrap_or_default())?;
+        // The first of September 2025 was a Monday.
+        let date = format!("DATE '2025-08-31' + {night}");
+        let sql = format!("SELECT desk.swap_nights({date}, {date} + 1, {triple})");
+        count += u32::try_from(scene.number(&sql).await?).map_err(|error| error.to_string())?;
+    }
+    let fee = format!(
+        "SELECT desk.swap_fee({}, {}, {}, {count})",
+        input.number("size")?,
+        input.number("swap_per_lot_per_night")?,
+        input.number("lot")?
+    );
+    Ok(json!({
+        "nights_charged": count,
+        "swap_fee": scene.kept("trade_fills", "swap_fee", &fee).await?,
+    }))
+}
+
+/// ACC-03: of trades that won or lost what the vector says, one unit for each unit of money.
+pub(super) async fn performance(scene: &Scene, vector: &Vector) -> Judged {
+    let instrument = scene.instrument("XXX", "USD", Decimal::ONE).await?;
+    for net in vector.input.numbers("net_pnls")? {
+        win_or_lose(scene, &instrument, net).await?;
+    }
+    let of = |figure: &str, places: u32| {
+        format!(
+            "SELECT round(p.{figure}, {places}) FROM desk.performance('{ALPHA}', '-infinity', 'infinity') p"
+        )
+    };
+    Ok(json!({
+        "win_rate": scene.value(&of("win_rate", 4)).await?,
+        "profit_factor": scene.value(&of("profit_factor", 2)).await?,
+        "average_win": scene.value(&of("average_win", 2)).await?,
+        "average_loss": scene.value(&of("average_loss", 2)).await?,
+        "expectancy": scene.value(&of("expectancy", 2)).await?,
+    }))
+}
