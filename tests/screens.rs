@@ -529,6 +529,17 @@ fn a_resumption_names_whose_limits_are_in_breach() {
     }
 }
 
+/// The bar of a limit gives way to where its warning begins.
+#[test]
+fn the_warning_of_a_limit_is_read_at_every_size() {
+    for name in ["limit_edit", "limit_retire", "approve"] {
+        for size in SIZES {
+            let text = draw(&mut scene(name), size).text();
+            assert!(text.contains("warns at 80%"), "{name}:\n{text}");
+        }
+    }
+}
+
 /// What is refused by its sign is no change: nothing else is said of it.
 #[test]
 fn a_limit_that_is_not_above_zero_says_that_alone() {

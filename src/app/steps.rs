@@ -232,6 +232,13 @@ pub(super) fn not_yet(
     if let Some(reason) = barred(model, right_of(&ticket.form)) {
         return Some(reason);
     }
+    // Also where it was opened by its key on the line.
+    if let Form::Approve { limit } = ticket.form
+        && let Some(row) = model.desk.limits.get(&limit)
+        && opening::limit::is_own(model, row)
+    {
+        return Some(opening::limit::OWN_PROPOSAL.to_owned());
+    }
     // Whoever tightens or agrees must see whom it puts in breach.
     match &ticket.impacts {
         Impacts::Asked(_) => {

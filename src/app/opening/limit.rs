@@ -122,15 +122,24 @@ pub(super) fn weighed(model: &Model, ticket: &Ticket) -> Option<Trial> {
     }
 }
 
+/// Why nobody approves what they asked for.
+pub(in crate::app) const OWN_PROPOSAL: &str =
+    "you asked for this change: another person must approve it";
+
+/// Tells whether a proposal is that of whoever sits here; persons compare as the database does it.
+pub(in crate::app) fn is_own(model: &Model, row: &Limit) -> bool {
+    let operator = model.session.as_ref().map_or("", |session| session.operator.as_str());
+    row.created_by.trim().eq_ignore_ascii_case(operator.trim())
+}
+
 /// Opens the approval of the selected proposal, at review.
 pub(in crate::app) fn approve(model: &Model, key: ClientKey) -> Result<Ticket, Declined> {
     let row = selected_limit(model)?;
     if row.state != LimitState::Pending {
         return Err("this limit is in force: there is nothing to approve".to_owned());
     }
-    let operator = model.session.as_ref().map_or("", |session| session.operator.as_str());
-    if row.created_by.trim().eq_ignore_ascii_case(operator.trim()) {
-        return Err("you asked for this change: another person must approve it".to_owned());
+    if is_own(model, row) {
+        return Err(OWN_PROPOSAL.to_owned());
     }
     Ok(at_review(model, Ticket::new(key, Form::Approve { limit: row.id })))
 }

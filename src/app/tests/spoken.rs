@@ -4,6 +4,7 @@ use rstest::rstest;
 use rust_decimal::dec;
 
 use super::Desk;
+use super::desk::PROPOSAL;
 use super::flows::{a_buy, check};
 use crate::app::ticket::{FieldName, Stage};
 use crate::app::{Effect, Msg};
@@ -185,4 +186,23 @@ fn a_limit_on_nothing_known_is_named() {
     desk.enter();
     let problem = desk.model.ticket().unwrap().problem.clone().unwrap();
     assert_eq!(problem, "there is no limit type max_bananas: the left and right arrows choose");
+}
+
+/// Two pairs of eyes, also where the proposal is named by its key.
+#[test]
+fn a_spoken_approval_of_ones_own_proposal_is_not_sent() {
+    let mut desk = Desk::of(Role::RiskOfficer);
+    let own = desk.model.session.as_ref().unwrap().operator.to_uppercase();
+    desk.model.desk.limits.get_mut(&PROPOSAL).unwrap().created_by = own;
+    desk.press(":");
+    desk.type_text("limit approve 0042");
+    desk.enter();
+    desk.tell(Msg::Weighed {
+        trial: desk.model.ticket().unwrap().impacts.trial().unwrap().clone(),
+        impacts: Ok(vec![]),
+    });
+    desk.rest();
+    desk.press("y");
+    assert!(desk.writes().is_empty());
+    assert_eq!(desk.last_notice(), "you asked for this change: another person must approve it");
 }

@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use rust_decimal::Decimal;
+use unicode_width::UnicodeWidthStr;
 
 use super::sheet::{Item, Sheet, labelled, right_width, split, words};
 use crate::app::model::Model;
@@ -113,7 +114,7 @@ fn about(model: &Model, row: &Limit, theme: Theme, width: usize) -> Vec<Line<'st
     let measured = model.measure(row);
     let now = measured.map_or_else(|| format::ABSENT.to_owned(), |now| amount(row, now));
     lines.extend(words("Measured", &now, width, theme));
-    lines.push(bar("Now", measured, row, theme));
+    lines.push(bar("Now", measured, row, theme, width));
     lines
 }
 
@@ -138,7 +139,7 @@ fn change(
     let warning = warning.or(row.warning.filter(|kept| *kept <= new));
     let then = Limit { value: new, warning, ..row.clone() };
     let measured = model.measure(row);
-    let mut lines = vec![bar("Then", measured, &then, theme)];
+    let mut lines = vec![bar("Then", measured, &then, theme, width)];
     let share = new
         .checked_sub(row.value)
         .and_then(|more| more.checked_div(row.value))
@@ -161,14 +162,23 @@ fn change(
 }
 
 /// Returns how much of a limit is used, with the place of the warning marked `¦`.
-fn bar(label: &str, measured: Option<Decimal>, limit: &Limit, theme: Theme) -> Line<'static> {
+fn bar(
+    label: &str,
+    measured: Option<Decimal>,
+    limit: &Limit,
+    theme: Theme,
+    width: usize,
+) -> Line<'static> {
     let label = labelled(label, theme);
     let Some((now, share)) = measured.and_then(|now| Some((now, limit.used(now)?))) else {
         return Line::from(vec![label, Span::styled(format::ABSENT, theme.style(Ink::Quiet))]);
     };
-    let gauge = format::gauge(share, BAR);
     let level = limit.warning_level().and_then(|level| limit.used(level));
     let from = level.unwrap_or(DEFAULT_WARNING);
+    let warns = format!(" warns at {}", format::percent(from, 0));
+    // The bar gives way: what stands behind it is read.
+    let room = width.saturating_sub(label.width()).saturating_sub(warns.width());
+    let gauge = format::gauge(share, BAR.min(room));
     let ink = match limit.standing(now) {
         Some(Standing::Breach) => Ink::Critical,
         Some(Standing::Warning) => Ink::Warning,
@@ -182,6 +192,6 @@ fn bar(label: &str, measured: Option<Decimal>, limit: &Limit, theme: Theme) -> L
         Span::styled(gauge.free, quiet),
         Span::styled("]", quiet),
         Span::styled(gauge.figure, theme.style(ink)),
-        Span::styled(format!(" warns at {}", format::percent(from, 0)), Style::new().patch(quiet)),
+        Span::styled(warns, Style::new().patch(quiet)),
     ])
 }
