@@ -5,7 +5,8 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::book::{
-    ALPHA, BRAVO, Book, Order, Verdict, assess, buy, call, close, find, literal, place, sell, verb,
+    ALPHA, BRAVO, Book, Order, Verdict, assess, buy, call, close, find, literal, place, sell,
+    sqlstate, verb,
 };
 
 /// A limit of 50,000 USD on the exposure of alpha: its id.
@@ -203,6 +204,38 @@ async fn a_temporary_limit_that_is_ended_gives_way_to_the_one_behind_it() {
     assert_eq!(in_force(&book, "clock_timestamp()").await, "50000");
     assert!(agreed.message.contains("30,000.00 USD -> 50,000.00 USD"), "{}", agreed.message);
     assert_eq!(in_force(&book, "'2100-01-02'").await, "50000");
+}
+
+#[tokio::test]
+async fn what_comes_back_is_the_limit_that_gave_way() {
+    let book = Book::open().await;
+    let (ann, bob) = (book.officer("ann").await, book.officer("bob").await);
+    // Two of a kind, both changed until the same instant.
+    let one = exposure(&book, &ann).await;
+    let other =
+        format!("'{ALPHA}', 'max_exposure', 'account', NULL, 60000, 'USD', NULL, NULL, NULL, NULL");
+    let other = verb(&ann, "create_limit", &other).await.accepted().subject.unwrap();
+    let one = change(&ann, &bob, one, "90000, NULL, '2100-01-01', 'today'").await;
+    let other = change(&ann, &bob, other, "95000, NULL, '2100-01-01', 'today'").await;
+    for (temporary, left) in [(one, "50000 95000"), (other, "50000 60000")] {
+        let end = propose(&ann, "retire_limit", temporary, "'done'").await.accepted();
+        let agreed = format!("'{}', NULL", end.subject.unwrap());
+        verb(&bob, "approve_limit", &agreed).await.accepted();
+        assert_eq!(in_force(&book, "clock_timestamp()").await, left);
+    }
+}
+
+#[tokio::test]
+async fn a_turn_that_is_not_there_is_said() {
+    let book = Book::open().await;
+    book.run("DELETE FROM desk.turns").await;
+    for work in ["desk.mark_to_market()", "desk.watch_some(NULL)", "desk.roll_days()"] {
+        assert_eq!(
+            sqlstate(&book.admin, &format!("SELECT {work}")).await.code(),
+            "22023",
+            "{work}"
+        );
+    }
 }
 
 #[tokio::test]

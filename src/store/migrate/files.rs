@@ -91,10 +91,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     37 "0037" "cost_of_parts" Once,
     38 "0038" "limits_of_nothing" Once,
     39 "0039" "other_writers" Once,
+    40 "0040" "lines_of_limits" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 39;
+pub const LATEST: i32 = 40;
 
 #[cfg(test)]
 mod tests {
