@@ -1,5 +1,7 @@
 //! What kinds of vectors there are: by group and by what is given.
 
+use serde_json::Value;
+
 use crate::reading::Vector;
 
 /// A kind of vector.
@@ -182,6 +184,42 @@ const FORMS: &[Row] = &[
     (Form::Performance, "account", &["net_pnls"], &[]),
 ];
 
+/// What may stand inside of a field, or inside of each of the list that it is.
+const INSIDE: &[(&str, &[&str])] = &[
+    (
+        "fills",
+        &["ticket", "side", "size", "price", "commission", "swap_fee", "fx_quote_to_account"],
+    ),
+    ("conversion", &["op", "rate"]),
+    ("positions", &["instrument", "side", "size", "price", "contract_size", "fx_quote_to_account"]),
+    ("position", &["side", "size", "price"]),
+    ("order", &["side", "size", "price", "account"]),
+    ("orders", &["side", "size", "t", "k"]),
+    ("limit", &["scope", "value", "unit"]),
+    (
+        "limits",
+        &["id", "scope", "identifier", "value", "is_active", "effective_from", "effective_until"],
+    ),
+    ("accounts", &["id", "currency", "exposure"]),
+    ("changes", &["by", "approved_by", "new"]),
+    ("split", &["amount", "weights"]),
+    ("rates", &[]),
+];
+
+/// Returns the first name inside of a field that nobody knows.
+fn strange_inside<'a>(field: &str, value: &'a Value) -> Option<&'a str> {
+    let known = INSIDE.iter().find(|(name, _)| *name == field).map_or(&[][..], |row| row.1);
+    let is_strange = |name: &&str| {
+        let is_notional = field == "order" && name.starts_with("notional_");
+        !known.contains(name) && !is_notional && !is_pair(name)
+    };
+    match value {
+        Value::Object(inside) => inside.keys().map(String::as_str).find(is_strange),
+        Value::Array(all) => all.iter().find_map(|one| strange_inside(field, one)),
+        _ => None,
+    }
+}
+
 impl Form {
     /// Returns the one kind that a vector is of. A field that its kind does not know is an error: a
     /// judge would pass over it, and over the rule that it stands for.
@@ -197,6 +235,11 @@ impl Form {
         let group: Vec<&Row> = FORMS.iter().filter(|row| row.1 == vector.group).collect();
         if group.is_empty() {
             return Err(format!("nobody knows the group {}", vector.group));
+        }
+        if let Some((field, name)) =
+            input.iter().find_map(|(field, value)| Some((field, strange_inside(field, value)?)))
+        {
+            return Err(format!("no judge knows {name} in {field}"));
         }
         if let Some((form, ..)) = group.iter().filter(known).find(|row| strange(row).is_none()) {
             return Ok(*form);
@@ -216,7 +259,7 @@ pub(crate) fn is_pair(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -238,6 +281,9 @@ mod tests {
             form("exposure", more),
             Err("no judge knows haircut of what is given".to_owned())
         );
+        let mut deep = book.clone();
+        deep["positions"] = json!([{"side": "LONG"}, {"side": "LONG", "haircut": "0.5"}]);
+        assert_eq!(form("exposure", deep), Err("no judge knows haircut in positions".to_owned()));
         assert_eq!(form("exposures", book), Err("nobody knows the group exposures".to_owned()));
         assert_eq!(
             form("rr", json!({"side": "BUY"})),

@@ -39,7 +39,8 @@ pub(super) fn swap_nights(vector: &Vector) -> Judged {
 pub(super) fn rounding(vector: &Vector) -> Judged {
     let places = vector.input.count("dp")?;
     let values = vector.input.numbers("values")?;
-    let column = if places == Column::PRICE.scale { Column::PRICE } else { Column::SIZE };
+    let columns = [Column::PRICE, Column::RISK_SHARE];
+    let column = columns.into_iter().find(|column| column.scale == places).unwrap_or(Column::SIZE);
     let kept: Vec<Value> =
         values.iter().map(|value| rounded(Some(round(*value, places)), places)).collect();
     let bankers: Vec<Decimal> = values

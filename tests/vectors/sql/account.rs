@@ -186,7 +186,11 @@ pub(super) async fn equity(scene: &Scene, vector: &Vector) -> Judged {
 /// RND-01 and RND-02: as the columns round, which are of that many decimals.
 pub(super) async fn rounding(scene: &Scene, vector: &Vector) -> Judged {
     let places = vector.input.count("dp")?;
-    let column = if places == 5 { "entry_price" } else { "position_size" };
+    let column = match places {
+        5 => "entry_price",
+        4 => "risk_percentage",
+        _ => "position_size",
+    };
     let mut kept = Vec::new();
     for value in vector.input.numbers("values")? {
         kept.push(if places == 2 || places == 5 {
