@@ -21,6 +21,7 @@ pub mod notice;
 mod opening;
 pub mod pane;
 pub mod press;
+pub mod prompt;
 mod rows;
 mod steps;
 #[cfg(test)]

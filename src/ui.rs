@@ -58,7 +58,9 @@ pub fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) -> Shown {
     shown.scrolled = overlay(model, theme, frame, parts.panes);
     match parts.prompt {
         Some(prompt) if line::is_typing(model) => {
-            line::toast(model, theme, frame, parts.toast);
+            if !line::fault(model, theme, frame, parts.panes.union(parts.toast)) {
+                line::toast(model, theme, frame, parts.toast);
+            }
             line::prompt(model, theme, frame, prompt);
         }
         // While nothing is typed, a long notice goes on in the line below it.
@@ -69,7 +71,10 @@ pub fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) -> Shown {
             }
         }
         // One line for both: what is typed hides what was said, not the other way round.
-        None if line::is_typing(model) => line::prompt(model, theme, frame, parts.toast),
+        None if line::is_typing(model) => {
+            line::fault(model, theme, frame, parts.panes);
+            line::prompt(model, theme, frame, parts.toast);
+        }
         None => {
             line::toast(model, theme, frame, parts.toast);
         }

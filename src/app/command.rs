@@ -4,16 +4,17 @@
 //! so that `:buy EUR_USD 10k sl=1.08 @alpha` and `tmt buy EUR_USD 10k --sl 1.08 --account alpha`
 //! are the same command.
 
+mod completion;
 mod spoken;
 mod verbs;
 mod wrong;
 
 use clap::{Parser, Subcommand};
 
+pub(super) use completion::completions;
 pub use spoken::ticket;
 pub use verbs::*;
 
-use super::cell::Tone;
 use super::effect::Effect;
 use super::lists;
 use super::model::{Model, Overlay};
@@ -102,34 +103,31 @@ pub fn rewrite(words: impl IntoIterator<Item = String>) -> Vec<String> {
 }
 
 /// Takes a line that was entered behind `:`.
-pub(super) fn entered(model: &mut Model, line: &str, fresh: ClientKey) -> Vec<Effect> {
-    let words = match shell_words::split(line) {
-        Ok(words) if words.is_empty() => return vec![],
-        Ok(words) => words,
-        Err(_) => {
-            model.say(Tone::Warning, "a quote is not closed");
-            return vec![];
-        }
-    };
+///
+/// # Errors
+///
+/// A sentence that says what is wrong with it; nothing was done.
+pub(super) fn entered(
+    model: &mut Model,
+    line: &str,
+    fresh: ClientKey,
+) -> Result<Vec<Effect>, String> {
+    let words = shell_words::split(line).map_err(|_| "a quote is not closed".to_owned())?;
+    if words.is_empty() {
+        return Ok(vec![]);
+    }
     // Whoever may not at all need not learn first how it is written.
     let barred = words.first().and_then(|word| spoken::right(word));
     if let Some(why) = barred.and_then(|right| press::barred(model, right)) {
-        model.say(Tone::Warning, format!("{}: {why}", words.first().map_or("", String::as_str)));
-        return vec![];
+        return Err(format!("{}: {why}", words.first().map_or("", String::as_str)));
     }
     match Line::try_parse_from(rewrite(words.clone())) {
-        Ok(Line { command: Spoken::Verb(verb) }) => match ticket(model, &verb, fresh) {
-            Ok(ticket) => opening::show(model, ticket),
-            Err(why) => {
-                model.say(Tone::Warning, why.text);
-                vec![]
-            }
-        },
-        Ok(Line { command: Spoken::View(view) }) => viewed(model, view),
-        Err(error) => {
-            model.say(Tone::Warning, wrong::sentence(&error, &words));
-            vec![]
+        Ok(Line { command: Spoken::Verb(verb) }) => {
+            let ticket = ticket(model, &verb, fresh).map_err(|why| why.text)?;
+            Ok(opening::show(model, ticket))
         }
+        Ok(Line { command: Spoken::View(view) }) => Ok(viewed(model, view)),
+        Err(error) => Err(wrong::sentence(&error, &words)),
     }
 }
 

@@ -6,6 +6,7 @@ use super::cell::Tone;
 use super::chord::{Chord, Key};
 use super::effect::Effect;
 use super::model::{Model, Overlay};
+use super::prompt::{self, Prompt, completions};
 use super::ticket::Stage;
 use super::{command, opening};
 use crate::domain::ids::ClientKey;
@@ -29,10 +30,19 @@ pub(super) fn edit_request(chord: Chord) -> Option<InputRequest> {
 pub(super) fn line_pressed(model: &mut Model, chord: Chord, fresh: ClientKey) -> Vec<Effect> {
     let focus = model.focus;
     match (&mut model.overlay, chord.key) {
-        (Overlay::Command(input), Key::Enter) => {
-            let line = input.value().to_owned();
-            model.overlay = Overlay::None;
-            command::entered(model, &line, fresh)
+        (Overlay::Command(prompt), Key::Enter) => {
+            let prompt = std::mem::take(prompt);
+            entered(model, prompt, fresh)
+        }
+        (Overlay::Command(prompt), Key::Up | Key::Down) => {
+            prompt.look_back(&model.lines, chord.key == Key::Up);
+            vec![]
+        }
+        (Overlay::Command(prompt), Key::Tab) => {
+            let mut prompt = prompt.clone();
+            prompt.complete(&completions(model, &prompt));
+            model.overlay = Overlay::Command(prompt);
+            vec![]
         }
         (Overlay::Filter(..), Key::Enter) | (Overlay::Command(_), Key::Esc) => {
             model.overlay = Overlay::None;
@@ -44,11 +54,10 @@ pub(super) fn line_pressed(model: &mut Model, chord: Chord, fresh: ClientKey) ->
             model.overlay = Overlay::None;
             vec![]
         }
-        (Overlay::Command(input) | Overlay::Filter(input, _), _) => {
-            if let Some(character) = chord.printable() {
-                input.handle(InputRequest::InsertChar(character));
-            } else if let Some(request) = edit_request(chord) {
-                input.handle(request);
+        (Overlay::Command(_) | Overlay::Filter(..), _) => {
+            let inserted = chord.printable().map(InputRequest::InsertChar);
+            if let Some(request) = inserted.or_else(|| edit_request(chord)) {
+                handle(&mut model.overlay, request);
             }
             if let Overlay::Filter(input, _) = &model.overlay {
                 let filter = input.value().to_owned();
@@ -57,6 +66,34 @@ pub(super) fn line_pressed(model: &mut Model, chord: Chord, fresh: ClientKey) ->
             vec![]
         }
         _ => vec![],
+    }
+}
+
+/// Enters a line. One that is wrong stays to be mended.
+fn entered(model: &mut Model, mut prompt: Prompt, fresh: ClientKey) -> Vec<Effect> {
+    let line = prompt.input.value().to_owned();
+    prompt::remember(&mut model.lines, &line);
+    model.overlay = Overlay::None;
+    match command::entered(model, &line, fresh) {
+        Ok(effects) => effects,
+        Err(why) => {
+            prompt.fault = Some(why.clone());
+            model.overlay = Overlay::Command(prompt);
+            model.say(Tone::Warning, why);
+            vec![]
+        }
+    }
+}
+
+fn handle(overlay: &mut Overlay, request: InputRequest) {
+    match overlay {
+        Overlay::Command(prompt) => prompt.handle(request),
+        Overlay::Filter(input, _) => drop(input.handle(request)),
+        Overlay::None
+        | Overlay::Help(_)
+        | Overlay::Log(_)
+        | Overlay::Detail(..)
+        | Overlay::Ticket(_) => {}
     }
 }
 
@@ -81,9 +118,9 @@ pub(super) fn pasted(model: &mut Model, text: &str) -> Vec<Effect> {
     }
     let mut taken = false;
     match &mut model.overlay {
-        Overlay::Command(input) | Overlay::Filter(input, _) => {
+        overlay @ (Overlay::Command(_) | Overlay::Filter(..)) => {
             for character in line.chars() {
-                input.handle(InputRequest::InsertChar(character));
+                handle(overlay, InputRequest::InsertChar(character));
             }
             taken = true;
         }

@@ -17,6 +17,7 @@ pub use super::limits::RuleOf;
 use super::msg::FeedCounts;
 use super::notice::{Alarm, Notice};
 use super::pane::{Pane, PaneState, RowId};
+use super::prompt::Prompt;
 use super::ticket::{Stage, Ticket};
 use super::writing::Write;
 use crate::domain::account::Environment;
@@ -165,7 +166,7 @@ pub enum Overlay {
     /// A ticket.
     Ticket(Box<Ticket>),
     /// The `:` line.
-    Command(Input),
+    Command(Prompt),
     /// The `/` line, and what the filter was before.
     Filter(Input, String),
 }
@@ -228,6 +229,8 @@ pub struct Model {
     pub is_zoomed: bool,
     /// What stands before the panes.
     pub overlay: Overlay,
+    /// Lines that were entered behind `:`, the newest last.
+    pub(super) lines: Vec<String>,
     /// Keys that may become a longer one.
     pub pressed: Vec<Chord>,
     /// Acknowledged events are not listed.
@@ -268,6 +271,7 @@ impl Model {
             focus: Pane::Positions,
             is_zoomed: false,
             overlay: Overlay::None,
+            lines: Vec::new(),
             pressed: Vec::new(),
             hides_acknowledged: false,
             writes: Vec::new(),

@@ -10,6 +10,7 @@ use super::keymap::{Action, BINDINGS, Danger, Look, Lookup, Opening};
 use super::model::{Link, Model, Overlay};
 use super::opening::{self, Declined, Subject, halt, holding, limit};
 use super::pane::{Pane, RowId};
+use super::prompt::Prompt;
 use super::ticket::{Form, Stage, Ticket};
 use super::{line, lists, steps};
 use crate::domain::event::Severity;
@@ -184,7 +185,11 @@ fn looked(model: &mut Model, look: Look) -> Vec<Effect> {
         }
         Look::Help => overlay(model, Overlay::Help(0)),
         Look::Log => overlay(model, Overlay::Log(0)),
-        Look::Command => overlay(model, Overlay::Command(Input::default())),
+        Look::Command => {
+            overlay(model, Overlay::Command(Prompt::default()));
+            // Their names are offered on the line.
+            if model.limit_types.is_empty() { vec![Effect::ReadLimitTypes] } else { vec![] }
+        }
         Look::Redraw => vec![Effect::Redraw],
         Look::SilenceAlarm => {
             if let Some(alarm) = model.alarms.pop() {

@@ -9,6 +9,7 @@ mod held;
 mod limits;
 mod links;
 mod lists;
+mod prompt;
 mod risk;
 mod spoken;
 mod writes;

@@ -1,9 +1,12 @@
 //! The last lines of the screen: what was said, what is typed, which keys count.
 
+use std::borrow::Cow;
+
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
-use ratatui::text::{Line, Span};
+use ratatui::text::{Line, Span, Text};
+use ratatui::widgets::Clear;
 use tui_input::Input;
 use unicode_width::UnicodeWidthStr;
 
@@ -12,6 +15,7 @@ use super::{format, popup};
 use crate::app::chord;
 use crate::app::keymap::{Action, Binding, Look as KeyLook, Step};
 use crate::app::model::{Model, Overlay};
+use crate::app::prompt::{self, Prompt};
 use crate::app::ticket::{FieldName, Form, Stage, Ticket};
 
 /// Draws the newest notice, and tells whether it took more than the first line of `area`. Its last
@@ -50,10 +54,21 @@ pub(super) fn is_typing(model: &Model) -> bool {
     !model.pressed.is_empty() || matches!(model.overlay, Overlay::Command(_) | Overlay::Filter(..))
 }
 
+/// Draws what is wrong with the `:` line at the end of `area`, and tells whether anything is.
+pub(super) fn fault(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) -> bool {
+    let Overlay::Command(Prompt { fault: Some(why), .. }) = &model.overlay else { return false };
+    let lines = popup::paragraph(why, usize::from(area.width), theme.style(Ink::Warning));
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(area.height);
+    let below = Rect { y: area.bottom().saturating_sub(height), height, ..area };
+    frame.render_widget(Clear, below);
+    frame.render_widget(Text::from(lines), below);
+    true
+}
+
 /// Draws the `:` or `/` line, or what the keys that were pressed may become.
 pub(super) fn prompt(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     match &model.overlay {
-        Overlay::Command(input) => typed(":", input, theme, frame, area),
+        Overlay::Command(prompt) => typed(":", &prompt.input, theme, frame, area),
         Overlay::Filter(input, _) => typed("/", input, theme, frame, area),
         Overlay::None
         | Overlay::Help(_)
@@ -157,7 +172,7 @@ fn label(model: &Model, binding: &Binding) -> &'static str {
 pub(super) fn footer(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let contexts = model.contexts();
     if contexts.is_empty() {
-        let text = format::fit(without_keys(model), usize::from(area.width));
+        let text = format::fit(&without_keys(model), usize::from(area.width));
         frame.render_widget(Span::styled(text, theme.style(Ink::Quiet)), area);
         return;
     }
@@ -226,10 +241,14 @@ fn has_meaning(model: &Model, action: Action) -> bool {
 }
 
 /// Says what to do where the key table has no say.
-fn without_keys(model: &Model) -> &'static str {
-    match &model.overlay {
-        Overlay::Command(_) => {
-            "Enter opens a ticket or a view   Esc leaves   buy EUR_USD 10k sl=1.08 @alpha"
+fn without_keys(model: &Model) -> Cow<'static, str> {
+    let text = match &model.overlay {
+        Overlay::Command(prompt) => {
+            let words = prompt::completions(model, prompt);
+            if !words.is_empty() && !prompt.input.value().is_empty() {
+                return format!("Tab completes   {}", words.join("  ")).into();
+            }
+            "Enter opens a ticket  Tab completes  Up earlier  Esc leaves  buy EUR_USD 10k"
         }
         Overlay::Filter(..) => {
             "Enter keeps   Esc takes back   word   !not   column:word   upnl<-500   size>10k"
@@ -239,5 +258,6 @@ fn without_keys(model: &Model) -> &'static str {
         }
         Overlay::Ticket(_) => "Esc leaves: it is settled in the background, nothing is sent again",
         Overlay::None | Overlay::Help(_) | Overlay::Log(_) | Overlay::Detail(..) => "",
-    }
+    };
+    text.into()
 }

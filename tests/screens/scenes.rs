@@ -50,6 +50,7 @@ pub(crate) const SCENES: &[Scene] = &[
     ("resume", resume),
     ("filter", filter),
     ("command", command),
+    ("command_wrong", command_wrong),
     ("prefix", prefix),
     ("help", help),
     ("log", log),
@@ -358,6 +359,14 @@ fn command() -> Desk {
     let mut desk = Desk::normal();
     desk.press(":");
     desk.type_text("buy EUR_USD 10k sl=1.08 @alpha");
+    desk
+}
+
+fn command_wrong() -> Desk {
+    let mut desk = command();
+    desk.press("Ctrl-u");
+    desk.type_text("buy 10k EUR_USD");
+    desk.press("Enter");
     desk
 }
 

@@ -272,6 +272,7 @@ fn an_account_that_holds_nothing_is_not_flattened() {
     let mut desk = Desk::of(Role::Trader);
     desk.line("flatten @bravo");
     assert_eq!(desk.last_notice(), "account bravo holds nothing");
+    desk.press("Esc");
     desk.line("flatten");
     assert_eq!(desk.last_notice(), "flatten lacks @account; write flatten @alpha");
 }

@@ -88,7 +88,7 @@ fn a_paste_sends_nothing_and_reaches_only_a_text_field() {
     desk.tell(Msg::Pasted("buy EUR_USD 10k @alpha\ny\n".to_owned()));
 
     assert!(matches!(&desk.model.overlay,
-        Overlay::Command(input) if input.value() == "buy EUR_USD 10k @alpha"));
+        Overlay::Command(prompt) if prompt.input.value() == "buy EUR_USD 10k @alpha"));
     assert!(desk.writes().is_empty());
 }
 

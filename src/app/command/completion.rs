@@ -1,0 +1,102 @@
+//! What the last word of a `:` line may become, by the definition of the verbs and by what the desk
+//! knows.
+
+use std::sync::LazyLock;
+
+use clap::{Arg, Command, CommandFactory};
+
+use super::{Line, spoken};
+use crate::app::model::Model;
+use crate::app::press;
+
+static DEFINITION: LazyLock<Command> = LazyLock::new(|| {
+    let mut definition = Line::command();
+    definition.build();
+    definition
+});
+
+/// Returns the words that the last one may become, in the order of the definition; none inside of
+/// quotes, and none of what this person may not do.
+pub(in crate::app) fn completions(model: &Model, line: &str) -> Vec<String> {
+    if line.matches('"').count() % 2 == 1 {
+        return vec![];
+    }
+    let (before, begun) = line.rsplit_once(' ').unwrap_or(("", line));
+    let words: Vec<&str> = before.split_whitespace().collect();
+    let mut command: &Command = &DEFINITION;
+    let mut said = words.as_slice();
+    while let Some((word, rest)) = said.split_first() {
+        let Some(found) = command.find_subcommand(word) else { break };
+        command = found;
+        said = rest;
+    }
+    let known = if command.has_subcommands() {
+        verbs(model, command, words.is_empty())
+    } else {
+        let mut known = free(model, command, said);
+        known.extend(arguments(model, command, said, begun));
+        known
+    };
+    let wanted = begun.to_lowercase();
+    let fits = |word: &String| word.to_lowercase().starts_with(&wanted) && word != begun;
+    known.into_iter().filter(fits).collect()
+}
+
+fn verbs(model: &Model, command: &Command, is_first: bool) -> Vec<String> {
+    let may = |name: &str| {
+        let right = if is_first { spoken::right(name) } else { None };
+        right.is_none_or(|right| press::barred(model, right).is_none())
+    };
+    let names = command.get_subcommands().map(Command::get_name);
+    names.filter(|name| may(name)).map(str::to_owned).collect()
+}
+
+/// What is named: `sl=`, `@alpha`, `mode=flatten`.
+fn arguments(model: &Model, command: &Command, said: &[&str], begun: &str) -> Vec<String> {
+    let named = command.get_arguments().filter(|arg| !arg.is_positional());
+    let mut known = vec![];
+    for arg in named {
+        let Some(name) = arg.get_long() else { continue };
+        let is_said = |word: &&str| match name {
+            "account" => word.starts_with('@'),
+            _ => word.split_once('=').is_some_and(|(key, _)| key == name),
+        };
+        if said.iter().any(is_said) {
+            continue;
+        }
+        let values = values(model, arg);
+        if name == "account" {
+            known.extend(values.into_iter().map(|name| format!("@{name}")));
+        } else if begun.strip_prefix(name).is_some_and(|rest| rest.starts_with('=')) {
+            known.extend(values.into_iter().map(|value| format!("{name}={value}")));
+        } else if arg.get_action().takes_values() {
+            known.push(format!("{name}="));
+        } else {
+            known.push(format!("--{name}"));
+        }
+    }
+    known
+}
+
+/// What stands by itself: the next of the instruments, types and positions that a verb is about.
+fn free(model: &Model, command: &Command, said: &[&str]) -> Vec<String> {
+    let plain = said.iter().filter(|word| !word.starts_with('@') && !word.contains('=')).count();
+    command.get_positionals().nth(plain).map(|arg| values(model, arg)).unwrap_or_default()
+}
+
+/// Returns what the desk knows of the kind that an argument is.
+fn values(model: &Model, arg: &Arg) -> Vec<String> {
+    let mut known: Vec<String> = match arg.get_id().as_str() {
+        "account" => model.desk.accounts.values().map(|row| row.name.clone()).collect(),
+        "instrument" => model.book.instruments().map(|row| row.id.to_string()).collect(),
+        "position" => model.desk.positions.values().map(|row| row.instrument.to_string()).collect(),
+        "portfolio" => {
+            model.desk.accounts.values().filter_map(|row| row.portfolio.clone()).collect()
+        }
+        "limit_type" => model.limit_types.iter().map(|row| row.name.clone()).collect(),
+        _ => arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect(),
+    };
+    known.sort_unstable();
+    known.dedup();
+    known
+}
