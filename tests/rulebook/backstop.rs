@@ -5,7 +5,9 @@ use rust_decimal::dec;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use crate::book::{ALPHA, BRAVO, Book, buy, close, place, sqlstate, text};
+use crate::book::{
+    ALPHA, BRAVO, Book, Order, assess, buy, close, find, place, sell, sqlstate, text,
+};
 
 fn trade(account: &str, side: &str, size: u32, status: &str) -> String {
     instrument_trade("EUR_USD", account, side, size, status)
@@ -325,4 +327,82 @@ async fn a_position_that_another_writer_changed_is_closed_at_what_it_says() {
         text(&book.admin, "SELECT status || ' ' || closed_size FROM trades").await,
         "closed 10000.00"
     );
+}
+
+#[tokio::test]
+async fn an_order_finds_no_room_that_another_program_has_taken() {
+    for (account, scope, identifier) in [
+        (format!("'{ALPHA}'"), "account", "NULL"),
+        ("NULL".to_owned(), "portfolio", "'majors'"),
+        ("NULL".to_owned(), "instrument", "'EUR_USD'"),
+        ("NULL".to_owned(), "system", "NULL"),
+    ] {
+        let book = Book::open().await;
+        let (writer, trader) = (writer(&book).await, book.trader().await);
+        exposure_limit(&book, &account, scope, identifier, "110000", "USD").await;
+        let used = async || {
+            let lines = assess(&trader, &buy(dec!(1000))).await;
+            find(&lines, "MAX_EXPOSURE").before.unwrap()
+        };
+        // 88,000 USD, and no position yet.
+        writer.batch_execute(&trade(ALPHA, "BUY", 80_000, "open")).await.unwrap();
+        assert_eq!(used().await, dec!(88000), "{scope}");
+        place(&trader, &buy(dec!(21000))).await.refused("MAX_EXPOSURE");
+        place(&trader, &buy(dec!(5000))).await.accepted();
+        assert_eq!(used().await, dec!(93500), "{scope}");
+        // What only reduces meets no limit.
+        place(&trader, &sell(dec!(5000))).await.accepted();
+
+        // It becomes a position, and counts once.
+        writer
+            .batch_execute(&format!(
+                "INSERT INTO positions (account_id, instrument, position_type, total_size, average_entry_price)
+                 VALUES ('{ALPHA}', 'EUR_USD', 'LONG', 80000, 1.1)"
+            ))
+            .await
+            .unwrap();
+        assert_eq!(used().await, dec!(88000), "{scope}");
+        book.run("SELECT desk.prune()").await;
+        assert_eq!(book.text("SELECT count(*) FROM desk.unplaced_changes").await, "0");
+        // Closed, the one after the other: nothing is there, and nothing owed.
+        let closed =
+            "UPDATE trades SET status = 'closed', exit_price = 1.1 WHERE position_size = 80000";
+        writer.batch_execute(closed).await.unwrap();
+        assert_eq!(used().await, dec!(88000), "{scope}: its position stands");
+        writer.batch_execute("UPDATE positions SET status = 'closed'").await.unwrap();
+        assert_eq!(used().await, dec!(0), "{scope}");
+    }
+}
+
+#[tokio::test]
+async fn no_order_of_the_desk_and_of_other_programs_breaks_a_limit() {
+    for scope in ["account", "system"] {
+        let book = Book::open().await;
+        let account = if scope == "account" { format!("'{ALPHA}'") } else { "NULL".to_owned() };
+        // Room for ten.
+        exposure_limit(&book, &account, scope, "NULL", "110000", "USD").await;
+        let (writer, trader) = (
+            book.database.login("writer", "tmt_viewer").await,
+            book.database.login("trader", "tmt_trader").await,
+        );
+        book.run(&format!("GRANT INSERT, UPDATE ON trades, positions TO {writer}")).await;
+        let sessions = join_all(
+            (0..16).map(|n| book.database.client_as(if n % 2 == 0 { &writer } else { &trader })),
+        );
+        join_all(sessions.await.iter().enumerate().map(async |(n, session)| {
+            for _ in 0..3 {
+                if n % 2 == 0 {
+                    // Refused ones are errors there.
+                    session.batch_execute(&trade(ALPHA, "BUY", 10_000, "open")).await.ok();
+                } else {
+                    let order = Order { reason: Some("race"), ..buy(dec!(10000)) };
+                    place(session, &order).await;
+                }
+            }
+        }))
+        .await;
+        let live = "SELECT sum(position_size - closed_size)::int FROM trades WHERE status IN ('open', 'partial')";
+        assert_eq!(book.text(live).await, "100000", "{scope}");
+        crate::sums::check(&book).await;
+    }
 }

@@ -92,10 +92,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     38 "0038" "limits_of_nothing" Once,
     39 "0039" "other_writers" Once,
     40 "0040" "lines_of_limits" Once,
+    41 "0041" "unplaced" Once,
 ];
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 40;
+pub const LATEST: i32 = 41;
 
 #[cfg(test)]
 mod tests {
