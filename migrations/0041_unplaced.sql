@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS desk.unplaced_changes (
 CREATE INDEX IF NOT EXISTS idx_unplaced_changes ON desk.unplaced_changes (account_id, instrument);
 GRANT SELECT ON desk.unplaced_changes TO tmt_viewer;
 
+-- Notes what another program changed in live trades.
 CREATE OR REPLACE FUNCTION desk.note_trade_of_others() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
@@ -26,6 +27,7 @@ END $$;
 CREATE OR REPLACE TRIGGER tr_note_trade_of_others AFTER INSERT OR UPDATE OR DELETE ON trades FOR EACH ROW
     WHEN (current_user <> 'tmt_owner') EXECUTE FUNCTION desk.note_trade_of_others();
 
+-- Notes what another program changed in live positions, taken off what it traded.
 CREATE OR REPLACE FUNCTION desk.note_position_of_others() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
