@@ -2,12 +2,6 @@
 //!
 //! `TMT_WRITE_DOCS=1 cargo nextest run --test functions` writes it anew.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a fixture that cannot be set up fails its test"
-)]
-
 #[path = "support/database.rs"]
 mod database;
 
