@@ -297,6 +297,43 @@ async fn all_limits_in_force_must_pass_and_no_others() {
 }
 
 #[tokio::test]
+async fn a_window_that_a_limit_does_not_have_is_said() {
+    let book = Book::open().await;
+    let trader = book.trader().await;
+    for (limit_type, unit, window) in [
+        ("max_exposure", "USD", "'daily'"),
+        ("max_daily_trades", "count", "'weekly'"),
+        ("max_daily_loss", "USD", "' Daily'"),
+        ("max_weekly_loss", "USD", "NULL"),
+    ] {
+        book.limit(
+            "account_id, limit_type, limit_scope, limit_value, limit_unit, time_window",
+            &format!("'{ALPHA}', '{limit_type}', 'account', 5000000, '{unit}', {window}"),
+        )
+        .await;
+    }
+
+    let lines = assess(&trader, &buy(dec!(1000))).await;
+
+    let said: Vec<&str> = lines
+        .iter()
+        .filter(|line| line.code == "LIMIT_WINDOW_UNUSED")
+        .map(|line| line.message.as_str())
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "The limit max_daily_trades says weekly; it is measured by the day.",
+            "The limit max_exposure says daily; it is measured at every moment.",
+        ]
+    );
+    // All of them are enforced.
+    for code in ["MAX_EXPOSURE", "MAX_DAILY_TRADES", "MAX_WEEKLY_LOSS"] {
+        find(&lines, code);
+    }
+}
+
+#[tokio::test]
 async fn a_limit_that_cannot_be_judged_is_never_silent() {
     let book = Book::open().await;
     let trader = book.trader().await;

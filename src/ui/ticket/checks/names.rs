@@ -8,7 +8,7 @@ use crate::domain::outcome::{Check, Finding};
 use crate::ui::format;
 
 /// Names that fit where the whole word does not.
-const SHORT: [(&str, &str); 59] = [
+const SHORT: [(&str, &str); 60] = [
     ("ACCOUNT_CLOSED", "account"),
     ("ACCOUNT_RISK_HALT", "account"),
     ("ACCOUNT_STATUS", "account"),
@@ -22,6 +22,7 @@ const SHORT: [(&str, &str); 59] = [
     ("LIMIT_NOT_ENFORCED", "limit"),
     ("LIMIT_PARAMETERS_INVALID", "limit"),
     ("LIMIT_UNIT_UNKNOWN", "limit"),
+    ("LIMIT_WINDOW_UNUSED", "window?"),
     ("MAX_CORRELATED_EXPOSURE", "group expo"),
     ("MAX_CURRENCY_EXPOSURE", "ccy expo"),
     ("MAX_DAILY_TRADES", "trades/day"),
