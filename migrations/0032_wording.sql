@@ -181,7 +181,7 @@ END $$;
 ALTER TABLE desk.limit_types ADD COLUMN IF NOT EXISTS time_window text;
 UPDATE desk.limit_types k SET time_window = w.time_window
   FROM (VALUES ('max_daily_loss', 'daily'), ('max_weekly_loss', 'weekly'), ('max_monthly_loss', 'monthly'), ('max_daily_trades', 'daily'),
-               ('max_consecutive_losses', 'daily'), ('max_loss_per_position', 'position')) AS w (limit_type, time_window)
+               ('max_consecutive_losses', 'daily'), ('max_orders_per_minute', 'minute'), ('max_loss_per_position', 'position')) AS w (limit_type, time_window)
  WHERE k.limit_type = w.limit_type;
 
 -- What the risk of an order and the limits say about it.
@@ -240,10 +240,10 @@ BEGIN
              WHERE l.limit_unit = 'percentage' AND l.limit_value <= 1);
         lines := lines || ARRAY(
             SELECT desk.line('LIMIT_WINDOW_UNUSED', 'info', format('The limit %s says %s; it is measured %s.', l.limit_type, l.time_window,
-                       CASE k.time_window WHEN 'daily' THEN 'by the day' WHEN 'weekly' THEN 'by the week' WHEN 'monthly' THEN 'by the month'
+                       CASE k.time_window WHEN 'daily' THEN 'by the day' WHEN 'weekly' THEN 'by the week' WHEN 'monthly' THEN 'by the month' WHEN 'minute' THEN 'by the minute'
                             WHEN 'position' THEN 'by position' ELSE 'at every moment' END), NULL, NULL, l.limit_value, l.limit_unit, l.limit_id)
               FROM desk.limits_in_force(o.account_id, o.portfolio, o.instrument, o.at) l JOIN desk.limit_types k USING (limit_type)
-             WHERE lower(btrim(l.time_window)) <> coalesce(k.time_window, ''));
+             WHERE nullif(lower(btrim(l.time_window)), '') <> coalesce(k.time_window, ''));
     END IF;
 
     -- Margin of the book with this order; the traded instrument is counted net.

@@ -21,7 +21,11 @@ BEGIN
         RETURN 0;
     END IF;
     INSERT INTO desk.limit_states (limit_key, state, raised_at_value, event_key, since, watched_at)
-    VALUES (watched, 'unknown', 0, 'limit:' || watched, clock_timestamp(), clock_timestamp());
+    VALUES (watched, 'unknown', 0, 'limit:' || watched, clock_timestamp(), clock_timestamp())
+    ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN 0; -- somebody else has just said it
+    END IF;
     PERFORM desk.ring(known, 'limit_not_judged', 'critical', 'sentinel', 'all_limits', NULL, NULL, 'limit:' || watched, NULL, NULL, NULL,
         jsonb_build_object('message', format('No limit of %s is watched: %s.', p_name, rtrim(p_why, '.')), 'state', 'unknown'));
     RETURN 1;

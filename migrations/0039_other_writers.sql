@@ -116,6 +116,7 @@ BEGIN
     SELECT * INTO head FROM desk.audit_head;
     bad_seq := greatest(head.seq, last);
     reason := CASE
+        WHEN head.seq IS NULL THEN 'the head of the chain is missing'
         WHEN head.seq > last THEN 'the chain ends before its head: lines at its end are missing'
         WHEN head.seq < last THEN 'stands after the head of the chain'
         WHEN head.hash <> latest THEN 'is not what the head of the chain says'

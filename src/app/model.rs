@@ -403,12 +403,13 @@ impl Model {
             return Badge::Waiting;
         };
         let age = self.elapsed.saturating_sub(confirmed_at);
-        if state.has_gap {
+        let is_old = age > self.options.too_old_after || state.trouble.is_some();
+        // Nothing is read again while the database is away: how old it is says more.
+        if !self.database.is_up() {
+            Badge::Stale(age)
+        } else if state.has_gap {
             Badge::Gap
-        } else if !self.database.is_up()
-            || age > self.options.too_old_after
-            || state.trouble.is_some()
-        {
+        } else if is_old {
             Badge::Stale(age)
         } else if self.feed.is_up() && self.silent_since.is_none() {
             Badge::Live(age)

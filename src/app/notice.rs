@@ -14,6 +14,9 @@ const KEPT: usize = 500;
 /// Most alarms that wait for somebody at once: more than a person can read.
 const ALARMS: usize = 20;
 
+/// So long the outcome of a write stands before everything that is said after it.
+const READ_WITHIN: Duration = Duration::from_secs(2);
+
 /// How long the newest notice stands above the command line.
 const SHOWN: Duration = Duration::from_secs(12);
 
@@ -87,16 +90,21 @@ impl Model {
     /// Returns the newest notice, while it is new. News that nobody asked for does not hide what
     /// became of a write.
     pub fn toast(&self) -> Option<&Notice> {
-        let mut fresh = self
-            .notices
-            .iter()
-            .rev()
-            .take_while(|notice| self.elapsed.saturating_sub(notice.elapsed) < SHOWN);
-        let newest = fresh.next()?;
+        let fresh = |within: Duration| {
+            let is_fresh =
+                move |notice: &&Notice| self.elapsed.saturating_sub(notice.elapsed) < within;
+            self.notices.iter().rev().take_while(is_fresh)
+        };
+        // Whoever pressed a key too often would read of that key, and think that nothing was sent.
+        let just_now = fresh(READ_WITHIN).find(|notice| notice.voice == Voice::Outcome);
+        if just_now.is_some() {
+            return just_now;
+        }
+        let newest = fresh(SHOWN).next()?;
         if newest.voice != Voice::News {
             return Some(newest);
         }
-        let asked = fresh.find(|notice| notice.voice != Voice::News);
+        let asked = fresh(SHOWN).find(|notice| notice.voice != Voice::News);
         asked.filter(|notice| notice.voice == Voice::Outcome).or(Some(newest))
     }
 

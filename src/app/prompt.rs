@@ -55,6 +55,7 @@ impl Prompt {
         let end = if words.len() == 1 && !whole.ends_with('=') { " " } else { "" };
         if whole.chars().count() >= begun.chars().count() {
             self.show(format!("{before}{whole}{end}"));
+            self.back = 0;
         }
     }
 

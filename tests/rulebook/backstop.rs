@@ -362,8 +362,6 @@ async fn an_order_finds_no_room_that_another_program_has_taken() {
             .await
             .unwrap();
         assert_eq!(used().await, dec!(88000), "{scope}");
-        book.run("SELECT desk.prune()").await;
-        assert_eq!(book.text("SELECT count(*) FROM desk.unplaced_changes").await, "0");
         // Closed, the one after the other: nothing is there, and nothing owed.
         let closed =
             "UPDATE trades SET status = 'closed', exit_price = 1.1 WHERE position_size = 80000";

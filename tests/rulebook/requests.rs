@@ -251,6 +251,8 @@ async fn the_audit_chain_shows_every_edit_and_its_own_missing_end() {
         book.text(verify).await,
         "12 the chain ends before its head: lines at its end are missing"
     );
+    book.run("DELETE FROM desk.audit_head").await;
+    assert_eq!(book.text(verify).await, "2 the head of the chain is missing");
 }
 
 #[tokio::test]

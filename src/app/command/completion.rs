@@ -18,7 +18,7 @@ static DEFINITION: LazyLock<Command> = LazyLock::new(|| {
 /// Returns the words that the last one may become, in the order of the definition; none inside of
 /// quotes, and none of what this person may not do.
 pub(in crate::app) fn completions(model: &Model, line: &str) -> Vec<String> {
-    if line.matches('"').count() % 2 == 1 {
+    if ["\"", "'"].iter().any(|sign| line.matches(sign).count() % 2 == 1) {
         return vec![];
     }
     let (before, begun) = line.rsplit_once(' ').unwrap_or(("", line));
@@ -96,6 +96,8 @@ fn values(model: &Model, arg: &Arg) -> Vec<String> {
         "limit_type" => model.limit_types.iter().map(|row| row.name.clone()).collect(),
         _ => arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect(),
     };
+    // A name of several words would have to be put in quotes.
+    known.retain(|name| !name.contains(char::is_whitespace));
     known.sort_unstable();
     known.dedup();
     known

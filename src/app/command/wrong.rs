@@ -46,7 +46,8 @@ fn problem(error: &Error, command: &str) -> String {
         ErrorKind::InvalidSubcommand => {
             let typed = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
             let near = text(error, ContextKind::SuggestedSubcommand);
-            let near = near.map(|name| format!(" (did you mean {name}?)")).unwrap_or_default();
+            let near = near.map(|name| format!(" (did you mean {}?)", name.replace('\n', " or ")));
+            let near = near.unwrap_or_default();
             format!("there is no command {typed:?}{near}")
         }
         ErrorKind::UnknownArgument if arg.starts_with("--") => {

@@ -128,3 +128,13 @@ fn an_event_that_nobody_knows_stands_among_the_system_events() {
     let log = desk.model.system_log();
     assert_eq!((log[0].message.as_str(), log[0].source.as_str()), ("moon.landed", "nobody"));
 }
+
+/// Where messages were lost before the database went away, the age says more than the gap.
+#[test]
+fn without_its_database_a_pane_says_how_old_it_is() {
+    let mut desk = Desk::of(Role::Trader);
+    desk.model.pane_mut(Pane::Positions).has_gap = true;
+    assert_eq!(desk.model.badge(Pane::Positions), Badge::Gap);
+    desk.model.database = Link::Down { since: desk.model.elapsed, reason: "gone".to_owned() };
+    assert!(matches!(desk.model.badge(Pane::Positions), Badge::Stale(_)));
+}

@@ -68,6 +68,7 @@ fn a_spoken_buy_stands_at_review_and_is_not_sent(#[case] line: &str) {
 )]
 #[case::no_size("buy EUR_USD -5", "a size must be above zero; write buy")]
 #[case::viewer_word("frobnicate", "there is no command \"frobnicate\"")]
+#[case::near_several("flaten", "did you mean amend or filter or flatten?")]
 fn a_wrong_line_says_what_is_wrong(#[case] line: &str, #[case] said: &str) {
     let mut desk = Desk::of(Role::Admin);
 
