@@ -627,3 +627,20 @@ fn look() {
         println!("{name}\n{}", draw(&mut make(), size).text());
     }
 }
+
+/// A halt of everything stops live accounts, whichever row was selected.
+#[test]
+fn a_wide_halt_carries_the_badge_of_the_most_serious_account() {
+    let mut desk = Desk::normal();
+    let mut accounts = rows::accounts();
+    accounts[0].environment = Environment::Paper;
+    desk.rows(Rows::Accounts(accounts));
+    desk.press("1 g g ! h");
+    let title = |desk: &mut Desk| {
+        let text = draw(desk, (120, 40)).text();
+        text.lines().find(|line| line.contains("┏ HALT")).unwrap_or_default().to_owned()
+    };
+    assert!(title(&mut desk).contains("[ PAPER ]"), "{}", title(&mut desk));
+    desk.press("Tab");
+    assert!(title(&mut desk).contains("[ LIVE ]"), "{}", title(&mut desk));
+}

@@ -185,9 +185,9 @@ fn move_by_tick(model: &Model, ticket: &mut Ticket, upward: bool) {
 
 fn widen(model: &mut Model, ticket: &mut Ticket) {
     let may_widen = model.may(Right::Risk);
-    let Form::Halt { mode, scope, account } = &mut ticket.form else { return };
-    let wider = match (&scope, *account) {
-        (HaltScope::System, Some(id)) => HaltScope::Account(id),
+    let Form::Halt { mode, scope, narrow } = &mut ticket.form else { return };
+    let wider = match (&scope, narrow) {
+        (HaltScope::System, Some(narrow)) => narrow.clone(),
         _ if !may_widen => {
             model.say(Tone::Warning, "only a risk officer halts more than an account");
             return;

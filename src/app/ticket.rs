@@ -93,8 +93,8 @@ pub enum Form {
         mode: HaltMode,
         /// What it covers now.
         scope: HaltScope,
-        /// The account it would cover when narrowed again.
-        account: Option<AccountId>,
+        /// What it would cover when narrowed again.
+        narrow: Option<HaltScope>,
     },
     /// The end of a halt.
     Resume {

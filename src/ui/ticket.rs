@@ -21,7 +21,7 @@ use self::sheet::Sheet;
 use super::popup;
 use super::theme::{Ink, Theme};
 use crate::app::model::Model;
-use crate::app::ticket::{Form, Ticket, Verdict};
+use crate::app::ticket::{Form, HaltScope, Ticket, Verdict};
 use crate::domain::account::Environment;
 use crate::domain::halt::HaltMode;
 
@@ -73,8 +73,8 @@ fn sheet(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Sheet {
         Form::Approve { limit } | Form::Reject { limit } => {
             limit::judge(model, ticket, *limit, theme, width)
         }
-        Form::Halt { mode, scope, account } => {
-            halt::sheet(model, ticket, (*mode, scope, *account), theme, width)
+        Form::Halt { mode, scope, narrow } => {
+            halt::sheet(model, ticket, (*mode, scope, narrow.as_ref()), theme, width)
         }
         Form::Resume { halt } => halt::resume(model, ticket, *halt, theme, width),
     }
@@ -146,9 +146,10 @@ fn environment(model: &Model, ticket: &Ticket) -> Option<Environment> {
         | Form::Approve { limit }
         | Form::Reject { limit } => desk.limits.get(limit).and_then(|row| row.account),
         Form::NewLimit => crate::app::draft::chosen_account(model, ticket),
-        Form::Halt { account, .. } => *account,
+        // Whose row was selected says nothing of whom a wider halt stops.
+        Form::Halt { scope: HaltScope::Account(id), .. } => Some(*id),
         Form::Resume { halt } => desk.halts.get(halt).and_then(|row| row.account),
-        Form::Acknowledge { .. } | Form::Unacknowledge { .. } => None,
+        Form::Halt { .. } | Form::Acknowledge { .. } | Form::Unacknowledge { .. } => None,
     };
     let own = account.and_then(|id| desk.accounts.get(&id)).map(|row| row.environment);
     own.or_else(|| model.environment())

@@ -2,24 +2,26 @@
 
 use std::cmp::Reverse;
 
-use super::{Declined, at_review, subject};
+use super::{Declined, Subject, at_review, subject};
 use crate::app::model::Model;
 use crate::app::ticket::{FieldName, Form, HaltScope, Ticket};
 use crate::domain::halt::{Halt, HaltMode};
 use crate::domain::ids::{ClientKey, HaltId};
 use crate::domain::session::Right;
 
-/// Opens a halt of the selected row's account, at review; without one a risk officer is offered
-/// everything. A trader may stop an account, and is offered no more.
+/// Opens a halt of the selected row's account, at review; without one a risk officer is offered its
+/// instrument, and without a row everything. A trader may stop an account, and is offered no more.
 pub(in crate::app) fn halt(
     model: &Model,
     key: ClientKey,
     mode: HaltMode,
 ) -> Result<Ticket, Declined> {
-    let scope = match subject(model).account {
-        Some(id) => HaltScope::Account(id),
-        None if model.may(Right::Risk) => HaltScope::System,
-        None => {
+    let Subject { account, instrument } = subject(model);
+    let scope = match (account, instrument) {
+        (Some(id), _) => HaltScope::Account(id),
+        (None, Some(name)) if model.may(Right::Risk) => HaltScope::Instrument(name),
+        (None, None) if model.may(Right::Risk) => HaltScope::System,
+        (None, _) => {
             let text = "select a row of the account first: only a risk officer halts everything";
             return Err(text.to_owned());
         }
@@ -34,11 +36,8 @@ pub(in crate::app) fn halt_of(
     mode: HaltMode,
     scope: HaltScope,
 ) -> Ticket {
-    let account = match scope {
-        HaltScope::Account(id) => Some(id),
-        HaltScope::Instrument(_) | HaltScope::Portfolio(_) | HaltScope::System => None,
-    };
-    let mut ticket = Ticket::new(key, Form::Halt { mode, scope, account });
+    let narrow = (scope != HaltScope::System).then(|| scope.clone());
+    let mut ticket = Ticket::new(key, Form::Halt { mode, scope, narrow });
     // A halt must not wait for somebody to find words: the first key press of a bad night.
     ticket.fill(FieldName::Reason, "halted at the console");
     at_review(model, ticket)

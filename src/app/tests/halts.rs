@@ -10,11 +10,11 @@ use crate::app::cell::Cell;
 use crate::app::columns;
 use crate::app::msg::Msg;
 use crate::app::pane::{Pane, RowId};
-use crate::app::ticket::{FieldName, Form};
+use crate::app::ticket::{FieldName, Form, HaltScope};
 use crate::domain::change::Kind;
 use crate::domain::event::{RiskEvent, Severity};
 use crate::domain::halt::{Halt, HaltMode, Scope};
-use crate::domain::ids::{AccountId, HaltId};
+use crate::domain::ids::{AccountId, HaltId, InstrumentId};
 use crate::domain::request::Verb;
 use crate::domain::rows::Rows;
 use crate::domain::session::Role;
@@ -225,4 +225,28 @@ fn another_halt_can_be_chosen_in_the_ticket() {
 
     let reason = "all clear".to_owned();
     assert_eq!(*desk.only_verb(), Verb::Resume { halt: older.id, reason });
+}
+
+/// The narrowest of what is selected is offered; everything only where nothing is.
+#[test]
+fn a_halt_is_offered_of_what_is_selected() {
+    let scope = |desk: &Desk| {
+        let Form::Halt { scope, .. } = &desk.model.ticket().unwrap().form else { panic!() };
+        scope.clone()
+    };
+    let mut desk = Desk::of(Role::RiskOfficer);
+    let eur_usd = InstrumentId::new("EUR_USD");
+    desk.select(Pane::Market, RowId::Instrument(eur_usd.clone()));
+    desk.press("! h");
+    assert_eq!(scope(&desk), HaltScope::Instrument(eur_usd.clone()));
+    desk.press("Tab");
+    assert_eq!(scope(&desk), HaltScope::System);
+    desk.press("Tab");
+    assert_eq!(scope(&desk), HaltScope::Instrument(eur_usd));
+
+    // An instrument is not a trader's to halt.
+    let mut desk = Desk::of(Role::Trader);
+    desk.select(Pane::Market, RowId::Instrument(InstrumentId::new("EUR_USD")));
+    desk.press("! h");
+    assert!(desk.model.ticket().is_none());
 }

@@ -10,7 +10,7 @@ use crate::app::ticket::{FieldName, HaltScope, Ticket};
 use crate::domain::account::Account;
 use crate::domain::drawdown::DailyLossColumn;
 use crate::domain::halt::{Halt, HaltMode, Scope};
-use crate::domain::ids::{AccountId, HaltId};
+use crate::domain::ids::HaltId;
 use crate::domain::limit::{LimitState, Standing};
 use crate::domain::position::Position;
 use crate::domain::session::Right;
@@ -24,7 +24,7 @@ const LISTED: usize = 6;
 pub(super) fn sheet(
     model: &Model,
     _ticket: &Ticket,
-    (mode, scope, account): (HaltMode, &HaltScope, Option<AccountId>),
+    (mode, scope, narrow): (HaltMode, &HaltScope, Option<&HaltScope>),
     theme: Theme,
     width: usize,
 ) -> Sheet {
@@ -33,18 +33,16 @@ pub(super) fn sheet(
         left.insert(0, Item::Field(FieldName::Confirm, String::new()));
     }
     let room = right_width(width);
-    let covers = match scope {
+    let covers = |scope: &HaltScope| match scope {
         HaltScope::Account(id) => format!("account {}", model.desk.account_name(*id)),
         HaltScope::Instrument(name) => format!("{name} in every account"),
         HaltScope::Portfolio(name) => format!("portfolio {name}"),
         HaltScope::System => "everything: every account, every client".to_owned(),
     };
-    let mut right = words("Stops", &covers, room, theme);
-    let other = match (scope, account) {
-        (HaltScope::System, Some(id)) => {
-            format!("Tab narrows it to {}", model.desk.account_name(id))
-        }
-        (HaltScope::System, None) => "select a row first to halt one account".to_owned(),
+    let mut right = words("Stops", &covers(scope), room, theme);
+    let other = match (scope, narrow) {
+        (HaltScope::System, Some(narrow)) => format!("Tab narrows it to {}", covers(narrow)),
+        (HaltScope::System, None) => "select a row first to halt less".to_owned(),
         _ if !model.may(Right::Risk) => "only a risk officer halts more".to_owned(),
         _ => "Tab widens it to everything".to_owned(),
     };
