@@ -151,7 +151,7 @@ async fn a_trade_is_bought_and_closed_by_keyboard() {
 /// Presses `y` when the ticket says that it counts.
 fn send_when_armed(console: &mut Pty) {
     console.wait_for("an armed ticket", |screen| {
-        screen.contains("y send") && !screen.contains("moment")
+        screen.contains("y sends") && !screen.contains("y is off")
     });
     console.send("y");
 }
