@@ -160,8 +160,8 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             }
             vec![]
         }
-        Msg::Weighed { trial, impacts } => {
-            opening::limit::answered(model, trial, impacts);
+        Msg::LimitPreviewed { preview, impacts } => {
+            opening::limit::answered(model, preview, impacts);
             vec![]
         }
         Msg::LimitTypesRead(types) => {

@@ -17,7 +17,7 @@ pub mod terminal;
 
 pub use clock::Clock;
 pub use console::{Console, Display, Exit, Queues};
-pub use effects::Hands;
+pub use effects::EffectRunner;
 pub use input::{chord, translate};
 
 use std::io;
@@ -122,7 +122,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<Exit, RunE
         // The queue is empty: there is room.
         reply.send(Msg::WritesLeft(writes)).await.ok();
     }
-    let hands = Hands::new(options.store, announcer, clock.clone(), reply, doorbell.clone())
+    let hands = EffectRunner::new(options.store, announcer, clock.clone(), reply, doorbell.clone())
         .with_journal(options.journal);
     let suspend = signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?;
     let suspend = Some(suspend);

@@ -39,7 +39,7 @@ impl Default for Options {
 
 /// Something to be told, once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub enum SentinelEvent {
     /// This one leads from now on.
     Leads,
     /// Another one leads; this one waits.
@@ -62,21 +62,21 @@ pub enum Said {
 
 /// Where it tells what happened: to whoever started it, and on the bus.
 #[derive(Debug)]
-pub struct Ears {
-    said: mpsc::Sender<Said>,
+pub struct Notifier {
+    said: mpsc::Sender<SentinelEvent>,
     bus: Option<Publisher>,
     /// The bus did not take the last announcement, and that was said.
     is_deaf: bool,
 }
 
-impl Ears {
+impl Notifier {
     /// Tells `said` of everything, and `bus` of what was raised. A reader of `said` that is gone
     /// does not stop the work, and no more does a bus that is away.
-    pub fn new(said: mpsc::Sender<Said>, bus: Option<Publisher>) -> Self {
+    pub fn new(said: mpsc::Sender<SentinelEvent>, bus: Option<Publisher>) -> Self {
         Self { said, bus, is_deaf: false }
     }
 
-    async fn tell(&self, what: Said) {
+    async fn tell(&self, what: SentinelEvent) {
         // Nobody reads any more: the work goes on.
         self.said.send(what).await.ok();
     }
@@ -88,7 +88,7 @@ impl Ears {
             Ok(()) => self.is_deaf = false,
             Err(error) => {
                 if !std::mem::replace(&mut self.is_deaf, true) {
-                    self.tell(Said::NotAnnounced(error.to_string())).await;
+                    self.tell(SentinelEvent::NotAnnounced(error.to_string())).await;
                 }
             }
         }
@@ -145,7 +145,7 @@ fn key(standing: &LimitStanding) -> String {
 pub async fn run(
     options: Options,
     store: Store,
-    mut ears: Ears,
+    mut ears: Notifier,
     stop: CancellationToken,
 ) -> Result<(), StoreError> {
     let mut rhythm = interval(options.every.max(Duration::from_millis(1)));
@@ -164,7 +164,7 @@ pub async fn run(
             Err(error) if error.needs_a_person() && !state.has_worked => return Err(error),
             Err(error) => {
                 if !std::mem::replace(&mut state.is_lost, true) {
-                    ears.tell(Said::Lost(error.to_string())).await;
+                    ears.tell(SentinelEvent::Lost(error.to_string())).await;
                 }
             }
         }
@@ -177,11 +177,11 @@ pub async fn run(
 /// # Errors
 ///
 /// [`StoreError`]
-pub async fn once(store: &Store, ears: &mut Ears) -> Result<Option<Round>, StoreError> {
+pub async fn once(store: &Store, ears: &mut Notifier) -> Result<Option<Round>, StoreError> {
     let mut watch = store.watch().await?;
     let Some(now) = watch.lead().await? else {
         let leader = watch.leader().await?;
-        ears.tell(Said::Waits { leader }).await;
+        ears.tell(SentinelEvent::Waits { leader }).await;
         return Ok(None);
     };
     let mut known = Known::new(&mut watch, now).await?;
@@ -192,7 +192,7 @@ pub async fn once(store: &Store, ears: &mut Ears) -> Result<Option<Round>, Store
 async fn serve(
     mut watch: Watch,
     rhythm: &mut Interval,
-    ears: &mut Ears,
+    ears: &mut Notifier,
     stop: &CancellationToken,
     state: &mut State,
 ) -> Result<(), StoreError> {
@@ -204,16 +204,16 @@ async fn serve(
         *state = State { is_lost: false, has_worked: true };
         if !std::mem::replace(&mut has_waited, true) {
             let leader = watch.leader().await?;
-            ears.tell(Said::Waits { leader }).await;
+            ears.tell(SentinelEvent::Waits { leader }).await;
         }
         if !next(rhythm, stop).await {
             return Ok(());
         }
     };
-    ears.tell(Said::Leads).await;
+    ears.tell(SentinelEvent::Leads).await;
     let mut known = Known::new(&mut watch, now).await?;
     for standing in known.unwell.values() {
-        ears.tell(Said::Changed(standing.clone())).await;
+        ears.tell(SentinelEvent::Changed(standing.clone())).await;
     }
     loop {
         tokio::select! {
@@ -237,10 +237,14 @@ async fn long_stopped(stop: &CancellationToken) {
 }
 
 /// Does one round, and tells what changed in it.
-async fn round(watch: &mut Watch, ears: &mut Ears, known: &mut Known) -> Result<Round, StoreError> {
+async fn round(
+    watch: &mut Watch,
+    ears: &mut Notifier,
+    known: &mut Known,
+) -> Result<Round, StoreError> {
     let done = watch.round().await?;
     if done.rolled > 0 {
-        ears.tell(Said::Rolled { rows: done.rolled }).await;
+        ears.tell(SentinelEvent::Rolled { rows: done.rolled }).await;
     }
     if done.changed > 0 {
         let mut news = Vec::new();
@@ -252,7 +256,7 @@ async fn round(watch: &mut Watch, ears: &mut Ears, known: &mut Known) -> Result<
         }
         ears.announce(&news).await;
         for standing in news {
-            ears.tell(Said::Changed(standing)).await;
+            ears.tell(SentinelEvent::Changed(standing)).await;
         }
     }
     Ok(done)

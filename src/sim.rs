@@ -29,7 +29,7 @@ pub use run::{Options, Tally, run};
 
 /// How a demonstration desk is founded.
 #[derive(Debug, Clone)]
-pub struct Founding {
+pub struct SeedOptions {
     /// The same seed and moment give the same desk.
     pub seed: u64,
     /// The moment up to which its history reaches.
@@ -41,7 +41,7 @@ pub struct Founding {
 
 /// What [`found`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Founded {
+pub enum Seeded {
     /// The desk was written.
     New,
     /// It stood already; nothing of it was changed.
@@ -76,12 +76,12 @@ pub enum SimError {
 /// [`SimError::RealAccounts`] if there are accounts of another kind; [`SimError::Store`] if the
 /// database cannot be reached, or the store's login may not write its tables (a superuser or
 /// `tmt_owner`'s member may).
-pub async fn found(store: &Store, founding: &Founding) -> Result<Founded, SimError> {
-    let foundation = history::foundation(founding.seed, founding.now, &founding.prices);
-    let standing = store.found(&foundation).await?;
+pub async fn seed(store: &Store, options: &SeedOptions) -> Result<Seeded, SimError> {
+    let seed = history::desk(options.seed, options.now, &options.prices);
+    let standing = store.seed(&seed).await?;
     match (standing.simulated, standing.others) {
-        (0, 0) => Ok(Founded::New),
-        (_, 0) => Ok(Founded::Already),
+        (0, 0) => Ok(Seeded::New),
+        (_, 0) => Ok(Seeded::Already),
         (_, others) => Err(SimError::RealAccounts(others)),
     }
 }

@@ -19,7 +19,7 @@ use tmt::feed::board::Board;
 use tmt::feed::publish::Announcer;
 use tmt::feed::supervise::FeedReport;
 use tmt::runtime::poll::Poller;
-use tmt::runtime::{Clock, Console, Display, Exit, Hands, Queues};
+use tmt::runtime::{Clock, Console, Display, EffectRunner, Exit, Queues};
 use tmt::store::{self, Store};
 use tmt::ui::{self, Shown, Theme};
 use tokio::sync::mpsc;
@@ -104,7 +104,7 @@ fn bench(accepts_after: Option<Duration>) -> Bench {
     let (report, reports) = mpsc::channel(64);
     let hour = Duration::from_hours(1);
     let (_poller, doorbell) = Poller::new(store.clone(), clock.clone(), reply.clone(), hour, hour);
-    let hands = Hands::new(store, announcer, clock.clone(), reply.clone(), doorbell.clone());
+    let hands = EffectRunner::new(store, announcer, clock.clone(), reply.clone(), doorbell.clone());
     let board = Arc::new(Board::new());
     let stop = CancellationToken::new();
     let queues = Queues {

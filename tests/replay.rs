@@ -19,7 +19,7 @@ use rust_decimal::{Decimal, RoundingStrategy, dec};
 use tmt::domain::ids::InstrumentId;
 use tmt::local::Redis;
 use tmt::sim::replay::{self, Options, Progress, ReplayError, Speed, Summary};
-use tmt::sim::{self, Founding, SimError};
+use tmt::sim::{self, SeedOptions, SimError};
 use tmt::store::Store;
 use tokio::sync::watch;
 use tokio_postgres::Client;
@@ -42,8 +42,8 @@ impl Bench {
     async fn new() -> Self {
         let database = database().await;
         let store = Store::connect(tmt::store::Options::parse(&database.url()).unwrap());
-        let founding = Founding { seed: 1, now: Utc::now(), prices: Vec::new() };
-        sim::found(&store, &founding).await.unwrap();
+        let founding = SeedOptions { seed: 1, now: Utc::now(), prices: Vec::new() };
+        sim::seed(&store, &founding).await.unwrap();
         let (client, redis) = (database.client().await, redis().await);
         let listener = Listener::to(feed(&redis)).await;
         Self { store, client, redis, listener, _database: database }
@@ -344,7 +344,7 @@ async fn a_desk_with_a_recording_goes_on_from_its_last_price() {
     let store = Store::connect(tmt::store::Options::parse(&database.url()).unwrap());
     let prices = replay::first_prices(&replay).unwrap();
     assert_eq!(prices, [(InstrumentId::new("EUR_USD"), dec!(1.380055))]);
-    sim::found(&store, &Founding { seed: 1, now: Utc::now(), prices }).await.unwrap();
+    sim::seed(&store, &SeedOptions { seed: 1, now: Utc::now(), prices }).await.unwrap();
     let redis = redis().await;
     let listener = Listener::to(feed(&redis)).await;
     let options = sim::Options { replay: Some(replay), ..sim::Options::new(1, Utc::now) };

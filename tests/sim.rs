@@ -15,7 +15,7 @@ use rust_decimal::Decimal;
 use tmt::domain::account::Environment;
 use tmt::domain::change::Kind;
 use tmt::domain::session::Role;
-use tmt::sim::{self, Founded, Founding, SimError};
+use tmt::sim::{self, SeedOptions, Seeded, SimError};
 use tmt::store::{Options, Store};
 use tokio_postgres::Client;
 
@@ -25,16 +25,16 @@ fn store(url: &str) -> Store {
     Store::connect(Options::parse(url).unwrap())
 }
 
-fn founding() -> Founding {
+fn founding() -> SeedOptions {
     let now: DateTime<Utc> = Utc::now();
-    Founding { seed: 7, now, prices: Vec::new() }
+    SeedOptions { seed: 7, now, prices: Vec::new() }
 }
 
 async fn founded() -> (Database, Client) {
     let database = database().await;
     let client = database.client().await;
-    let done = sim::found(&store(&database.url()), &founding()).await.unwrap();
-    assert_eq!(done, Founded::New);
+    let done = sim::seed(&store(&database.url()), &founding()).await.unwrap();
+    assert_eq!(done, Seeded::New);
     (database, client)
 }
 
@@ -193,9 +193,9 @@ async fn founding_a_desk_again_changes_nothing() {
         before.push(content(&client, table).await);
     }
 
-    let again = sim::found(&store(&database.url()), &founding()).await.unwrap();
+    let again = sim::seed(&store(&database.url()), &founding()).await.unwrap();
 
-    assert_eq!(again, Founded::Already);
+    assert_eq!(again, Seeded::Already);
     for (table, before) in tables.iter().zip(before) {
         assert_eq!(content(&client, table).await, before, "{table}");
     }
@@ -207,7 +207,7 @@ async fn a_database_with_accounts_of_its_own_is_left_alone() {
     let client = database.client().await;
     add_a_real_account(&client).await;
 
-    let refused = sim::found(&store(&database.url()), &founding()).await;
+    let refused = sim::seed(&store(&database.url()), &founding()).await;
 
     assert!(matches!(refused, Err(SimError::RealAccounts(1))), "{refused:?}");
     for table in ["instruments", "trades", "fx_rates", "signals"] {

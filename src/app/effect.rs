@@ -1,7 +1,7 @@
 //! What is to be done: returned as data, performed by the runtime.
 
 use crate::domain::ids::{ClientKey, InstrumentId};
-use crate::domain::request::{Question, Request, Trial};
+use crate::domain::request::{LimitPreview, Question, Request};
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum Effect {
         question: Question,
     },
     /// Ask whom a limit would bind as it is typed.
-    Weigh(Trial),
+    PreviewLimit(LimitPreview),
     /// Ask what can be limited.
     ReadLimitTypes,
     /// Write it, once.

@@ -10,9 +10,9 @@ use crate::domain::change::Kind;
 use crate::domain::event::Severity;
 use crate::domain::ids::{ClientKey, HaltId, InstrumentId};
 use crate::domain::limit::LimitType;
-use crate::domain::outcome::{Check, Impact, Outcome, Unweighed};
+use crate::domain::outcome::{Check, Impact, Outcome, PreviewError};
 use crate::domain::quote::Quote;
-use crate::domain::request::{Question, Request, Trial};
+use crate::domain::request::{LimitPreview, Question, Request};
 use crate::domain::rows::Rows;
 use crate::domain::session::Session;
 
@@ -161,11 +161,11 @@ pub enum Msg {
         checks: Result<Vec<Check>, String>,
     },
     /// The database said whom a limit would bind.
-    Weighed {
+    LimitPreviewed {
         /// As it was typed.
-        trial: Trial,
+        preview: LimitPreview,
         /// Account by account, or why there is no answer.
-        impacts: Result<Vec<Impact>, Unweighed>,
+        impacts: Result<Vec<Impact>, PreviewError>,
     },
     /// What can be limited was read.
     LimitTypesRead(Vec<LimitType>),

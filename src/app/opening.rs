@@ -17,7 +17,7 @@ use crate::domain::ids::{AccountId, ClientKey, EventId, InstrumentId, SignalId};
 use crate::domain::instrument::Instrument;
 use crate::domain::money::exact;
 use crate::domain::rounding::floor_step;
-use crate::domain::sizing::{self, Cap, Wish};
+use crate::domain::sizing::{self, Cap, SizingInput};
 use crate::domain::trade::Side;
 use crate::domain::utilisation::Intent;
 
@@ -204,7 +204,7 @@ pub(super) fn risk_size(model: &Model, ticket: &mut Ticket) -> Result<String, De
         })?;
     let fraction = model.options.risk_fraction;
     let commission = row.commission.per_side(&instrument.id);
-    let wish = Wish { equity, fraction, entry: price, stop, fx: rate, commission, legs: 1 };
+    let wish = SizingInput { equity, fraction, entry: price, stop, fx: rate, commission, legs: 1 };
     let rooms = model.valued(row).zip(wish.risk_per_unit(instrument)).map(|(account, risk)| {
         let intent = Intent { account, instrument, side, price, risk_per_unit: risk, fx: rate };
         model.rooms(&intent)
@@ -336,12 +336,12 @@ pub(super) fn assess(model: &mut Model) -> Vec<Effect> {
     let drafted = draft::draft(model, ticket);
     let weighed = limit::weighed(model, ticket);
     let Overlay::Ticket(ticket) = &mut model.overlay else { return vec![] };
-    if let Some(trial) = weighed {
-        if ticket.impacts.trial() == Some(&trial) {
+    if let Some(preview) = weighed {
+        if ticket.impacts.preview() == Some(&preview) {
             return vec![];
         }
-        ticket.impacts = Impacts::Asked(trial.clone());
-        return vec![Effect::Weigh(trial)];
+        ticket.impacts = Impacts::Asked(preview.clone());
+        return vec![Effect::PreviewLimit(preview)];
     }
     ticket.impacts = Impacts::None;
     let Some(question) = drafted.ok().and_then(|verb| verb.question()) else {

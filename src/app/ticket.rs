@@ -21,7 +21,7 @@ use crate::domain::ids::{
 };
 use crate::domain::money::price_text;
 use crate::domain::outcome::{Check, Finding, Impact, Refusal};
-use crate::domain::request::{Closing, Question, Trial};
+use crate::domain::request::{Closing, LimitPreview, Question};
 use crate::domain::trade::Side;
 
 /// What a ticket writes.
@@ -188,25 +188,25 @@ pub enum Impacts {
     #[default]
     None,
     /// It was asked.
-    Asked(Trial),
+    Asked(LimitPreview),
     /// It answered.
     Known {
         /// About what.
-        trial: Trial,
+        preview: LimitPreview,
         /// Account by account.
         rows: Vec<Impact>,
     },
     /// The desk would refuse it.
     Refused {
         /// About what.
-        trial: Trial,
+        preview: LimitPreview,
         /// How.
         refusal: Refusal,
     },
     /// It could not be asked.
     Failed {
         /// About what.
-        trial: Trial,
+        preview: LimitPreview,
         /// Why.
         why: String,
     },
@@ -214,13 +214,13 @@ pub enum Impacts {
 
 impl Impacts {
     /// Returns what it is about.
-    pub fn trial(&self) -> Option<&Trial> {
+    pub fn preview(&self) -> Option<&LimitPreview> {
         match self {
             Self::None => None,
-            Self::Asked(trial)
-            | Self::Known { trial, .. }
-            | Self::Refused { trial, .. }
-            | Self::Failed { trial, .. } => Some(trial),
+            Self::Asked(preview)
+            | Self::Known { preview, .. }
+            | Self::Refused { preview, .. }
+            | Self::Failed { preview, .. } => Some(preview),
         }
     }
 

@@ -20,8 +20,8 @@ use crate::feed;
 use crate::feed::publish::Publisher;
 use crate::local::{self, SUPERUSER, Servers};
 use crate::runtime::clock;
-use crate::sentinel::{self, Said};
-use crate::sim::{self, Founding, SimError, Tally, replay};
+use crate::sentinel::{self, SentinelEvent};
+use crate::sim::{self, SeedOptions, SimError, Tally, replay};
 use crate::store::migrate::{self, Mode};
 use crate::store::{self, Store};
 
@@ -59,14 +59,14 @@ pub(super) async fn run(
         return Err(Trouble::Run(crate::runtime::RunError::NoTerminal));
     }
     let options = options(demo)?;
-    let founding = founding(demo, &options).await?;
+    let seed = seed(demo, &options).await?;
     io.note("starting PostgreSQL and Redis …");
     let place = if demo.keep {
         local::Options::at(&config.local_folder)
     } else {
         local::Options::ephemeral()
     };
-    let starting = found(config, place, &founding, login(demo.role));
+    let starting = seed_desk(config, place, &seed, login(demo.role));
     let servers = tokio::select! {
         biased;
         // What was started so far goes with the future.
@@ -97,7 +97,7 @@ fn options(demo: &Demo) -> Result<sim::Options, Trouble> {
 }
 
 /// Returns how the desk is founded: around the first prices of a recording, if there is one.
-async fn founding(demo: &Demo, options: &sim::Options) -> Result<Founding, Trouble> {
+async fn seed(demo: &Demo, options: &sim::Options) -> Result<SeedOptions, Trouble> {
     let prices = match options.replay.clone() {
         // Files are read outside the runtime's own threads.
         Some(recorded) => tokio::task::spawn_blocking(move || replay::first_prices(&recorded))
@@ -105,14 +105,14 @@ async fn founding(demo: &Demo, options: &sim::Options) -> Result<Founding, Troub
             .map_err(|error| Trouble::Other(error.to_string()))??,
         None => Vec::new(),
     };
-    Ok(Founding { seed: demo.seed, now: clock::wall(), prices })
+    Ok(SeedOptions { seed: demo.seed, now: clock::wall(), prices })
 }
 
 /// Starts the servers, and founds a desk in them. Cancel safe: servers go with the future.
-async fn found(
+async fn seed_desk(
     config: &Config,
     place: local::Options,
-    founding: &Founding,
+    seed: &SeedOptions,
     login: &str,
 ) -> Result<Servers, Trouble> {
     let servers = Servers::start(place).await?;
@@ -122,7 +122,7 @@ async fn found(
     migrate::migrate(upkeep.client(), Mode::Fresh).await?;
     drop(upkeep);
     tracing::info!("the schema is there");
-    let (desk, logins) = tokio::join!(sim::found(&store, founding), sim::create_logins(&store));
+    let (desk, logins) = tokio::join!(sim::seed(&store, seed), sim::create_logins(&store));
     desk?;
     logins?;
     servers.advertise(DATABASE, login)?;
@@ -154,7 +154,7 @@ async fn serve(
     let options = sim::Options { keeps_marks: false, ..options };
     let (said, heard) = mpsc::channel(SAYINGS);
     let watching = sentinel::Options::default();
-    let ears = sentinel::Ears::new(said, Some(Publisher::new(feed.clone())));
+    let ears = sentinel::Notifier::new(said, Some(Publisher::new(feed.clone())));
     let watch = tokio::spawn(sentinel::run(watching, agents.clone(), ears, end.clone()));
     let log = tokio::spawn(log(heard));
     let simulation = tokio::spawn(sim::run(options, agents, feed.clone(), end.clone()));
@@ -181,7 +181,7 @@ async fn serve(
 }
 
 /// Notes what the sentinel says.
-async fn log(mut heard: mpsc::Receiver<Said>) {
+async fn log(mut heard: mpsc::Receiver<SentinelEvent>) {
     while let Some(said) = heard.recv().await {
         tracing::info!("sentinel: {}", super::sentinel::text(&said));
     }

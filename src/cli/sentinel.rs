@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::domain::money::{exact, round};
 use crate::feed::publish::Publisher;
 use crate::runtime::clock;
-use crate::sentinel::{self, Ears, Options, Said};
+use crate::sentinel::{self, Notifier, Options, SentinelEvent};
 use crate::store::{Store, StoreError};
 
 /// Decimals of a figure in a line.
@@ -37,7 +37,7 @@ pub(super) async fn sentinel(
         store.session().await?;
     }
     let (said, mut heard) = mpsc::channel(WAITING);
-    let mut ears = Ears::new(said, Some(Publisher::new(config.feed.clone())));
+    let mut ears = Notifier::new(said, Some(Publisher::new(config.feed.clone())));
     if arguments.once {
         let done = sentinel::once(&store, &mut ears).await.map_err(lacking)?;
         drop(ears);
@@ -66,7 +66,7 @@ fn lacking(error: StoreError) -> Trouble {
 }
 
 /// Prints one line for what happened.
-fn print(said: &Said, io: &mut Io<'_>) -> Result<(), Trouble> {
+fn print(said: &SentinelEvent, io: &mut Io<'_>) -> Result<(), Trouble> {
     let at = clock::wall().format("%Y-%m-%dT%H:%M:%SZ");
     writeln!(io.out, "{at}  {}", text(said))?;
     io.out.flush()?;
@@ -74,19 +74,19 @@ fn print(said: &Said, io: &mut Io<'_>) -> Result<(), Trouble> {
 }
 
 /// Returns it as a sentence.
-pub(super) fn text(said: &Said) -> String {
+pub(super) fn text(said: &SentinelEvent) -> String {
     match said {
-        Said::Leads => "leads: watching the limits".to_owned(),
-        Said::Waits { leader } => {
+        SentinelEvent::Leads => "leads: watching the limits".to_owned(),
+        SentinelEvent::Waits { leader } => {
             let who = leader.as_deref().map(|who| format!(" ({who})")).unwrap_or_default();
             format!("waits: another sentinel leads{who}")
         }
-        Said::NotAnnounced(reason) => {
+        SentinelEvent::NotAnnounced(reason) => {
             format!("not said on the bus ({reason}); consoles find it by asking")
         }
-        Said::Lost(reason) => format!("waits for the database: {reason}"),
-        Said::Rolled { rows } => format!("trading day rolled: {rows} rows"),
-        Said::Changed(limit) => {
+        SentinelEvent::Lost(reason) => format!("waits for the database: {reason}"),
+        SentinelEvent::Rolled { rows } => format!("trading day rolled: {rows} rows"),
+        SentinelEvent::Changed(limit) => {
             let figure = |value: Option<Decimal>| {
                 value.map_or_else(|| "-".to_owned(), |value| exact(round(value, PLACES)))
             };

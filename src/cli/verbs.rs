@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::domain::change::Kind;
 use crate::domain::ids::ClientKey;
 use crate::domain::outcome::{Finding, Outcome, Refusal};
-use crate::domain::request::{Request, Trial, Verb};
+use crate::domain::request::{LimitPreview, Request, Verb};
 use crate::domain::session::Right;
 use crate::runtime::Clock;
 use crate::store::StoreError;
@@ -141,8 +141,8 @@ async fn report(desk: &Desk, request: &Request, io: &mut Io<'_>) -> Result<Repor
     let mut report = Report::new(request.key, sentence, checks);
     let instruments = desk.model.book.instruments();
     report.places = instruments.map(|row| (row.id.to_string(), row.price_places())).collect();
-    if let Some(trial) = weighed(desk, &request.verb) {
-        match desk.store.weigh(&trial).await {
+    if let Some(preview) = weighed(desk, &request.verb) {
+        match desk.store.preview_limit(&preview).await {
             Ok(impacts) => report.impacts = impacts,
             Err(StoreError::WouldBeRefused { code, message }) => {
                 report.bar = Some(Refusal::plain(&code, message));
@@ -154,17 +154,17 @@ async fn report(desk: &Desk, request: &Request, io: &mut Io<'_>) -> Result<Repor
 }
 
 /// Returns the limit that would count after a write.
-fn weighed(desk: &Desk, verb: &Verb) -> Option<Trial> {
+fn weighed(desk: &Desk, verb: &Verb) -> Option<LimitPreview> {
     match verb {
         Verb::ProposeLimit { limit, value, .. } => {
-            Some(Trial::Value { limit: *limit, value: *value })
+            Some(LimitPreview::Value { limit: *limit, value: *value })
         }
         Verb::ApproveLimit { limit, .. } => {
             let row = desk.model.desk.limits.get(limit)?;
             let limit = row.supersedes.unwrap_or(row.id);
-            (!row.retires).then_some(Trial::Value { limit, value: row.value })
+            (!row.retires).then_some(LimitPreview::Value { limit, value: row.value })
         }
-        Verb::CreateLimit(limit) => Some(Trial::New(limit.clone())),
+        Verb::CreateLimit(limit) => Some(LimitPreview::New(limit.clone())),
         Verb::Place(_)
         | Verb::Close { .. }
         | Verb::Amend { .. }

@@ -118,7 +118,7 @@ impl Impact {
 
 /// Why it is not known whom a limit would bind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unweighed {
+pub enum PreviewError {
     /// There will be no such limit: the desk would refuse it.
     Refused(Refusal),
     /// The question was not answered.

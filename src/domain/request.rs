@@ -96,7 +96,7 @@ pub enum Question {
 
 /// A limit as it would be: whom would it bind?
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trial {
+pub enum LimitPreview {
     /// `desk.limit_impact`: another value of one that is there.
     Value {
         /// Which.

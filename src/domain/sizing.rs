@@ -30,7 +30,7 @@ pub fn risk_share(risk: Decimal, base: Decimal) -> Option<Decimal> {
 
 /// What a size is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wish {
+pub struct SizingInput {
     /// Equity of the account, in its currency.
     pub equity: Decimal,
     /// Share of it that may be lost, all legs together.
@@ -48,7 +48,7 @@ pub struct Wish {
     pub legs: u32,
 }
 
-impl Wish {
+impl SizingInput {
     /// Returns the money that may be lost, not rounded.
     pub fn budget(&self) -> Option<Decimal> {
         self.equity.checked_mul(self.fraction)
@@ -148,7 +148,7 @@ impl Cap {
 ///
 /// [`Unsized`] with what stood in the way.
 pub fn size_for_risk(
-    wish: &Wish,
+    wish: &SizingInput,
     instrument: &Instrument,
     rooms: &[Room],
 ) -> Result<Sized, Unsized> {
@@ -163,7 +163,7 @@ pub fn size_for_risk(
     Ok(sized)
 }
 
-fn compute(wish: &Wish, instrument: &Instrument, rooms: &[Room]) -> Option<Sized> {
+fn compute(wish: &SizingInput, instrument: &Instrument, rooms: &[Room]) -> Option<Sized> {
     let legs = Decimal::from(wish.legs.max(1));
     let step = instrument.size_step;
     let (budget, per_unit) = (wish.budget()?, wish.risk_per_unit(instrument)?);
@@ -224,8 +224,8 @@ mod tests {
         }
     }
 
-    fn wish() -> Wish {
-        Wish {
+    fn wish() -> SizingInput {
+        SizingInput {
             equity: dec!(100_000),
             fraction: dec!(0.01),
             entry: dec!(1.1),
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn commission_of_both_sides_makes_a_size_smaller() {
         let terms = instrument(dec!(1), dec!(1));
-        let paid = Wish { commission: dec!(0.00003), ..wish() };
+        let paid = SizingInput { commission: dec!(0.00003), ..wish() };
         // 1,000 over 0.00506.
         let sized = size_for_risk(&paid, &terms, &[]).unwrap();
         assert_eq!((sized.size, sized.cap), (dec!(197628), Cap::Risk));
@@ -259,7 +259,7 @@ mod tests {
         let sized = size_for_risk(&wish(), &terms, &[]).unwrap();
         assert_eq!((sized.size, sized.cap), (dec!(150_000), Cap::MaximumSize));
         // In two legs each order has the largest size, and half the room.
-        let sized = size_for_risk(&Wish { legs: 2, ..wish() }, &terms, &rooms[..1]).unwrap();
+        let sized = size_for_risk(&SizingInput { legs: 2, ..wish() }, &terms, &rooms[..1]).unwrap();
         assert_eq!(sized.size, dec!(45_000));
         let none = [room("MAX_EXPOSURE", dec!(-1), dec!(1))];
         let refused = size_for_risk(&wish(), &terms, &none).unwrap_err();
@@ -269,8 +269,11 @@ mod tests {
 
     #[test]
     fn a_stop_at_the_price_has_no_size() {
-        let refused =
-            size_for_risk(&Wish { stop: dec!(1.1), ..wish() }, &instrument(dec!(1), dec!(1)), &[]);
+        let refused = size_for_risk(
+            &SizingInput { stop: dec!(1.1), ..wish() },
+            &instrument(dec!(1), dec!(1)),
+            &[],
+        );
         assert_eq!(refused.unwrap_err().code(), "STOP_DISTANCE_ZERO");
     }
 
@@ -280,7 +283,7 @@ mod tests {
             equity in 1..100_000_000_i64, fraction in 1..100_000_i64, distance in 1..10_000_000_i64,
             fx in 1..1_000_000_000_000_i64, commission in 0..1000_i64, legs in 1..9_u32, step in 1..100_000_i64,
         ) {
-            let wish = Wish {
+            let wish = SizingInput {
                 equity: Decimal::new(equity, 2),
                 fraction: Decimal::new(fraction, 6),
                 entry: dec!(100) + Decimal::new(distance, 5),
@@ -304,7 +307,7 @@ mod tests {
             let [equity, fraction, entry, stop, fx, commission] = parts.map(
                 |(low, middle, high, is_negative, scale)| Decimal::from_parts(low, middle, high, is_negative, scale),
             );
-            let wish = Wish { equity, fraction, entry, stop, fx, commission, legs: 3 };
+            let wish = SizingInput { equity, fraction, entry, stop, fx, commission, legs: 3 };
             let terms = instrument(entry, dec!(0.01));
             let room = Room { code: "MAX_EXPOSURE".to_owned(), free: stop, per_unit: fx };
             if let Ok(sized) = size_for_risk(&wish, &terms, &[room]) {

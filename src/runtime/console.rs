@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::cadence::Cadence;
 use super::clock::Clock;
-use super::effects::{Hands, report};
+use super::effects::{EffectRunner, report};
 use super::input::translate;
 use super::poll::Doorbell;
 use crate::app::msg::FeedCounts;
@@ -110,7 +110,7 @@ pub struct Console<D> {
     model: Model,
     clock: Clock,
     display: D,
-    hands: Hands,
+    hands: EffectRunner,
     cadence: Cadence,
     /// The screen does not show the model.
     is_dirty: bool,
@@ -126,7 +126,7 @@ impl<D: Display> Console<D> {
         options: app::Options,
         clock: Clock,
         display: D,
-        hands: Hands,
+        hands: EffectRunner,
         frame_every: Duration,
     ) -> Self {
         let model = Model::new(options, clock.now());
@@ -268,7 +268,7 @@ impl<D: Display> Console<D> {
                 | Effect::LookAgain
                 | Effect::ReadAll
                 | Effect::ReadBars { .. }
-                | Effect::Weigh(_)
+                | Effect::PreviewLimit(_)
                 | Effect::ReadLimitTypes => {
                     if let Some(refused) = self.hands.perform(effect, &self.model) {
                         self.apply(refused);

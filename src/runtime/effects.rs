@@ -11,8 +11,8 @@ use crate::app::{Effect, Model, Msg};
 use crate::domain::change::Kind;
 use crate::domain::event::Severity;
 use crate::domain::ids::{AccountId, ClientKey, HaltId, InstrumentId};
-use crate::domain::outcome::{Accepted, Outcome, Refusal, Unweighed};
-use crate::domain::request::{Question, Request, Trial};
+use crate::domain::outcome::{Accepted, Outcome, PreviewError, Refusal};
+use crate::domain::request::{LimitPreview, Question, Request};
 use crate::feed::publish::{Announcer, Written, announcement};
 use crate::feed::supervise::FeedReport;
 use crate::feed::wire::BusEvent;
@@ -29,7 +29,7 @@ type Asked = Option<(ClientKey, Question)>;
 
 /// Performs effects.
 #[derive(Debug)]
-pub struct Hands {
+pub struct EffectRunner {
     store: Store,
     announcer: Announcer,
     clock: Clock,
@@ -41,7 +41,7 @@ pub struct Hands {
     journal: Option<Journal>,
 }
 
-impl Hands {
+impl EffectRunner {
     /// Makes the hands, and starts the task that asks the rulebook.
     pub fn new(
         store: Store,
@@ -76,7 +76,7 @@ impl Hands {
             Effect::Write(request) => return self.write(request, model),
             Effect::Resolve(request) => self.resolve(request, model),
             Effect::ReadBars { instrument, timeframe } => self.read_bars(instrument, timeframe),
-            Effect::Weigh(trial) => self.weigh(trial),
+            Effect::PreviewLimit(preview) => self.preview_limit(preview),
             Effect::ReadLimitTypes => self.read_limit_types(),
             // The loop performs these itself: they need the screen.
             Effect::Copy(_) | Effect::Bell | Effect::Redraw | Effect::Suspend | Effect::Quit => {}
@@ -116,15 +116,15 @@ impl Hands {
         });
     }
 
-    fn weigh(&self, trial: Trial) {
+    fn preview_limit(&self, preview: LimitPreview) {
         let (store, replies) = (self.store.clone(), self.replies.clone());
         let free = Arc::clone(&self.free).try_acquire_owned();
         tokio::spawn(async move {
             let impacts = match &free {
-                Ok(_) => store.weigh(&trial).await.map_err(unweighed),
-                Err(_) => Err(Unweighed::Failed("too much is under way".to_owned())),
+                Ok(_) => store.preview_limit(&preview).await.map_err(unweighed),
+                Err(_) => Err(PreviewError::Failed("too much is under way".to_owned())),
             };
-            replies.send(Msg::Weighed { trial, impacts }).await.ok();
+            replies.send(Msg::LimitPreviewed { preview, impacts }).await.ok();
             drop(free);
         });
     }
@@ -261,11 +261,11 @@ async fn assess(store: Store, mut questions: watch::Receiver<Asked>, replies: mp
     }
 }
 
-fn unweighed(error: StoreError) -> Unweighed {
+fn unweighed(error: StoreError) -> PreviewError {
     if let StoreError::WouldBeRefused { code, message } = error {
-        return Unweighed::Refused(Refusal::plain(&code, message));
+        return PreviewError::Refused(Refusal::plain(&code, message));
     }
-    Unweighed::Failed(error.to_string())
+    PreviewError::Failed(error.to_string())
 }
 
 /// Returns what a report of the feed means to the model.

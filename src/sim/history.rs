@@ -20,7 +20,7 @@ use super::{desk, rates};
 use crate::domain::bar::Bar;
 use crate::domain::ids::InstrumentId;
 use crate::domain::quote::Quote;
-use crate::store::simulate::{BarRow, Foundation};
+use crate::store::simulate::{BarRow, Seed};
 
 /// How long the history is.
 const HOURS: i64 = 3;
@@ -128,15 +128,11 @@ pub(super) fn bar_row(instrument: &str, bar: &Bar, source: &'static str) -> BarR
 }
 
 /// Makes everything that a desk is founded with.
-pub(super) fn foundation(
-    seed: u64,
-    now: DateTime<Utc>,
-    prices: &[(InstrumentId, Decimal)],
-) -> Foundation {
+pub(super) fn desk(seed: u64, now: DateTime<Utc>, prices: &[(InstrumentId, Decimal)]) -> Seed {
     let past = Past::play(seed, now, prices);
     let blotter = trades::Blotter::write(seed, &past);
     let quotes: Vec<Quote> = past.last.values().cloned().collect();
-    Foundation {
+    Seed {
         instruments: desk::instruments(),
         rates: rates::rows(&quotes),
         agents: desk::agents(now),

@@ -124,7 +124,7 @@ pub(super) fn open(options: &Options) -> Result<Vec<Recording>, SimError> {
 }
 
 /// Returns the first good quote's middle price of each instrument that is recorded, to found a desk
-/// around: [`super::Founding::prices`].
+/// around: [`super::SeedOptions::prices`].
 ///
 /// # Errors
 ///

@@ -27,7 +27,7 @@ use super::rows::Cells;
 use crate::domain::ids::LimitId;
 use crate::domain::limit::LimitType;
 use crate::domain::outcome::{Check, Impact, Outcome, Refusal};
-use crate::domain::request::{NewLimit, NewTrade, Question, Request, Trial};
+use crate::domain::request::{LimitPreview, NewLimit, NewTrade, Question, Request};
 use crate::domain::text::clean;
 
 /// How often one request is sent, at most, where the server proved that nothing was done.
@@ -96,10 +96,10 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError`]: nothing is known, and nobody must be told that it harms nobody.
-    pub async fn weigh(&self, trial: &Trial) -> Result<Vec<Impact>, StoreError> {
-        match trial {
-            Trial::Value { limit, value } => self.limit_impact(*limit, *value).await,
-            Trial::New(limit) => self.limit_preview(limit).await,
+    pub async fn preview_limit(&self, preview: &LimitPreview) -> Result<Vec<Impact>, StoreError> {
+        match preview {
+            LimitPreview::Value { limit, value } => self.limit_impact(*limit, *value).await,
+            LimitPreview::New(limit) => self.limit_preview(limit).await,
         }
     }
 

@@ -186,11 +186,11 @@ impl Desk {
     /// Lets the database say whom the value in the limit's ticket would bind.
     pub(crate) fn weighed(&mut self, impacts: Vec<Impact>) {
         let asked = self.effects.iter().find_map(|effect| {
-            let Effect::Weigh(trial) = effect else { return None };
-            Some(trial.clone())
+            let Effect::PreviewLimit(preview) = effect else { return None };
+            Some(preview.clone())
         });
-        let trial = asked.expect("the last message asked whom it would bind");
-        self.tell(Msg::Weighed { trial, impacts: Ok(impacts) });
+        let preview = asked.expect("the last message asked whom it would bind");
+        self.tell(Msg::LimitPreviewed { preview, impacts: Ok(impacts) });
     }
 
     /// Lets the database answer the write that is under way.

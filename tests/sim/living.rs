@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use chrono::{DateTime, TimeDelta, Timelike as _, Utc};
 use tmt::local::{self, Servers, Shutdown};
-use tmt::sim::{self, Founding, Options, SimError, Tally};
+use tmt::sim::{self, Options, SeedOptions, SimError, Tally};
 use tmt::store::Store;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
@@ -236,8 +236,8 @@ async fn desk_on(servers: &Servers) -> Client {
     tokio::spawn(connection);
     tmt::store::migrate::migrate(&client, tmt::store::migrate::Mode::Fresh).await.unwrap();
     let admin = store(&servers.database_url());
-    let founding = Founding { seed: 7, now: Utc::now(), prices: Vec::new() };
-    sim::found(&admin, &founding).await.unwrap();
+    let founding = SeedOptions { seed: 7, now: Utc::now(), prices: Vec::new() };
+    sim::seed(&admin, &founding).await.unwrap();
     sim::create_logins(&admin).await.unwrap();
     client
 }

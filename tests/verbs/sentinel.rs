@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::time::Duration;
 use tmt::feed::publish::Publisher;
 use tmt::local::Redis;
-use tmt::sentinel::Said;
+use tmt::sentinel::SentinelEvent;
 use tmt::store::{Options, Store};
 use tmt::{local, sentinel};
 use tokio::sync::mpsc;
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 /// A sentinel in this process, and what it says.
 struct Watcher {
-    heard: mpsc::Receiver<Said>,
+    heard: mpsc::Receiver<SentinelEvent>,
     stop: CancellationToken,
     task: tokio::task::JoinHandle<Result<(), tmt::store::StoreError>>,
 }
@@ -31,19 +31,19 @@ impl Watcher {
         let (said, heard) = mpsc::channel(64);
         let stop = CancellationToken::new();
         let every = sentinel::Options { every: Duration::from_millis(50) };
-        let ears = sentinel::Ears::new(said, bus);
+        let ears = sentinel::Notifier::new(said, bus);
         let task = tokio::spawn(sentinel::run(every, Store::connect(options), ears, stop.clone()));
         Self { heard, stop, task }
     }
 
-    async fn says(&mut self) -> Said {
+    async fn says(&mut self) -> SentinelEvent {
         timeout(SOON, self.heard.recv()).await.unwrap().unwrap()
     }
 
     /// The next thing said of a limit.
     async fn says_of_a_limit(&mut self) -> (String, String, String) {
         loop {
-            if let Said::Changed(limit) = self.says().await {
+            if let SentinelEvent::Changed(limit) = self.says().await {
                 return (limit.state, limit.limit_type, limit.subject);
             }
         }
@@ -59,14 +59,14 @@ impl Watcher {
 async fn one_sentinel_leads_and_the_next_takes_over() {
     let desk = Desk::open().await;
     let mut first = Watcher::start(desk.options("one", "tmt_agent").await);
-    assert_eq!(first.says().await, Said::Leads);
+    assert_eq!(first.says().await, SentinelEvent::Leads);
     let mut second = Watcher::start(desk.options("two", "tmt_agent").await);
-    let Said::Waits { leader: Some(leader) } = second.says().await else { unreachable!() };
+    let SentinelEvent::Waits { leader: Some(leader) } = second.says().await else { unreachable!() };
     assert!(leader.contains("one"), "{leader}");
 
     first.end().await;
 
-    assert_eq!(second.says().await, Said::Leads);
+    assert_eq!(second.says().await, SentinelEvent::Leads);
     second.end().await;
 }
 
@@ -78,7 +78,7 @@ async fn who_may_not_watch_keeps_nobody_from_it() {
     let lock = "SELECT pg_advisory_lock(hashtextextended('tmt:sentinel', 0))";
     viewer.batch_execute(lock).await.unwrap();
     let mut watcher = Watcher::start(desk.options("agent", "tmt_agent").await);
-    assert_eq!(watcher.says().await, Said::Leads);
+    assert_eq!(watcher.says().await, SentinelEvent::Leads);
     watcher.end().await;
 }
 
@@ -87,7 +87,7 @@ async fn a_breach_is_raised_once_and_said_once() {
     let desk = Desk::open().await;
     let trader = trader_with_a_position(&desk).await;
     let mut watcher = Watcher::start(desk.options("agent", "tmt_agent").await);
-    assert_eq!(watcher.says().await, Said::Leads);
+    assert_eq!(watcher.says().await, SentinelEvent::Leads);
 
     let officer = shell(&desk, "officer", "tmt_risk_officer").await;
     assert_eq!(officer.run("limit set 000000b1 20k --yes").code, 0);
@@ -108,13 +108,13 @@ async fn a_breach_is_raised_once_and_said_once() {
 async fn a_sentinel_survives_the_loss_of_its_connection() {
     let desk = Desk::open().await;
     let mut watcher = Watcher::start(desk.options("agent", "tmt_agent").await);
-    assert_eq!(watcher.says().await, Said::Leads);
+    assert_eq!(watcher.says().await, SentinelEvent::Leads);
     let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                  WHERE usename LIKE '%agent' AND datname = current_database()";
     desk.admin.batch_execute(kill).await.unwrap();
     let lost = watcher.says().await;
-    assert!(matches!(lost, Said::Lost(_)), "{lost:?}");
-    assert_eq!(watcher.says().await, Said::Leads);
+    assert!(matches!(lost, SentinelEvent::Lost(_)), "{lost:?}");
+    assert_eq!(watcher.says().await, SentinelEvent::Leads);
     watcher.end().await;
 }
 
@@ -137,7 +137,7 @@ async fn what_a_sentinel_raises_rings_on_the_bus() {
     let agent = desk.options("agent", "tmt_agent").await;
     let publisher = Publisher::new(tmt::feed::Options::new(server.socket_url()));
     let mut watcher = Watcher::with(agent, Some(publisher));
-    assert_eq!(watcher.says().await, Said::Leads);
+    assert_eq!(watcher.says().await, SentinelEvent::Leads);
     let begun = "SELECT count(*) FROM performance_metrics WHERE period_type = 'daily'";
     timeout(SOON, async {
         while desk.count(begun).await < 2 {
@@ -169,7 +169,7 @@ async fn what_a_sentinel_raises_rings_on_the_bus() {
     desk.admin.batch_execute("UPDATE performance_metrics SET start_equity = 50000").await.unwrap();
     desk.admin.batch_execute("UPDATE performance_metrics SET start_equity = 106000").await.unwrap();
     loop {
-        if let Said::NotAnnounced(_) = watcher.says().await {
+        if let SentinelEvent::NotAnnounced(_) = watcher.says().await {
             break;
         }
     }

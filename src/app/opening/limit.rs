@@ -11,8 +11,8 @@ use crate::app::ticket::{ANY, EACH_ACCOUNT, FieldName, Form, Impacts, Stage, Tic
 use crate::domain::ids::ClientKey;
 use crate::domain::limit::{Limit, LimitState};
 use crate::domain::money::typed;
-use crate::domain::outcome::{Impact, Unweighed};
-use crate::domain::request::{NewLimit, Trial, Verb};
+use crate::domain::outcome::{Impact, PreviewError};
+use crate::domain::request::{LimitPreview, NewLimit, Verb};
 
 fn selected_limit(model: &Model) -> Result<&Limit, Declined> {
     match model.selected() {
@@ -92,20 +92,20 @@ pub(in crate::app) fn usual_unit(model: &Model, ticket: &mut Ticket) {
 
 /// Returns the limit that the ticket is about, as it would be: the database is asked whom it would
 /// bind.
-pub(super) fn weighed(model: &Model, ticket: &Ticket) -> Option<Trial> {
+pub(super) fn weighed(model: &Model, ticket: &Ticket) -> Option<LimitPreview> {
     match &ticket.form {
         Form::EditLimit { limit, .. } => {
             let value = typed(ticket.text(FieldName::Value)?).ok()?;
-            (value > Decimal::ZERO).then_some(Trial::Value { limit: *limit, value })
+            (value > Decimal::ZERO).then_some(LimitPreview::Value { limit: *limit, value })
         }
         Form::Approve { limit } => {
             let row = model.desk.limits.get(limit)?;
             let limit = row.supersedes.unwrap_or(row.id);
-            (!row.retires).then_some(Trial::Value { limit, value: row.value })
+            (!row.retires).then_some(LimitPreview::Value { limit, value: row.value })
         }
         Form::NewLimit => match draft(model, ticket) {
             Ok(Verb::CreateLimit(limit)) => {
-                Some(Trial::New(Box::new(NewLimit { until: None, reason: None, ..*limit })))
+                Some(LimitPreview::New(Box::new(NewLimit { until: None, reason: None, ..*limit })))
             }
             Ok(_) | Err(_) => None,
         },
@@ -157,17 +157,17 @@ pub(in crate::app) fn reject(model: &Model, key: ClientKey) -> Result<Ticket, De
 /// The sentence under review says it: it must be read again.
 pub(in crate::app) fn answered(
     model: &mut Model,
-    trial: Trial,
-    impacts: Result<Vec<Impact>, Unweighed>,
+    preview: LimitPreview,
+    impacts: Result<Vec<Impact>, PreviewError>,
 ) {
     let asked = model.ticket().and_then(|ticket| weighed(model, ticket));
-    if asked.as_ref() == Some(&trial)
+    if asked.as_ref() == Some(&preview)
         && let Overlay::Ticket(ticket) = &mut model.overlay
     {
         ticket.impacts = match impacts {
-            Ok(rows) => Impacts::Known { trial, rows },
-            Err(Unweighed::Refused(refusal)) => Impacts::Refused { trial, refusal },
-            Err(Unweighed::Failed(why)) => Impacts::Failed { trial, why },
+            Ok(rows) => Impacts::Known { preview, rows },
+            Err(PreviewError::Refused(refusal)) => Impacts::Refused { preview, refusal },
+            Err(PreviewError::Failed(why)) => Impacts::Failed { preview, why },
         };
         if let Stage::Review { armed_at } = &mut ticket.stage {
             *armed_at = None;

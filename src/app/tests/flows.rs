@@ -42,13 +42,13 @@ impl Desk {
     }
 
     /// The database says whom the newest value of a limit would bind.
-    pub(super) fn weigh(&mut self, impacts: Vec<Impact>) {
+    pub(super) fn preview_limit(&mut self, impacts: Vec<Impact>) {
         let asked = self.effects.iter().rev().find_map(|effect| {
-            let Effect::Weigh(trial) = effect else { return None };
-            Some(trial.clone())
+            let Effect::PreviewLimit(preview) = effect else { return None };
+            Some(preview.clone())
         });
-        let trial = asked.expect("the database was asked");
-        self.tell(Msg::Weighed { trial, impacts: Ok(impacts) });
+        let preview = asked.expect("the database was asked");
+        self.tell(Msg::LimitPreviewed { preview, impacts: Ok(impacts) });
     }
 
     pub(super) fn only_verb(&self) -> &Verb {

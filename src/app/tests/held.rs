@@ -338,7 +338,7 @@ fn a_new_limit_is_chosen_typed_and_sent() {
     desk.enter();
     desk.press("y");
     assert!(desk.writes().is_empty(), "sent before anybody saw whom it binds");
-    desk.weigh(vec![]);
+    desk.preview_limit(vec![]);
     desk.rest();
     desk.press("y");
 
@@ -364,7 +364,7 @@ fn words_set_a_limit_on_an_instrument_for_two_hours() {
     let mut desk = Desk::of(Role::RiskOfficer);
     desk.model.limit_types = types();
     desk.line("limit new max_exposure 50k instrument=eurusd until=2h reason=\"news\"");
-    desk.weigh(vec![]);
+    desk.preview_limit(vec![]);
     desk.rest();
     desk.wait(std::time::Duration::from_mins(1));
     desk.press("y");

@@ -149,7 +149,7 @@ fn a_limit_is_tightened_without_a_reason() {
     desk.enter();
     desk.press("y");
     assert!(desk.writes().is_empty(), "sent before anybody saw whom it binds");
-    desk.weigh(vec![]);
+    desk.preview_limit(vec![]);
     desk.press_at_once(Chord::char('y'));
     assert!(desk.writes().is_empty(), "sent before it could be read");
     desk.rest();
@@ -177,7 +177,7 @@ fn a_limit_is_loosened_only_with_a_reason() {
     desk.enter();
     desk.press("y");
     assert!(desk.writes().is_empty(), "sent before anybody saw whom it binds");
-    desk.weigh(vec![]);
+    desk.preview_limit(vec![]);
     desk.rest();
     desk.press("y");
 
@@ -202,7 +202,7 @@ fn a_second_person_approves_with_two_keys() {
     desk.select(Pane::Limits, RowId::Limit(PROPOSAL));
 
     desk.press("+");
-    desk.weigh(vec![]);
+    desk.preview_limit(vec![]);
     desk.rest();
     desk.press("y");
 

@@ -9,7 +9,7 @@ use super::flows::{a_buy, check};
 use crate::app::ticket::{FieldName, Stage};
 use crate::app::{Effect, Msg};
 use crate::domain::limit::LimitType;
-use crate::domain::outcome::{Finding, Refusal, Unweighed};
+use crate::domain::outcome::{Finding, PreviewError, Refusal};
 use crate::domain::request::{NewTrade, Verb};
 use crate::domain::session::Role;
 
@@ -140,7 +140,7 @@ fn a_spoken_limit_needs_no_unit_where_its_type_has_one() {
         let ticket = desk.model.ticket().unwrap();
         assert_eq!(ticket.text(FieldName::Unit), Some("count"), "{knows_types}");
         assert!(matches!(desk.stage(), Stage::Review { .. }), "{:?}", ticket.problem);
-        assert!(desk.effects.iter().any(|effect| matches!(effect, Effect::Weigh(_))));
+        assert!(desk.effects.iter().any(|effect| matches!(effect, Effect::PreviewLimit(_))));
     }
 }
 
@@ -167,11 +167,11 @@ fn a_limit_that_would_be_refused_is_not_sent() {
     desk.type_text("limit new max_open_positions 2.5 @alpha");
     desk.enter();
     let asked = desk.effects.iter().rev().find_map(|effect| {
-        if let Effect::Weigh(trial) = effect { Some(trial.clone()) } else { None }
+        if let Effect::PreviewLimit(preview) = effect { Some(preview.clone()) } else { None }
     });
     let refusal = Refusal::plain("LIMIT_VALUE_INVALID", "A number of things is a whole number.");
-    let impacts = Err(Unweighed::Refused(refusal));
-    desk.tell(Msg::Weighed { trial: asked.unwrap(), impacts });
+    let impacts = Err(PreviewError::Refused(refusal));
+    desk.tell(Msg::LimitPreviewed { preview: asked.unwrap(), impacts });
     desk.rest();
     desk.press("y");
     assert!(desk.writes().is_empty());
@@ -198,8 +198,8 @@ fn a_spoken_approval_of_ones_own_proposal_is_not_sent() {
     desk.press(":");
     desk.type_text("limit approve 0042");
     desk.enter();
-    desk.tell(Msg::Weighed {
-        trial: desk.model.ticket().unwrap().impacts.trial().unwrap().clone(),
+    desk.tell(Msg::LimitPreviewed {
+        preview: desk.model.ticket().unwrap().impacts.preview().unwrap().clone(),
         impacts: Ok(vec![]),
     });
     desk.rest();

@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokio_postgres::types::Json;
 use tokio_postgres::{Client, Error, Row};
 
-use super::rows::Foundation;
+use super::rows::Seed;
 use crate::store::{Store, StoreError};
 
 /// Two programs that found the same desk at once would both find it empty.
@@ -173,7 +173,7 @@ impl Store {
     ///
     /// Needs a login that may write every table. Cancel safe: a dropped call closes its connection,
     /// and the server rolls back.
-    pub(crate) async fn found(&self, foundation: &Foundation) -> Result<Standing, StoreError> {
+    pub(crate) async fn seed(&self, seed: &Seed) -> Result<Standing, StoreError> {
         let mut upkeep = self.upkeep().await?;
         let client = upkeep.client();
         run(client, "BEGIN").await?;
@@ -182,11 +182,11 @@ impl Store {
         let found = client.query(STANDING, &[]).await.map_err(|error| failed(&error))?;
         let standing = read_standing(found.first())?;
         if standing.others == 0 {
-            insert(client, INSTRUMENTS, &foundation.instruments).await?;
-            insert(client, super::AGENTS, &foundation.agents).await?;
+            insert(client, INSTRUMENTS, &seed.instruments).await?;
+            insert(client, super::AGENTS, &seed.agents).await?;
         }
         if standing == (Standing { simulated: 0, others: 0 }) {
-            write(client, foundation).await?;
+            write(client, seed).await?;
         }
         run(client, "COMMIT").await?;
         Ok(standing)
@@ -212,7 +212,7 @@ impl Store {
     }
 }
 
-async fn write(client: &Client, new: &Foundation) -> Result<(), StoreError> {
+async fn write(client: &Client, new: &Seed) -> Result<(), StoreError> {
     run(client, LABEL).await?;
     insert(client, super::RATES, &new.rates).await?;
     insert(client, ACCOUNTS, &new.accounts).await?;
@@ -229,7 +229,7 @@ async fn write(client: &Client, new: &Foundation) -> Result<(), StoreError> {
     run(client, MARK).await
 }
 
-async fn write_trades(client: &Client, new: &Foundation) -> Result<(), StoreError> {
+async fn write_trades(client: &Client, new: &Seed) -> Result<(), StoreError> {
     insert(client, super::SIGNALS, &new.signals).await?;
     insert(client, POSITIONS, &new.positions).await?;
     insert(client, TRADES, &new.trades).await?;

@@ -255,7 +255,7 @@ pub(crate) struct HaltRow {
 
 /// Everything that the desk is founded with.
 #[derive(Debug, Default)]
-pub(crate) struct Foundation {
+pub(crate) struct Seed {
     pub(crate) instruments: Vec<InstrumentRow>,
     pub(crate) rates: Vec<RateRow>,
     pub(crate) agents: Vec<AgentRow>,

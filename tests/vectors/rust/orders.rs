@@ -6,7 +6,7 @@ use tmt::domain::instrument::Instrument;
 use tmt::domain::levels;
 use tmt::domain::money::{Price, Size};
 use tmt::domain::rounding::Column;
-use tmt::domain::sizing::{self, Cap, Sized, Unsized, Wish};
+use tmt::domain::sizing::{self, Cap, Sized, SizingInput, Unsized};
 use tmt::domain::trade::Side;
 
 use super::{instrument, some};
@@ -21,7 +21,7 @@ pub(super) fn sizing(vector: &Vector) -> Judged {
         max_size: input.number_if_any("max_size")?,
         ..instrument(input.number_or("contract_size", Decimal::ONE)?)
     };
-    let wish = Wish {
+    let wish = SizingInput {
         equity: input.number("equity")?,
         fraction: input.number("risk_fraction")?,
         entry: input.number("entry_price")?,
