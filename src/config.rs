@@ -67,7 +67,6 @@ pub struct Setting {
     pub key: String,
     /// Its value as TOML; secrets are masked.
     pub text: String,
-    /// Where it came from.
     pub origin: Origin,
 }
 
@@ -76,7 +75,6 @@ pub struct Setting {
 pub enum Colour {
     /// Unless `NO_COLOR` is set or the terminal cannot.
     Auto,
-    /// Always.
     Always,
     /// Never: signs and words say what colour would.
     Never,
@@ -87,7 +85,6 @@ pub enum Colour {
 pub struct Screen {
     /// Shortest time between two frames.
     pub frame_every: Duration,
-    /// When it is coloured.
     pub colour: Colour,
 }
 
@@ -112,21 +109,15 @@ pub struct Log {
 /// Everything the program was told.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// PostgreSQL.
     pub store: store::Options,
-    /// Redis.
     pub feed: feed::Options,
-    /// The model.
     pub app: app::Options,
-    /// The polls.
     pub polls: Polls,
-    /// The screen.
     pub screen: Screen,
     /// The folder of `tmt local`.
     pub local_folder: PathBuf,
     /// Where writes are written down before they are sent.
     pub journal_folder: PathBuf,
-    /// The log.
     pub log: Log,
     /// Every key with its value and its origin, in the order of `config/console.toml`.
     pub settings: Vec<Setting>,

@@ -37,7 +37,6 @@ pub struct Options {
     /// File with the certificates (PEM) that may sign a TLS server's; `None` trusts those of the
     /// system.
     pub authority: Option<PathBuf>,
-    /// Names of the channels.
     pub channels: Channels,
     /// From the first packet to the last confirmed subscription. Default 1 s: on a stopped server
     /// the library's own call had not returned after 6 s.

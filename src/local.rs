@@ -68,7 +68,6 @@ pub enum Place {
 /// How to start private servers.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where the data lies.
     pub place: Place,
     /// The folder with `postgres` and `initdb`; searched for where this is `None`.
     pub postgres_programs: Option<PathBuf>,

@@ -50,13 +50,10 @@ const REPORTS: usize = 64;
 /// What the console runs on.
 #[derive(Debug)]
 pub struct Options {
-    /// The database.
     pub store: Store,
-    /// The bus.
     pub feed: feed::Options,
     /// What the model is told.
     pub app: app::Options,
-    /// How it is drawn.
     pub theme: Theme,
     /// Time of one frame: no second has more of them than fit into it.
     pub frame_every: Duration,

@@ -52,10 +52,7 @@ pub enum SentinelEvent {
     /// A limit changed its standing.
     Changed(LimitStanding),
     /// Days, weeks or months were closed or begun.
-    Rolled {
-        /// So many rows.
-        rows: i64,
-    },
+    Rolled { rows: i64 },
     /// What changed was not said on the bus.
     NotAnnounced(String),
 }
@@ -107,7 +104,6 @@ struct State {
 /// What was told of the limits.
 #[derive(Debug)]
 struct Known {
-    /// Changes up to here.
     until: DateTime<Utc>,
     /// Those that are not well, by what and whom they limit.
     unwell: BTreeMap<String, LimitStanding>,

@@ -42,7 +42,6 @@ pub struct SeedOptions {
 /// What [`found`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seeded {
-    /// The desk was written.
     New,
     /// It stood already; nothing of it was changed.
     Already,

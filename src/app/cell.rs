@@ -92,22 +92,16 @@ impl Cell {
 /// How loudly a row speaks. Colour and sign follow in `ui/theme.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tone {
-    /// Over, or not counting.
     Quiet,
-    /// As usual.
     Plain,
-    /// Look at it.
     Warning,
-    /// Act on it.
     Critical,
 }
 
 /// On which side of its column a cell stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Align {
-    /// Words.
     Left,
-    /// Numbers.
     Right,
 }
 

@@ -22,11 +22,9 @@ pub struct Column<T: ?Sized> {
     pub title: &'static str,
     /// Narrowest width that shows its values whole.
     pub width: u16,
-    /// Where its values stand.
     pub align: Align,
     /// Which columns go first when there is no room: the highest number. 0 stays.
     pub keep: u8,
-    /// Its value.
     pub cell: fn(&Model, &T) -> Cell,
 }
 
@@ -53,11 +51,9 @@ const fn right<T>(
 /// What the screen knows of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
-    /// Heading.
     pub title: &'static str,
     /// Narrowest width that shows its values whole.
     pub width: u16,
-    /// Where its values stand.
     pub align: Align,
     /// Which columns go first when there is no room: the highest number. 0 stays.
     pub keep: u8,

@@ -32,21 +32,16 @@ const KEPT: usize = 2_000;
 pub struct Desk {
     /// `accounts`
     pub accounts: BTreeMap<AccountId, Account>,
-    /// Live positions.
     pub positions: BTreeMap<PositionId, Position>,
-    /// Newest trades.
     pub trades: BTreeMap<TradeId, Trade>,
-    /// Newest signals.
     pub signals: BTreeMap<SignalId, Signal>,
     /// Newest risk events, and all that nobody acknowledged.
     pub events: BTreeMap<EventId, RiskEvent>,
     /// Limits that bind or wait.
     pub limits: BTreeMap<LimitId, Limit>,
-    /// Halts in force.
     pub halts: BTreeMap<HaltId, Halt>,
     /// `agents`
     pub agents: BTreeMap<String, Agent>,
-    /// Newest system events.
     pub system_events: BTreeMap<Uuid, SystemEvent>,
 }
 
@@ -246,7 +241,6 @@ impl Desk {
 /// When a quote came, and how old it was then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Received {
-    /// Monotonic time of arrival.
     pub at: Duration,
     /// Age of the price on arrival: this machine's clock, set to the database's, less its time.
     pub age: Duration,

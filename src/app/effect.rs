@@ -8,38 +8,29 @@ use crate::domain::request::{LimitPreview, Question, Request};
 pub enum Effect {
     /// Ask the rulebook about what is being typed. The newest question replaces older ones.
     Assess {
-        /// Of which ticket.
         key: ClientKey,
-        /// What is typed.
         question: Question,
     },
     /// Ask whom a limit would bind as it is typed.
     PreviewLimit(LimitPreview),
     /// Ask what can be limited.
     ReadLimitTypes,
-    /// Write it, once.
     Write(Request),
     /// Ask what became of a write whose answer was lost.
     Resolve(Request),
     /// Ask the database now what changed.
     LookAgain,
-    /// Read every pane again.
     ReadAll,
     /// Read bars for the market pane.
     ReadBars {
-        /// Of what.
         instrument: InstrumentId,
-        /// Which length.
         timeframe: String,
     },
     /// Put text into the terminal's clipboard.
     Copy(String),
-    /// Ring.
     Bell,
-    /// Draw every cell again.
     Redraw,
     /// Give the terminal back and stop, until the shell says go on.
     Suspend,
-    /// Leave.
     Quit,
 }

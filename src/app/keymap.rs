@@ -38,7 +38,6 @@ pub enum Context {
     Agents,
     /// A ticket while its fields are edited.
     Ticket,
-    /// A ticket under review.
     Review,
     /// Help and the action log.
     Reader,
@@ -100,13 +99,11 @@ pub enum Danger {
 pub enum Action {
     /// Moves in a list or a text.
     Move(Motion),
-    /// Shows a pane.
     Show(Pane),
     /// Shows the rows of another pane that belong to the selected one.
     Follow(Pane),
     /// Changes how a pane is looked at.
     Look(Look),
-    /// Opens a ticket.
     Open(Opening),
     /// Works on the open ticket.
     Ticket(Step),
@@ -201,26 +198,14 @@ pub enum KeymapError {
     #[error(
         "key {keys} is bound to both {first} and {second} in {context}; bind one of them to another key or to \"none\""
     )]
-    Twice {
-        /// Heading of the context.
-        context: &'static str,
-        /// The key.
-        keys: String,
-        /// Name of one action.
-        first: &'static str,
-        /// Name of the other.
-        second: &'static str,
-    },
+    Twice { context: &'static str, keys: String, first: &'static str, second: &'static str },
     /// A key that is the beginning of another one could never be told from it.
     #[error(
         "key {short} ({first}) is the beginning of {long} ({second}) in {context}; bind one of them to another key"
     )]
     Prefix {
-        /// Heading of the context.
         context: &'static str,
-        /// The shorter key.
         short: String,
-        /// The longer one.
         long: String,
         /// Name of the action on the shorter one.
         first: &'static str,
@@ -232,12 +217,7 @@ pub enum KeymapError {
     NoSuchAction(String),
     /// The configuration names a key that does not exist.
     #[error("action {action}: {source}")]
-    BadKey {
-        /// Name of the action.
-        action: String,
-        /// What is wrong.
-        source: NotAKey,
-    },
+    BadKey { action: String, source: NotAKey },
     /// The key that sends must not be one that a held or pasted key can be.
     #[error("action send cannot be on {0}: Enter and Space never confirm")]
     UnsafeSend(String),
@@ -246,11 +226,9 @@ pub enum KeymapError {
 /// What a sequence of keys means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lookup {
-    /// A binding.
     Bound(&'static Binding),
     /// The beginning of one or more.
     Prefix,
-    /// Nothing.
     Unbound,
 }
 

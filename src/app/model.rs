@@ -33,7 +33,6 @@ use crate::domain::session::{Right, Role, Session};
 /// What the console can be told at start.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The key table.
     pub keymap: Keymap,
     /// What a fresh ticket is filled with.
     pub presets: Vec<Preset>,
@@ -97,9 +96,7 @@ impl Preset {
 /// A connection as the status bar shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Link {
-    /// Not answered yet.
     Connecting,
-    /// It answers.
     Up {
         /// Since when, by the monotonic clock.
         since: Duration,
@@ -108,11 +105,9 @@ pub enum Link {
         /// How long the last answer took, where there is one.
         round_trip: Option<Duration>,
     },
-    /// It does not.
     Down {
         /// Since when, by the monotonic clock.
         since: Duration,
-        /// Why.
         reason: String,
     },
 }
@@ -127,7 +122,6 @@ impl Link {
 /// How old a price is, in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Freshness {
-    /// As it should be.
     Fresh,
     /// Older than two seconds.
     Old,
@@ -140,7 +134,6 @@ pub enum Freshness {
 /// What a pane's border says of its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Badge {
-    /// Nothing was read yet.
     Waiting,
     /// Redis announces, the database confirmed so long ago.
     Live(Duration),
@@ -155,15 +148,12 @@ pub enum Badge {
 /// What stands before the panes.
 #[derive(Debug, Clone)]
 pub enum Overlay {
-    /// Nothing.
     None,
     /// The keys, scrolled down by so many lines.
     Help(usize),
     /// The action log, scrolled down by so many lines.
     Log(usize),
-    /// All of one row.
     Detail(Pane, RowId),
-    /// A ticket.
     Ticket(Box<Ticket>),
     /// The `:` line.
     Command(Prompt),
@@ -174,11 +164,9 @@ pub enum Overlay {
 /// Bars of one instrument.
 #[derive(Debug, Clone, Default)]
 pub struct Chart {
-    /// Of what.
     pub instrument: Option<InstrumentId>,
     /// Which length: `M1`, `M5` …
     pub timeframe: String,
-    /// The oldest first.
     pub bars: Vec<Bar>,
 }
 
@@ -198,11 +186,8 @@ pub struct Model {
     pub has_focus: bool,
     /// Who works here; `None` until the database answered.
     pub session: Option<Session>,
-    /// PostgreSQL.
     pub database: Link,
-    /// Redis.
     pub feed: Link,
-    /// What the feed counted.
     pub counts: FeedCounts,
     /// How often messages were lost since the start.
     pub gaps: u32,
@@ -210,9 +195,7 @@ pub struct Model {
     pub silent_since: Option<Duration>,
     /// The database's clock less this machine's.
     pub clock_offset: Option<chrono::TimeDelta>,
-    /// The rows.
     pub desk: Desk,
-    /// Instruments and quotes.
     pub book: Book,
     /// Events of the bus that no row holds, the newest last.
     heard: VecDeque<SystemEvent>,
@@ -235,7 +218,6 @@ pub struct Model {
     pub pressed: Vec<Chord>,
     /// Acknowledged events are not listed.
     pub hides_acknowledged: bool,
-    /// Writes without an answer.
     pub writes: Vec<Write>,
     /// What was said, the newest last.
     pub notices: VecDeque<Notice>,

@@ -28,9 +28,7 @@ pub enum Msg {
     },
     /// A key was pressed. `fresh` becomes the key of a ticket, if the press opens one.
     Pressed {
-        /// Which.
         chord: Chord,
-        /// Made for this press.
         fresh: ClientKey,
     },
     /// Text was pasted. It reaches a focused text field, or nothing.
@@ -39,12 +37,10 @@ pub enum Msg {
     Resized(u16, u16),
     /// The terminal lost or regained the focus.
     FocusChanged {
-        /// It has the focus.
         has_focus: bool,
     },
     /// A frame is on the screen, with that many rows in each pane.
     FrameShown {
-        /// Monotonic time.
         elapsed: Duration,
         /// Rows that fit, by pane.
         heights: [usize; 8],
@@ -53,16 +49,12 @@ pub enum Msg {
     },
     /// The newest quote of each instrument that moved.
     QuotesArrived(Vec<Quote>),
-    /// The feed counted.
     FeedCounted(FeedCounts),
-    /// Redis is subscribed.
     FeedUp {
         /// How long nothing could arrive; `None` at the start.
         gap: Option<Duration>,
     },
-    /// Redis is away.
     FeedDown {
-        /// Why.
         reason: String,
     },
     /// Redis answers, but the publisher of prices has missed its heartbeats.
@@ -72,16 +64,13 @@ pub enum Msg {
     },
     /// The numbers of the quotes jumped.
     FeedJumped {
-        /// Quotes that never arrived.
         missed: u64,
         /// Publishers that began to count again.
         restarts: u64,
     },
     /// An event on the bus that people should see.
     BusSpoke {
-        /// How bad.
         severity: Severity,
-        /// What it says.
         text: String,
         /// It stays across the screen until somebody acknowledges it.
         is_alarm: bool,
@@ -97,7 +86,6 @@ pub enum Msg {
     BusListed {
         /// Its type, in the publisher's spelling.
         event_type: String,
-        /// Who published it.
         source: String,
         /// How bad, as far as its type says.
         severity: Severity,
@@ -125,9 +113,7 @@ pub enum Msg {
         /// How long the answer took.
         round_trip: Duration,
     },
-    /// Rows were read.
     RowsRead {
-        /// The rows.
         rows: Rows,
         /// The keys that were asked for; `None` is the whole pane. What was asked for and is not in
         /// `rows` is gone.
@@ -137,52 +123,38 @@ pub enum Msg {
     },
     /// A pane could not be read.
     ReadFailed {
-        /// Which.
         kind: Kind,
-        /// Why.
         reason: String,
     },
-    /// Bars were read.
     BarsRead {
-        /// Of what.
         instrument: InstrumentId,
-        /// Which length.
         timeframe: String,
-        /// The oldest first.
         bars: Vec<Bar>,
     },
     /// The rulebook judged what is being typed.
     Assessed {
-        /// Of which ticket.
         key: ClientKey,
-        /// What was judged.
         question: Question,
         /// What it found, or why it could not.
         checks: Result<Vec<Check>, String>,
     },
     /// The database said whom a limit would bind.
     LimitPreviewed {
-        /// As it was typed.
         preview: LimitPreview,
         /// Account by account, or why there is no answer.
         impacts: Result<Vec<Impact>, PreviewError>,
     },
     /// What can be limited was read.
     LimitTypesRead(Vec<LimitType>),
-    /// A write was answered.
     Answered {
-        /// Which.
         key: ClientKey,
-        /// What became of it.
         outcome: Outcome,
     },
     /// An earlier console ended before it knew what became of these writes: requests and sentences.
     WritesLeft(Vec<(Request, String)>),
     /// A write stands, and the bus could not be told.
     NotAnnounced {
-        /// Which.
         key: ClientKey,
-        /// Why.
         reason: String,
     },
     /// The program was stopped by job control, and goes on: nobody knows for how long.
@@ -194,7 +166,6 @@ pub enum Msg {
 /// What the feed counted since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FeedCounts {
-    /// Quotes taken.
     pub received: u64,
     /// Of them replaced by a newer one before a frame showed them.
     pub replaced: u64,

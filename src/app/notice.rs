@@ -23,7 +23,6 @@ const SHOWN: Duration = Duration::from_secs(12);
 /// Why something is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Voice {
-    /// It answers a key.
     Reply,
     /// What became of a write.
     Outcome,
@@ -38,11 +37,8 @@ pub struct Notice {
     pub at: DateTime<Utc>,
     /// When, by the monotonic clock.
     pub elapsed: Duration,
-    /// How loudly.
     pub tone: Tone,
-    /// Why.
     pub voice: Voice,
-    /// What.
     pub text: String,
 }
 
@@ -53,7 +49,6 @@ pub struct Alarm {
     pub at: DateTime<Utc>,
     /// When, by the monotonic clock.
     pub elapsed: Duration,
-    /// What.
     pub text: String,
     /// The halt that it is about, where it is about one.
     pub halt: Option<HaltId>,

@@ -101,21 +101,13 @@ impl Pane {
 /// come, go or change places.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RowId {
-    /// Of accounts.
     Account(AccountId),
-    /// Of positions.
     Position(PositionId),
-    /// Of trades.
     Trade(TradeId),
-    /// Of signals.
     Signal(SignalId),
-    /// Of risk events.
     Event(EventId),
-    /// Of limits.
     Limit(LimitId),
-    /// Of the market.
     Instrument(InstrumentId),
-    /// Of agents.
     Agent(String),
     /// Of system events, below the agents.
     SystemEvent(Uuid),

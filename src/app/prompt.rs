@@ -11,7 +11,6 @@ const KEPT: usize = 100;
 /// A line that is being typed.
 #[derive(Debug, Clone, Default)]
 pub struct Prompt {
-    /// Its text and cursor.
     pub input: Input,
     /// What is wrong with it, since it was entered as it is.
     pub fault: Option<String>,

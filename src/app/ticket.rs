@@ -27,11 +27,8 @@ use crate::domain::trade::Side;
 /// What a ticket writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
-    /// A trade.
     Open {
-        /// Buy or sell.
         side: Side,
-        /// The signal it follows.
         signal: Option<SignalId>,
     },
     /// The end of a position, or of a part.
@@ -41,15 +38,12 @@ pub enum Form {
     },
     /// Another stop, target or trailing distance.
     Amend {
-        /// Of which position.
         position: PositionId,
     },
     /// The end of every position of an account.
     Flatten {
-        /// Whose.
         account: AccountId,
     },
-    /// Ownership of events.
     Acknowledge {
         /// Those that were selected or marked at the key press.
         events: Vec<EventId>,
@@ -58,12 +52,10 @@ pub enum Form {
     },
     /// The end of that ownership.
     Unacknowledge {
-        /// Which.
         event: EventId,
     },
     /// Another value for a limit.
     EditLimit {
-        /// Which.
         limit: LimitId,
         /// The version that was on the screen.
         base_version: Option<DateTime<Utc>>,
@@ -72,33 +64,24 @@ pub enum Form {
     NewLimit,
     /// The end of a limit.
     RetireLimit {
-        /// Which.
         limit: LimitId,
         /// The version that was on the screen.
         base_version: Option<DateTime<Utc>>,
     },
-    /// The second person's yes.
     Approve {
-        /// The proposal.
         limit: LimitId,
     },
-    /// The second person's no.
     Reject {
-        /// The proposal.
         limit: LimitId,
     },
-    /// A halt.
     Halt {
-        /// What it still allows.
         mode: HaltMode,
-        /// What it covers now.
         scope: HaltScope,
         /// What it would cover when narrowed again.
         narrow: Option<HaltScope>,
     },
     /// The end of a halt.
     Resume {
-        /// Which.
         halt: HaltId,
     },
 }
@@ -106,13 +89,9 @@ pub enum Form {
 /// What a halt covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HaltScope {
-    /// One account.
     Account(AccountId),
-    /// One instrument.
     Instrument(InstrumentId),
-    /// One portfolio.
     Portfolio(String),
-    /// Everything.
     System,
 }
 
@@ -131,12 +110,10 @@ impl HaltScope {
 /// Where a ticket stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {
-    /// Its fields are typed.
     Editing,
     /// It is one frozen sentence. `y` counts from `armed_at` on, which is set when the sentence has
     /// been on the screen; until then the eye cannot have read it.
     Review {
-        /// Monotonic time.
         armed_at: Option<Duration>,
     },
     /// It is under way. No key counts until the answer.
@@ -151,13 +128,9 @@ pub enum Verdict {
     /// The fields are no trade yet, or the form needs no judgement.
     #[default]
     None,
-    /// It was asked.
     Asked(Question),
-    /// It answered.
     Known {
-        /// About what.
         question: Question,
-        /// What it found.
         checks: Vec<Check>,
         /// When, by the monotonic clock.
         at: Duration,
@@ -187,27 +160,19 @@ pub enum Impacts {
     /// There is nothing to ask about.
     #[default]
     None,
-    /// It was asked.
     Asked(LimitPreview),
-    /// It answered.
     Known {
-        /// About what.
         preview: LimitPreview,
-        /// Account by account.
         rows: Vec<Impact>,
     },
     /// The desk would refuse it.
     Refused {
-        /// About what.
         preview: LimitPreview,
-        /// How.
         refusal: Refusal,
     },
     /// It could not be asked.
     Failed {
-        /// About what.
         preview: LimitPreview,
-        /// Why.
         why: String,
     },
 }
@@ -238,15 +203,11 @@ impl Impacts {
 pub struct Ticket {
     /// Its key: the database writes it once. A new one after each refusal.
     pub key: ClientKey,
-    /// What it writes.
     pub form: Form,
-    /// What is typed.
     pub fields: Vec<Field>,
     /// Which field has the cursor.
     pub focus: usize,
-    /// Where it stands.
     pub stage: Stage,
-    /// What the rulebook says.
     pub verdict: Verdict,
     /// Whom another value of the limit would bind.
     pub impacts: Impacts,

@@ -19,7 +19,6 @@ const ASK_EVERY: Duration = Duration::from_secs(2);
 /// A write without an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write {
-    /// What was sent.
     pub request: Request,
     /// It as a sentence: `BUY 10,000 EUR_USD …`
     pub summary: String,

@@ -26,7 +26,6 @@ const CLOCKS_APART: i64 = 2000;
 /// How good it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {
-    /// As it should be.
     Ok,
     /// The console works, but something is not as it should be.
     Warn,

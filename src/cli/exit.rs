@@ -17,9 +17,7 @@ use crate::store::migrate::MigrateError;
 /// What the exit code says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Done, or accepted.
     Done,
-    /// Something else went wrong.
     Trouble,
     /// The command line was not understood.
     Usage,
@@ -54,7 +52,6 @@ impl From<Exit> for ExitCode {
 /// Why a command did not do what it was asked for, in words that say what to do.
 #[derive(Debug, Error)]
 pub enum Trouble {
-    /// The configuration.
     #[error("{0}")]
     Config(#[from] Faults),
     /// The command line is understood, but says something that is not there.
@@ -66,16 +63,12 @@ pub enum Trouble {
     /// Nobody is there to say yes.
     #[error("nobody can be asked here: add --yes to send, or --dry-run to see the checks")]
     NobodyToAsk,
-    /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A migration.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
-    /// The private servers.
     #[error(transparent)]
     Local(#[from] LocalError),
-    /// The console.
     #[error(transparent)]
     Run(#[from] RunError),
     /// The journal: nothing was sent.

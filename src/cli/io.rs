@@ -6,9 +6,7 @@ use std::io::{self, IsTerminal as _, Write};
 /// The streams of a command. What it was asked for goes to `out`; everything that is said beside
 /// it goes to `notes`, so that `out` can be read by another program.
 pub struct Io<'a> {
-    /// Standard output.
     pub out: &'a mut dyn Write,
-    /// Standard error.
     pub notes: &'a mut dyn Write,
     /// Somebody sits there who can be asked.
     pub has_person: bool,

@@ -20,11 +20,8 @@ use crate::domain::outcome::{
 /// A write, before and after.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Report {
-    /// Its key.
     pub(super) key: ClientKey,
-    /// It in words.
     pub(super) sentence: String,
-    /// What the rulebook said.
     pub(super) checks: Vec<Line>,
     /// Whom a limit would bind.
     pub(super) impacts: Vec<Impact>,
@@ -39,11 +36,9 @@ pub(super) struct Report {
 /// A check, and whose it is: several limits of one type are told apart by what they cover.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
-    /// What the rulebook said.
     pub(super) check: Check,
     /// `account`, `portfolio` …, where it is about a limit or a rule of the account.
     scope: Option<Scope>,
-    /// Which one, by name.
     identifier: Option<String>,
 }
 
@@ -85,7 +80,6 @@ pub(super) enum Said {
     Outcome(Outcome),
     /// Only the checks were wanted; with what would keep it from being sent.
     Checked(Option<Refusal>),
-    /// The person said no.
     Declined,
 }
 

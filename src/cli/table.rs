@@ -22,7 +22,6 @@ pub enum Form {
     Human(Option<u16>),
     /// RFC 4180, with a heading.
     Csv,
-    /// An array of objects.
     Json,
     /// The same on one line.
     JsonLine,

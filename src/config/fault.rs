@@ -10,12 +10,10 @@ pub enum Origin {
     Default,
     /// A line of a file.
     File {
-        /// The file.
         path: PathBuf,
         /// Counted from 1.
         line: usize,
     },
-    /// An environment variable.
     Variable(String),
     /// A flag of the command line.
     Flag,
@@ -35,7 +33,6 @@ impl fmt::Display for Origin {
 /// One thing that is wrong: where, with which key, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Where the value stands.
     pub origin: Origin,
     /// `section.key`; empty where the file itself is wrong.
     pub key: String,

@@ -10,13 +10,11 @@ use crate::domain::money;
 /// A value before its key has understood it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Raw {
-    /// In quotes.
     Text(String),
     /// Its own digits: a number never passes through a binary float.
     Number(String),
     /// `true` or `false`.
     Switch(bool),
-    /// In brackets.
     List(Vec<Raw>),
     /// A table inside a section.
     Table(BTreeMap<String, Raw>),

@@ -16,7 +16,6 @@ pub enum Environment {
     Demo,
     /// Simulated fills on live prices.
     Paper,
-    /// Real money.
     Live,
 }
 
@@ -44,7 +43,6 @@ impl Environment {
 /// What an account may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AccountStatus {
-    /// Everything.
     Active,
     /// Only less risk, until its owner is reinstated.
     Suspended,
@@ -86,9 +84,7 @@ impl fmt::Display for AccountStatus {
 /// What an account was worth when a period began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Start {
-    /// Realized money.
     pub balance: Decimal,
-    /// With open P&L.
     pub equity: Decimal,
 }
 
@@ -98,7 +94,6 @@ pub struct Start {
 pub struct Commission {
     /// In every instrument that has none of its own.
     pub per_unit: Option<Decimal>,
-    /// By instrument.
     pub by_instrument: BTreeMap<String, Decimal>,
 }
 
@@ -114,7 +109,6 @@ impl Commission {
 /// moving figures on the screen come from [`super::marking`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// Key.
     pub id: AccountId,
     /// What people call it; not unique in the data model.
     pub name: String,
@@ -124,13 +118,10 @@ pub struct Account {
     pub prop_firm: Option<String>,
     /// Group of accounts with limits of its own (`metadata->>'portfolio'`).
     pub portfolio: Option<String>,
-    /// Demo, paper or live.
     pub environment: Environment,
     /// Currency of every amount here.
     pub base_currency: String,
-    /// Balance at the start.
     pub initial_balance: Decimal,
-    /// Realized money.
     pub balance: Decimal,
     /// Equity less margin, as last written.
     pub available: Decimal,
@@ -138,7 +129,6 @@ pub struct Account {
     pub margin_used: Decimal,
     /// Balance plus open P&L, as last written.
     pub equity: Decimal,
-    /// What it may do.
     pub status: AccountStatus,
     /// At most 1: share of the initial balance; above: an amount.
     pub max_daily_loss: Decimal,

@@ -17,7 +17,6 @@ pub enum Edge {
 /// How the floor under an account moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trail {
-    /// It does not.
     Static,
     /// With the highest balance at the end of a day, never down.
     EndOfDayBalance,
@@ -53,9 +52,7 @@ pub fn floor(trail: Trail, max_loss: Decimal, initial: Decimal, peaks: Peaks) ->
 /// What of the start of a day its loss is counted from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DayBase {
-    /// Realized money.
     Balance,
-    /// With open P&L.
     Equity,
     /// The higher of the two.
     Higher,
@@ -64,7 +61,6 @@ pub enum DayBase {
 /// How much may be lost in a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DayLoss {
-    /// An amount.
     Amount(Decimal),
     /// A share of the initial balance.
     OfInitial(Decimal),
@@ -120,9 +116,7 @@ pub fn standing(equity: Decimal, floor: Decimal, edge: Edge) -> Option<Standing>
 /// The deepest fall of an equity from a peak before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fall {
-    /// The peak.
     pub peak: Decimal,
-    /// The lowest after it.
     pub trough: Decimal,
     /// `(peak − trough) / peak`.
     pub share: Decimal,

@@ -8,11 +8,9 @@ use super::ids::{AccountId, EventId, LimitId};
 /// How bad, the worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// For the record.
     Info,
     /// A threshold before the limit.
     Warning,
-    /// A limit is breached.
     Critical,
     /// A floor is breached or the kill switch was used.
     Emergency,
@@ -55,7 +53,6 @@ impl Severity {
 /// Where an event stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventState {
-    /// Nobody owns it.
     New,
     /// A person owns it; the condition may persist.
     Acknowledged,
@@ -68,31 +65,24 @@ pub enum EventState {
 /// A row of `risk_events`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RiskEvent {
-    /// Key.
     pub id: EventId,
     /// Whose account; `None` for a portfolio or the whole system.
     pub account: Option<AccountId>,
     /// What happened: `max_exposure`, `daily_loss` …
     pub event_type: String,
-    /// How bad.
     pub severity: Severity,
-    /// Who raised it.
     pub source: String,
     /// What was measured, as a name.
     pub measure: Option<String>,
-    /// The measured value.
     pub current_value: Option<Decimal>,
     /// The limit it is held against.
     pub limit_value: Option<Decimal>,
-    /// The limit's row.
     pub limit: Option<LimitId>,
     /// A sentence, where the source gave one (`event_data->>'message'`, else `action_taken`).
     pub message: Option<String>,
     /// How often it was seen since it was raised.
     pub occurrences: i32,
-    /// When it was raised.
     pub occurred_at: DateTime<Utc>,
-    /// When the condition ended.
     pub resolved_at: Option<DateTime<Utc>>,
     /// Who owns it, since when.
     pub acknowledged: Option<Acknowledged>,
@@ -101,9 +91,7 @@ pub struct RiskEvent {
 /// Who acknowledged an event, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acknowledged {
-    /// Login.
     pub by: String,
-    /// Database clock.
     pub at: Option<DateTime<Utc>>,
 }
 

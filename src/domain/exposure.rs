@@ -12,13 +12,11 @@ use super::valuation;
 pub struct Leg {
     /// Currency that the size counts.
     pub base: String,
-    /// Currency of the price.
     pub quote: String,
     /// Size, below zero where it is short.
     pub size: Decimal,
     /// Base units in a size of 1.00.
     pub contract: Decimal,
-    /// Price per base unit.
     pub price: Decimal,
     /// What one unit of the quote currency is in the currency of the answer.
     pub fx: Decimal,
@@ -34,7 +32,6 @@ impl Leg {
 /// What a book holds in all, in one currency, not rounded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Σ |net per instrument|.
     pub gross: Decimal,
     /// Σ net per instrument; below zero where the book is short.
     pub net: Decimal,

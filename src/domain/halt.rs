@@ -7,13 +7,11 @@ use super::ids::{AccountId, HaltId};
 /// What a halt covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// One account.
     Account,
     /// One instrument, in every account.
     Instrument,
     /// The accounts of one portfolio.
     Portfolio,
-    /// Everything.
     System,
 }
 
@@ -43,9 +41,7 @@ impl Scope {
 /// What a halt still allows. A close passes every one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HaltMode {
-    /// Only less risk.
     ReduceOnly,
-    /// No order that opens.
     NoNewOrders,
     /// Only less risk, and positions are being closed.
     Flatten,
@@ -75,20 +71,14 @@ impl HaltMode {
 /// A row of `trading_halts` that is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Halt {
-    /// Key.
     pub id: HaltId,
-    /// What it covers.
     pub scope: Scope,
     /// The account, for that scope.
     pub account: Option<AccountId>,
     /// The instrument or portfolio, for those scopes.
     pub identifier: Option<String>,
-    /// What it still allows.
     pub mode: HaltMode,
-    /// Why.
     pub reason: String,
-    /// Login that set it.
     pub set_by: String,
-    /// When.
     pub set_at: DateTime<Utc>,
 }

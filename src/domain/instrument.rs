@@ -10,7 +10,6 @@ const LOT: Decimal = rust_decimal::dec!(100_000);
 /// A row of `instruments`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instrument {
-    /// Canonical name.
     pub id: InstrumentId,
     /// `fx`, `metal`, `index` …
     pub asset_class: String,
@@ -22,7 +21,6 @@ pub struct Instrument {
     pub contract_size: Decimal,
     /// Smallest difference between two sizes.
     pub size_step: Decimal,
-    /// Smallest size.
     pub min_size: Decimal,
     /// Largest size of one order; `None` is no maximum.
     pub max_size: Option<Decimal>,

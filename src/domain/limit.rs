@@ -13,15 +13,12 @@ pub use super::threshold::{DEFAULT_WARNING, Standing};
 /// A row of `risk_limits`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
-    /// Key.
     pub id: LimitId,
     /// The account it is for, in scope `account` (and optionally `instrument`).
     pub account: Option<AccountId>,
     /// `max_exposure`, `max_daily_loss` …; one the console does not know is shown as not enforced.
     pub limit_type: String,
-    /// What it covers.
     pub scope: Scope,
-    /// Instrument or portfolio.
     pub identifier: Option<String>,
     /// The limit, in `unit`.
     pub value: Decimal,
@@ -31,21 +28,16 @@ pub struct Limit {
     pub warning: Option<Decimal>,
     /// What one number cannot say.
     pub parameters: Parameters,
-    /// Where it stands.
     pub state: LimitState,
     /// Whether the database enforces this type.
     pub is_enforced: bool,
-    /// Who asked for it.
     pub created_by: String,
-    /// Who agreed.
     pub approved_by: Option<String>,
-    /// Why it was changed.
     pub change_reason: Option<String>,
     /// It is a proposal to take the row away that it would replace.
     pub retires: bool,
     /// The row it replaces, or would.
     pub supersedes: Option<LimitId>,
-    /// From when.
     pub effective_from: Option<DateTime<Utc>>,
     /// Until when; `None` is for ever.
     pub effective_until: Option<DateTime<Utc>>,
@@ -82,16 +74,13 @@ pub enum Trailing {
 /// Where a trailing floor stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lock {
-    /// At the initial balance.
     Initial,
-    /// At an amount.
     At(Decimal),
 }
 
 /// Whether a limit binds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LimitState {
-    /// It binds.
     Active,
     /// It waits for a second person.
     Pending,
@@ -102,9 +91,7 @@ pub enum LimitState {
 /// What a limit allows, read in its unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit<'a> {
-    /// Percent points of equity.
     Percentage,
-    /// A share of equity.
     Fraction,
     /// An amount in this currency.
     Money(&'a str),
@@ -274,7 +261,6 @@ impl Limit {
 pub struct LimitType {
     /// `max_exposure` …
     pub name: String,
-    /// What is measured.
     pub description: String,
     /// Units that it can be in; `money` is any currency. The usual one first.
     pub units: Vec<String>,

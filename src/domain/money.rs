@@ -123,28 +123,13 @@ pub struct Size(Decimal);
 pub enum SizeRefused {
     /// Not a whole number of steps, or finer than the column stores.
     #[error("size {} is not a multiple of {}", exact(*.wanted), exact(*.step))]
-    OffStep {
-        /// What was typed.
-        wanted: Decimal,
-        /// The instrument's step.
-        step: Decimal,
-    },
+    OffStep { wanted: Decimal, step: Decimal },
     /// Smaller than the instrument can be traded.
     #[error("size {} is below the minimum {}", exact(*.wanted), exact(*.min))]
-    BelowMinimum {
-        /// What was typed.
-        wanted: Decimal,
-        /// The instrument's minimum.
-        min: Decimal,
-    },
+    BelowMinimum { wanted: Decimal, min: Decimal },
     /// Larger than the instrument can be traded.
     #[error("size {} is above the maximum {}", exact(*.wanted), exact(*.max))]
-    AboveMaximum {
-        /// What was typed.
-        wanted: Decimal,
-        /// The instrument's maximum.
-        max: Decimal,
-    },
+    AboveMaximum { wanted: Decimal, max: Decimal },
 }
 
 impl SizeRefused {
@@ -200,17 +185,10 @@ pub struct Price(Decimal);
 /// A price that cannot be traded.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PriceRefused {
-    /// Zero or less.
     #[error("price {0} is not above zero")]
     NotPositive(Decimal),
-    /// Between two ticks.
     #[error("price {wanted} is not a multiple of the tick {}", .tick.normalize())]
-    OffTick {
-        /// What was typed.
-        wanted: Decimal,
-        /// The instrument's tick.
-        tick: Decimal,
-    },
+    OffTick { wanted: Decimal, tick: Decimal },
 }
 
 impl PriceRefused {

@@ -16,11 +16,9 @@ use super::valuation;
 /// What was bought or sold, at which price, and what that cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fill {
-    /// Buy or sell.
     pub side: Side,
     /// How much, in contracts; above zero.
     pub size: Decimal,
-    /// At which price.
     pub price: Decimal,
     /// What one unit of the quote currency is in the account's at that moment.
     pub fx: Decimal,
@@ -122,20 +120,15 @@ impl Holding {
 pub struct Ledger {
     contract: Decimal,
     places: u32,
-    /// What is held.
     pub held: Holding,
-    /// Σ booked gross P&L.
     pub gross: Decimal,
-    /// Σ booked commission.
     pub commission: Decimal,
-    /// Σ booked financing.
     pub swap_fee: Decimal,
 }
 
 /// What one fill booked, in the account's currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Booked {
-    /// How the size split.
     pub netted: Netted,
     /// P&L of the closing leg.
     pub gross: Decimal,

@@ -35,31 +35,23 @@ pub struct Accepted {
 /// What became of one position when many were to be closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// Which position.
     pub position: uuid::Uuid,
-    /// Of what.
     pub instrument: String,
-    /// How it ended.
     pub end: ItemEnd,
 }
 
 /// How it ended for one position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ItemEnd {
-    /// It is closed.
     Closed {
         /// How much, in contracts.
         size: Option<Decimal>,
-        /// At which price.
         price: Option<Decimal>,
         /// What it brought, in the account's currency, before costs.
         pnl: Option<Decimal>,
     },
-    /// It is still open.
     Kept {
-        /// Stable code.
         code: String,
-        /// Why.
         message: String,
     },
 }
@@ -71,11 +63,8 @@ pub struct Refusal {
     pub code: String,
     /// A sentence that a trader understands.
     pub message: String,
-    /// What was measured.
     pub measured: Option<Decimal>,
-    /// What is allowed.
     pub allowed: Option<Decimal>,
-    /// Unit of both.
     pub unit: Option<String>,
 }
 
@@ -97,11 +86,8 @@ impl Refusal {
 pub struct Impact {
     /// Whose, by name; `None` where the limit looks at several accounts as one.
     pub account: Option<String>,
-    /// What is measured now.
     pub measured: Option<Decimal>,
-    /// What would be allowed.
     pub allowed: Option<Decimal>,
-    /// Unit of both.
     pub unit: Option<String>,
     /// How much more would pass.
     pub room: Option<Decimal>,
@@ -128,11 +114,9 @@ pub enum PreviewError {
 /// How serious a check's finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Finding {
-    /// It passes.
     Passes,
     /// It needs a typed reason.
     Confirm,
-    /// It forbids the trade.
     Reject,
 }
 
@@ -156,23 +140,17 @@ pub fn has_share(code: &str, unit: Option<&str>) -> bool {
 /// One row of `desk.assess_trade`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// Stable code.
     pub code: String,
-    /// Whether it passes.
     pub finding: Finding,
-    /// The value now.
     pub before: Option<Decimal>,
     /// The value after the trade.
     pub measured: Option<Decimal>,
-    /// The limit.
     pub allowed: Option<Decimal>,
-    /// Unit of the three.
     pub unit: Option<String>,
     /// How much more would pass.
     pub room: Option<Decimal>,
     /// The limit that it is about, where it is about one.
     pub limit: Option<LimitId>,
-    /// A sentence.
     pub message: Option<String>,
 }
 

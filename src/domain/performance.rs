@@ -8,15 +8,12 @@ use super::rounding::sum;
 /// infinite: a profit factor without a loss, an average of nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Performance {
-    /// Winning trades over all.
     pub win_rate: Option<Decimal>,
     /// Σ wins over Σ losses, above zero.
     pub profit_factor: Option<Decimal>,
-    /// Mean of the wins.
     pub average_win: Option<Decimal>,
     /// Mean of the losses, below zero.
     pub average_loss: Option<Decimal>,
-    /// Mean of all.
     pub expectancy: Option<Decimal>,
 }
 

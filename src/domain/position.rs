@@ -13,20 +13,15 @@ pub enum Protection {
     Same,
     /// Less is risked: it passes under every halt.
     Tightens,
-    /// More is risked.
     Widens,
 }
 
 /// A live row of `positions` (open or closing). Amounts are in the account's currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    /// Key.
     pub id: PositionId,
-    /// Whose position.
     pub account: AccountId,
-    /// Of what.
     pub instrument: InstrumentId,
-    /// Long or short.
     pub direction: Direction,
     /// How much, in contracts.
     pub size: Decimal,
@@ -38,17 +33,13 @@ pub struct Position {
     pub booked_price: Option<Decimal>,
     /// Open P&L that was last written to the row.
     pub booked_pnl: Option<Decimal>,
-    /// Realized so far.
     pub realized_pnl: Option<Decimal>,
-    /// Stop of the position.
     pub stop_loss: Option<Decimal>,
-    /// Target of the position.
     pub take_profit: Option<Decimal>,
     /// How far behind the best price the stop follows, in prices.
     pub trailing_distance: Option<Decimal>,
     /// A close is under way.
     pub is_closing: bool,
-    /// When it was opened.
     pub opened_at: DateTime<Utc>,
     /// Row version, for optimistic locks.
     pub last_updated_at: DateTime<Utc>,

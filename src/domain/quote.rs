@@ -10,7 +10,6 @@ use super::position::Direction;
 /// The best bid and ask of an instrument at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quote {
-    /// Of what.
     pub instrument: InstrumentId,
     /// What a seller gets. Above zero.
     pub bid: Decimal,
@@ -25,7 +24,6 @@ pub struct Quote {
 /// A pair of numbers that is no quote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum NotAQuote {
-    /// Zero or less.
     #[error("bid and ask must be above zero")]
     NotPositive,
     /// The bid is above the ask.

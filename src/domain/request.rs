@@ -13,21 +13,14 @@ use super::trade::Side;
 /// A trade to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewTrade {
-    /// Whose.
     pub account: AccountId,
-    /// Of what.
     pub instrument: InstrumentId,
-    /// Buy or sell.
     pub side: Side,
     /// How much, in contracts.
     pub size: Decimal,
-    /// At which price.
     pub price: Decimal,
-    /// Stop.
     pub stop: Option<Decimal>,
-    /// Target.
     pub target: Option<Decimal>,
-    /// The signal it follows.
     pub signal: Option<SignalId>,
     /// Why a soft breach is right.
     pub reason: Option<String>,
@@ -58,11 +51,9 @@ pub struct NewLimit {
     pub account: Option<AccountId>,
     /// A word of `desk.limit_types`, like `max_exposure`.
     pub limit_type: String,
-    /// What it covers.
     pub scope: Scope,
     /// Instrument or portfolio, where the scope is one of them.
     pub identifier: Option<String>,
-    /// In its unit.
     pub value: Decimal,
     /// A currency, `percentage`, `fraction`, `units`, `count` …
     pub unit: String,
@@ -72,7 +63,6 @@ pub struct NewLimit {
     pub until: Option<DateTime<Utc>>,
     /// What the type needs beyond a number, as the text of a JSON object.
     pub parameters: Option<String>,
-    /// Why.
     pub reason: Option<String>,
 }
 
@@ -83,11 +73,8 @@ pub enum Question {
     Trade(NewTrade),
     /// `desk.preview_amend`
     Amend {
-        /// Which position.
         position: PositionId,
-        /// Price of the stop.
         stop: Option<Decimal>,
-        /// Price of the target.
         target: Option<Decimal>,
         /// How far behind the best price the stop follows, in prices.
         trailing: Option<Decimal>,
@@ -98,12 +85,7 @@ pub enum Question {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LimitPreview {
     /// `desk.limit_impact`: another value of one that is there.
-    Value {
-        /// Which.
-        limit: LimitId,
-        /// In its unit.
-        value: Decimal,
-    },
+    Value { limit: LimitId, value: Decimal },
     /// `desk.limit_preview`: one that is not there yet. Why and until when is all the same.
     New(Box<NewLimit>),
 }
@@ -145,31 +127,20 @@ pub enum Verb {
         what: Closing,
         /// How much of it; `None` is all that is open when the database decides.
         size: Option<Decimal>,
-        /// At which price.
         price: Decimal,
-        /// Why.
         reason: Option<String>,
     },
     /// `desk.amend_position`: the whole new state, `None` is none.
     Amend {
-        /// Which position.
         position: PositionId,
-        /// Price of the stop.
         stop: Option<Decimal>,
-        /// Price of the target.
         target: Option<Decimal>,
         /// How far behind the best price the stop follows, in prices.
         trailing: Option<Decimal>,
-        /// Why.
         reason: Option<String>,
     },
     /// `desk.flatten`: every position of an account, at the market.
-    Flatten {
-        /// Whose.
-        account: AccountId,
-        /// Why.
-        reason: Option<String>,
-    },
+    Flatten { account: AccountId, reason: Option<String> },
     /// `desk.acknowledge`
     Acknowledge {
         /// Which events: those on the screen at the key press, never "all matching".
@@ -178,15 +149,9 @@ pub enum Verb {
         note: Option<String>,
     },
     /// `desk.unacknowledge`
-    Unacknowledge {
-        /// Which event.
-        event: EventId,
-        /// Why.
-        note: String,
-    },
+    Unacknowledge { event: EventId, note: String },
     /// `desk.propose_limit`
     ProposeLimit {
-        /// The row it replaces.
         limit: LimitId,
         /// The version of that row which the person saw.
         base_version: Option<DateTime<Utc>>,
@@ -203,7 +168,6 @@ pub enum Verb {
     CreateLimit(Box<NewLimit>),
     /// `desk.retire_limit`
     RetireLimit {
-        /// Which.
         limit: LimitId,
         /// The version of it which the person saw.
         base_version: Option<DateTime<Utc>>,
@@ -211,37 +175,19 @@ pub enum Verb {
         reason: String,
     },
     /// `desk.approve_limit`
-    ApproveLimit {
-        /// The proposal.
-        limit: LimitId,
-        /// What the approver adds.
-        note: Option<String>,
-    },
+    ApproveLimit { limit: LimitId, note: Option<String> },
     /// `desk.reject_limit`
-    RejectLimit {
-        /// The proposal.
-        limit: LimitId,
-        /// Why not.
-        note: Option<String>,
-    },
+    RejectLimit { limit: LimitId, note: Option<String> },
     /// `desk.halt`
     Halt {
-        /// What it covers.
         scope: Scope,
         /// Account key, instrument or portfolio; `None` for the system.
         identifier: Option<String>,
-        /// What it still allows.
         mode: HaltMode,
-        /// Why.
         reason: String,
     },
     /// `desk.resume`
-    Resume {
-        /// Which halt.
-        halt: HaltId,
-        /// Why.
-        reason: String,
-    },
+    Resume { halt: HaltId, reason: String },
 }
 
 impl Verb {
@@ -292,6 +238,5 @@ impl Verb {
 pub struct Request {
     /// Made when the form opened.
     pub key: ClientKey,
-    /// What to write.
     pub verb: Verb,
 }

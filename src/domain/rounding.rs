@@ -26,9 +26,7 @@ pub fn round(amount: Decimal, places: u32) -> Decimal {
 /// console refuses by these is what the data model as written refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Column {
-    /// Digits in all.
     pub precision: u32,
-    /// Digits after the point.
     pub scale: u32,
 }
 

@@ -8,9 +8,7 @@ use super::account::Environment;
 /// which keys are offered. Ordered, the strongest last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// Reads.
     Viewer,
-    /// Trades.
     Trader,
     /// Acknowledges, changes limits, halts and resumes.
     RiskOfficer,
@@ -44,13 +42,10 @@ impl Role {
 /// A right that a key or a command needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Right {
-    /// Look at the desk.
     Read,
-    /// Open something.
     Open,
     /// Close, amend, flatten: risk officers too, who end what others may no longer end.
     Trade,
-    /// Acknowledge, change limits, resume.
     Risk,
     /// Halt: everybody who may trade may also stop.
     Halt,
@@ -73,15 +68,12 @@ impl Role {
 pub struct Session {
     /// Login: the actor of every row that is written.
     pub operator: String,
-    /// Strongest group role.
     pub role: Role,
     /// The login may open trades: its role says so, or another group that it belongs to.
     pub opens: bool,
     /// Most serious environment of this database.
     pub environment: Environment,
-    /// Name of the database.
     pub database: String,
-    /// Version of the server.
     pub server_version: String,
     /// Version of TimescaleDB, where it is installed.
     pub timescale: Option<String>,

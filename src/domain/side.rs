@@ -7,9 +7,7 @@ use rust_decimal::Decimal;
 /// Buy or sell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
-    /// Pays the ask.
     Buy,
-    /// Gets the bid.
     Sell,
 }
 
@@ -57,9 +55,7 @@ impl fmt::Display for Side {
 /// Long gains when the price rises, short when it falls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
-    /// Bought.
     Long,
-    /// Sold.
     Short,
 }
 

@@ -9,11 +9,9 @@ use super::trade::Side;
 /// Where a signal stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SignalStatus {
-    /// Can be taken.
     Pending,
     /// Was taken by every account that may.
     Executed,
-    /// Its time ran out.
     Expired,
     /// Its agent took it back.
     Cancelled,
@@ -45,19 +43,13 @@ impl SignalStatus {
 /// A row of `signals`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signal {
-    /// Key.
     pub id: SignalId,
-    /// What to trade.
     pub instrument: InstrumentId,
-    /// Buy or sell.
     pub side: Side,
     /// 0 to 1.
     pub confidence: Decimal,
-    /// Price to enter at.
     pub entry_price: Decimal,
-    /// Price of the stop.
     pub stop_loss: Decimal,
-    /// Price of the target.
     pub take_profit: Decimal,
     /// Reward over risk, as the agent wrote it.
     pub risk_reward: Decimal,
@@ -65,13 +57,10 @@ pub struct Signal {
     pub timeframe: String,
     /// Phase of the Wyckoff cycle.
     pub wyckoff_phase: Option<String>,
-    /// Who made it.
     pub agent: String,
-    /// When it was made.
     pub generated_at: DateTime<Utc>,
     /// Until when it can be taken; `None` is for ever.
     pub valid_until: Option<DateTime<Utc>>,
-    /// Where it stands.
     pub status: SignalStatus,
     /// How many accounts took it.
     pub executions: i32,

@@ -91,7 +91,6 @@ pub struct Sized {
     pub raw: Decimal,
     /// The size of each leg: whole steps, never more than anything allows.
     pub size: Decimal,
-    /// What decided it.
     pub cap: Cap,
 }
 
@@ -103,14 +102,7 @@ pub enum Unsized {
     StopDistanceZero,
     /// The smallest size is too much. It is never rounded up to.
     #[error("{} allows {}, which is below the minimum {}", cap.words(), exact(sized.size), exact(*min))]
-    BelowMinimum {
-        /// What is allowed.
-        sized: Sized,
-        /// What decided it.
-        cap: Cap,
-        /// The instrument's minimum.
-        min: Decimal,
-    },
+    BelowMinimum { sized: Sized, cap: Cap, min: Decimal },
     /// A number is too large, or the instrument has no step.
     #[error("the size cannot be computed from these numbers")]
     NotComputable,

@@ -10,7 +10,6 @@ use super::ids::AccountId;
 pub struct LimitStanding {
     /// What it limits: `max_exposure` …
     pub limit_type: String,
-    /// Whom.
     pub subject: String,
     /// Whose account; `None` of a limit over several.
     pub account: Option<AccountId>,
@@ -18,12 +17,8 @@ pub struct LimitStanding {
     pub halts: bool,
     /// `ok`, `warning`, `breach`, `unknown`
     pub state: String,
-    /// What was measured.
     pub measured: Option<Decimal>,
-    /// What is allowed.
     pub allowed: Option<Decimal>,
-    /// Unit of both.
     pub unit: Option<String>,
-    /// Since when.
     pub since: DateTime<Utc>,
 }

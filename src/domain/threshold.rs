@@ -7,11 +7,9 @@ use super::drawdown::Edge;
 /// How a measured value stands against a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Standing {
-    /// Below the warning.
     Clear,
     /// At or above the warning.
     Warning,
-    /// Above the limit.
     Breach,
 }
 
@@ -25,7 +23,6 @@ const HYSTERESIS: Decimal = dec!(0.05);
 /// On which side of a limit one may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Bound {
-    /// Below it: exposure, losses.
     AtMost,
     /// Above it: margin level, reward over risk.
     AtLeast,
@@ -38,7 +35,6 @@ pub struct Threshold {
     pub bound: Bound,
     /// Whether reaching the limit breaks it.
     pub edge: Edge,
-    /// The limit.
     pub limit: Decimal,
     /// Where a warning begins; reaching it counts.
     pub warning: Decimal,

@@ -45,23 +45,16 @@ impl TradeStatus {
 /// A row of `trades`. Amounts are in the account's currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trade {
-    /// Key.
     pub id: TradeId,
-    /// Whose trade.
     pub account: AccountId,
     /// The position it belongs to, where that is known.
     pub position: Option<PositionId>,
-    /// The signal it followed.
     pub signal: Option<SignalId>,
-    /// What was traded.
     pub instrument: InstrumentId,
-    /// Buy or sell.
     pub side: Side,
     /// Size at entry, in contracts.
     pub size: Decimal,
-    /// Of it closed.
     pub closed_size: Decimal,
-    /// Price at entry.
     pub entry_price: Decimal,
     /// Size-weighted mean price of what is closed.
     pub exit_price: Option<Decimal>,
@@ -75,13 +68,10 @@ pub struct Trade {
     pub risk_percentage: Decimal,
     /// Gross less commission and swap; `None` while nothing is closed.
     pub net_pnl: Option<Decimal>,
-    /// When it was opened.
     pub entry_time: DateTime<Utc>,
     /// When the last of it was closed.
     pub exit_time: Option<DateTime<Utc>>,
-    /// Where it stands.
     pub status: TradeStatus,
-    /// Why it was closed.
     pub close_reason: Option<String>,
 }
 

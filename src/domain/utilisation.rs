@@ -35,9 +35,7 @@ pub struct Mark {
 /// valued.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AccountMark {
-    /// Σ open P&L.
     pub open_pnl: Option<Decimal>,
-    /// Balance plus open P&L.
     pub equity: Option<Decimal>,
     /// Σ |net notional| over instruments.
     pub exposure: Option<Decimal>,
@@ -52,9 +50,7 @@ pub struct AccountMark {
 /// Everything that moves with the prices.
 #[derive(Debug, Clone, Default)]
 pub struct Valuation {
-    /// By position.
     pub positions: HashMap<PositionId, Mark>,
-    /// By account.
     pub accounts: HashMap<AccountId, AccountMark>,
     /// By account: what it holds of each instrument.
     pub held: HashMap<AccountId, Vec<Held>>,

@@ -30,7 +30,6 @@ const RUN_OF_RESTART: u32 = 5;
 /// What became of one quote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {
-    /// It is the newest.
     Taken,
     /// It is the newest, and so many before it never arrived.
     TakenAfterGap(u64),
@@ -68,9 +67,7 @@ pub struct Counters {
     pub missed: u64,
     /// How often a publisher began to count again.
     pub restarts: u64,
-    /// Signs of life.
     pub heartbeats: u64,
-    /// Events, each counted once.
     pub events: u64,
     /// Second copies of events: each arrives on two channels.
     pub echoes: u64,

@@ -26,7 +26,6 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// Where to connect, and as whom.
 pub(super) struct Address {
-    /// User, password and database.
     pub(super) settings: RedisConnectionInfo,
     place: Place,
 }

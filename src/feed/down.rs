@@ -14,11 +14,9 @@ pub enum Cause {
     BadAddress,
     /// TLS: the server's certificate is not accepted.
     Untrusted,
-    /// Nobody listens there.
     Unreachable,
     /// The server did not answer in time.
     NoAnswer,
-    /// The connection was cut.
     Lost,
     /// `WRONGPASS`, `NOAUTH`: the password or the user is wrong or missing.
     NotAuthenticated,
@@ -67,7 +65,6 @@ impl Cause {
 /// Why there is no connection. Shows as one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Down {
-    /// The kind of trouble.
     pub cause: Cause,
     /// The server's or the system's own words, cleaned; empty if there were none.
     pub detail: String,

@@ -47,7 +47,6 @@ pub struct Announcer {
 /// A console that is at work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Presence {
-    /// Login.
     pub operator: String,
     /// Which of the operator's consoles: unique per process.
     pub console: String,

@@ -107,11 +107,9 @@ impl Channels {
 /// Something that arrived and can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Arrival {
-    /// A price.
     Quote(Quote),
     /// The publisher of prices lives, though none may move.
     Heartbeat {
-        /// The publisher's time.
         time: DateTime<Utc>,
     },
     /// Something changed. Every event arrives on two channels; [`BusEvent::copy`] says which one
@@ -134,7 +132,6 @@ pub enum Dropped {
     /// Nested deeper than [`DEEPEST`].
     #[error("nested deeper than 32")]
     TooDeep,
-    /// Not one JSON object.
     #[error("not a JSON object")]
     NotJson,
     /// The same key twice: two readers could believe two things.

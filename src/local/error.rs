@@ -21,9 +21,7 @@ pub enum LocalError {
     ProgramTooOld {
         /// The product, as a person calls it.
         program: &'static str,
-        /// The newest version found.
         found: String,
-        /// Where it was found.
         path: PathBuf,
         /// The oldest version that works.
         needed: &'static str,
@@ -36,7 +34,6 @@ pub enum LocalError {
         path.display()
     )]
     OtherVersion {
-        /// The data folder.
         path: PathBuf,
         /// The major version that made it.
         made_by: String,
@@ -54,50 +51,29 @@ pub enum LocalError {
     },
     /// A folder holds something that is not ours.
     #[error("{} is not empty and holds no private servers: choose another folder", path.display())]
-    NotOurs {
-        /// The folder.
-        path: PathBuf,
-    },
+    NotOurs { path: PathBuf },
     /// Another process runs servers in this folder.
     #[error("{} is in use by process {owner}", path.display())]
     InUse {
-        /// The folder.
         path: PathBuf,
         /// What the owner wrote about itself: its process id.
         owner: String,
     },
     /// Servers were started in this folder by `tmt local start` and still run.
     #[error("the servers in {} run already: `tmt local stop` stops them", path.display())]
-    AlreadyRunning {
-        /// The folder.
-        path: PathBuf,
-    },
+    AlreadyRunning { path: PathBuf },
     /// The path of the Unix socket would not fit into a socket address.
     #[error("{} is too long a path for a Unix socket: choose a shorter folder", path.display())]
-    PathTooLong {
-        /// The folder.
-        path: PathBuf,
-    },
+    PathTooLong { path: PathBuf },
     /// A file or folder could not be read or written.
     #[error("{}: {source}", path.display())]
-    Files {
-        /// What was worked on.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Files { path: PathBuf, source: io::Error },
     /// A program could not be started at all.
     #[error("starting {}: {source}", path.display())]
-    Spawn {
-        /// The program.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Spawn { path: PathBuf, source: io::Error },
     /// A server ended before it was ready, or would not start in time.
     #[error("{program} did not start: {said}")]
     NotStarted {
-        /// The server.
         program: &'static str,
         /// The last that it wrote, or what was waited for.
         said: String,
@@ -108,9 +84,7 @@ pub enum LocalError {
     /// A server would not end.
     #[error("{program}, process {pid}, did not end within {} s", within.as_secs())]
     Stuck {
-        /// The server.
         program: &'static str,
-        /// Its process id.
         pid: i32,
         /// How long it was given.
         within: Duration,

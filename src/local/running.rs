@@ -17,9 +17,7 @@ pub(super) const FILE: &str = "running";
 pub struct Running {
     /// The folder they live in.
     pub folder: PathBuf,
-    /// Where PostgreSQL is.
     pub database_url: String,
-    /// Where Redis is.
     pub redis_url: String,
     /// Whether they were left running on purpose, by `tmt local start`.
     pub is_detached: bool,

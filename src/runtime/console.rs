@@ -70,7 +70,6 @@ pub trait Display {
 /// Why the loop ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// The person left.
     Left,
     /// A signal, or the terminal is gone.
     Stopped,
@@ -79,19 +78,15 @@ pub enum Exit {
 /// Where messages come from.
 #[derive(Debug)]
 pub struct Queues {
-    /// Answers and rows.
     pub replies: mpsc::Receiver<Msg>,
     /// What the feed says of itself.
     pub reports: mpsc::Receiver<FeedReport>,
-    /// Quotes.
     pub board: Arc<Board>,
-    /// Rings the poller.
     pub doorbell: Doorbell,
     /// The shell asks the program to stop for a while; `None` where nobody can.
     pub suspend: Option<Signal>,
     /// Who works here, for those who tell it to others.
     pub who: watch::Sender<Option<Session>>,
-    /// Ends the loop.
     pub stop: CancellationToken,
 }
 

@@ -38,9 +38,7 @@ const KEPT: Duration = Duration::from_hours(7 * 24);
 /// A write that is about to be sent, or was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
-    /// What is sent.
     pub request: Request,
-    /// It in words.
     pub summary: String,
     /// When it was about to be sent.
     pub at: DateTime<Utc>,
@@ -49,7 +47,6 @@ pub struct Intent {
 /// An intent that was found, and how it ended, where that is known: `accepted`, `refused`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// What was sent.
     pub intent: Intent,
     /// How it ended; `None` while nobody knows.
     pub end: Option<String>,

@@ -19,7 +19,6 @@ pub(super) struct Spec {
     quote: &'static str,
     /// Decimals of a price: the tick is one of the last.
     pub(super) places: u32,
-    /// Ticks in a pip.
     pub(super) pip_ticks: i64,
     min_size: Decimal,
     size_step: Decimal,
@@ -28,7 +27,6 @@ pub(super) struct Spec {
     aliases: &'static [&'static str],
     /// Price, in ticks, where nothing is known yet: about what it was in autumn 2025.
     pub(super) first_price: i64,
-    /// Usual spread in ticks.
     pub(super) spread: i64,
     /// How its middle price moves.
     pub(super) motion: Motion,

@@ -40,7 +40,6 @@ const CHOICE: u64 = 1_000;
 pub struct Market {
     started: i64,
     rate: u32,
-    /// Quotes since the start.
     count: u64,
     choice: Dice,
     lines: Vec<Line>,
@@ -51,7 +50,6 @@ pub struct Market {
 struct Line {
     id: InstrumentId,
     dice: Dice,
-    /// Middle price.
     mid: i64,
     /// Where it is pulled to.
     home: i64,

@@ -42,7 +42,6 @@ pub struct Options {
     pub files: Vec<PathBuf>,
     /// The instrument of all files; otherwise each file's name begins with it.
     pub instrument: Option<InstrumentId>,
-    /// How fast.
     pub speed: Speed,
 }
 
@@ -51,9 +50,7 @@ pub struct Options {
 pub struct Progress {
     /// Bytes of the files, as they lie on the disk.
     pub bytes_total: u64,
-    /// Of them read.
     pub bytes_read: u64,
-    /// Quotes that Redis confirmed.
     pub quotes: u64,
     /// Lines that were no quotes.
     pub bad_lines: u64,
@@ -73,11 +70,8 @@ pub struct Summary {
 /// What became of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileSummary {
-    /// The file.
     pub path: PathBuf,
-    /// What it is of.
     pub instrument: InstrumentId,
-    /// Quotes that Redis confirmed.
     pub quotes: u64,
     /// Lines that were no quotes.
     pub bad_lines: u64,

@@ -55,17 +55,12 @@ pub struct Tally {
     pub quotes: u64,
     /// Random quotes that were left out because Redis was away or could not keep up.
     pub quotes_lost: u64,
-    /// Signals made.
     pub signals: u64,
-    /// Trades opened.
     pub opened: u64,
-    /// Positions closed.
     pub closed: u64,
     /// Orders that the desk refused.
     pub refused: u64,
-    /// Risk events raised.
     pub raised: u64,
-    /// Bars written.
     pub bars: u64,
 }
 

@@ -63,7 +63,6 @@ impl FromStr for AuditHead {
 pub struct Audited {
     /// How many lines there are.
     pub lines: i64,
-    /// The last one.
     pub head: AuditHead,
     /// The first line that is not what was written, and why; `None` if all are.
     pub broken: Option<(i64, String)>,

@@ -30,9 +30,7 @@ use super::tls;
 /// What a connection is for; its limits on the server follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Polls and checks.
     Read,
-    /// Business writes.
     Write,
     /// Settling writes whose answer was lost.
     Resolve,

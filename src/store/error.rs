@@ -18,12 +18,7 @@ pub enum StoreError {
     Unavailable(#[from] Unreachable),
     /// What was only tried would be refused.
     #[error("{message}")]
-    WouldBeRefused {
-        /// Code of the refusal.
-        code: String,
-        /// Its sentence.
-        message: String,
-    },
+    WouldBeRefused { code: String, message: String },
     /// The login lacks a right.
     #[error("this login may not do that: {0}")]
     NotPermitted(String),
@@ -38,46 +33,24 @@ pub enum StoreError {
     },
     /// The schema is older than this program.
     #[error("the database has schema {found}, this program needs {wanted}; run `tmt migrate`")]
-    SchemaOlder {
-        /// Version of the database.
-        found: i32,
-        /// Version of the program.
-        wanted: i32,
-    },
+    SchemaOlder { found: i32, wanted: i32 },
     /// The schema is newer than this program.
     #[error("the database has schema {found}, this program knows {wanted}; install a newer tmt")]
-    SchemaNewer {
-        /// Version of the database.
-        found: i32,
-        /// Version of the program.
-        wanted: i32,
-    },
+    SchemaNewer { found: i32, wanted: i32 },
     /// A value that cannot be what its column promises. Stop and look.
     #[error("{table}.{column} cannot be read: {why}")]
     Corrupt {
-        /// Table or function.
         table: String,
-        /// Column.
         column: String,
         /// What is wrong with it.
         why: String,
     },
     /// The server did not finish in time. It may just be busy.
     #[error("{what} took longer than {} ms", .after.as_millis())]
-    Timeout {
-        /// What was asked for.
-        what: &'static str,
-        /// How long was waited.
-        after: Duration,
-    },
+    Timeout { what: &'static str, after: Duration },
     /// The server refused the statement.
     #[error("the database refused: {message} (SQLSTATE {code})")]
-    Rejected {
-        /// SQLSTATE.
-        code: String,
-        /// The server's sentence, cleaned.
-        message: String,
-    },
+    Rejected { code: String, message: String },
 }
 
 /// Why there is no connection.
@@ -89,7 +62,6 @@ pub enum Unreachable {
          (`tmt demo` brings its own)"
     )]
     NoServer {
-        /// Address.
         at: String,
         /// The system's word for it.
         why: String,
@@ -97,94 +69,47 @@ pub enum Unreachable {
     /// The name cannot be looked up.
     #[error("the host of {at} is not known ({why}); check its spelling and the network")]
     UnknownHost {
-        /// Address.
         at: String,
         /// The resolver's word for it.
         why: String,
     },
     /// It accepts, but does not answer.
     #[error("{at} did not finish the login within {} ms", .after.as_millis())]
-    Silent {
-        /// Address.
-        at: String,
-        /// How long was waited.
-        after: Duration,
-    },
-    /// Wrong password.
+    Silent { at: String, after: Duration },
     #[error("the password of login {user} was not accepted by {at}")]
-    WrongPassword {
-        /// Login.
-        user: String,
-        /// Address.
-        at: String,
-    },
+    WrongPassword { user: String, at: String },
     /// No password at all.
     #[error(
         "{at} asks for the password of login {user}; put it into PGPASSWORD, ~/.pgpass or \
          password_command"
     )]
-    NoPassword {
-        /// Login.
-        user: String,
-        /// Address.
-        at: String,
-    },
+    NoPassword { user: String, at: String },
     /// The login does not exist or may not come in.
     #[error("{at} does not let login {user} in: {why}")]
-    NoEntry {
-        /// Login.
-        user: String,
-        /// Address.
-        at: String,
-        /// The server's sentence, cleaned.
-        why: String,
-    },
+    NoEntry { user: String, at: String, why: String },
     /// The database does not exist.
     #[error("{at} has no database {name:?}; create it, or correct the name in DATABASE_URL")]
-    NoDatabase {
-        /// Its name.
-        name: String,
-        /// Address.
-        at: String,
-    },
+    NoDatabase { name: String, at: String },
     /// The server's connections are used up.
     #[error("{at} has no connection left (max_connections, or the login's limit)")]
-    Full {
-        /// Address.
-        at: String,
-    },
+    Full { at: String },
     /// The server starts, stops or recovers.
     #[error("{at} is not ready: {why}")]
-    NotReady {
-        /// Address.
-        at: String,
-        /// The server's sentence, cleaned.
-        why: String,
-    },
-    /// It takes no writes.
+    NotReady { at: String, why: String },
     #[error("{at} takes no writes: it is a standby, or read-only")]
-    ReadOnly {
-        /// Address.
-        at: String,
-    },
+    ReadOnly { at: String },
     /// Encryption is required and cannot be had.
     #[error(
         "no trustworthy encrypted connection to {at}: {why}; name the root certificate with \
          sslrootcert, or accept less with sslmode=disable"
     )]
-    Tls {
-        /// Address.
-        at: String,
-        /// What is wrong.
-        why: String,
-    },
+    Tls { at: String, why: String },
     /// A file or program that was to give the password or the certificates did not.
     #[error("{0}")]
     Secret(String),
     /// Every pooled connection is in use.
     #[error("all {0} connections are in use")]
     Busy(&'static str),
-    /// The connection broke.
     #[error("the connection to the database was lost ({0})")]
     Lost(String),
 }

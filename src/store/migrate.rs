@@ -42,7 +42,6 @@ pub struct Report {
     pub applied: Vec<&'static Migration>,
     /// Schema version before; 0 where there was none.
     pub from: i32,
-    /// Schema version now.
     pub to: i32,
     /// Whether tables that were there before were adopted.
     pub adopted: bool,
@@ -54,10 +53,7 @@ pub enum Standing {
     /// No table of TMT and no schema `desk`.
     Empty,
     /// These tables of TMT, and never migrated.
-    Unmanaged {
-        /// Their names, sorted.
-        tables: Vec<String>,
-    },
+    Unmanaged { tables: Vec<String> },
     /// Migrated up to this version.
     Managed {
         /// The newest migration that ran.

@@ -18,7 +18,6 @@ pub use read::{BadOption, VARIABLES};
 /// How to reach the database. `Debug` shows no secret.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Tried in this order.
     pub servers: Vec<Server>,
     /// Login; `None` is the name of the user who runs the program.
     pub user: Option<String>,
@@ -46,7 +45,6 @@ pub struct Options {
 /// One server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// Where it listens.
     pub host: Host,
     /// TCP port, or the number in the socket's name.
     pub port: u16,
@@ -58,7 +56,6 @@ pub enum Host {
     /// A name, which the certificate must carry, and perhaps the address to dial instead of
     /// asking the resolver.
     Tcp {
-        /// Name or address.
         name: String,
         /// Address that replaces the look-up.
         address: Option<IpAddr>,
@@ -70,7 +67,6 @@ pub enum Host {
 /// Which servers may answer reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadsFrom {
-    /// The first that answers.
     Any,
     /// Only one that takes writes.
     Primary,
@@ -81,7 +77,6 @@ pub enum ReadsFrom {
 /// How the connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tls {
-    /// Not at all.
     Off,
     /// Encrypted where the server offers it; whoever sits between can take the offer away.
     IfOffered,
@@ -96,7 +91,6 @@ pub enum Tls {
 pub struct PasswordSource {
     /// A program and its arguments, run without a shell; its first line of output is the password.
     pub command: Vec<String>,
-    /// The password itself.
     pub value: Option<SecretString>,
     /// A file in the form of libpq's `.pgpass`. Refused if others may read it.
     pub file: Option<PathBuf>,
@@ -165,11 +159,8 @@ impl Default for Deadlines {
 /// and a stuck write never holds up the question what became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolSizes {
-    /// Polls and checks.
     pub read: usize,
-    /// Writes.
     pub write: usize,
-    /// Settling unknown writes.
     pub resolve: usize,
 }
 

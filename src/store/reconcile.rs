@@ -15,20 +15,15 @@ const RECONCILE: &str =
 pub struct Difference {
     /// `position`, `trade`, `account` …
     pub kind: String,
-    /// Key of the row.
     pub id: String,
-    /// Column.
     pub field: String,
-    /// What stands there.
     pub stored: Option<String>,
-    /// What the fills say.
     pub rebuilt: Option<String>,
 }
 
 /// What is done about differences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repair {
-    /// Nothing.
     No,
     /// What the fills say is written.
     Yes,

@@ -31,7 +31,6 @@ pub(super) struct Source {
     pub(super) all: &'static str,
     /// Rows by their keys: the first parameter, an array. Bounded by it.
     pub(super) by_id: &'static str,
-    /// What the keys are.
     pub(super) keys: Keys,
     /// How many rows `all` brings at most; as many means that there may be more.
     pub(super) most: usize,

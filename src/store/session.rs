@@ -79,7 +79,6 @@ const NAMED: usize = 5;
 pub struct Probe {
     /// Who, where, with which rights.
     pub session: Session,
-    /// Version of the schema.
     pub schema_version: i32,
     /// `TLSv1.3`; `None` where nothing is encrypted.
     pub encryption: Option<String>,

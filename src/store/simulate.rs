@@ -100,9 +100,7 @@ pub(crate) struct Beat {
     pub(crate) status: &'static str,
     pub(crate) last_heartbeat: Option<chrono::DateTime<chrono::Utc>>,
     pub(crate) at: chrono::DateTime<chrono::Utc>,
-    /// Since the last beat.
     pub(crate) requests: i64,
-    /// Of them failed.
     pub(crate) errors: i64,
     pub(crate) average_response_time_ms: rust_decimal::Decimal,
 }

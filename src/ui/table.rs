@@ -44,9 +44,7 @@ pub(super) fn rows(model: &Model, pane: Pane, ids: &[RowId]) -> Vec<Row> {
 /// How the rows of a pane look in this frame.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Look<'a> {
-    /// Columns.
     pub(super) layout: &'a Layout,
-    /// Colours.
     pub(super) theme: Theme,
     /// Everything is old: nothing of it may look live.
     pub(super) is_stale: bool,

@@ -19,27 +19,19 @@ pub enum Theme {
 /// What a piece of the screen is. Widgets name this; a theme makes a style of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Ink {
-    /// Ordinary text.
     Plain,
     /// What matters among ordinary text.
     Strong,
     /// What matters less: old rows, hints, units, frames.
     Quiet,
-    /// Column headings.
     Header,
     /// Frame of the pane that keys go to.
     Focus,
-    /// The selected row.
     Selected,
-    /// A gain.
     Gain,
-    /// A loss.
     Loss,
-    /// All is well.
     Good,
-    /// Look at it.
     Warning,
-    /// Act on it.
     Critical,
     /// A halt or an alarm, across the screen.
     Alarm,
@@ -49,7 +41,6 @@ pub(super) enum Ink {
     Key,
     /// The field that is typed into.
     Field,
-    /// Badge of an environment.
     Badge(Environment),
     /// Badge of a console that writes nothing.
     ReadOnly,

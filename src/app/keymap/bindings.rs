@@ -7,19 +7,14 @@ use crate::domain::session::Right;
 /// One line of the key table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Binding {
-    /// Where.
     pub context: Context,
     /// Which keys, each a sequence as [`sequence`](crate::app::chord::sequence) reads it.
     pub keys: &'static [&'static str],
-    /// What it does.
     pub action: Action,
     /// Its name in the configuration.
     pub name: &'static str,
-    /// What a person reads.
     pub label: &'static str,
-    /// What it must pass.
     pub danger: Danger,
-    /// Who may.
     pub right: Right,
     /// Place in the footer, small first; `None` stays out of it.
     pub footer: Option<u8>,

@@ -8,41 +8,27 @@ use crate::domain::halt::HaltMode;
 /// A field of a ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FieldName {
-    /// Whose trade.
     Account,
-    /// Of what.
     Instrument,
-    /// How much.
     Size,
-    /// At which price.
     Price,
-    /// Stop.
     Stop,
-    /// Target.
     Target,
     /// How far behind the best price the stop follows.
     Trailing,
     /// The word that must be typed.
     Confirm,
-    /// Which halt ends.
     Halt,
-    /// What a limit measures.
     LimitType,
-    /// Only in this portfolio.
     Portfolio,
-    /// New limit.
     Value,
-    /// Unit of the limit.
     Unit,
-    /// New warning.
     Warning,
     /// When it ends by itself.
     Until,
     /// What the type needs beyond a number.
     Parameters,
-    /// Why.
     Reason,
-    /// What the owner says.
     Note,
 }
 
@@ -80,16 +66,13 @@ pub enum FieldKind {
     /// A number as the `:` line reads it. Anything stands there as it was typed: a key that is
     /// swallowed would make another number of it.
     Number,
-    /// Anything.
     Text,
 }
 
 /// A field and what stands in it.
 #[derive(Debug, Clone)]
 pub struct Field {
-    /// Which.
     pub name: FieldName,
-    /// What may be typed.
     pub kind: FieldKind,
     /// What is typed, with its cursor.
     pub input: Input,

@@ -13,11 +13,9 @@ use crate::domain::valuation;
 /// What is open of one trade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lot {
-    /// Long or short.
     pub direction: Direction,
     /// How much is still open, in contracts.
     pub size: Decimal,
-    /// Its own entry.
     pub entry: Decimal,
 }
 
@@ -39,7 +37,6 @@ impl Lot {
 /// The part of a trade that an order closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slice {
-    /// Entry of the trade.
     pub entry: Decimal,
     /// How much of it was closed.
     pub size: Decimal,

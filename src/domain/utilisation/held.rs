@@ -16,11 +16,9 @@ use crate::domain::valuation;
 /// rounded; `None` where something is needed that is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// Of what.
     pub instrument: InstrumentId,
     /// Σ size, below zero where it is short.
     pub size: Option<Decimal>,
-    /// How many live positions.
     pub positions: u32,
     /// Σ open P&L; where no price arrived yet, what the database wrote last.
     pub pnl: Option<Decimal>,
@@ -30,7 +28,6 @@ pub struct Held {
     pub stop_risk: Option<Decimal>,
     /// Positions that have no stop: what they risk has no number.
     pub unbounded: u32,
-    /// Σ margin.
     pub margin: Option<Decimal>,
     terms: Option<Terms>,
     bid_ask: Option<(Decimal, Decimal)>,

@@ -18,9 +18,7 @@ use crate::domain::threshold::Bound;
 /// An account that a limit looks at, with what it is worth and holds now.
 #[derive(Debug, Clone, Copy)]
 pub struct Covered<'a> {
-    /// The row.
     pub account: &'a Account,
-    /// Its value.
     pub mark: &'a AccountMark,
     /// What it holds, by instrument.
     pub held: &'a [Held],

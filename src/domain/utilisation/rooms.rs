@@ -17,11 +17,8 @@ use crate::domain::trade::Side;
 pub struct Intent<'a> {
     /// Whose, with what is held.
     pub account: Covered<'a>,
-    /// Of what.
     pub instrument: &'a Instrument,
-    /// Buy or sell.
     pub side: Side,
-    /// At which price.
     pub price: Decimal,
     /// What a size of 1.00 loses at the stop, with commission.
     pub risk_per_unit: Decimal,
@@ -33,11 +30,8 @@ pub struct Intent<'a> {
 /// now, in its unit.
 #[derive(Debug, Clone, Copy)]
 pub struct Binding<'a> {
-    /// The limit.
     pub limit: &'a Limit,
-    /// The accounts.
     pub covered: &'a [Covered<'a>],
-    /// What it measures.
     pub measured: Decimal,
 }
 

@@ -12,13 +12,9 @@ use crate::feed::wire::Outgoing;
 /// A committed write, and what its request does not say itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Written<'a> {
-    /// What was asked.
     pub request: &'a Request,
-    /// What the database answered.
     pub accepted: &'a Accepted,
-    /// Login of the person.
     pub operator: &'a str,
-    /// When it was committed.
     pub at: DateTime<Utc>,
     /// Whose position was closed or amended, where the console knows it.
     pub account: Option<AccountId>,

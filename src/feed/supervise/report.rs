@@ -34,12 +34,10 @@ pub enum FeedReport {
         /// Publishers that began to count again since this was last told.
         restarts: u64,
     },
-    /// Something happened.
     Event(Box<BusEvent>),
     /// The caller was too slow for the events: these were not delivered one by one. Everything is
     /// to be read again.
     Collapsed {
-        /// How many.
         events: u64,
         /// Those of them that are alarms, or of which a person is to be told: the newest few.
         notices: Vec<BusEvent>,

@@ -15,7 +15,6 @@ pub struct Outgoing {
     pub event_id: String,
     /// `trade_executed`, `signal_generated` …; also the name of its channel.
     pub event_type: String,
-    /// When it happened.
     #[serde(serialize_with = "iso")]
     pub timestamp: DateTime<Utc>,
     /// Who says so: `console:<operator>`, `simulator` …

@@ -43,7 +43,6 @@ pub struct BusEvent {
     pub time: Option<DateTime<Utc>>,
     /// Which of its two channels it came on.
     pub copy: Ring,
-    /// What to read again.
     pub kinds: &'static [Kind],
     /// Rows that it names by a UUID. Others may have changed too.
     pub rows: Vec<(Kind, Uuid)>,
@@ -51,7 +50,6 @@ pub struct BusEvent {
     pub notice: Option<(Severity, String)>,
     /// Trading was stopped: fills the width of the screen until somebody acknowledges it.
     pub alarm: bool,
-    /// It ends an alarm.
     pub ends_alarm: bool,
     /// Stands in the system-event pane, with type and source: also every type nobody knows.
     pub listed: bool,

@@ -8,7 +8,6 @@ use crate::domain::event::Severity;
 pub struct EventType {
     /// Their names. A point and an underscore are the same: both spellings are in use.
     pub names: &'static [&'static str],
-    /// What to read again.
     pub kinds: &'static [Kind],
     /// How loudly the person is told, if at all.
     pub notice: Option<Severity>,

@@ -26,11 +26,8 @@ pub(super) enum Record {
     Place(String),
     /// Something is about to be sent.
     Intent(Intent),
-    /// It ended.
     End {
-        /// Of which write.
         key: ClientKey,
-        /// How.
         end: String,
     },
 }

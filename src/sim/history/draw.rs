@@ -21,7 +21,6 @@ pub(super) struct Deal {
     pub(super) side: Side,
     pub(super) size: Decimal,
     pub(super) entered: i64,
-    /// Ticks.
     pub(super) entry: i64,
     pub(super) stop: i64,
     pub(super) target: i64,
@@ -30,7 +29,6 @@ pub(super) struct Deal {
 
 pub(super) struct Exit {
     pub(super) minute: i64,
-    /// Ticks.
     pub(super) price: i64,
     pub(super) reason: &'static str,
 }

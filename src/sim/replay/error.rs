@@ -12,19 +12,13 @@ use crate::domain::ids::InstrumentId;
 pub enum ReplayError {
     /// It cannot be opened or read.
     #[error("cannot read {}: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    Unreadable { path: PathBuf, source: io::Error },
     /// Its first line does not name the columns.
     #[error(
         "{} does not begin with the header time,bid,ask (or timestamp,bid,ask) but with {found:?}",
         path.display()
     )]
     NoHeader {
-        /// The file.
         path: PathBuf,
         /// How its first line begins.
         found: String,
@@ -35,10 +29,7 @@ pub enum ReplayError {
          with --instrument",
         path.display()
     )]
-    NoInstrument {
-        /// The file.
-        path: PathBuf,
-    },
+    NoInstrument { path: PathBuf },
     /// The desk does not trade it.
     #[error("{instrument} is not an instrument of this desk, which has {known}")]
     UnknownInstrument {

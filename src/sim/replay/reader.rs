@@ -25,7 +25,6 @@ const TOO_HIGH: Decimal = dec!(100000);
 /// A recorded price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Recorded {
-    /// When it was recorded.
     pub(crate) time: DateTime<Utc>,
     pub(crate) bid: Decimal,
     pub(crate) ask: Decimal,

@@ -15,10 +15,7 @@ pub enum MigrateError {
          --check`, then run `tmt migrate --adopt` to keep them and add the console's",
         .tables.join(", ")
     )]
-    NotAdopted {
-        /// The tables found.
-        tables: Vec<String>,
-    },
+    NotAdopted { tables: Vec<String> },
     /// Rows or objects stand in the way; nothing was changed.
     #[error(
         "{} thing(s) stand in the way, nothing was changed:\n{}",
@@ -30,27 +27,18 @@ pub enum MigrateError {
     },
     /// The database was migrated by a later program.
     #[error("the database has schema {found}, this program knows {known}; install a newer tmt")]
-    Newer {
-        /// Version of the database.
-        found: i32,
-        /// Version of the program.
-        known: i32,
-    },
+    Newer { found: i32, known: i32 },
     /// A file was changed after it had run here.
     #[error(
         "{file} ran here with another text than this program has; a migration is never edited, \
          use the tmt that made this database or restore the file"
     )]
-    Altered {
-        /// Name of the file.
-        file: String,
-    },
+    Altered { file: String },
     /// The server is older than the migrations support.
     #[error("the server is PostgreSQL {found}; {needed} or newer is needed")]
     ServerTooOld {
         /// Major version of the server.
         found: i32,
-        /// Oldest major version supported.
         needed: i32,
     },
     /// The server is a standby.
@@ -64,16 +52,10 @@ pub enum MigrateError {
         "this login may not {what}: {said}; migrate as a superuser, or as the owner of the \
          database with CREATEROLE"
     )]
-    NotPermitted {
-        /// What was tried.
-        what: String,
-        /// What the server said.
-        said: String,
-    },
+    NotPermitted { what: String, said: String },
     /// A file failed and was rolled back; those before it stay.
     #[error("{file} failed and was rolled back: {said}")]
     Failed {
-        /// Name of the file.
         file: String,
         /// What the server said, with its detail and hint.
         said: String,

@@ -7,7 +7,6 @@ use sha2::{Digest, Sha256};
 /// How often a migration runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
-    /// Once per database.
     Once,
     /// With every run: it looks at what the server offers, and that can change.
     EveryRun,
@@ -22,7 +21,6 @@ pub struct Migration {
     pub name: &'static str,
     /// Its text: one or more statements, without a transaction of its own.
     pub sql: &'static str,
-    /// How often it runs.
     pub repeat: Repeat,
 }
 

@@ -29,7 +29,6 @@ pub enum Obstacle {
 /// One thing found, with the rows it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What kind.
     pub kind: Obstacle,
     /// The table, function or file.
     pub subject: String,

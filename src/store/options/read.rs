@@ -25,32 +25,12 @@ pub enum BadOption {
     Malformed(&'static str),
     /// A word has a value it cannot have.
     #[error("database address: {word} is {value:?}, but must be {must}")]
-    Value {
-        /// The word.
-        word: &'static str,
-        /// What was given.
-        value: String,
-        /// What is allowed.
-        must: &'static str,
-    },
-    /// Lists of different lengths.
+    Value { word: &'static str, value: String, must: &'static str },
     #[error("database address: {hosts} hosts but {others} in {word}")]
-    Counts {
-        /// The other list.
-        word: &'static str,
-        /// Number of hosts.
-        hosts: usize,
-        /// Length of that list.
-        others: usize,
-    },
+    Counts { word: &'static str, hosts: usize, others: usize },
     /// A word of libpq that would change who is trusted, and that this program does not follow.
     #[error("database address: {word} is not supported; {instead}")]
-    Unsupported {
-        /// The word.
-        word: &'static str,
-        /// What to do.
-        instead: &'static str,
-    },
+    Unsupported { word: &'static str, instead: &'static str },
     /// A word that nobody knows.
     #[error("database address: there is no word {0:?}")]
     Unknown(String),

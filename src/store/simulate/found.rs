@@ -156,7 +156,6 @@ END $do$";
 pub(crate) struct Standing {
     /// Accounts of a demonstration desk.
     pub(crate) simulated: i64,
-    /// Other accounts.
     pub(crate) others: i64,
 }
 

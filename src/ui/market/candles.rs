@@ -37,7 +37,6 @@ enum Half {
 struct Scale {
     top: Decimal,
     span: Decimal,
-    /// Half rows.
     steps: u16,
 }
 

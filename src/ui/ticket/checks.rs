@@ -33,7 +33,6 @@ struct Widths {
     values: usize,
     has_before: bool,
     allowed: usize,
-    /// Decimals of a price.
     places: u32,
 }
 

@@ -22,7 +22,6 @@ const FIGURE: usize = 11;
 pub(super) enum Item {
     /// A field, with a hint behind it.
     Field(FieldName, String),
-    /// A fact.
     Fact(Line<'static>),
     /// Nothing; left out where the screen is low.
     Blank,
@@ -31,7 +30,6 @@ pub(super) enum Item {
 /// What a ticket shows above its sentence.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sheet {
-    /// Fields and facts.
     pub(super) left: Vec<Item>,
     /// What is known about them. Where it does not fit, it is scrolled, and the last line says how.
     pub(super) right: Vec<Line<'static>>,
