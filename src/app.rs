@@ -11,28 +11,28 @@ pub mod command;
 pub mod desk;
 pub mod draft;
 pub mod effect;
+mod input;
 pub mod keymap;
-mod limits;
-mod line;
+pub mod limits;
 pub mod lists;
 pub mod model;
 pub mod msg;
 pub mod notice;
 mod opening;
+pub mod outbox;
 pub mod pane;
-pub mod press;
+pub mod pending;
+pub mod permit;
 pub mod prompt;
-mod rows;
-mod steps;
+mod selection;
 #[cfg(test)]
 mod tests;
 pub mod ticket;
-pub mod writing;
 
 use std::time::Duration;
 
 pub use effect::Effect;
-pub use model::{Model, Options};
+pub use model::{Model, Options, SMALLEST, is_too_small};
 pub use msg::Msg;
 
 use cell::Tone;
@@ -44,16 +44,8 @@ use crate::domain::change::Kind;
 use crate::domain::event::{RiskEvent, Severity};
 use crate::domain::rows::Rows;
 
-/// Smallest terminal in which the console shows anything else than that it is too small.
-pub const SMALLEST: (u16, u16) = (80, 24);
-
 /// How often bars are read again while the market pane is open, in seconds.
 const BARS_EVERY: u64 = 5;
-
-/// Tells whether a terminal of so many columns and rows is too small.
-pub fn is_too_small(size: (u16, u16)) -> bool {
-    size.0 < SMALLEST.0 || size.1 < SMALLEST.1
-}
 
 /// Applies one message. The same model and message always give the same model and effects.
 #[must_use = "an effect that is dropped never happens"]
@@ -61,8 +53,8 @@ pub fn is_too_small(size: (u16, u16)) -> bool {
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::TimePassed { now, elapsed } => time_passed(model, now, elapsed),
-        Msg::Pressed { chord, fresh } => press::pressed(model, chord, fresh),
-        Msg::Pasted(text) => line::pasted(model, &text),
+        Msg::Pressed { chord, fresh } => input::keys::pressed(model, chord, fresh),
+        Msg::Pasted(text) => input::line::pasted(model, &text),
         Msg::Resized(columns, rows) => {
             model.size = (columns, rows);
             vec![]
@@ -168,8 +160,8 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.limit_types = types;
             opening::limit::types_read(model)
         }
-        Msg::Answered { key, outcome } => writing::answered(model, key, outcome),
-        Msg::WritesLeft(left) => writing::left(model, left),
+        Msg::Answered { key, outcome } => outbox::answered(model, key, outcome),
+        Msg::WritesLeft(left) => outbox::left(model, left),
         Msg::NotAnnounced { key, reason } => {
             let text = format!("written, but not announced on the bus ({}): {reason}", key.short());
             model.tell(Tone::Warning, text);
@@ -272,7 +264,7 @@ fn bus_spoke(model: &mut Model, severity: Severity, text: String) -> Vec<Effect>
         Severity::Critical | Severity::Emergency => Tone::Critical,
     };
     model.tell(tone, text);
-    if press::rings(severity) { vec![Effect::Bell] } else { vec![] }
+    if severity.needs_note() { vec![Effect::Bell] } else { vec![] }
 }
 
 fn time_passed(
@@ -286,7 +278,7 @@ fn time_passed(
     if !is_new_second {
         return vec![];
     }
-    let mut effects = writing::chase(model);
+    let mut effects = outbox::chase(model);
     // The checks age with the prices they were made at.
     if model
         .ticket()
@@ -353,7 +345,7 @@ fn rows_read(
         let is_started = model.pane(Pane::Events).confirmed_at.is_some();
         let is_news = |row: &&RiskEvent| {
             row.wants_acknowledgement()
-                && press::rings(row.severity)
+                && row.severity.needs_note()
                 && !model.desk.events.get(&row.id).is_some_and(RiskEvent::wants_acknowledgement)
         };
         // What was there before this console came is on the screen; only what is new rings.

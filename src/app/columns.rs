@@ -4,6 +4,7 @@
 mod accounts;
 mod agents;
 mod events;
+mod filter;
 mod limits;
 mod market;
 mod positions;
@@ -13,7 +14,6 @@ mod trades;
 use super::cell::{Align, Cell, Tone};
 use super::model::Model;
 use super::pane::{Pane, RowId};
-use super::rows;
 
 /// One column of a list of `T`.
 #[derive(Debug)]
@@ -114,7 +114,7 @@ pub fn visible(model: &Model, pane: Pane) -> Vec<RowId> {
 fn visible_of<T: Listed>(model: &Model) -> Vec<RowId> {
     let state = model.pane(T::PANE);
     let mut shown = T::all(model);
-    if let Some(filter) = rows::Filter::read(&state.filter) {
+    if let Some(filter) = filter::Filter::read(&state.filter) {
         shown.retain(|row| filter.admits(T::COLUMNS, model, row));
     }
     if let Some((column, is_downward)) = state.sort
@@ -131,6 +131,14 @@ fn visible_of<T: Listed>(model: &Model) -> Vec<RowId> {
         shown = keyed.into_iter().map(|(_, row)| row).collect();
     }
     shown.into_iter().map(Listed::row_id).collect()
+}
+
+/// Tells whether a pane has a row, whatever its filter.
+pub fn contains(model: &Model, pane: Pane, id: &RowId) -> bool {
+    fn of<T: Listed>(model: &Model, id: &RowId) -> bool {
+        T::find(model, id).is_some()
+    }
+    by_pane!(pane, of(model, id))
 }
 
 /// Returns how many rows a pane has before the filter.

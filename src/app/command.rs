@@ -11,7 +11,7 @@ mod wrong;
 
 use clap::{Parser, Subcommand};
 
-pub(super) use completion::completions;
+pub use completion::completions;
 pub use spoken::ticket;
 pub use verbs::*;
 
@@ -20,7 +20,7 @@ use super::lists;
 use super::model::{Model, Overlay};
 use super::opening;
 use super::pane::Pane;
-use super::press;
+use super::permit;
 use crate::domain::ids::ClientKey;
 
 /// What only the console can be told.
@@ -118,7 +118,7 @@ pub(super) fn entered(
     }
     // Whoever may not at all need not learn first how it is written.
     let barred = words.first().and_then(|word| spoken::right(word));
-    if let Some(why) = barred.and_then(|right| press::barred(model, right)) {
+    if let Some(why) = barred.and_then(|right| permit::barred(model, right)) {
         return Err(format!("{}: {why}", words.first().map_or("", String::as_str)));
     }
     match Line::try_parse_from(rewrite(words.clone())) {

@@ -61,6 +61,20 @@ impl Context {
         Self::Reader,
     ];
 
+    /// Returns the part of the key table that is a pane's own.
+    pub fn of(pane: Pane) -> Self {
+        match pane {
+            Pane::Accounts => Self::Accounts,
+            Pane::Positions => Self::Positions,
+            Pane::Trades => Self::Trades,
+            Pane::Signals => Self::Signals,
+            Pane::Events => Self::Events,
+            Pane::Limits => Self::Limits,
+            Pane::Market => Self::Market,
+            Pane::Agents => Self::Agents,
+        }
+    }
+
     /// Returns its heading in the help.
     pub fn title(self) -> &'static str {
         match self {

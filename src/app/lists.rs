@@ -5,8 +5,8 @@ use super::columns;
 use super::effect::Effect;
 use super::keymap::Motion;
 use super::model::{Model, Overlay};
-use super::opening;
 use super::pane::{Pane, RowId};
+use super::selection;
 use crate::domain::limit::{Limit, LimitState};
 
 /// Lengths of bars that the market pane offers.
@@ -171,7 +171,7 @@ pub(super) fn mark(model: &mut Model) -> Vec<Effect> {
 
 /// Shows the rows of the selected row's instrument (or account, in risk events) in another pane.
 pub(super) fn follow(model: &mut Model, pane: Pane) -> Vec<Effect> {
-    let about = opening::subject(model);
+    let about = selection::subject(model);
     let filter = match pane {
         Pane::Events => about.account.map(|id| format!("account:{}", model.desk.account_name(id))),
         Pane::Accounts

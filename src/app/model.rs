@@ -1,5 +1,7 @@
 //! The one owner of state.
 
+mod notices;
+
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,16 +12,14 @@ use tui_input::Input;
 use uuid::Uuid;
 
 use super::chord::Chord;
-use super::columns;
 use super::desk::{Desk, Marks};
-use super::keymap::{Action, Context, Keymap};
-pub use super::limits::RuleOf;
+use super::keymap::{Context, Keymap};
 use super::msg::FeedCounts;
 use super::notice::{Alarm, Notice};
 use super::pane::{Pane, PaneState, RowId};
+use super::pending::Write;
 use super::prompt::Prompt;
 use super::ticket::{Stage, Ticket};
-use super::writing::Write;
 use crate::domain::account::Environment;
 use crate::domain::agent::SystemEvent;
 use crate::domain::bar::Bar;
@@ -29,6 +29,14 @@ use crate::domain::instrument::Instrument;
 use crate::domain::limit::LimitType;
 use crate::domain::marking::Book;
 use crate::domain::session::{Right, Role, Session};
+
+/// Smallest terminal in which the console shows anything else than that it is too small.
+pub const SMALLEST: (u16, u16) = (80, 24);
+
+/// Tells whether a terminal of so many columns and rows is too small.
+pub fn is_too_small(size: (u16, u16)) -> bool {
+    size.0 < SMALLEST.0 || size.1 < SMALLEST.1
+}
 
 /// What the console can be told at start.
 #[derive(Debug, Clone)]
@@ -320,17 +328,6 @@ impl Model {
         events
     }
 
-    /// Returns the keys of the rows that a pane shows, in its order.
-    pub fn visible(&self, pane: Pane) -> Vec<RowId> {
-        columns::visible(self, pane)
-    }
-
-    /// Returns the row that keys act on, if it is still there.
-    pub fn selected(&self) -> Option<&RowId> {
-        let id = self.pane(self.focus).selected.as_ref()?;
-        columns::cells(self, self.focus, id).map(|_| id)
-    }
-
     /// Returns what the login may do; nothing before the database answered.
     pub fn role(&self) -> Role {
         match &self.session {
@@ -412,7 +409,7 @@ impl Model {
     /// Returns the contexts in which a key is looked up now, the nearest first.
     pub fn contexts(&self) -> Vec<Context> {
         match &self.overlay {
-            Overlay::None => vec![self.focus.context(), Context::List, Context::Global],
+            Overlay::None => vec![Context::of(self.focus), Context::List, Context::Global],
             Overlay::Help(_) | Overlay::Log(_) | Overlay::Detail(..) => vec![Context::Reader],
             Overlay::Ticket(ticket) => match ticket.stage {
                 Stage::Editing => vec![Context::Ticket],
@@ -433,15 +430,6 @@ impl Model {
             | Overlay::Detail(..)
             | Overlay::Command(_)
             | Overlay::Filter(..) => None,
-        }
-    }
-
-    /// Returns why `y` would not send the ticket under review now, or `None` if it would.
-    pub fn send_obstacle(&self) -> Option<String> {
-        let ticket = self.ticket()?;
-        match ticket.stage {
-            Stage::Review { armed_at } => super::steps::not_yet(self, ticket, armed_at),
-            Stage::Editing | Stage::Sending | Stage::Unknown => None,
         }
     }
 
@@ -468,11 +456,5 @@ impl Model {
         };
         let newest = |row: &&RiskEvent| (row.occurred_at, Reverse(row.id));
         self.desk.events.values().filter(wants).max_by_key(newest)
-    }
-
-    /// Returns why `action` cannot be done now, or `None` if it can. What cannot be done stays in
-    /// the help and the footer, grey, with this reason.
-    pub fn obstacle(&self, action: Action) -> Option<String> {
-        super::press::obstacle(self, action)
     }
 }

@@ -10,10 +10,11 @@ use super::draft::{self, chosen_account, chosen_instrument};
 use super::effect::Effect;
 use super::model::{Model, Overlay, Preset};
 use super::pane::{Pane, RowId};
+use super::selection::Subject;
 use super::ticket::{FieldName, Form, Impacts, Stage, Ticket, Verdict};
 use crate::domain::account::AccountStatus;
 use crate::domain::event::RiskEvent;
-use crate::domain::ids::{AccountId, ClientKey, EventId, InstrumentId, SignalId};
+use crate::domain::ids::{ClientKey, EventId, InstrumentId, SignalId};
 use crate::domain::instrument::Instrument;
 use crate::domain::money::exact;
 use crate::domain::rounding::floor_step;
@@ -23,50 +24,6 @@ use crate::domain::utilisation::Intent;
 
 /// Why no ticket opens, as a sentence.
 pub(super) type Declined = String;
-
-/// What a row is about, for a ticket that opens on it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Subject {
-    pub(super) account: Option<AccountId>,
-    pub(super) instrument: Option<InstrumentId>,
-}
-
-/// Returns the account and the instrument of the selected row.
-pub(super) fn subject(model: &Model) -> Subject {
-    let Some(id) = model.selected() else { return Subject::default() };
-    let desk = &model.desk;
-    match id {
-        RowId::Account(id) => Subject { account: Some(*id), instrument: None },
-        RowId::Position(id) => desk
-            .positions
-            .get(id)
-            .map(|row| Subject {
-                account: Some(row.account),
-                instrument: Some(row.instrument.clone()),
-            })
-            .unwrap_or_default(),
-        RowId::Trade(id) => desk
-            .trades
-            .get(id)
-            .map(|row| Subject {
-                account: Some(row.account),
-                instrument: Some(row.instrument.clone()),
-            })
-            .unwrap_or_default(),
-        RowId::Signal(id) => Subject {
-            account: None,
-            instrument: desk.signals.get(id).map(|row| row.instrument.clone()),
-        },
-        RowId::Event(id) => {
-            Subject { account: desk.events.get(id).and_then(|row| row.account), instrument: None }
-        }
-        RowId::Limit(id) => {
-            Subject { account: desk.limits.get(id).and_then(|row| row.account), instrument: None }
-        }
-        RowId::Instrument(id) => Subject { account: None, instrument: Some(id.clone()) },
-        RowId::Agent(_) | RowId::SystemEvent(_) => Subject::default(),
-    }
-}
 
 /// Opens a buy or a sell, filled from the first preset that fits.
 pub(super) fn open(model: &Model, key: ClientKey, side: Side, about: &Subject) -> Ticket {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::keymap::Context;
 use crate::domain::change::Kind;
 use crate::domain::ids::{
     AccountId, EventId, InstrumentId, LimitId, PositionId, SignalId, TradeId,
@@ -79,20 +78,6 @@ impl Pane {
             Self::Limits => Kind::Limits,
             Self::Market => Kind::Instruments,
             Self::Agents => Kind::Agents,
-        }
-    }
-
-    /// Returns the part of the key table that is its own.
-    pub fn context(self) -> Context {
-        match self {
-            Self::Accounts => Context::Accounts,
-            Self::Positions => Context::Positions,
-            Self::Trades => Context::Trades,
-            Self::Signals => Context::Signals,
-            Self::Events => Context::Events,
-            Self::Limits => Context::Limits,
-            Self::Market => Context::Market,
-            Self::Agents => Context::Agents,
         }
     }
 }

@@ -2,9 +2,6 @@
 
 use tui_input::{Input, InputRequest};
 
-use super::command;
-use super::model::Model;
-
 /// Most lines that are remembered.
 const KEPT: usize = 100;
 
@@ -86,10 +83,4 @@ pub(super) fn remember(lines: &mut Vec<String>, line: &str) {
         lines.remove(0);
     }
     lines.push(line.to_owned());
-}
-
-/// Returns what the last word of a line may become.
-pub fn completions(model: &Model, prompt: &Prompt) -> Vec<String> {
-    let is_at_end = prompt.input.cursor() >= prompt.input.value().chars().count();
-    if is_at_end { command::completions(model, prompt.input.value()) } else { vec![] }
 }

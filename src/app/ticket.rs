@@ -107,6 +107,16 @@ impl HaltScope {
     }
 }
 
+/// Coded notes for an acknowledgement, by digit.
+pub const CODED_NOTES: [&str; 6] = [
+    "true, reducing",
+    "true, accepted until reviewed",
+    "data fault",
+    "late trade",
+    "limit change asked",
+    "duplicate",
+];
+
 /// Where a ticket stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {

@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::exit::Exit;
 use crate::app::Model;
-use crate::app::writing::item_text;
+use crate::app::outbox::item_text;
 use crate::domain::halt::Scope;
 use crate::domain::ids::{AccountId, ClientKey};
 use crate::domain::money::{exact, round};

@@ -51,7 +51,7 @@ pub(super) fn view(
 /// Returns the contexts, that of the pane first: it is what a person looks for.
 fn contexts(model: &Model) -> Vec<Context> {
     let mut first = vec![
-        model.focus.context(),
+        Context::of(model.focus),
         Context::List,
         Context::Global,
         Context::Ticket,

@@ -12,11 +12,11 @@ use unicode_width::UnicodeWidthStr;
 
 use super::theme::{Ink, Theme};
 use super::{format, popup};
-use crate::app::chord;
 use crate::app::keymap::{Action, Binding, Look as KeyLook, Step};
 use crate::app::model::{Model, Overlay};
-use crate::app::prompt::{self, Prompt};
+use crate::app::prompt::Prompt;
 use crate::app::ticket::{FieldName, Form, Stage, Ticket};
+use crate::app::{chord, command};
 
 /// Draws the newest notice, and tells whether it took more than the first line of `area`. Its last
 /// line is cut: the whole stands in the log.
@@ -244,7 +244,7 @@ fn has_meaning(model: &Model, action: Action) -> bool {
 fn without_keys(model: &Model) -> Cow<'static, str> {
     let text = match &model.overlay {
         Overlay::Command(prompt) => {
-            let words = prompt::completions(model, prompt);
+            let words = command::completions(model, prompt);
             if !words.is_empty() && !prompt.input.value().is_empty() {
                 return format!("Tab completes   {}", words.join("  ")).into();
             }

@@ -7,7 +7,8 @@ use clap::{Arg, Command, CommandFactory};
 
 use super::{Line, spoken};
 use crate::app::model::Model;
-use crate::app::press;
+use crate::app::permit;
+use crate::app::prompt::Prompt;
 
 static DEFINITION: LazyLock<Command> = LazyLock::new(|| {
     let mut definition = Line::command();
@@ -17,7 +18,11 @@ static DEFINITION: LazyLock<Command> = LazyLock::new(|| {
 
 /// Returns the words that the last one may become, in the order of the definition; none inside of
 /// quotes, and none of what this person may not do.
-pub(in crate::app) fn completions(model: &Model, line: &str) -> Vec<String> {
+pub fn completions(model: &Model, prompt: &Prompt) -> Vec<String> {
+    let line = prompt.input.value();
+    if prompt.input.cursor() < line.chars().count() {
+        return vec![];
+    }
     if ["\"", "'"].iter().any(|sign| line.matches(sign).count() % 2 == 1) {
         return vec![];
     }
@@ -45,7 +50,7 @@ pub(in crate::app) fn completions(model: &Model, line: &str) -> Vec<String> {
 fn verbs(model: &Model, command: &Command, is_first: bool) -> Vec<String> {
     let may = |name: &str| {
         let right = if is_first { spoken::right(name) } else { None };
-        right.is_none_or(|right| press::barred(model, right).is_none())
+        right.is_none_or(|right| permit::barred(model, right).is_none())
     };
     let names = command.get_subcommands().map(Command::get_name);
     names.filter(|name| may(name)).map(str::to_owned).collect()

@@ -5,8 +5,9 @@ use super::verbs::{
 };
 use crate::app::draft::{Problem, right_of};
 use crate::app::model::Model;
-use crate::app::opening::{self, Subject, halt, holding, limit};
-use crate::app::press;
+use crate::app::opening::{self, halt, holding, limit};
+use crate::app::permit;
+use crate::app::selection::Subject;
 use crate::app::ticket::{ANY, EACH_ACCOUNT, FieldName, Form, HaltScope, Ticket};
 use crate::domain::halt::HaltMode;
 use crate::domain::ids::{
@@ -99,7 +100,7 @@ pub fn ticket(model: &Model, verb: &Verbs, fresh: ClientKey) -> Result<Ticket, P
         Verbs::ReduceOnly(halt) => spoken_halt(model, halt, HaltMode::ReduceOnly, fresh)?,
         Verbs::Resume(resume) => spoken_resume(model, resume, fresh)?,
     };
-    if let Some(why) = press::barred(model, right_of(&ticket.form)) {
+    if let Some(why) = permit::barred(model, right_of(&ticket.form)) {
         return Err(why.into());
     }
     Ok(opening::at_review(model, ticket))

@@ -2,8 +2,9 @@
 
 use std::cmp::Reverse;
 
-use super::{Declined, Subject, at_review, subject};
+use super::{Declined, at_review};
 use crate::app::model::Model;
+use crate::app::selection::{Subject, subject};
 use crate::app::ticket::{FieldName, Form, HaltScope, Ticket};
 use crate::domain::halt::{Halt, HaltMode};
 use crate::domain::ids::{ClientKey, HaltId};

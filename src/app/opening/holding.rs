@@ -2,9 +2,10 @@
 
 use rust_decimal::Decimal;
 
-use super::{Declined, at_review, reprice, subject};
+use super::{Declined, at_review, reprice};
 use crate::app::model::Model;
 use crate::app::pane::RowId;
+use crate::app::selection::subject;
 use crate::app::ticket::{FieldName, Form, Ticket};
 use crate::domain::ids::{AccountId, ClientKey, PositionId};
 use crate::domain::request::Closing;

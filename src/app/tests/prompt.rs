@@ -3,9 +3,10 @@
 use rstest::rstest;
 
 use super::Desk;
+use crate::app::command::completions;
 use crate::app::model::Overlay;
 use crate::app::pane::Pane;
-use crate::app::prompt::{Prompt, completions};
+use crate::app::prompt::Prompt;
 use crate::domain::session::Role;
 
 fn prompt(desk: &Desk) -> &Prompt {

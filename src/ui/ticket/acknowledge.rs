@@ -5,8 +5,7 @@ use ratatui::text::{Line, Span};
 
 use super::sheet::{Item, Sheet};
 use crate::app::model::Model;
-use crate::app::press::CODED_NOTES;
-use crate::app::ticket::{FieldName, Ticket};
+use crate::app::ticket::{CODED_NOTES, FieldName, Ticket};
 use crate::domain::event::{RiskEvent, Severity};
 use crate::domain::ids::EventId;
 use crate::ui::theme::{Ink, Theme};

@@ -2,7 +2,8 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::app::model::{Model, RuleOf};
+use crate::app::limits::RuleOf;
+use crate::app::model::Model;
 use crate::domain::halt::Scope;
 use crate::domain::outcome::{Check, Finding};
 use crate::ui::format;

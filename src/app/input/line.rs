@@ -2,13 +2,13 @@
 
 use tui_input::InputRequest;
 
-use super::cell::Tone;
-use super::chord::{Chord, Key};
-use super::effect::Effect;
-use super::model::{Model, Overlay};
-use super::prompt::{self, Prompt, completions};
-use super::ticket::Stage;
-use super::{command, opening};
+use crate::app::cell::Tone;
+use crate::app::chord::{Chord, Key};
+use crate::app::effect::Effect;
+use crate::app::model::{Model, Overlay};
+use crate::app::prompt::{self, Prompt};
+use crate::app::ticket::Stage;
+use crate::app::{command, opening};
 use crate::domain::ids::ClientKey;
 
 /// What an editing key does to a line of text.
@@ -40,7 +40,7 @@ pub(super) fn line_pressed(model: &mut Model, chord: Chord, fresh: ClientKey) ->
         }
         (Overlay::Command(prompt), Key::Tab) => {
             let mut prompt = prompt.clone();
-            prompt.complete(&completions(model, &prompt));
+            prompt.complete(&command::completions(model, &prompt));
             model.overlay = Overlay::Command(prompt);
             vec![]
         }
@@ -98,7 +98,7 @@ fn handle(overlay: &mut Overlay, request: InputRequest) {
 }
 
 /// Takes pasted text: into the focused text field, its first line, or nowhere.
-pub(super) fn pasted(model: &mut Model, text: &str) -> Vec<Effect> {
+pub(in crate::app) fn pasted(model: &mut Model, text: &str) -> Vec<Effect> {
     /// Longest text that is taken from a paste.
     const LONGEST: usize = 64;
     // Terminals paste a line break as a carriage return.

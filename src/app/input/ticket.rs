@@ -1,21 +1,18 @@
 //! Keys while a ticket is open: typing, review, sending.
 
-use std::time::Duration;
-
-use super::cell::Tone;
-use super::chord::{Chord, Key};
-use super::draft::{draft, instrument_of, right_of, sentence};
-use super::effect::Effect;
-use super::keymap::{Context, Lookup, Step};
 use super::line::edit_request;
-use super::model::{Model, Overlay};
-use super::pane::Pane;
-use super::press::{CODED_NOTES, barred};
-use super::ticket::{FieldKind, FieldName, Form, HaltScope, Impacts, Stage, Ticket, Verdict};
-use super::{opening, writing};
+use crate::app::cell::Tone;
+use crate::app::chord::{Chord, Key};
+use crate::app::draft::{draft, instrument_of, sentence};
+use crate::app::effect::Effect;
+use crate::app::keymap::{Context, Lookup, Step};
+use crate::app::model::{Model, Overlay};
+use crate::app::pane::Pane;
+use crate::app::ticket::CODED_NOTES;
+use crate::app::ticket::{FieldKind, FieldName, Form, HaltScope, Stage, Ticket};
+use crate::app::{opening, outbox, permit};
 use crate::domain::halt::HaltMode;
 use crate::domain::ids::ClientKey;
-use crate::domain::outcome::Finding;
 use crate::domain::request::Request;
 use crate::domain::session::Right;
 
@@ -209,64 +206,11 @@ fn widen(model: &mut Model, ticket: &mut Ticket) {
 /// rulebook has nothing against it.
 fn confirm(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
     let Stage::Review { armed_at } = ticket.stage else { return vec![] };
-    if let Some(why) = not_yet(model, &ticket, armed_at) {
+    if let Some(why) = permit::not_yet(model, &ticket, armed_at) {
         model.say(Tone::Warning, why);
         return vec![];
     }
     send(model, ticket)
-}
-
-/// Returns why `y` does nothing now at the review of `ticket`.
-pub(super) fn not_yet(
-    model: &Model,
-    ticket: &Ticket,
-    armed_at: Option<Duration>,
-) -> Option<String> {
-    if super::is_too_small(model.size) {
-        return Some("the terminal is too small to show what would be sent".to_owned());
-    }
-    if !model.has_focus || armed_at.is_none_or(|at| model.elapsed < at) {
-        return Some("read it first: y counts after a moment".to_owned());
-    }
-    // The role may have been taken away, or the database lost, since the ticket opened.
-    if let Some(reason) = barred(model, right_of(&ticket.form)) {
-        return Some(reason);
-    }
-    // Also where it was opened by its key on the line.
-    if let Form::Approve { limit } = ticket.form
-        && let Some(row) = model.desk.limits.get(&limit)
-        && opening::limit::is_own(model, row)
-    {
-        return Some(opening::limit::OWN_PROPOSAL.to_owned());
-    }
-    // Whoever tightens or agrees must see whom it puts in breach.
-    match &ticket.impacts {
-        Impacts::Asked(_) => {
-            return Some("wait: the database is being asked whom it would bind".to_owned());
-        }
-        Impacts::Refused { refusal, .. } => return Some(format!("{} forbids it", refusal.code)),
-        Impacts::None | Impacts::Known { .. } | Impacts::Failed { .. } => {}
-    }
-    // Less risk waits for nobody: the database says itself what stands in the way of an amendment.
-    let amends = matches!(ticket.form, Form::Amend { .. })
-        && matches!(ticket.verdict, Verdict::Asked(_) | Verdict::Known { .. });
-    let is_judged = amends || matches!(ticket.form, Form::Open { .. });
-    if !is_judged {
-        return None;
-    }
-    match (&ticket.verdict, ticket.verdict.worst()) {
-        (Verdict::Failed(why), _) => Some(format!("the rulebook cannot be asked: {why}")),
-        (Verdict::None | Verdict::Asked(_), _) => Some("wait for the checks".to_owned()),
-        (Verdict::Known { .. }, Some(Finding::Reject)) => {
-            let first = ticket.verdict.checks().iter().find(|c| c.finding == Finding::Reject)?;
-            Some(format!("{} forbids it", first.code))
-        }
-        (Verdict::Known { .. }, Some(Finding::Confirm)) => {
-            let has_reason = ticket.text(FieldName::Reason).is_some();
-            (!has_reason).then(|| "a soft limit asks for a reason: press Y and type it".to_owned())
-        }
-        (Verdict::Known { .. }, Some(Finding::Passes) | None) => None,
-    }
 }
 
 /// Drafts a ticket's verb and sends it.
@@ -279,7 +223,7 @@ pub(super) fn send(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
             return opening::show(model, shown);
         }
     };
-    if let Some(write) = writing::bars(model, &verb) {
+    if let Some(write) = outbox::bars(model, &verb) {
         let text = format!("waits: it is not known yet what became of {}", write.summary);
         if let Overlay::Ticket(shown) = &mut model.overlay {
             shown.problem = Some(text.clone());
@@ -296,5 +240,5 @@ pub(super) fn send(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
     if let Form::Acknowledge { .. } = ticket.form {
         model.pane_mut(Pane::Events).marked.clear();
     }
-    writing::send(model, request, summary)
+    outbox::send(model, request, summary)
 }

@@ -2,35 +2,24 @@
 
 use tui_input::Input;
 
-use super::cell::Tone;
-use super::chord::{Chord, Key};
-use super::columns;
-use super::effect::Effect;
-use super::keymap::{Action, BINDINGS, Danger, Look, Lookup, Opening};
-use super::model::{Link, Model, Overlay};
-use super::opening::{self, Declined, Subject, halt, holding, limit};
-use super::pane::{Pane, RowId};
-use super::prompt::Prompt;
-use super::ticket::{Form, Stage, Ticket};
-use super::{line, lists, steps};
-use crate::domain::event::Severity;
+use super::{line, ticket};
+use crate::app::cell::Tone;
+use crate::app::chord::{Chord, Key};
+use crate::app::effect::Effect;
+use crate::app::keymap::{Action, Danger, Look, Lookup, Opening};
+use crate::app::model::{Model, Overlay};
+use crate::app::opening::{self, Declined, halt, holding, limit};
+use crate::app::pane::{Pane, RowId};
+use crate::app::prompt::Prompt;
+use crate::app::selection::{Subject, subject};
+use crate::app::ticket::{Form, Stage, Ticket};
+use crate::app::{cell, chord, columns, lists, permit};
 use crate::domain::halt::HaltMode;
 use crate::domain::ids::{ClientKey, EventId};
-use crate::domain::session::Right;
 use crate::domain::trade::Side;
 
-/// Coded notes for an acknowledgement, by digit.
-pub const CODED_NOTES: [&str; 6] = [
-    "true, reducing",
-    "true, accepted until reviewed",
-    "data fault",
-    "late trade",
-    "limit change asked",
-    "duplicate",
-];
-
 /// Takes a key press.
-pub(super) fn pressed(model: &mut Model, chord: Chord, fresh: ClientKey) -> Vec<Effect> {
+pub(in crate::app) fn pressed(model: &mut Model, chord: Chord, fresh: ClientKey) -> Vec<Effect> {
     if chord == (Chord { key: Key::Char('c'), ctrl: true }) {
         return interrupt(model);
     }
@@ -44,7 +33,7 @@ pub(super) fn pressed(model: &mut Model, chord: Chord, fresh: ClientKey) -> Vec<
         }
         Overlay::Ticket(ticket) => match ticket.stage {
             Stage::Editing => {
-                if let Some(effects) = steps::typed(model, chord) {
+                if let Some(effects) = ticket::typed(model, chord) {
                     return effects;
                 }
             }
@@ -66,7 +55,7 @@ pub(super) fn pressed(model: &mut Model, chord: Chord, fresh: ClientKey) -> Vec<
                     model.say(Tone::Warning, "Enter does not send: press y");
                     return vec![];
                 }
-                if let Some(effects) = steps::retyped(model, chord) {
+                if let Some(effects) = ticket::retyped(model, chord) {
                     return effects;
                 }
             }
@@ -92,7 +81,7 @@ fn dispatch(model: &mut Model, chord: Chord, fresh: ClientKey) -> Vec<Effect> {
                 return dispatch(model, chord, fresh);
             }
             if pressed.len() > 1 {
-                let spelled = super::chord::spell(&pressed);
+                let spelled = chord::spell(&pressed);
                 model.say(Tone::Quiet, format!("no key {spelled} here: ? lists them"));
             }
             vec![]
@@ -102,7 +91,7 @@ fn dispatch(model: &mut Model, chord: Chord, fresh: ClientKey) -> Vec<Effect> {
             if binding.action != Action::Quit {
                 model.is_leaving = false;
             }
-            if let Some(reason) = obstacle(model, binding.action) {
+            if let Some(reason) = permit::obstacle(model, binding.action) {
                 model.say(Tone::Warning, format!("{}: {reason}", binding.label));
                 return vec![];
             }
@@ -111,51 +100,15 @@ fn dispatch(model: &mut Model, chord: Chord, fresh: ClientKey) -> Vec<Effect> {
     }
 }
 
-/// Returns why an action cannot be done now.
-pub(super) fn obstacle(model: &Model, action: Action) -> Option<String> {
-    let binding = BINDINGS.iter().find(|binding| binding.action == action)?;
-    barred(model, binding.right)
-}
-
-/// Returns why nothing can be done now that needs a right.
-pub(super) fn barred(model: &Model, right: Right) -> Option<String> {
-    if right == Right::Read {
-        return None;
-    }
-    if model.options.is_read_only {
-        return Some("this console was started read-only".to_owned());
-    }
-    match (&model.database, &model.session) {
-        (Link::Down { reason, .. }, _) => {
-            return Some(format!("the database is away, nothing can be written ({reason})"));
-        }
-        (Link::Connecting, _) | (Link::Up { .. }, None) => {
-            return Some("the database has not answered yet".to_owned());
-        }
-        (Link::Up { .. }, Some(session)) if session.in_recovery => {
-            return Some("the server is a standby: nothing can be written".to_owned());
-        }
-        (Link::Up { .. }, Some(_)) => {}
-    }
-    if !model.may(right) {
-        let needed = match right {
-            Right::Risk => "needs the role of a risk officer",
-            Right::Read | Right::Open | Right::Trade | Right::Halt => "needs the role of a trader",
-        };
-        return Some(format!("{needed}; you are {}", model.role().as_str()));
-    }
-    None
-}
-
 /// Does what a key says.
-pub(super) fn perform(model: &mut Model, action: Action, fresh: ClientKey) -> Vec<Effect> {
+pub(in crate::app) fn perform(model: &mut Model, action: Action, fresh: ClientKey) -> Vec<Effect> {
     match action {
         Action::Move(motion) => lists::moved(model, motion),
         Action::Show(pane) => lists::go(model, pane),
         Action::Follow(pane) => lists::follow(model, pane),
         Action::Look(look) => looked(model, look),
         Action::Open(opening) => open(model, opening, fresh),
-        Action::Ticket(step) => steps::in_ticket(model, step, fresh),
+        Action::Ticket(step) => ticket::in_ticket(model, step, fresh),
         Action::Back => back(model),
         Action::Quit => quit(model),
     }
@@ -227,7 +180,7 @@ fn copy(model: &mut Model) -> Vec<Effect> {
         return vec![];
     };
     let Some((_, cells)) = columns::cells(model, model.focus, &id) else { return vec![] };
-    let text: Vec<String> = cells.iter().map(super::cell::plain).collect();
+    let text: Vec<String> = cells.iter().map(cell::plain).collect();
     model.say(Tone::Quiet, "row copied");
     vec![Effect::Copy(text.join("\t"))]
 }
@@ -293,7 +246,7 @@ fn interrupt(model: &mut Model) -> Vec<Effect> {
 }
 
 fn open(model: &mut Model, opening: Opening, fresh: ClientKey) -> Vec<Effect> {
-    let about = opening::subject(model);
+    let about = subject(model);
     let opened: Result<Ticket, Declined> = match opening {
         Opening::Buy => open_trade(model, fresh, Side::Buy, &about),
         Opening::Sell => open_trade(model, fresh, Side::Sell, &about),
@@ -332,7 +285,7 @@ fn open(model: &mut Model, opening: Opening, fresh: ClientKey) -> Vec<Effect> {
             if let Form::Acknowledge { needs_note: false, events } = &ticket.form
                 && events.iter().all(is_chosen)
             {
-                return steps::send(model, ticket);
+                return ticket::send(model, ticket);
             }
             opening::show(model, ticket)
         }
@@ -353,9 +306,4 @@ fn open_trade(
         return Err("select a signal first".to_owned());
     }
     Ok(opening::open(model, fresh, side, about))
-}
-
-/// Tells whether an event's severity rings.
-pub(super) fn rings(severity: Severity) -> bool {
-    severity.needs_note()
 }

@@ -5,9 +5,9 @@
 
 use rust_decimal::Decimal;
 
-use super::cell::Cell;
-use super::columns::Column;
-use super::model::Model;
+use super::Column;
+use crate::app::cell::{Cell, plain};
+use crate::app::model::Model;
 use crate::domain::money;
 
 /// A filter, read once per frame.
@@ -55,7 +55,7 @@ fn bound(word: &str, sign: char) -> Option<(String, Decimal)> {
 fn text(cell: &Cell) -> String {
     match cell.number() {
         Some(number) => number.normalize().to_string(),
-        None => super::cell::plain(cell).to_lowercase(),
+        None => plain(cell).to_lowercase(),
     }
 }
 

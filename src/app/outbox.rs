@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use super::cell::Tone;
 use super::effect::Effect;
 use super::model::{Model, Overlay};
+use super::pending::Write;
 use super::ticket::Stage;
 use crate::domain::ids::{ClientKey, InstrumentId};
 use crate::domain::money::{at_least, exact, price_text};
@@ -15,18 +16,6 @@ use crate::domain::request::{Request, Verb};
 
 /// How long the database is left alone between two questions about an unknown write.
 const ASK_EVERY: Duration = Duration::from_secs(2);
-
-/// A write without an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Write {
-    pub request: Request,
-    /// It as a sentence: `BUY 10,000 EUR_USD …`
-    pub summary: String,
-    /// Why the answer is missing; `None` while it is on its way.
-    pub unknown: Option<String>,
-    /// When the database was last asked what became of it.
-    pub asked_at: Duration,
-}
 
 /// Sends a write, once. The latch is set before the effect is performed: a held key finds it.
 pub(super) fn send(model: &mut Model, request: Request, summary: String) -> Vec<Effect> {
