@@ -1,4 +1,6 @@
-//! The screens and how each comes about: the same messages that the loop would send.
+//! The screens, and how each comes about: the same messages that the loop would send.
+//!
+//! A new one is a function here and a line in `each_scene!`.
 
 use std::time::Duration;
 
@@ -10,219 +12,202 @@ use tmt::domain::outcome::{Accepted, Finding, Impact, Item, ItemEnd, Outcome, Re
 use tmt::domain::rows::Rows;
 use tmt::domain::session::Role;
 
-use crate::desk::Desk;
+use crate::console::Console;
+use crate::desk::{self, confirm, connect, of, pressed};
 use crate::market::bars as market_bars;
-use crate::risk::checks;
+use crate::risk::{self, checks};
 
-/// A screen: how it comes about.
-pub(crate) type Scene = (&'static str, fn() -> Desk);
+/// Makes a test of each screen: its first argument, a `#[case]`, is how the screen comes about.
+macro_rules! each_scene {
+    ($test:item) => {
+        #[rstest::rstest]
+        #[case::starting($crate::scenes::starting)]
+        #[case::normal($crate::scenes::normal)]
+        #[case::empty($crate::scenes::empty)]
+        #[case::database_down($crate::scenes::database_down)]
+        #[case::redis_down($crate::scenes::redis_down)]
+        #[case::gap($crate::scenes::gap)]
+        #[case::ticket_editing($crate::scenes::ticket_editing)]
+        #[case::ticket_review($crate::scenes::ticket_review)]
+        #[case::ticket_confirm($crate::scenes::ticket_confirm)]
+        #[case::ticket_reject($crate::scenes::ticket_reject)]
+        #[case::ticket_refused($crate::scenes::ticket_refused)]
+        #[case::ticket_sending($crate::scenes::ticket_sending)]
+        #[case::ticket_unconfirmed($crate::scenes::ticket_unconfirmed)]
+        #[case::close($crate::scenes::close)]
+        #[case::close_trade($crate::scenes::close_trade)]
+        #[case::amend($crate::scenes::amend)]
+        #[case::amend_wrong_side($crate::scenes::amend_wrong_side)]
+        #[case::flatten($crate::scenes::flatten)]
+        #[case::flattened($crate::scenes::flattened)]
+        #[case::acknowledge($crate::scenes::acknowledge)]
+        #[case::limit_tighten($crate::scenes::limit_tighten)]
+        #[case::limit_loosen($crate::scenes::limit_loosen)]
+        #[case::limit_new($crate::scenes::limit_new)]
+        #[case::limit_new_review($crate::scenes::limit_new_review)]
+        #[case::limit_retire($crate::scenes::limit_retire)]
+        #[case::limit_approve($crate::scenes::limit_approve)]
+        #[case::halt($crate::scenes::halt)]
+        #[case::halt_flatten($crate::scenes::halt_flatten)]
+        #[case::resume($crate::scenes::resume)]
+        #[case::filter($crate::scenes::filter)]
+        #[case::command($crate::scenes::command)]
+        #[case::command_error($crate::scenes::command_error)]
+        #[case::key_prefix($crate::scenes::key_prefix)]
+        #[case::help($crate::scenes::help)]
+        #[case::log($crate::scenes::log)]
+        #[case::detail($crate::scenes::detail)]
+        #[case::limits($crate::scenes::limits)]
+        #[case::market($crate::scenes::market)]
+        #[case::agents($crate::scenes::agents)]
+        #[case::zoom($crate::scenes::zoom)]
+        #[case::viewer($crate::scenes::viewer)]
+        #[case::read_only($crate::scenes::read_only)]
+        $test
+    };
+}
+pub(crate) use each_scene;
 
-/// Every screen.
-pub(crate) const SCENES: &[Scene] = &[
-    ("starting", Desk::starting),
-    ("normal", normal),
-    ("empty", empty),
-    ("database_down", database_down),
-    ("redis_down", redis_down),
-    ("gap", gap),
-    ("ticket_editing", ticket_editing),
-    ("ticket_review", ticket_review),
-    ("ticket_soft", ticket_soft),
-    ("ticket_hard", ticket_hard),
-    ("ticket_refused", ticket_refused),
-    ("ticket_sending", ticket_sending),
-    ("ticket_unknown", ticket_unknown),
-    ("close", close),
-    ("close_trade", close_trade),
-    ("amend", amend),
-    ("amend_hit", amend_hit),
-    ("flatten", flatten),
-    ("flattened", flattened),
-    ("ack_note", ack_note),
-    ("limit_edit", limit_edit),
-    ("limit_loosen", limit_loosen),
-    ("limit_new", limit_new),
-    ("limit_new_review", limit_new_review),
-    ("limit_retire", limit_retire),
-    ("approve", approve),
-    ("halt", halt),
-    ("halt_flatten", halt_flatten),
-    ("resume", resume),
-    ("filter", filter),
-    ("command", command),
-    ("command_wrong", command_wrong),
-    ("prefix", prefix),
-    ("help", help),
-    ("log", log),
-    ("detail", detail),
-    ("limits", limits),
-    ("market", market),
-    ("agents", agents),
-    ("zoom", zoom),
-    ("viewer", viewer),
-    ("read_only", read_only),
-];
-
-fn normal() -> Desk {
-    let mut desk = Desk::normal();
-    desk.press("j j j");
-    desk
+pub(crate) fn starting() -> Console {
+    desk::starting()
 }
 
-fn empty() -> Desk {
-    let mut desk = Desk::starting();
-    desk.connect(Role::Trader);
-    desk.confirm();
-    desk
+pub(crate) fn normal() -> Console {
+    pressed("jjj")
 }
 
-fn database_down() -> Desk {
-    let mut desk = normal();
+pub(crate) fn empty() -> Console {
+    let mut console = desk::starting();
+    connect(&mut console, Role::Trader);
+    confirm(&mut console);
+    console
+}
+
+pub(crate) fn database_down() -> Console {
+    let mut console = normal();
     let reason = "connection refused (127.0.0.1:5432): is PostgreSQL running?".to_owned();
-    desk.tell(Msg::DatabaseLost { reason });
-    desk.wait(Duration::from_secs(14));
-    desk
+    console.tell(Msg::DatabaseLost { reason });
+    console.wait(Duration::from_secs(14));
+    console
 }
 
-fn redis_down() -> Desk {
-    let mut desk = normal();
-    desk.tell(Msg::FeedDown { reason: "connection reset by peer".to_owned() });
-    desk.wait(Duration::from_secs(1));
-    desk.confirm();
-    desk
+pub(crate) fn redis_down() -> Console {
+    let mut console = normal();
+    console.tell(Msg::FeedDown { reason: "connection reset by peer".to_owned() });
+    console.wait(Duration::from_secs(1));
+    confirm(&mut console);
+    console
 }
 
-fn gap() -> Desk {
-    let mut desk = normal();
-    desk.tell(Msg::FeedDown { reason: "connection reset by peer".to_owned() });
-    desk.tell(Msg::FeedUp { gap: Some(Duration::from_millis(2_300)) });
-    desk
+pub(crate) fn gap() -> Console {
+    let mut console = normal();
+    console.tell(Msg::FeedDown { reason: "connection reset by peer".to_owned() });
+    console.tell(Msg::FeedUp { gap: Some(Duration::from_millis(2_300)) });
+    console
 }
 
 /// The buy of the specification: 30,000 `EUR_USD` for bravo.
-fn ticket() -> Desk {
-    let mut desk = Desk::normal();
-    let mut limits = crate::risk::limits();
-    limits.push(crate::risk::limit(9, "max_daily_loss", Some(2), dec!(4000), "USD"));
-    desk.rows(Rows::Limits(limits));
-    desk.press("g g j j b");
-    desk.clear_field();
-    desk.type_text("30k");
-    desk
+fn ticket() -> Console {
+    let mut console = desk::normal();
+    let mut limits = risk::limits();
+    limits.push(risk::limit(9, "max_daily_loss", Some(2), dec!(4000), "USD"));
+    console.rows(Rows::Limits(limits));
+    console.press("ggjjb<Ctrl-u>30k");
+    console
 }
 
-fn ticket_editing() -> Desk {
-    let mut desk = ticket();
-    desk.assessed(checks(Finding::Passes));
-    desk.wait(Duration::from_millis(100));
-    desk
+pub(crate) fn ticket_editing() -> Console {
+    let mut console = ticket();
+    console.assessed(checks(Finding::Passes));
+    console.wait(Duration::from_millis(100));
+    console
 }
 
-fn ticket_review() -> Desk {
-    let mut desk = ticket();
-    desk.press("Enter");
-    desk.assessed(checks(Finding::Passes));
-    desk.read_it();
-    desk
+/// The ticket under review, with this finding on `MAX_EXPOSURE`.
+fn reviewed(exposure: Finding) -> Console {
+    let mut console = ticket();
+    console.press("<Enter>");
+    console.assessed(checks(exposure));
+    console.read();
+    console
 }
 
-fn ticket_soft() -> Desk {
-    let mut desk = ticket();
-    desk.press("Enter");
-    desk.assessed(checks(Finding::Confirm));
-    desk.read_it();
-    desk
+pub(crate) fn ticket_review() -> Console {
+    reviewed(Finding::Passes)
 }
 
-fn ticket_hard() -> Desk {
-    let mut desk = ticket();
-    desk.press("Enter");
-    desk.assessed(checks(Finding::Reject));
-    desk.read_it();
-    desk
+pub(crate) fn ticket_confirm() -> Console {
+    reviewed(Finding::Confirm)
 }
 
-fn ticket_sending() -> Desk {
-    let mut desk = ticket_review();
-    desk.press("y");
-    desk
+pub(crate) fn ticket_reject() -> Console {
+    reviewed(Finding::Reject)
 }
 
-fn ticket_refused() -> Desk {
-    let mut desk = ticket_sending();
+pub(crate) fn ticket_sending() -> Console {
+    let mut console = ticket_review();
+    console.press("y");
+    console
+}
+
+pub(crate) fn ticket_refused() -> Console {
+    let mut console = ticket_sending();
     let mut refusal = Refusal::plain(
         "MAX_EXPOSURE",
         "The exposure of bravo would be 184,900.00 USD, 4,900.00 above its limit.",
     );
     refusal.measured = Some(dec!(184900));
     refusal.allowed = Some(dec!(180000));
-    desk.answered(Outcome::Refused(refusal));
-    desk
+    console.answered(Outcome::Refused(refusal));
+    console
 }
 
-fn ticket_unknown() -> Desk {
-    let mut desk = ticket_sending();
-    desk.answered(Outcome::Unknown("no answer within 3 s".to_owned()));
-    desk
+pub(crate) fn ticket_unconfirmed() -> Console {
+    let mut console = ticket_sending();
+    console.answered(Outcome::Unknown("no answer within 3 s".to_owned()));
+    console
 }
 
-fn close() -> Desk {
-    let mut desk = Desk::normal();
-    desk.press("g g j j x");
-    desk.read_it();
-    desk.type_text("50%");
-    desk
+pub(crate) fn close() -> Console {
+    pressed("ggjjx<read>50%")
 }
 
-fn close_trade() -> Desk {
-    let mut desk = Desk::normal();
-    desk.press("3 g g j x");
-    desk.read_it();
-    desk
+pub(crate) fn close_trade() -> Console {
+    pressed("3ggjx<read>")
 }
 
-fn amend() -> Desk {
-    let mut desk = Desk::normal();
-    desk.press("g g j j m");
-    desk.clear_field();
-    desk.type_text("1.0860");
-    desk.assessed(vec![]);
-    desk.press("Enter");
-    desk.assessed(vec![]);
-    desk.read_it();
-    desk
+pub(crate) fn amend() -> Console {
+    let mut console = pressed("ggjjm<Ctrl-u>1.0860");
+    console.assessed(vec![]);
+    console.press("<Enter>");
+    console.assessed(vec![]);
+    console.read();
+    console
 }
 
 /// A stop on the far side of the market.
-fn amend_hit() -> Desk {
-    let mut desk = Desk::normal();
-    desk.press("g g j j m");
-    desk.type_text("1.0880");
+pub(crate) fn amend_wrong_side() -> Console {
     let figures = [None, Some(dec!(1.0880)), Some(dec!(1.08655)), None];
     let message =
         "The stop of a long must be below the market at 1.08655: it would be hit at once.";
-    let check = crate::risk::check("STOP_WRONG_SIDE", Finding::Reject, figures, "price", message);
-    desk.assessed(vec![check.clone()]);
-    desk.press("Enter");
-    desk.assessed(vec![check]);
-    desk.read_it();
-    desk
+    let check = risk::check("STOP_WRONG_SIDE", Finding::Reject, figures, "price", message);
+    let mut console = pressed("ggjjm1.0880");
+    console.assessed(vec![check.clone()]);
+    console.press("<Enter>");
+    console.assessed(vec![check]);
+    console.read();
+    console
 }
 
-fn flatten() -> Desk {
-    let mut desk = Desk::normal();
-    desk.press("g g j j ! f");
-    desk.type_text("bravo");
-    desk.press("Enter");
-    desk.read_it();
-    desk
+pub(crate) fn flatten() -> Console {
+    pressed("ggjj!fbravo<Enter><read>")
 }
 
-fn flattened() -> Desk {
-    let mut desk = flatten();
-    desk.press("y");
+pub(crate) fn flattened() -> Console {
+    let mut console = flatten();
+    console.press("y");
     let item = |number, instrument: &str, end| Item {
-        position: crate::desk::id(2, number),
+        position: desk::id(2, number),
         instrument: instrument.to_owned(),
         end,
     };
@@ -230,15 +215,15 @@ fn flattened() -> Desk {
     let closed = ItemEnd::Closed { size, price, pnl: Some(dec!(145)) };
     let message = "GBP_USD has no price: it cannot be closed at the market.".to_owned();
     let kept = ItemEnd::Kept { code: "PRICE_UNKNOWN".to_owned(), message };
-    desk.answered(Outcome::Accepted(Accepted {
-        subject: Some(crate::desk::account_id(2).0),
+    console.answered(Outcome::Accepted(Accepted {
+        subject: Some(desk::account_id(2).0),
         code: None,
         message: "bravo: 1 of 2 closed.".to_owned(),
         done: vec![],
         taken: vec![],
         items: vec![item(1, "EUR_USD", closed), item(5, "GBP_USD", kept)],
     }));
-    desk
+    console
 }
 
 fn impacts() -> Vec<Impact> {
@@ -257,34 +242,32 @@ fn impacts() -> Vec<Impact> {
     ]
 }
 
-fn ack_note() -> Desk {
-    let mut desk = Desk::normal();
-    desk.press("5 g g a");
-    desk
+pub(crate) fn acknowledge() -> Console {
+    pressed("5gga")
 }
 
-fn limit(value: &str) -> Desk {
-    let mut desk = Desk::of(Role::RiskOfficer);
-    desk.press("6 g g j j e");
-    desk.type_text(value);
-    desk.weighed(impacts());
-    desk
+/// A limit of 180,000 with another value typed.
+fn limit(value: &str) -> Console {
+    let mut console = of(Role::RiskOfficer);
+    console.press("6ggjje");
+    console.press(value);
+    console.previewed(impacts());
+    console
 }
 
-fn limit_edit() -> Desk {
-    let mut desk = limit("160000");
-    desk.press("Enter");
-    desk.read_it();
-    desk
+pub(crate) fn limit_tighten() -> Console {
+    let mut console = limit("160000");
+    console.press("<Enter><read>");
+    console
 }
 
-fn limit_loosen() -> Desk {
+pub(crate) fn limit_loosen() -> Console {
     limit("220k")
 }
 
-fn limit_new() -> Desk {
-    let mut desk = Desk::of(Role::RiskOfficer);
-    desk.press("6 g g j j n");
+pub(crate) fn limit_new() -> Console {
+    let mut console = of(Role::RiskOfficer);
+    console.press("6ggjjn");
     let exposure = LimitType {
         name: "max_exposure".to_owned(),
         description: "gross exposure after the trade".to_owned(),
@@ -292,146 +275,111 @@ fn limit_new() -> Desk {
         scopes: vec!["account".to_owned(), "instrument".to_owned(), "system".to_owned()],
         is_enforced: true,
     };
-    desk.tell(Msg::LimitTypesRead(vec![exposure]));
-    desk.press("Tab Tab Right Tab Tab");
-    desk.type_text("50k");
-    desk.weighed(impacts());
-    desk
+    console.tell(Msg::LimitTypesRead(vec![exposure]));
+    console.press("<Tab><Tab><Right><Tab><Tab>50k");
+    console.previewed(impacts());
+    console
 }
 
-fn limit_new_review() -> Desk {
-    let mut desk = limit_new();
-    desk.press("Enter");
-    desk.read_it();
-    desk
+pub(crate) fn limit_new_review() -> Console {
+    let mut console = limit_new();
+    console.press("<Enter><read>");
+    console
 }
 
-fn limit_retire() -> Desk {
-    let mut desk = Desk::of(Role::RiskOfficer);
-    desk.press("6 g g j j D");
-    desk.type_text("the system limit covers it");
-    desk.press("Enter");
-    desk.read_it();
-    desk
+pub(crate) fn limit_retire() -> Console {
+    let mut console = of(Role::RiskOfficer);
+    console.press("6ggjjDthe system limit covers it<Enter><read>");
+    console
 }
 
-fn approve() -> Desk {
-    let mut desk = Desk::of(Role::Admin);
-    desk.press("6 g g +");
-    desk.weighed(impacts());
-    desk.read_it();
-    desk
+pub(crate) fn limit_approve() -> Console {
+    let mut console = pressed("6gg+");
+    console.previewed(impacts());
+    console.read();
+    console
 }
 
-fn halt() -> Desk {
-    let mut desk = Desk::normal();
-    desk.press("j ! h");
-    desk.read_it();
-    desk
+pub(crate) fn halt() -> Console {
+    pressed("j!h<read>")
 }
 
 /// Everything is closed: each position names its account, and none of its figures is cut.
-fn halt_flatten() -> Desk {
-    let mut desk = Desk::normal();
-    desk.press(":");
-    desk.type_text("halt mode=flatten reason=\"fat finger\"");
-    desk.press("Enter");
-    desk.type_text("everything");
-    desk.press("Enter");
-    desk.read_it();
-    desk
+pub(crate) fn halt_flatten() -> Console {
+    pressed(":halt mode=flatten reason=\"fat finger\"<Enter>everything<Enter><read>")
 }
 
-fn resume() -> Desk {
-    let mut desk = Desk::normal();
-    desk.press("! u");
-    desk
+pub(crate) fn resume() -> Console {
+    pressed("!u")
 }
 
-fn filter() -> Desk {
-    let mut desk = Desk::normal();
-    desk.press("3 Space Space o /");
-    desk.type_text("eur !alpha");
-    desk
+pub(crate) fn filter() -> Console {
+    pressed("3  o/eur !alpha")
 }
 
-fn command() -> Desk {
-    let mut desk = Desk::normal();
-    desk.press(":");
-    desk.type_text("buy EUR_USD 10k sl=1.08 @alpha");
-    desk
+pub(crate) fn command() -> Console {
+    pressed(":buy EUR_USD 10k sl=1.08 @alpha")
 }
 
-fn command_wrong() -> Desk {
-    let mut desk = command();
-    desk.press("Ctrl-u");
-    desk.type_text("buy 10k EUR_USD");
-    desk.press("Enter");
-    desk
+pub(crate) fn command_error() -> Console {
+    let mut console = command();
+    console.press("<Ctrl-u>buy 10k EUR_USD<Enter>");
+    console
 }
 
-fn prefix() -> Desk {
-    let mut desk = Desk::normal();
-    desk.press("g");
-    desk
+pub(crate) fn key_prefix() -> Console {
+    pressed("g")
 }
 
-fn help() -> Desk {
-    let mut desk = Desk::of(Role::Trader);
-    desk.press("?");
-    desk
+pub(crate) fn help() -> Console {
+    let mut console = of(Role::Trader);
+    console.press("?");
+    console
 }
 
-fn log() -> Desk {
-    let mut desk = ticket_unknown();
-    desk.press("Esc L");
-    desk
+pub(crate) fn log() -> Console {
+    let mut console = ticket_unconfirmed();
+    console.press("<Esc>L");
+    console
 }
 
-fn detail() -> Desk {
-    let mut desk = normal();
-    desk.press("Enter");
-    desk
+pub(crate) fn detail() -> Console {
+    pressed("jjj<Enter>")
 }
 
-fn limits() -> Desk {
-    let mut desk = Desk::of(Role::RiskOfficer);
-    desk.press("6 j");
-    desk
+pub(crate) fn limits() -> Console {
+    let mut console = of(Role::RiskOfficer);
+    console.press("6j");
+    console
 }
 
-fn market() -> Desk {
-    let mut desk = Desk::normal();
-    desk.press("7 j j");
-    desk.tell(Msg::BarsRead {
+pub(crate) fn market() -> Console {
+    let mut console = pressed("7jj");
+    console.tell(Msg::BarsRead {
         instrument: InstrumentId::new("EUR_USD"),
         timeframe: "M1".to_owned(),
         bars: market_bars(),
     });
-    desk
+    console
 }
 
-fn agents() -> Desk {
-    let mut desk = Desk::normal();
-    desk.press("8 j");
-    desk
+pub(crate) fn agents() -> Console {
+    pressed("8j")
 }
 
-fn zoom() -> Desk {
-    let mut desk = Desk::normal();
-    desk.press("4 j z");
-    desk
+pub(crate) fn zoom() -> Console {
+    pressed("4jz")
 }
 
-fn viewer() -> Desk {
-    let mut desk = Desk::of(Role::Viewer);
-    desk.press("j b");
-    desk
+pub(crate) fn viewer() -> Console {
+    let mut console = of(Role::Viewer);
+    console.press("jb");
+    console
 }
 
-fn read_only() -> Desk {
-    let mut desk = Desk::with(Options { is_read_only: true, ..Options::default() });
-    desk.connect(Role::Trader);
-    desk.read_all();
-    desk
+pub(crate) fn read_only() -> Console {
+    let mut console = desk::with(Options { is_read_only: true, ..Options::default() });
+    connect(&mut console, Role::Trader);
+    desk::read_all(&mut console);
+    console
 }
