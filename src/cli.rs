@@ -1,7 +1,7 @@
-//! The command line: what can be typed, and what each command does.
+//! The command line: [`args`] defines the commands, [`run`] runs one.
 //!
-//! [`args`] is the definition, [`run`] performs. Nothing here prints an error: it returns a
-//! [`Trouble`], and `main` says it and chooses the exit code.
+//! Nothing here prints an error: it returns a [`Trouble`], and `main` prints it and picks the exit
+//! code.
 
 pub mod args;
 mod audit;
@@ -44,14 +44,14 @@ pub use exit::{Exit, Trouble};
 pub use io::Io;
 pub use write_args::{How, Write};
 
-/// Performs a command line.
+/// Runs a command line.
 ///
-/// `sources` is where the configuration comes from, apart from the flags; `stop` ends whatever
-/// goes on until somebody ends it.
+/// `sources` is where the configuration comes from, apart from the flags; `stop` ends commands that
+/// run until they are interrupted.
 ///
 /// # Errors
 ///
-/// [`Trouble`] says why the command did not do what it was asked for.
+/// [`Trouble`] says why the command failed.
 pub async fn run(
     cli: Cli,
     sources: Sources,
@@ -69,10 +69,10 @@ pub async fn run(
     let Some(command) = cli.command else {
         return console(&config, io, stop).await;
     };
-    perform(&config, command, io, &stop).await
+    dispatch(&config, command, io, &stop).await
 }
 
-/// Adds what flags say to the other sources.
+/// Adds the flags to the other sources of the configuration.
 fn with_flags(mut sources: Sources, global: &Global) -> Sources {
     sources.file = global.config.clone().or(sources.file);
     sources.settings.extend(global.set.iter().cloned());
@@ -83,7 +83,7 @@ fn with_flags(mut sources: Sources, global: &Global) -> Sources {
     sources
 }
 
-async fn perform(
+async fn dispatch(
     config: &Config,
     command: Command,
     io: &mut Io<'_>,
@@ -103,7 +103,7 @@ async fn perform(
         Command::Write(write) => verbs::write(config, &write, io, stop).await,
         Command::Keys(keys) => print_keys(config, keys, io),
         Command::Config(shown) => print_config(config, shown, io),
-        // Printed before the configuration was read, or above.
+        // Handled above, or in `run`.
         Command::Completions { .. }
         | Command::Accounts(_)
         | Command::Positions(_)
@@ -123,24 +123,24 @@ async fn perform(
     }
 }
 
-/// How long the database is waited for before the console is shown without it.
-const PREFLIGHT: Duration = Duration::from_secs(1);
+/// How long to wait for the database before the console starts without it.
+const FIRST_CONTACT: Duration = Duration::from_secs(1);
 
 /// Runs the console on the configured servers.
 ///
-/// What only a person can put right (a wrong password, an old schema, a missing right) is said
-/// before the terminal is taken. A server that is merely away may come back: the console starts
-/// and says so, and if it still is away when the person leaves, that is how the program ends.
+/// An error that waiting does not cure (a wrong password, an old schema, a missing right) is reported
+/// before the terminal is taken. An unreachable server may come back, so the console starts and shows
+/// it; if the server never answered by the time the user quits, the command fails with that error.
 async fn console(
     config: &Config,
     io: &mut Io<'_>,
     stop: CancellationToken,
 ) -> Result<Exit, Trouble> {
-    if !has_screen() {
+    if !has_terminal() {
         return Err(Trouble::Run(runtime::RunError::NoTerminal));
     }
     let store = Store::connect(config.store.clone());
-    let first = timeout(PREFLIGHT, store.session()).await;
+    let first = timeout(FIRST_CONTACT, store.session()).await;
     if let Ok(Err(error)) = &first
         && error.needs_a_person()
     {
@@ -148,21 +148,20 @@ async fn console(
     }
     let feed = config.feed.clone();
     let exit = show_console(config, store.clone(), feed, &config.journal_folder, io, stop).await?;
-    // A server that says nothing at all keeps nobody waiting.
+    // A server that does not answer at all must not delay the exit.
     if !matches!(first, Ok(Ok(_)))
-        && let Ok(Err(error)) = timeout(PREFLIGHT, store.session()).await
+        && let Ok(Err(error)) = timeout(FIRST_CONTACT, store.session()).await
     {
         return Err(error.into());
     }
     Ok(exit)
 }
 
-/// Tells whether there is a terminal to draw on and to type at.
-fn has_screen() -> bool {
+fn has_terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
 }
 
-/// Runs the console on a database and a bus.
+/// Runs the console on a database and a Redis server. Without a journal it is read-only.
 async fn show_console(
     config: &Config,
     store: Store,
@@ -176,7 +175,7 @@ async fn show_console(
     let (journal, left) = match Journal::open(journal_folder, &place) {
         Ok((journal, left)) => (Some(journal), left),
         Err(error) => {
-            io.note(&format!("{error}: this console is read-only"));
+            io.note(&format!("{error}; starting read-only"));
             app.is_read_only = true;
             (None, Vec::new())
         }
@@ -196,12 +195,12 @@ async fn show_console(
     Ok(Exit::Done)
 }
 
-/// Returns the colours to draw with (<https://no-color.org>: any value but an empty one).
+/// Picks the theme; any non-empty `NO_COLOR` turns colours off (<https://no-color.org>).
 fn theme(colour: Colour) -> Theme {
-    let refuses = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let no_color = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     match colour {
         Colour::Never => Theme::Plain,
-        Colour::Auto if refuses() => Theme::Plain,
+        Colour::Auto if no_color() => Theme::Plain,
         Colour::Always | Colour::Auto => Theme::Colour,
     }
 }
@@ -230,7 +229,10 @@ fn print_config(config: &Config, shown: args::Shown, io: &mut Io<'_>) -> Result<
     } else {
         match &config.file {
             Some(file) => writeln!(io.out, "# read from {}", file.display())?,
-            None => writeln!(io.out, "# no file was read; ~/.config/tmt/console.toml would be")?,
+            None => writeln!(
+                io.out,
+                "# no configuration file; the usual place is ~/.config/tmt/console.toml"
+            )?,
         }
         write!(io.out, "{}", config.to_toml())?;
     }

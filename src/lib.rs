@@ -1,17 +1,27 @@
-//! `tmt`: the keyboard console of the TMT trading system.
+//! `tmt`: keyboard console of the TMT trading system.
 //!
-//! Layers, each importing only what stands to its left:
+//! Layers; each imports only layers to its left:
 //!
 //! ```text
 //! domain <- store, feed <- runtime <- main
 //! domain <- app <- ui   <- runtime
-//! domain <- store, feed <- sim, sentinel        local: processes, nothing of the desk
+//! domain <- store, feed <- sim, sentinel        local: imports no other layer
 //! ```
 //!
-//! [`domain`] is what the desk is, [`store`] PostgreSQL, [`feed`] Redis, [`app`] the model and what
-//! changes it, [`ui`] the screen as a function of the model, [`runtime`] the loop that owns it.
-//! [`local`] runs private servers, [`sim`] a desk to look at, [`sentinel`] watches the limits. [`cli`] and [`config`] belong to the
-//! binary: they wire the rest, and nothing names them. `docs/ARCHITECTURE.md` says more.
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`domain`] | types of the trade and their arithmetic; no I/O, no clock |
+//! | [`store`] | PostgreSQL |
+//! | [`feed`] | Redis |
+//! | [`app`] | the state of the console, and `update`, which changes it |
+//! | [`ui`] | draws the state |
+//! | [`runtime`] | the event loop, the terminal, the journal |
+//! | [`local`] | private PostgreSQL and Redis servers |
+//! | [`sim`] | the simulated desk, and replay of recorded quotes |
+//! | [`sentinel`] | the loop of the limit monitor |
+//! | [`cli`], [`config`] | command line and configuration; no other layer imports them |
+//!
+//! `docs/ARCHITECTURE.md` follows a quote, a key and a polled row through the layers.
 
 pub mod app;
 pub mod cli;

@@ -1,4 +1,4 @@
-//! The `tmt` binary: parse, wire, run. The only place that prints an error or picks an exit code.
+//! The `tmt` binary. Only this file prints errors and picks exit codes.
 
 use std::io::{self, Write as _};
 use std::panic;
@@ -10,10 +10,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
-    panic::set_hook(Box::new(crashed));
+    panic::set_hook(Box::new(report_panic));
     match panic::catch_unwind(start) {
         Ok(exit) => exit.into(),
-        // The hook has said it.
+        // The hook has printed it.
         Err(_) => Exit::Crashed.into(),
     }
 }
@@ -22,38 +22,39 @@ fn start() -> Exit {
     let cli = match args::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {
-            let is_asked_for = !error.use_stderr();
-            // Help into a closed pipe is read as far as it was wanted.
+            // clap treats --help and --version as errors too; those go to stdout.
+            let is_help = !error.use_stderr();
+            // A closed pipe is fine: the reader has seen what it wanted.
             error.print().ok();
-            return if is_asked_for { Exit::Done } else { Exit::Usage };
+            return if is_help { Exit::Done } else { Exit::Usage };
         }
     };
-    match wire(cli) {
+    match run(cli) {
         Ok(exit) => exit,
         Err(trouble) if trouble.is_broken_pipe() => Exit::Done,
         Err(trouble) => {
-            say(&trouble);
+            print(&trouble);
             trouble.exit()
         }
     }
 }
 
-/// Starts the runtime and runs the command in it.
-fn wire(cli: args::Cli) -> Result<Exit, Trouble> {
+/// Starts the async runtime and runs the command on it.
+fn run(cli: args::Cli) -> Result<Exit, Trouble> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let (mut out, mut notes) = (io::stdout(), io::stderr());
     let exit = runtime.block_on(async {
         let stop = CancellationToken::new();
-        tokio::spawn(watch_signals(signals()?, stop.clone()));
+        tokio::spawn(stop_on_signal(signals()?, stop.clone()));
         let mut io = Io::of_process(&mut out, &mut notes);
         cli::run(cli, Sources::of_process(), &mut io, stop).await
     });
-    // A thread that waits for somebody to type an answer must not hold the end up.
+    // A thread may still be reading an answer from stdin: do not wait for it.
     runtime.shutdown_background();
     exit
 }
 
-/// Every signal that asks the program to end. SIGHUP too: the terminal is gone.
+/// The signals that end the program; SIGHUP means that the terminal is gone.
 fn signals() -> io::Result<[Signal; 4]> {
     Ok([
         signal(SignalKind::interrupt())?,
@@ -63,7 +64,7 @@ fn signals() -> io::Result<[Signal; 4]> {
     ])
 }
 
-async fn watch_signals(
+async fn stop_on_signal(
     [mut int, mut term, mut hup, mut quit]: [Signal; 4],
     stop: CancellationToken,
 ) {
@@ -76,20 +77,20 @@ async fn watch_signals(
     stop.cancel();
 }
 
-/// Says what went wrong: one line, or one for each fault of the configuration.
-fn say(trouble: &Trouble) {
+/// Prints an error to stderr: one line, or one per fault of the configuration.
+fn print(trouble: &Trouble) {
     let mut error = io::stderr().lock();
-    let said = if let Trouble::Config(Faults(faults)) = trouble {
+    let printed = if let Trouble::Config(Faults(faults)) = trouble {
         faults.iter().try_for_each(|fault| writeln!(error, "tmt: {fault}"))
     } else {
         writeln!(error, "tmt: {trouble}")
     };
-    // Nobody is left to tell.
-    said.ok();
+    // stderr may be closed; there is nowhere else to report it.
+    printed.ok();
 }
 
-/// Says that the program itself is at fault, without a backtrace: where, what, and no more.
-fn crashed(crash: &panic::PanicHookInfo<'_>) {
+/// Prints a panic as one line, without a backtrace.
+fn report_panic(crash: &panic::PanicHookInfo<'_>) {
     let place = crash.location().map(ToString::to_string).unwrap_or_default();
     let what = crash.payload_as_str().unwrap_or("no message");
     let what = tmt::domain::text::clean(what);

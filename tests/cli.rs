@@ -55,7 +55,7 @@ fn what_is_not_understood_ends_with_2_and_says_why() {
         ("positions --json --csv", "cannot be used with"),
         ("demo --role boss", "invalid value 'boss'"),
         ("demo --speed 60x", "--replay"),
-        ("--set colour", "write a key, an equals sign and a value"),
+        ("--set colour", "expected KEY=VALUE"),
         ("ack", "<EVENTS>"),
         ("outcome", "<ID>"),
         ("unack 12345678", "--note"),

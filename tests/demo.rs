@@ -91,7 +91,7 @@ async fn the_demonstration_is_a_desk_that_the_doctor_finds_well() {
     let demo = Demo::start(&["--role", "risk"]).await;
     let (code, said) = demo.run(&["doctor"]).await;
     assert_eq!(code, 0, "{said}");
-    assert!(said.contains("risk1 has the role risk") && !said.contains("FAIL"), "{said}");
+    assert!(said.contains("risk1, role risk") && !said.contains("FAIL"), "{said}");
     let (code, accounts) = demo.run(&["accounts", "--csv"]).await;
     assert_eq!((code, accounts.lines().count()), (0, 7), "six accounts and a heading: {accounts}");
     // Prices move: a trade needs none of its own.

@@ -247,7 +247,7 @@ async fn the_audit_chain_is_walked_and_a_cut_tail_is_found() {
     let verified = trader.run("audit verify");
     assert_eq!(verified.code, 0, "{verified:?}");
     let hash = head.out.trim().strip_prefix("2:").unwrap();
-    assert_eq!(verified.out, format!("2 lines, head seq 2 hash {hash}\nwhole\n"));
+    assert_eq!(verified.out, format!("2 lines, head seq 2 hash {hash}\nintact\n"));
     let with_head = format!("audit verify --head-file {}", file.display());
     assert_eq!(trader.run(&with_head).code, 0);
 
@@ -256,12 +256,12 @@ async fn the_audit_chain_is_walked_and_a_cut_tail_is_found() {
                DELETE FROM desk.audit_log WHERE seq = 2;
                UPDATE desk.audit_head SET seq = 1, hash = (SELECT hash FROM desk.audit_log);";
     desk.admin.batch_execute(cut).await.unwrap();
-    assert_eq!(trader.run("audit verify").code, 0, "it fits in itself");
+    assert_eq!(trader.run("audit verify").code, 0, "the shorter chain is consistent");
     let found = trader.run(&with_head);
     assert_eq!(found.code, 1, "{found:?}");
     assert!(found.out.contains("BROKEN at seq 2: the chain ends before the head"), "{found:?}");
     let json = trader.run(&format!("audit verify --head {} --json", head.out.trim())).json();
-    assert_eq!((&json["whole"], &json["bad_seq"]), (&false.into(), &2.into()));
+    assert_eq!((&json["intact"], &json["bad_seq"]), (&false.into(), &2.into()));
 
     let changed = "UPDATE desk.audit_log SET actor = 'nobody' WHERE seq = 1";
     desk.admin.batch_execute(changed).await.unwrap();
@@ -278,7 +278,7 @@ async fn what_differs_from_the_fills_is_printed_and_an_administrator_repairs_it(
     let officer = shell(&desk, "officer", "tmt_risk_officer").await;
     let admin = shell(&desk, "admin", "tmt_admin").await;
     let none = officer.run("reconcile");
-    assert_eq!((none.code, none.out.as_str()), (0, "nothing differs from the fills\n"));
+    assert_eq!((none.code, none.out.as_str()), (0, "no differences\n"));
 
     desk.admin.batch_execute("UPDATE positions SET realized_pnl = 5").await.unwrap();
     let found = officer.run("reconcile @alpha");
@@ -290,12 +290,12 @@ async fn what_differs_from_the_fills_is_printed_and_an_administrator_repairs_it(
     assert_eq!(officer.run("reconcile --repair").code, 2, "nobody says yes");
     let looks = officer.run("reconcile --repair --yes");
     assert_eq!(looks.code, 1, "an officer looks");
-    assert!(looks.complaint().contains("needs a member of tmt_admin"), "{looks:?}");
+    assert!(looks.complaint().contains("needs a login in tmt_admin"), "{looks:?}");
     let repaired = admin.run("reconcile --repair --yes");
     assert_eq!(repaired.code, 0, "{repaired:?}");
     assert_eq!(officer.run("reconcile").code, 0);
     let trades = trader.run("reconcile");
     assert_eq!(trades.code, 1, "a trader may not");
-    assert!(trades.complaint().contains("needs a member of tmt_risk_officer"), "{trades:?}");
+    assert!(trades.complaint().contains("needs a login in tmt_risk_officer"), "{trades:?}");
     assert!(officer.run("reconcile zulu").complaint().contains("no account"));
 }

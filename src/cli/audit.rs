@@ -1,4 +1,4 @@
-//! `tmt audit`: the chain of what was written, and by whom.
+//! `tmt audit`: prints the head of the audit chain, or verifies the whole chain.
 
 use std::path::Path;
 
@@ -12,11 +12,12 @@ use crate::domain::money::exact;
 use crate::store::audit::{AuditHead, Audited};
 use crate::store::{Store, StoreError};
 
-/// Prints the head of the chain, or walks all of it.
+/// Runs `tmt audit head` or `tmt audit verify`.
 ///
 /// # Errors
 ///
-/// [`Trouble::Usage`] if the kept head is none; [`Trouble::Store`] if nothing is known.
+/// [`Trouble::Usage`] if the given head cannot be read; [`Trouble::Store`] if the database does not
+/// answer; [`Trouble::Other`] if the login lacks the right.
 pub(super) async fn audit(
     config: &Config,
     command: &Audit,
@@ -25,7 +26,7 @@ pub(super) async fn audit(
     let store = Store::connect(config.store.clone());
     match command {
         Audit::Head { json } => {
-            let head = store.audit_head().await.map_err(lacking)?;
+            let head = store.audit_head().await.map_err(not_permitted)?;
             if *json {
                 write_json(&json!({ "seq": head.seq, "hash": head.hash }), io)?;
             } else {
@@ -36,19 +37,18 @@ pub(super) async fn audit(
         Audit::Verify(verify) => {
             let kept = kept(verify)?;
             let audited =
-                store.upkeep().await?.audit_verify(kept.as_ref()).await.map_err(lacking)?;
-            said(&audited, kept.as_ref(), verify.json, io)
+                store.upkeep().await?.audit_verify(kept.as_ref()).await.map_err(not_permitted)?;
+            report(&audited, kept.as_ref(), verify.json, io)
         }
     }
 }
 
-/// Says whose work this is, where the login may not do it.
-fn lacking(error: StoreError) -> Trouble {
-    let groups = "one of the desk's groups (tmt_viewer, tmt_trader, tmt_risk_officer, tmt_admin)";
-    Trouble::of_groups(error, "reading the audit", groups)
+fn not_permitted(error: StoreError) -> Trouble {
+    let groups = "tmt_viewer, tmt_trader, tmt_risk_officer or tmt_admin";
+    Trouble::needs_group(error, "reading the audit log", groups)
 }
 
-/// Reads the head that was kept elsewhere.
+/// Reads the head to compare with, if one was given.
 fn kept(verify: &Verify) -> Result<Option<AuditHead>, Trouble> {
     let text = match (&verify.head, &verify.head_file) {
         (Some(text), _) => text.clone(),
@@ -64,7 +64,7 @@ fn first_line(file: &Path) -> Result<String, Trouble> {
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
-fn said(
+fn report(
     audited: &Audited,
     kept: Option<&AuditHead>,
     as_json: bool,
@@ -76,7 +76,7 @@ fn said(
             "lines": lines,
             "head": { "seq": head.seq, "hash": head.hash },
             "compared_with": kept.map(ToString::to_string),
-            "whole": broken.is_none(),
+            "intact": broken.is_none(),
             "bad_seq": broken.as_ref().map(|(seq, _)| seq),
             "reason": broken.as_ref().map(|(_, reason)| reason),
         });
@@ -87,9 +87,9 @@ fn said(
         match (broken, kept) {
             (Some((seq, reason)), _) => writeln!(io.out, "BROKEN at seq {seq}: {reason}")?,
             (None, Some(kept)) => {
-                writeln!(io.out, "whole, and it goes through the kept head, seq {}", kept.seq)?;
+                writeln!(io.out, "intact, and it contains the given head, seq {}", kept.seq)?;
             }
-            (None, None) => writeln!(io.out, "whole")?,
+            (None, None) => writeln!(io.out, "intact")?,
         }
     }
     Ok(if broken.is_some() { Exit::Trouble } else { Exit::Done })

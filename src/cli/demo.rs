@@ -55,7 +55,7 @@ pub(super) async fn run(
     io: &mut Io<'_>,
     stop: CancellationToken,
 ) -> Result<Exit, Trouble> {
-    if !demo.headless && !super::has_screen() {
+    if !demo.headless && !super::has_terminal() {
         return Err(Trouble::Run(crate::runtime::RunError::NoTerminal));
     }
     let options = options(demo)?;

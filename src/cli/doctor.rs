@@ -1,4 +1,4 @@
-//! `tmt doctor`: what works, what does not, and what to do about it.
+//! `tmt doctor`: checks the configuration, PostgreSQL and Redis, and says how to fix what is wrong.
 
 use std::io;
 use std::time::Duration;
@@ -17,49 +17,48 @@ use crate::runtime::clock;
 use crate::store::options::Tls;
 use crate::store::{Health, Probe, Store, migrate};
 
-/// How long the publisher's sign of life is waited for: it comes once a second.
-const LISTEN: Duration = Duration::from_millis(2500);
+/// How long to wait for the price feed's heartbeat, which comes once a second.
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(2500);
 
-/// Offset of the clocks from which a person is told, as the console does.
-const CLOCKS_APART: i64 = 2000;
+/// Clock offset in milliseconds above which the doctor warns. The console uses the same.
+const MAX_CLOCK_OFFSET: i64 = 2000;
 
-/// How good it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {
     Ok,
-    /// The console works, but something is not as it should be.
+    /// The console works, but something needs attention.
     Warn,
-    /// The console cannot do its job.
+    /// The console cannot work.
     Fail,
 }
 
-/// One thing that was looked at.
+/// Result of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Finding {
     level: Level,
-    about: &'static str,
-    said: String,
-    /// What to do, where there is something.
-    todo: Option<String>,
+    check: &'static str,
+    message: String,
+    /// What to do, if anything.
+    fix: Option<String>,
 }
 
-fn ok(about: &'static str, said: impl Into<String>) -> Finding {
-    Finding { level: Level::Ok, about, said: said.into(), todo: None }
+fn ok(check: &'static str, message: impl Into<String>) -> Finding {
+    Finding { level: Level::Ok, check, message: message.into(), fix: None }
 }
 
-fn warn(about: &'static str, said: impl Into<String>, todo: &str) -> Finding {
-    Finding { level: Level::Warn, about, said: said.into(), todo: Some(todo.to_owned()) }
+fn warn(check: &'static str, message: impl Into<String>, fix: &str) -> Finding {
+    Finding { level: Level::Warn, check, message: message.into(), fix: Some(fix.to_owned()) }
 }
 
-fn fail(about: &'static str, said: impl Into<String>) -> Finding {
-    Finding { level: Level::Fail, about, said: said.into(), todo: None }
+fn fail(check: &'static str, message: impl Into<String>) -> Finding {
+    Finding { level: Level::Fail, check, message: message.into(), fix: None }
 }
 
-/// Looks at everything the console needs.
+/// Runs every check. The exit code is 1 if one fails.
 ///
 /// # Errors
 ///
-/// [`Trouble::Output`] only: what is wrong is what it prints.
+/// [`Trouble::Output`] only; failed checks are printed.
 pub(super) async fn run(
     config: &Config,
     arguments: args::Doctor,
@@ -79,24 +78,24 @@ pub(super) async fn run(
 }
 
 fn configuration(config: &Config) -> Finding {
-    let said = match &config.file {
+    let message = match &config.file {
         Some(file) => format!("read from {}", file.display()),
-        None => "no file, the defaults and the environment".to_owned(),
+        None => "no file; defaults and environment".to_owned(),
     };
-    ok("configuration", said)
+    ok("configuration", message)
 }
 
 async fn database(config: &Config) -> Vec<Finding> {
-    const ABOUT: &str = "PostgreSQL";
+    const CHECK: &str = "PostgreSQL";
     let store = Store::connect(config.store.clone());
     let probe = match store.probe().await {
         Ok(probe) => probe,
-        Err(error) => return vec![fail(ABOUT, error.to_string())],
+        Err(error) => return vec![fail(CHECK, error.to_string())],
     };
     let mut findings = vec![server(config, &probe)];
     if probe.session.in_recovery {
-        let todo = "name the primary in DATABASE_URL to write";
-        findings.push(warn(ABOUT, "the server is a standby: nothing can be written", todo));
+        let fix = "set DATABASE_URL to the primary to write";
+        findings.push(warn(CHECK, "the server is a standby: read-only", fix));
     }
     findings.push(schema(&store, &probe).await);
     match store.health().await {
@@ -111,19 +110,19 @@ async fn database(config: &Config) -> Vec<Finding> {
 fn server(config: &Config, probe: &Probe) -> Finding {
     let Probe { session, encryption, round_trip, .. } = probe;
     let protected = encryption.as_deref().unwrap_or("not encrypted");
-    let said = format!(
-        "{} database {}, {protected}, answered in {} ms",
+    let message = format!(
+        "{}, database {}, {protected}, {} ms",
         session.server_version,
         session.database,
         millis(*round_trip)
     );
-    // Off by the rule for this machine's own servers is right; off because somebody said so is not.
-    let is_told = matches!(config.store.tls, Some(Tls::Off | Tls::IfOffered));
-    if encryption.is_none() && is_told {
-        let todo = "take sslmode=disable or prefer out of the address";
-        return warn("PostgreSQL", said, todo);
+    // No encryption on loopback and sockets is the default and fine; switched off elsewhere it is not.
+    let is_switched_off = matches!(config.store.tls, Some(Tls::Off | Tls::IfOffered));
+    if encryption.is_none() && is_switched_off {
+        let fix = "remove sslmode=disable or sslmode=prefer from the address";
+        return warn("PostgreSQL", message, fix);
     }
-    ok("PostgreSQL", said)
+    ok("PostgreSQL", message)
 }
 
 fn millis(time: Duration) -> String {
@@ -132,24 +131,28 @@ fn millis(time: Duration) -> String {
 }
 
 async fn schema(store: &Store, probe: &Probe) -> Finding {
-    const ABOUT: &str = "schema";
+    const CHECK: &str = "schema";
     let latest = migrate::LATEST;
     let here = probe.schema_version;
     if here < latest {
-        let said = format!("version {here}, this program brings {latest}");
-        return warn(ABOUT, said, "run `tmt migrate` with a login that may");
+        let message = format!("version {here}; this program needs {latest}");
+        return warn(CHECK, message, "run `tmt migrate` as an administrator");
     }
-    // An edited migration is found only by those who may read the record of them.
+    // Only a login that may read the migration log can detect an edited migration.
     let checked = async {
         let mut upkeep = store.upkeep().await.map_err(|error| error.to_string())?;
         migrate::check(upkeep.client()).await.map_err(|error| error.to_string())
     };
     match checked.await {
         Ok(findings) => match findings.iter().find(|finding| finding.is_obstacle()) {
-            Some(finding) => fail(ABOUT, finding.to_string()),
-            None => ok(ABOUT, format!("version {here}")),
+            Some(finding) => fail(CHECK, finding.to_string()),
+            None => ok(CHECK, format!("version {here}")),
         },
-        Err(said) => warn(ABOUT, format!("version {here}; {said}"), "look at it as administrator"),
+        Err(message) => warn(
+            CHECK,
+            format!("version {here}; {message}"),
+            "run `tmt doctor` as an administrator",
+        ),
     }
 }
 
@@ -161,29 +164,30 @@ fn tables(probe: &Probe, health: &Health) -> Vec<Finding> {
         }
         (Some(version), None) => warn(
             "TimescaleDB",
-            format!("{version} is installed, but the server does not load it"),
+            format!("{version} installed, but the server does not load it"),
             "add timescaledb to shared_preload_libraries and restart the server",
         ),
-        (None, _) => ok("TimescaleDB", "not installed: bars are kept in a plain table"),
+        (None, _) => ok("TimescaleDB", "not installed; bars are in a plain table"),
     });
     if health.is_monthly {
-        let said = format!("trades have their partition for {} more months", health.months_ahead);
+        let message = format!("trades has partitions for {} more months", health.months_ahead);
         findings.push(match (health.months_ahead, health.has_cron) {
-            (0, _) => warn("partitions", said, "run `tmt maintain`, daily"),
-            (_, true) => ok("partitions", format!("{said}, pg_cron makes the next")),
-            (_, false) => ok("partitions", format!("{said}; `tmt maintain` makes the next")),
+            (0, _) => warn("partitions", message, "run `tmt maintain` daily"),
+            (_, true) => ok("partitions", format!("{message}; pg_cron creates the next")),
+            (_, false) => ok("partitions", format!("{message}; `tmt maintain` creates the next")),
         });
     }
     findings.push(match health.accounts {
-        0 => warn("desk", "there is no account yet", "`tmt demo` shows a desk; TMT writes its own"),
-        count => {
-            ok("desk", format!("{count} accounts, labelled {}", probe.session.environment.as_str()))
-        }
+        0 => warn("desk", "no accounts", "TMT creates them; `tmt demo` shows a desk"),
+        count => ok(
+            "desk",
+            format!("{count} accounts, environment {}", probe.session.environment.as_str()),
+        ),
     });
     findings
 }
 
-/// The functions that a role must be able to call.
+/// Returns the functions that a role must be able to call.
 fn functions(role: Role) -> Vec<&'static str> {
     let mut needed = vec!["changes_since", "assess_trade"];
     if role.may(Right::Open) {
@@ -200,65 +204,69 @@ fn functions(role: Role) -> Vec<&'static str> {
 }
 
 async fn rights(store: &Store, probe: &Probe) -> Finding {
-    const ABOUT: &str = "rights";
+    const CHECK: &str = "rights";
     let (operator, role) = (&probe.session.operator, probe.session.role);
     match store.lacking(&functions(role)).await {
         Ok(lacking) if lacking.is_empty() => {
-            ok(ABOUT, format!("{operator} has the role {}", role.as_str()))
+            ok(CHECK, format!("{operator}, role {}", role.as_str()))
         }
         Ok(lacking) => {
-            let said = format!(
-                "{operator} has the role {}, but may not call desk.{}",
+            let message = format!(
+                "{operator}, role {}, cannot call desk.{}",
                 role.as_str(),
                 lacking.join(", desk.")
             );
-            warn(ABOUT, said, "run `tmt migrate`, which grants them to the role")
+            warn(CHECK, message, "run `tmt migrate`, which grants them")
         }
-        Err(error) => fail(ABOUT, error.to_string()),
+        Err(error) => fail(CHECK, error.to_string()),
     }
 }
 
 fn clocks(probe: &Probe) -> Finding {
     let offset = (probe.session.server_time - clock::wall()).num_milliseconds();
-    let said = format!("the database's clock is {offset:+} ms from this machine's");
-    if offset.abs() > CLOCKS_APART {
-        return warn("clock", said, "set both by NTP; the console goes by the database's");
+    let message = format!("database clock is {offset:+} ms from this machine");
+    if offset.abs() > MAX_CLOCK_OFFSET {
+        return warn(
+            "clock",
+            message,
+            "synchronize both with NTP; the console uses the database clock",
+        );
     }
-    ok("clock", said)
+    ok("clock", message)
 }
 
 async fn bus(config: &Config) -> Vec<Finding> {
     let health = match publish::health::health(&config.feed).await {
         Ok(health) => health,
         Err(down) => {
-            let said = format!("{down}: no live prices; panes are polled");
+            let message = format!("{down}: no live prices, panes are polled");
             return vec![Finding {
-                todo: Some("start it, or correct REDIS_URL".to_owned()),
-                ..fail("Redis", said)
+                fix: Some("start Redis, or correct REDIS_URL".to_owned()),
+                ..fail("Redis", message)
             }];
         }
     };
-    let version = health.version.as_deref().unwrap_or("of unknown version");
-    let said = format!("{version}, answered in {} ms", millis(health.round_trip));
+    let version = health.version.as_deref().unwrap_or("unknown version");
+    let message = format!("{version}, {} ms", millis(health.round_trip));
     let stream = &config.feed.commands;
     let announcing = if health.may_append {
-        ok("announcing", format!("this user may append to {stream}"))
+        ok("announcing", format!("writes are announced on {stream}"))
     } else {
-        let said = format!("this user may not append to {stream}: writes are not announced");
-        warn("announcing", said, "grant +xadd on that key, and the channels of events")
+        let message = format!("no right to append to {stream}: writes are not announced");
+        warn("announcing", message, "grant +xadd on that key and the event channels")
     };
     let server = if config.feed.is_in_clear() {
-        let said = format!("{said}; password and prices cross the network unencrypted");
-        warn("Redis", said, "use rediss:// in REDIS_URL, or a tunnel")
+        let message = format!("{message}; password and prices are sent unencrypted");
+        warn("Redis", message, "use rediss:// in REDIS_URL, or a tunnel")
     } else {
-        ok("Redis", said)
+        ok("Redis", message)
     };
-    vec![server, announcing, liveness(config).await]
+    vec![server, announcing, price_feed(config).await]
 }
 
-/// Listens for the publisher of prices.
-async fn liveness(config: &Config) -> Finding {
-    const ABOUT: &str = "prices";
+/// Waits for a heartbeat of the price feed.
+async fn price_feed(config: &Config) -> Finding {
+    const CHECK: &str = "prices";
     let mut subscription = Subscription::open(config.feed.clone());
     let listening = async {
         subscription.up().await?;
@@ -270,28 +278,28 @@ async fn liveness(config: &Config) -> Finding {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    match timeout(LISTEN, listening).await {
-        Ok(Ok(_)) => ok(ABOUT, "the publisher's heartbeat was heard"),
-        Ok(Err(why)) => fail(ABOUT, why),
+    match timeout(HEARTBEAT_TIMEOUT, listening).await {
+        Ok(Ok(_)) => ok(CHECK, "price feed heartbeat received"),
+        Ok(Err(why)) => fail(CHECK, why),
         Err(_) => {
             let quotes = subscription.board.counters().quotes;
             let channel = config.feed.channels.heartbeats();
-            let said = format!("no heartbeat on {channel} in 2.5 s, {quotes} quotes");
-            warn(ABOUT, said, "start the publisher of prices; old prices open nothing")
+            let message = format!("no heartbeat on {channel} in 2.5 s, {quotes} quotes");
+            warn(CHECK, message, "start the price publisher; stale prices refuse new risk")
         }
     }
 }
 
 fn write_text(findings: &[Finding], io: &mut Io<'_>) -> io::Result<()> {
-    for Finding { level, about, said, todo } in findings {
+    for Finding { level, check, message, fix } in findings {
         let word = match level {
             Level::Ok => "ok",
             Level::Warn => "warn",
             Level::Fail => "FAIL",
         };
-        writeln!(io.out, "{word:<4}  {about:<13}  {said}")?;
-        if let Some(todo) = todo {
-            writeln!(io.out, "{:21}-> {todo}", "")?;
+        writeln!(io.out, "{word:<4}  {check:<13}  {message}")?;
+        if let Some(fix) = fix {
+            writeln!(io.out, "{:21}-> {fix}", "")?;
         }
     }
     Ok(())
@@ -304,7 +312,7 @@ fn write_json(findings: &[Finding], io: &mut Io<'_>) -> io::Result<()> {
             Level::Warn => "warn",
             Level::Fail => "fail",
         };
-        json!({ "level": level, "about": finding.about, "said": finding.said, "todo": finding.todo })
+        json!({ "level": level, "check": finding.check, "message": finding.message, "fix": finding.fix })
     });
     serde_json::to_writer_pretty(&mut *io.out, &rows.collect::<Vec<_>>())?;
     writeln!(io.out)

@@ -1,4 +1,4 @@
-//! How the program ends.
+//! Exit codes, and the errors that lead to them.
 
 use std::io;
 use std::process::ExitCode;
@@ -14,23 +14,23 @@ use crate::sim::SimError;
 use crate::store::StoreError;
 use crate::store::migrate::MigrateError;
 
-/// What the exit code says.
+/// How the program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     Done,
     Trouble,
-    /// The command line was not understood.
+    /// The command line is wrong, or names something that does not exist.
     Usage,
-    /// It is proved that nothing was written.
+    /// The write was refused: nothing was written.
     Refused,
-    /// Nobody knows whether it was written.
+    /// The write may or may not have been made.
     Unknown,
-    /// The program itself is at fault.
+    /// A bug in the program.
     Crashed,
 }
 
 impl Exit {
-    /// Returns the number.
+    /// Returns the code for the shell. 70 is `EX_SOFTWARE` of sysexits.h.
     pub fn code(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -49,20 +49,20 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command did not do what it was asked for, in words that say what to do.
+/// Why a command failed. Each message says what to do, where something can be done.
 #[derive(Debug, Error)]
 pub enum Trouble {
     #[error("{0}")]
     Config(#[from] Faults),
-    /// The command line is understood, but says something that is not there.
+    /// The command line parses, but names something that does not exist.
     #[error("{0}")]
     Usage(String),
-    /// A rule of the desk forbids it: nothing was sent, and the desk would say the same.
+    /// The rulebook would refuse it, so nothing was sent.
     #[error("{}: {}", .0.code, .0.message)]
     Refused(Refusal),
-    /// Nobody is there to say yes.
-    #[error("nobody can be asked here: add --yes to send, or --dry-run to see the checks")]
-    NobodyToAsk,
+    /// The command needs a confirmation, and there is no terminal to ask on.
+    #[error("stdin or stderr is not a terminal: pass --yes to send, --dry-run to preview")]
+    NotInteractive,
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -71,25 +71,23 @@ pub enum Trouble {
     Local(#[from] LocalError),
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The journal: nothing was sent.
+    /// The journal cannot be used, so nothing was sent.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The simulation, or a file of recorded quotes.
     #[error(transparent)]
     Sim(#[from] SimError),
-    /// The output cannot be written.
-    #[error("the output cannot be written: {0}")]
+    #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
-    /// Anything else, as one sentence.
+    /// Any other error, as one sentence.
     #[error("{0}")]
     Other(String),
 }
 
 impl Trouble {
-    /// Returns how the program ends.
+    /// Returns the exit code that belongs to the error.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::NobodyToAsk => Exit::Usage,
+            Self::Usage(_) | Self::NotInteractive => Exit::Usage,
             Self::Refused(_) => Exit::Refused,
             Self::Config(_)
             | Self::Store(_)
@@ -103,18 +101,19 @@ impl Trouble {
         }
     }
 
-    /// Says which groups do it, where the login lacks the right; another error stays as it is.
-    pub(super) fn of_groups(error: StoreError, what: &str, groups: &str) -> Self {
+    /// Names the groups that may do `what`, if the error is a missing right. Other errors pass
+    /// through.
+    pub(super) fn needs_group(error: StoreError, what: &str, groups: &str) -> Self {
         if let StoreError::NotPermitted(_) = error {
             return Self::Other(format!(
-                "this login may not do that: {what} needs a member of {groups}; `tmt doctor` says \
-                 what this login is"
+                "permission denied: {what} needs a login in {groups}; `tmt doctor` shows the role of \
+                 this login"
             ));
         }
         Self::Store(error)
     }
 
-    /// Tells whether the reader of the output went away: `tmt trades | head` is no trouble.
+    /// Tells whether the reader of the output closed the pipe, as in `tmt trades | head`.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }

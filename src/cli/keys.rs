@@ -1,4 +1,4 @@
-//! `tmt keys`: the key table in force.
+//! `tmt keys`: prints the key table that the configuration gives.
 
 use std::io::{self, Write};
 
@@ -7,18 +7,18 @@ use serde_json::json;
 use crate::app::keymap::{Binding, Context, Danger, Keymap};
 use crate::domain::session::Right;
 
-/// Returns what a key must pass, for a person.
-fn danger(binding: &Binding) -> &'static str {
+/// Returns what the console asks before the action happens.
+fn confirmation(binding: &Binding) -> &'static str {
     match binding.danger {
         Danger::Harmless => "",
-        Danger::Reversible => "can be taken back",
+        Danger::Reversible => "undo possible",
         Danger::Confirmed => "review, then y",
-        Danger::Typed => "typed text, then y",
+        Danger::Typed => "type the name, then y",
     }
 }
 
-/// Returns who may, for a person.
-fn who(binding: &Binding) -> &'static str {
+/// Returns the role that an action needs, empty if any login may do it.
+fn role(binding: &Binding) -> &'static str {
     match binding.right {
         Right::Read => "",
         Right::Open | Right::Trade | Right::Halt => "trader",
@@ -26,7 +26,7 @@ fn who(binding: &Binding) -> &'static str {
     }
 }
 
-/// Writes the table for a person, context by context.
+/// Writes the table as text, grouped by context.
 ///
 /// # Errors
 ///
@@ -38,7 +38,7 @@ pub fn write_text(keymap: &Keymap, out: &mut dyn Write) -> io::Result<()> {
         gap = "\n";
         for (binding, keys) in keymap.of(context) {
             let (label, name) = (binding.label, binding.name);
-            let about = [who(binding), danger(binding)];
+            let about = [role(binding), confirmation(binding)];
             let about: Vec<&str> = about.into_iter().filter(|text| !text.is_empty()).collect();
             let line = format!("  {keys:<16} {label:<36} {name:<20} {}", about.join(", "));
             writeln!(out, "{}", line.trim_end())?;
@@ -47,32 +47,32 @@ pub fn write_text(keymap: &Keymap, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes the table as Markdown, as README.md holds it.
+/// Writes the table as Markdown. README.md holds this output, and a test compares them.
 ///
 /// # Errors
 ///
 /// If the output cannot be written.
 pub fn write_markdown(keymap: &Keymap, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "| where | keys | does | who | asks |")?;
+    writeln!(out, "| where | keys | action | role | confirmation |")?;
     writeln!(out, "| --- | --- | --- | --- | --- |")?;
     for context in Context::ALL {
         for (binding, keys) in keymap.of(context) {
             let keys: Vec<String> =
                 keys.split(' ').map(|key| format!("`{}`", escaped(key))).collect();
             let (place, label) = (context.title(), escaped(binding.label));
-            let (keys, who, danger) = (keys.join(" "), who(binding), danger(binding));
-            writeln!(out, "| {place} | {keys} | {label} | {who} | {danger} |")?;
+            let (keys, role, asks) = (keys.join(" "), role(binding), confirmation(binding));
+            writeln!(out, "| {place} | {keys} | {label} | {role} | {asks} |")?;
         }
     }
     Ok(())
 }
 
-/// A bar would end the cell.
+/// Escapes the bar, which would end a table cell.
 fn escaped(text: &str) -> String {
     text.replace('|', "\\|")
 }
 
-/// Writes the table for another program.
+/// Writes the table as JSON.
 ///
 /// # Errors
 ///
@@ -88,7 +88,7 @@ pub fn write_json(keymap: &Keymap, out: &mut dyn Write) -> io::Result<()> {
                 "action": binding.name,
                 "label": binding.label,
                 "confirmed": binding.danger == Danger::Confirmed,
-                "role": who(binding),
+                "role": role(binding),
             })
         })
         .collect();

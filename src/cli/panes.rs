@@ -1,4 +1,4 @@
-//! `tmt accounts` and its sisters.
+//! `tmt accounts`, `tmt positions` and the other commands that list a pane.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use super::desk::Desk;
 use super::exit::{Exit, Trouble};
 use super::io::Io;
 use super::prices::Subscription;
-use super::table::{self, Form};
+use super::table::{self, Format};
 use crate::app::Msg;
 use crate::app::pane::Pane;
 use crate::config::Config;
 use crate::domain::change::Kind;
 
-/// How often `--watch` asks what changed.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often `--watch` polls.
+const POLL_EVERY: Duration = Duration::from_secs(1);
 
-/// Prints a pane, once or whenever it changed.
+/// Prints a pane, once or on every change.
 ///
-/// Without `--watch` the figures are those that the database wrote last: the answer comes at once,
-/// and is the same for everybody who asks. With it, prices from Redis move them, as on the screen.
+/// Without `--watch` the figures are those stored in the database: the answer is immediate and the
+/// same for everyone. With it, prices from Redis move them, as on the screen.
 ///
 /// # Errors
 ///
@@ -42,7 +42,7 @@ pub(super) async fn print(
         io.note(sentence);
     }
     if desk.cut.contains(&pane.kind()) {
-        io.note("there are more rows: these are the newest");
+        io.note("more rows exist; these are the newest");
     }
     show(&desk, pane, table, io, &mut seen)?;
     if table.watch {
@@ -51,12 +51,12 @@ pub(super) async fn print(
     Ok(Exit::Done)
 }
 
-/// Returns what a pane's columns are made of.
+/// Returns the kinds of rows that a pane's columns need.
 fn kinds(pane: Pane) -> Vec<Kind> {
     let mut kinds = vec![Kind::Instruments, Kind::Accounts];
     match pane {
-        // Equity and exposure are sums over positions, and limits measure them; a halt is part of
-        // an account's status.
+        // Equity and exposure are sums over positions, limits measure them, and a halt is part of an
+        // account's status.
         Pane::Accounts => kinds.extend([Kind::Positions, Kind::Limits, Kind::Halts]),
         Pane::Limits => kinds.extend([Kind::Positions, Kind::Limits]),
         Pane::Positions => kinds.push(Kind::Positions),
@@ -69,19 +69,19 @@ fn kinds(pane: Pane) -> Vec<Kind> {
     kinds
 }
 
-fn form(table: Table) -> Form {
+fn format(table: Table) -> Format {
     if table.json {
-        // One document per line, so that a reader of a stream knows where each ends.
-        return if table.watch { Form::JsonLine } else { Form::Json };
+        // One document per line, so that a reader of the stream knows where each ends.
+        return if table.watch { Format::JsonLine } else { Format::Json };
     }
     if table.csv {
-        return Form::Csv;
+        return Format::Csv;
     }
     let width = crossterm::terminal::size().ok().filter(|_| std::io::stdout().is_terminal());
-    Form::Human(width.map(|(columns, _)| columns))
+    Format::Text(width.map(|(columns, _)| columns))
 }
 
-/// Prints the pane if it reads otherwise than what was printed before.
+/// Prints the pane if it differs from the last printout.
 fn show(
     desk: &Desk,
     pane: Pane,
@@ -90,7 +90,7 @@ fn show(
     seen: &mut String,
 ) -> Result<(), Trouble> {
     let mut page = Vec::new();
-    table::write(&mut page, &desk.model, pane, form(table))?;
+    table::write(&mut page, &desk.model, pane, format(table))?;
     let page = String::from_utf8_lossy(&page).into_owned();
     if page == *seen {
         return Ok(());
@@ -116,32 +116,32 @@ async fn watch(
     let mut prices = Subscription::open(config.feed.clone());
     let kinds = kinds(pane);
     let mut cursor: Option<String> = None;
-    let mut rhythm = interval(LOOK_EVERY);
-    rhythm.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut ticks = interval(POLL_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => return Ok(()),
-            // What the feed says of itself is not shown here; an old price shows its age.
+            // The state of the feed is not shown here: an old price shows its age.
             Some(_) = prices.reports.recv() => continue,
-            _ = rhythm.tick() => {}
+            _ = ticks.tick() => {}
         }
-        // A database that is away leaves the last page standing, and is asked again.
+        // While the database is unreachable the last printout stands, and polling goes on.
         let changed = match desk.store.changes(cursor.as_deref()).await {
             Ok(changes) => {
                 cursor = Some(changes.cursor);
                 let now = changes.server_time;
-                let elapsed = desk.model.elapsed.saturating_add(LOOK_EVERY);
+                let elapsed = desk.model.elapsed.saturating_add(POLL_EVERY);
                 desk.tell(Msg::TimePassed { now, elapsed });
                 changes.changed.into_iter().any(|(kind, _)| kinds.contains(&kind))
             }
             Err(error) => {
-                tracing::warn!(%error, "asking what changed");
+                tracing::warn!(%error, "poll failed");
                 false
             }
         };
         if changed && let Err(error) = desk.refresh(&kinds).await {
-            tracing::warn!(%error, "reading what changed");
+            tracing::warn!(%error, "read failed");
             cursor = None;
         }
         desk.tell(Msg::QuotesArrived(prices.board.drain()));

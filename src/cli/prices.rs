@@ -1,4 +1,4 @@
-//! The price of this moment, for a write that names none.
+//! Quotes from Redis for commands: the current price for a write that names none, and `--watch`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::feed::board::Board;
 use crate::feed::supervise::{self, FeedReport};
 use crate::feed::{self, board};
 
-/// How long a quote is waited for. A liquid instrument has several a second.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long to wait for a quote. A liquid instrument has several per second.
+const QUOTE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A subscription that ends with this value.
+/// A subscription that ends when it is dropped.
 #[derive(Debug)]
 pub(super) struct Subscription {
     pub(super) board: Arc<Board>,
@@ -25,9 +25,9 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
-    /// Subscribes, and tries for ever.
+    /// Starts the subscription; it reconnects until it is dropped.
     pub(super) fn open(options: feed::Options) -> Self {
-        /// Nobody reads most of them; the feed folds what does not fit.
+        /// Callers read few reports; the feed folds those that do not fit.
         const REPORTS: usize = 16;
         let board = Arc::new(board::Board::new());
         let (report, reports) = mpsc::channel(REPORTS);
@@ -36,11 +36,11 @@ impl Subscription {
         Self { board, reports, stop }
     }
 
-    /// Waits until Redis took the subscription.
+    /// Waits until Redis confirms the subscription.
     ///
     /// # Errors
     ///
-    /// Why there is none, as a sentence.
+    /// A sentence that says why there is no subscription.
     pub(super) async fn up(&mut self) -> Result<(), String> {
         loop {
             match self.reports.recv().await {
@@ -63,7 +63,7 @@ impl Drop for Subscription {
 ///
 /// # Errors
 ///
-/// Why there is none, as a sentence.
+/// A sentence that says why no quote came.
 pub(super) async fn quote(
     options: feed::Options,
     instrument: &InstrumentId,
@@ -79,8 +79,8 @@ pub(super) async fn quote(
             }
         }
     };
-    let seconds = PATIENCE.as_secs();
-    timeout(PATIENCE, waiting)
+    let seconds = QUOTE_TIMEOUT.as_secs();
+    timeout(QUOTE_TIMEOUT, waiting)
         .await
-        .unwrap_or_else(|_| Err(format!("no quote of {instrument} arrived within {seconds} s")))
+        .unwrap_or_else(|_| Err(format!("no quote for {instrument} within {seconds} s")))
 }

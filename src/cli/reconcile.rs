@@ -1,4 +1,4 @@
-//! `tmt reconcile`: the figures of the desk against the ledger of fills.
+//! `tmt reconcile`: compares stored figures with the fills, and repairs them on request.
 
 use serde_json::json;
 use unicode_width::UnicodeWidthStr as _;
@@ -12,11 +12,12 @@ use crate::domain::change::Kind;
 use crate::domain::ids::AccountId;
 use crate::store::reconcile::{Difference, Repair};
 
-/// Prints what differs, and writes what the fills say if it is told to.
+/// Prints what differs. With `--repair`, writes what the fills give.
 ///
 /// # Errors
 ///
-/// [`Trouble::Usage`] if there is no such account; [`Trouble::Store`] if the login may not.
+/// [`Trouble::Usage`] if there is no such account, or `--repair` cannot be confirmed;
+/// [`Trouble::Other`] if the login lacks the right; [`Trouble::Store`] otherwise.
 pub(super) async fn reconcile(
     config: &Config,
     arguments: &Reconcile,
@@ -27,27 +28,27 @@ pub(super) async fn reconcile(
     let mut upkeep = desk.store.upkeep().await?;
     let found = upkeep.reconcile(account, Repair::No).await.map_err(|error| {
         let groups = "tmt_risk_officer, tmt_admin or tmt_agent";
-        Trouble::of_groups(error, "comparing with the fills", groups)
+        Trouble::needs_group(error, "comparing with the fills", groups)
     })?;
     write(&found, arguments.json, io)?;
     if found.is_empty() || !arguments.repair {
         return Ok(if found.is_empty() { Exit::Done } else { Exit::Trouble });
     }
     if !arguments.yes {
-        if !io.has_person {
-            let text = "nobody can be asked here: add --yes to write what the fills say";
+        if !io.is_interactive {
+            let text = "stdin or stderr is not a terminal: pass --yes to repair";
             return Err(Trouble::Usage(text.to_owned()));
         }
-        if !io.ask("write what the fills say?").await {
-            io.note("nothing was written");
+        if !io.ask("repair these figures?").await {
+            io.note("nothing written");
             return Ok(Exit::Trouble);
         }
     }
     let repaired = upkeep
         .reconcile(account, Repair::Yes)
         .await
-        .map_err(|error| Trouble::of_groups(error, "writing what the fills say", "tmt_admin"))?;
-    io.note(&format!("{} figures written as the fills say", repaired.len()));
+        .map_err(|error| Trouble::needs_group(error, "repairing figures", "tmt_admin"))?;
+    io.note(&format!("{} figures repaired", repaired.len()));
     Ok(Exit::Done)
 }
 
@@ -57,7 +58,7 @@ fn account(desk: &Desk, name: &str) -> Result<AccountId, Trouble> {
         let mut names: Vec<&str> =
             desk.model.desk.accounts.values().map(|row| row.name.as_str()).collect();
         names.sort_unstable();
-        Trouble::Usage(format!("no account {name:?}; there are {}", names.join(", ")))
+        Trouble::Usage(format!("no account {name:?}; known: {}", names.join(", ")))
     })
 }
 
@@ -80,7 +81,7 @@ fn write(found: &[Difference], as_json: bool, io: &mut Io<'_>) -> Result<(), Tro
         return Ok(());
     }
     if found.is_empty() {
-        writeln!(io.out, "nothing differs from the fills")?;
+        writeln!(io.out, "no differences")?;
         return Ok(());
     }
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());

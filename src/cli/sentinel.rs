@@ -62,7 +62,7 @@ pub(super) async fn sentinel(
 
 /// Says whose work this is, where the login may not do it.
 fn lacking(error: StoreError) -> Trouble {
-    Trouble::of_groups(error, "watching the limits", "tmt_agent or tmt_admin")
+    Trouble::needs_group(error, "watching the limits", "tmt_agent or tmt_admin")
 }
 
 /// Prints one line for what happened.

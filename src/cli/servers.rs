@@ -52,7 +52,7 @@ pub(super) async fn local(
         }
         Local::Reset { yes } => {
             let question = format!("delete all data in {}?", folder.display());
-            if !yes && !io.has_person {
+            if !yes && !io.is_interactive {
                 let text = "nobody can be asked here: add --yes to delete the data";
                 return Err(Trouble::Usage(text.to_owned()));
             }
@@ -171,7 +171,7 @@ async fn check(client: &tokio_postgres::Client, io: &mut Io<'_>) -> Result<Exit,
 pub(super) async fn maintain(config: &Config, io: &mut Io<'_>) -> Result<Exit, Trouble> {
     let store = Store::connect(config.store.clone());
     let done = store.upkeep().await?.maintain().await;
-    let done = done.map_err(|error| Trouble::of_groups(error, "maintaining", "tmt_admin"))?;
+    let done = done.map_err(|error| Trouble::needs_group(error, "maintaining", "tmt_admin"))?;
     for (task, done) in done {
         writeln!(io.out, "{task:<20}  {done}")?;
     }

@@ -50,7 +50,7 @@ pub(super) async fn simulate(
 
 /// Says whose work this is, where the login may not do it.
 fn lacking(error: StoreError, what: &str) -> Trouble {
-    Trouble::of_groups(error, what, "tmt_agent")
+    Trouble::needs_group(error, what, "tmt_agent")
 }
 
 fn say_tally(tally: &Tally, io: &mut Io<'_>) -> Result<(), Trouble> {

@@ -1,7 +1,7 @@
-//! A pane as a table: for a person, for a spreadsheet, for another program.
+//! A pane as text, CSV or JSON.
 //!
-//! The columns are those of the screen. A person sees values as the screen writes them; programs
-//! get every digit, and nothing where the screen shows `—`.
+//! The columns are those of the screen. Text shows values as the screen does; CSV and JSON hold
+//! every digit, and nothing (`null`) where the screen shows `—`.
 
 use std::io::{self, Write};
 
@@ -14,20 +14,20 @@ use crate::app::columns::{self, Head};
 use crate::app::pane::{Pane, RowId};
 use crate::ui::format;
 
-/// How a table is written.
+/// Output format of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// Aligned columns; those that do not fit into so many columns of a terminal are left out.
-    /// `None` is no terminal: all of them.
-    Human(Option<u16>),
-    /// RFC 4180, with a heading.
+pub enum Format {
+    /// Aligned columns. With a terminal width, the least important columns that do not fit are left
+    /// out; `None` prints all of them.
+    Text(Option<u16>),
+    /// RFC 4180, with a header.
     Csv,
     Json,
-    /// The same on one line.
+    /// JSON on one line.
     JsonLine,
 }
 
-/// The heading under which the row's key stands.
+/// Name of the column that holds the row's key.
 const KEY: &str = "id";
 
 /// Writes all rows of a pane.
@@ -35,14 +35,14 @@ const KEY: &str = "id";
 /// # Errors
 ///
 /// If the output cannot be written.
-pub fn write(out: &mut dyn Write, model: &Model, pane: Pane, form: Form) -> io::Result<()> {
+pub fn write(out: &mut dyn Write, model: &Model, pane: Pane, format: Format) -> io::Result<()> {
     let mut heads = columns::heads(pane);
     let mut rows: Vec<(RowId, Vec<Cell>)> = model
         .visible(pane)
         .into_iter()
         .filter_map(|id| columns::cells(model, pane, &id).map(|(_, cells)| (id, cells)))
         .collect();
-    // A pane's own column of keys has their ends only; here the whole key stands in its place.
+    // A pane's own id column holds short keys; here the whole key replaces it.
     if let Some(at) = heads.iter().position(|head| head.title.eq_ignore_ascii_case(KEY)) {
         heads.remove(at);
         for (_, cells) in &mut rows {
@@ -51,21 +51,21 @@ pub fn write(out: &mut dyn Write, model: &Model, pane: Pane, form: Form) -> io::
             }
         }
     }
-    match form {
-        Form::Human(width) => human(out, model, &heads, &rows, width),
-        Form::Csv => csv(out, &heads, &rows),
-        Form::Json => {
+    match format {
+        Format::Text(width) => text(out, model, &heads, &rows, width),
+        Format::Csv => csv(out, &heads, &rows),
+        Format::Json => {
             serde_json::to_writer_pretty(&mut *out, &objects(&heads, &rows))?;
             writeln!(out)
         }
-        Form::JsonLine => {
+        Format::JsonLine => {
             serde_json::to_writer(&mut *out, &objects(&heads, &rows))?;
             writeln!(out)
         }
     }
 }
 
-/// Returns a row's key: whole, as programs and commands take it.
+/// Returns the whole key of a row, as commands take it.
 fn key(id: &RowId) -> String {
     match id {
         RowId::Account(id) => id.to_string(),
@@ -80,7 +80,7 @@ fn key(id: &RowId) -> String {
     }
 }
 
-/// Returns what a person types of a key: its end. Agents have their name in a column.
+/// Returns the end of a row's key, which is enough to type. Agents are known by name.
 fn short(id: &RowId) -> Option<String> {
     match id {
         RowId::Account(id) => Some(id.short()),
@@ -93,13 +93,13 @@ fn short(id: &RowId) -> Option<String> {
     }
 }
 
-/// Returns a column's name for programs: `OPEN P&L` is `open_pnl`.
+/// Returns a column's name in CSV and JSON: `OPEN P&L` becomes `open_pnl`.
 fn field(head: &Head) -> String {
     let title = head.title.to_lowercase().replace("p&l", "pnl").replace('%', "pct");
     title.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
-/// A row as an object, its keys in the order of the columns.
+/// A row as a JSON object, its fields in column order.
 struct Object<'a> {
     key: String,
     heads: &'a [Head],
@@ -129,15 +129,15 @@ fn csv(out: &mut dyn Write, heads: &[Head], rows: &[(RowId, Vec<Cell>)]) -> io::
     for (id, cells) in rows {
         let cells = cells
             .iter()
-            .map(|cell| if let Cell::Text(text) = cell { inert(text) } else { plain(cell) });
-        writer.write_record(std::iter::once(inert(&key(id))).chain(cells))?;
+            .map(|cell| if let Cell::Text(text) = cell { defused(text) } else { plain(cell) });
+        writer.write_record(std::iter::once(defused(&key(id))).chain(cells))?;
     }
     writer.flush()
 }
 
-/// Returns a text that no spreadsheet takes for a formula. Numbers are written as they are: a
-/// leading minus belongs to them.
-fn inert(text: &str) -> String {
+/// Quotes text that a spreadsheet would run as a formula. Numbers are not passed through here: a
+/// leading minus is theirs.
+fn defused(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         format!("'{text}")
     } else {
@@ -148,32 +148,32 @@ fn inert(text: &str) -> String {
 /// Blanks between two columns.
 const GAP: usize = 2;
 
-/// A column as a person sees it.
-struct Printed {
+/// A column of the text format.
+struct TextColumn {
     title: String,
     align: Align,
     keep: u8,
     cells: Vec<String>,
 }
 
-impl Printed {
+impl TextColumn {
     fn width(&self) -> usize {
         let cells = self.cells.iter().map(|cell| cell.width()).max().unwrap_or_default();
         cells.max(self.title.width())
     }
 }
 
-fn human(
+fn text(
     out: &mut dyn Write,
     model: &Model,
     heads: &[Head],
     rows: &[(RowId, Vec<Cell>)],
     width: Option<u16>,
 ) -> io::Result<()> {
-    let mut printed: Vec<Printed> = heads
+    let mut printed: Vec<TextColumn> = heads
         .iter()
         .enumerate()
-        .map(|(at, head)| Printed {
+        .map(|(at, head)| TextColumn {
             title: head.title.to_owned(),
             align: head.align,
             keep: head.keep,
@@ -187,7 +187,12 @@ fn human(
         .collect();
     let keys: Vec<String> = rows.iter().filter_map(|(id, _)| short(id)).collect();
     if keys.len() == rows.len() && !rows.is_empty() {
-        printed.push(Printed { title: "ID".to_owned(), align: Align::Left, keep: 0, cells: keys });
+        printed.push(TextColumn {
+            title: "ID".to_owned(),
+            align: Align::Left,
+            keep: 0,
+            cells: keys,
+        });
     }
     if let Some(width) = width {
         fit(&mut printed, usize::from(width));
@@ -203,18 +208,18 @@ fn human(
 
 fn write_line<'a>(
     out: &mut dyn Write,
-    cells: impl Iterator<Item = (&'a Printed, &'a str)>,
+    cells: impl Iterator<Item = (&'a TextColumn, &'a str)>,
 ) -> io::Result<()> {
     let line: Vec<String> =
         cells.map(|(column, text)| format::pad(text, column.width(), column.align)).collect();
     writeln!(out, "{}", line.join(&" ".repeat(GAP)).trim_end())
 }
 
-/// Leaves out the columns that matter least until the rest fits.
-fn fit(columns: &mut Vec<Printed>, width: usize) {
+/// Removes the least important columns until the rest fits.
+fn fit(columns: &mut Vec<TextColumn>, width: usize) {
     loop {
         let gaps = columns.len().saturating_sub(1).saturating_mul(GAP);
-        let used = columns.iter().map(Printed::width).sum::<usize>().saturating_add(gaps);
+        let used = columns.iter().map(TextColumn::width).sum::<usize>().saturating_add(gaps);
         let least = columns.iter().enumerate().filter(|(_, column)| column.keep > 0);
         let least = least.max_by_key(|(at, column)| (column.keep, *at)).map(|(at, _)| at);
         match least {
@@ -229,15 +234,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_text_begins_a_formula() {
+    fn text_never_begins_a_formula() {
         for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"] {
-            assert_eq!(inert(formula), format!("'{formula}"));
+            assert_eq!(defused(formula), format!("'{formula}"));
         }
-        assert_eq!(inert("alpha"), "alpha");
+        assert_eq!(defused("alpha"), "alpha");
     }
 
     #[test]
-    fn programs_get_names_without_blanks() {
+    fn column_names_of_csv_and_json_have_no_blanks() {
         for pane in Pane::ALL {
             for head in columns::heads(pane) {
                 let name = field(&head);
@@ -252,8 +257,8 @@ mod tests {
     }
 
     #[test]
-    fn the_columns_that_matter_least_go_first() {
-        let column = |title: &str, keep| Printed {
+    fn the_least_important_columns_go_first() {
+        let column = |title: &str, keep| TextColumn {
             title: title.to_owned(),
             align: Align::Left,
             keep,
@@ -264,6 +269,6 @@ mod tests {
         let titles: Vec<&str> = columns.iter().map(|column| column.title.as_str()).collect();
         assert_eq!(titles, ["A", "C", "D"]);
         fit(&mut columns, 3);
-        assert_eq!(columns.len(), 2, "what always stays, stays");
+        assert_eq!(columns.len(), 2, "columns of rank 0 always stay");
     }
 }

@@ -274,8 +274,8 @@ async fn decide(
     if how.yes {
         return Ok(None);
     }
-    if !io.has_person {
-        return Err(Trouble::NobodyToAsk);
+    if !io.is_interactive {
+        return Err(Trouble::NotInteractive);
     }
     let question = if how.json {
         format!("{}  [{environment}]: send?", report.sentence)

@@ -55,7 +55,7 @@ async fn without_a_price_the_one_of_this_moment_is_taken_and_the_write_is_announ
     let silent = shell.run(line);
     assert_eq!(silent.code, 1, "{silent:?}");
     assert!(
-        silent.complaint().contains("no price: no quote of EUR_USD")
+        silent.complaint().contains("no price: no quote for EUR_USD")
             && silent.err.contains("price="),
         "{silent:?}"
     );

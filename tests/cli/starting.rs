@@ -103,8 +103,8 @@ async fn a_login_that_may_not_write_prices_neither_simulates_nor_replays() {
         let ran = shell.run(line);
         assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{line}: {ran:?}");
         let said = format!(
-            "tmt: this login may not do that: {what} needs a member of tmt_agent; `tmt doctor` says \
-             what this login is"
+            "tmt: permission denied: {what} needs a login in tmt_agent; `tmt doctor` shows the role \
+             of this login"
         );
         assert_eq!(ran.complaint(), said);
     }

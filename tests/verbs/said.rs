@@ -104,8 +104,8 @@ async fn figures_are_rounded_and_stand_only_where_something_is_used_up() {
 fn a_hint_leads_to_something_that_works() {
     let shell = crate::shell::Shell::new();
     for (line, said) in [
-        ("buy EUR_USD -5 sl=1.08", "a size is above zero"),
-        ("close EUR_USD -5k", "a size is above zero"),
+        ("buy EUR_USD -5 sl=1.08", "a size must be above zero"),
+        ("close EUR_USD -5k", "a size must be above zero"),
         ("halt EUR_USD", "instrument=EUR_USD"),
         ("reduce-only EUR_USD", "instrument=EUR_USD"),
     ] {

@@ -182,7 +182,7 @@ async fn a_sentinel_is_an_agents_and_can_do_one_round() {
     let trader = shell(&desk, "trader", "tmt_trader").await;
     let refused = trader.run("sentinel --once");
     assert_eq!(refused.code, 1, "{refused:?}");
-    assert!(refused.complaint().contains("needs a member of tmt_agent"), "{refused:?}");
+    assert!(refused.complaint().contains("needs a login in tmt_agent"), "{refused:?}");
     let agent = shell(&desk, "agent", "tmt_agent").await;
     let done = agent.run("sentinel --once");
     assert_eq!((done.code, done.err.as_str()), (0, ""), "{done:?}");
