@@ -230,14 +230,6 @@ async fn every_test_has_a_database_of_its_own_that_goes_with_it() {
     assert_eq!(query(&other.url(), &logins).await, "0");
 }
 
-#[tokio::test]
-async fn databases_with_timescaledb_are_made_where_a_server_has_it() {
-    let Some(database) = database::empty_timescale_database().await else { return };
-    let client = database.client().await;
-    client.batch_execute("CREATE EXTENSION timescaledb").await.unwrap();
-    assert!(database::cron_url().await.is_some());
-}
-
 async fn execute(url: &str, sql: &str) {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);

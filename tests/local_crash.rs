@@ -160,26 +160,29 @@ async fn servers_left_to_another_process_end_with_it() {
     until(|| servers.is_gone()).await;
 }
 
-#[tokio::test]
-async fn an_ordinary_user_starts_servers_as_well() {
-    if !rustix::process::geteuid().is_root() {
-        return; // Then every other test shows it.
+mod needs_root {
+    use super::*;
+
+    /// Without root every other test here shows it.
+    #[tokio::test]
+    #[ignore = "needs root, to become an ordinary user"]
+    async fn an_ordinary_user_starts_servers() {
+        let place = tempfile::Builder::new().prefix("ordinary").tempdir_in("/tmp").unwrap();
+        open_to_all(place.path());
+        // A copy, because the build folder may lie where only root can go.
+        let program = place.path().join("owner");
+        std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        let mut command = Command::new(&program);
+        command.uid(65534).gid(65534).current_dir("/");
+
+        let mut servers = Owned::start_with(command, "killed");
+
+        let status = std::fs::read_to_string(format!("/proc/{}/status", servers.pids[0])).unwrap();
+        assert!(status.contains("Uid:\t65534\t65534"), "{status}");
+        servers.owner.kill().unwrap();
+        servers.owner.wait().unwrap();
+        until(|| servers.is_gone()).await;
     }
-    let place = tempfile::Builder::new().prefix("ordinary").tempdir_in("/tmp").unwrap();
-    open_to_all(place.path());
-    // A copy, because the build folder may lie where only root can go.
-    let program = place.path().join("owner");
-    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-    let mut command = Command::new(&program);
-    command.uid(65534).gid(65534).current_dir("/");
-
-    let mut servers = Owned::start_with(command, "killed");
-
-    let status = std::fs::read_to_string(format!("/proc/{}/status", servers.pids[0])).unwrap();
-    assert!(status.contains("Uid:\t65534\t65534"), "{status}");
-    servers.owner.kill().unwrap();
-    servers.owner.wait().unwrap();
-    until(|| servers.is_gone()).await;
 }
 
 #[tokio::test]

@@ -6,11 +6,15 @@
 //! by cargo or nextest starts a server for itself.
 //!
 //! The tests for TimescaleDB have a second server: the one that `TMT_TIMESCALE_URL` names, as a
-//! superuser and over TCP, or one of this system where the extension is installed. By the
-//! file that `TMT_TIMESCALE_MARKER` names CI knows that they ran.
+//! superuser and over TCP, or one of this system where the extension is installed. They are ignored
+//! unless they are asked for: without such a server they fail.
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
-#![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a fixture that cannot be set up fails its test"
+)]
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
@@ -37,7 +41,7 @@ pub(crate) struct Database {
 /// `TMT_TEST_SERVER` is `timescale`.
 pub(crate) async fn database() -> Database {
     if std::env::var("TMT_TEST_SERVER").is_ok_and(|name| name == "timescale") {
-        let server = timescale_server().await.unwrap();
+        let server = timescale_server().await;
         let template = timescale_template(&server).await;
         return Database::copied_from(&template, server).await;
     }
@@ -49,24 +53,16 @@ pub(crate) async fn empty_database() -> Database {
     Database::copied_from("template0", shared_server().await).await
 }
 
-/// Makes a database with nothing in it on a server with TimescaleDB and, where it is installed,
-/// `pg_cron`; `None` where there is no such server, and then the test has nothing to do.
-pub(crate) async fn empty_timescale_database() -> Option<Database> {
-    Some(Database::copied_from("template0", timescale_server().await?).await)
+/// Makes a database with nothing in it on the server with `TimescaleDB`.
+pub(crate) async fn empty_timescale_database() -> Database {
+    Database::copied_from("template0", timescale_server().await).await
 }
 
-/// Says that the suite for TimescaleDB ran to its end.
-pub(crate) fn timescale_suite_ran() {
-    if let Some(marker) = std::env::var_os("TMT_TIMESCALE_MARKER") {
-        File::create(marker).unwrap();
-    }
-}
-
-/// The one database of the server with TimescaleDB in which `pg_cron` can be installed. All tests
+/// The one database of the server with `TimescaleDB` in which `pg_cron` can be installed. All tests
 /// share it: who uses it takes a lock in it, and leaves it as it was.
-pub(crate) async fn cron_url() -> Option<String> {
-    let server = timescale_server().await?;
-    Some(url(&server, server.get_dbname().unwrap(), server.get_user().unwrap()))
+pub(crate) async fn cron_url() -> String {
+    let server = timescale_server().await;
+    url(&server, server.get_dbname().unwrap(), server.get_user().unwrap())
 }
 
 impl Database {
@@ -230,20 +226,22 @@ async fn shared_server() -> Config {
     SERVER.get_or_init(|| find_or_start("plain", Options::in_memory())).await.clone()
 }
 
-async fn timescale_server() -> Option<Config> {
-    static SERVER: OnceCell<Option<Config>> = OnceCell::const_new();
+async fn timescale_server() -> Config {
+    static SERVER: OnceCell<Config> = OnceCell::const_new();
     SERVER.get_or_init(find_timescale).await.clone()
 }
 
-async fn find_timescale() -> Option<Config> {
+async fn find_timescale() -> Config {
     if let Ok(url) = std::env::var("TMT_TIMESCALE_URL") {
-        return Some(url.parse().unwrap());
+        return url.parse().unwrap();
     }
     let plain = connect(&shared_server().await, "postgres").await;
     let sql = "SELECT string_agg(name, ',' ORDER BY name DESC) FROM pg_available_extensions
         WHERE name IN ('timescaledb', 'pg_cron')";
     let libraries: Option<String> = plain.query_one(sql, &[]).await.unwrap().try_get(0).unwrap();
-    let libraries = libraries.filter(|names| names.contains("timescaledb"))?;
+    let libraries = libraries
+        .filter(|names| names.contains("timescaledb"))
+        .expect("TMT_TIMESCALE_URL names no server, and the extension is not installed here");
     let mut options = Options::in_memory()
         .postgres_setting("shared_preload_libraries", &libraries)
         .postgres_setting("timescaledb.telemetry_level", "off")
@@ -254,7 +252,7 @@ async fn find_timescale() -> Option<Config> {
             .postgres_setting("cron.database_name", "postgres")
             .postgres_setting("cron.use_background_workers", "on");
     }
-    Some(find_or_start("timescale", options).await)
+    find_or_start("timescale", options).await
 }
 
 /// Finds the server of a kind that another process of this run started, or starts it.
