@@ -27,14 +27,14 @@ use shell::{Shell, shell};
 // ---- help and usage -------------------------------------------------------------------------
 
 #[test]
-fn help_says_what_there_is() {
+fn help_lists_the_commands() {
     let ran = Shell::new().run("--help");
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
     insta::assert_snapshot!("help", ran.out);
 }
 
 #[test]
-fn help_of_a_verb_has_its_own_words_and_the_flags_of_every_verb() {
+fn help_of_a_verb_lists_its_words_and_the_common_flags() {
     let ran = Shell::new().run("buy --help");
     assert_eq!(ran.code, 0);
     insta::assert_snapshot!("help_buy", ran.out);
@@ -42,7 +42,7 @@ fn help_of_a_verb_has_its_own_words_and_the_flags_of_every_verb() {
 }
 
 #[test]
-fn what_is_not_understood_ends_with_2_and_says_why() {
+fn a_usage_error_exits_with_2_and_says_why() {
     let shell = Shell::new();
     for (line, said) in [
         ("byu EUR_USD 10k", "unrecognized subcommand 'byu'"),
@@ -82,7 +82,7 @@ fn version_and_completions_need_no_configuration() {
 const BUY: &str = "buy EUR_USD 10k price=1.0851 sl=1.0801 tp=1.0951 @alpha";
 
 #[tokio::test]
-async fn a_trade_shows_its_checks_and_is_entered_once() {
+async fn a_dry_run_shows_the_checks_and_yes_enters_the_trade() {
     let desk = Desk::open().await;
     let shell = shell(&desk, "trader", "tmt_trader").await;
 
@@ -108,7 +108,7 @@ async fn a_trade_shows_its_checks_and_is_entered_once() {
 }
 
 #[tokio::test]
-async fn the_same_id_again_returns_the_first_outcome() {
+async fn a_repeated_id_returns_the_first_outcome() {
     let desk = Desk::open().await;
     let shell = shell(&desk, "trader", "tmt_trader").await;
     let line = format!("{BUY} --yes --json --id 0192f2c4-0000-7000-8000-000000000001");
@@ -131,7 +131,7 @@ fn address(options: &tmt::store::Options) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_answer_ends_with_4_and_is_settled_by_its_id() {
+async fn a_lost_answer_exits_with_4_and_is_settled_by_its_id() {
     let desk = Desk::open().await;
     let (proxy, options) = Proxy::open(desk.options("trader", "tmt_trader").await).await;
     let shell = Shell::on(&address(&options));
@@ -174,7 +174,7 @@ async fn without_a_journal_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_without_a_yes() {
+async fn without_a_terminal_nothing_is_sent_unless_yes_is_passed() {
     let desk = Desk::open().await;
     let shell = shell(&desk, "trader", "tmt_trader").await;
     let ran = shell.run_with_input(BUY, "y\n");
@@ -184,7 +184,7 @@ async fn nothing_is_sent_without_a_yes() {
 }
 
 #[tokio::test]
-async fn a_person_is_asked_and_only_a_plain_yes_sends() {
+async fn at_the_prompt_only_a_plain_y_sends() {
     let desk = Desk::open().await;
     let login = desk.database.login("trader", "tmt_trader").await;
     let environment = [("DATABASE_URL", desk.database.url_as(&login))];
@@ -206,7 +206,7 @@ async fn a_person_is_asked_and_only_a_plain_yes_sends() {
 }
 
 #[tokio::test]
-async fn a_refusal_has_its_code_and_its_numbers() {
+async fn a_refusal_prints_its_code_and_figures() {
     let desk = Desk::open().await;
     let trader = shell(&desk, "trader", "tmt_trader").await;
     let ran = trader.run("buy EUR_USD 200k price=1.0851 sl=1.0841 @alpha --yes --json");
@@ -224,7 +224,7 @@ async fn a_refusal_has_its_code_and_its_numbers() {
 }
 
 #[tokio::test]
-async fn what_a_rule_forbids_is_refused_with_its_code() {
+async fn an_order_against_a_rule_is_refused_with_its_code() {
     let desk = Desk::open().await;
     let trader = shell(&desk, "trader", "tmt_trader").await;
     for (words, code) in [
@@ -244,7 +244,7 @@ async fn what_a_rule_forbids_is_refused_with_its_code() {
 }
 
 #[tokio::test]
-async fn what_a_verb_lacks_is_said_in_its_own_words() {
+async fn a_missing_word_is_named_by_its_verb() {
     let desk = Desk::open().await;
     let trader = shell(&desk, "trader", "tmt_trader").await;
     let officer = shell(&desk, "officer", "tmt_risk_officer").await;
@@ -296,7 +296,7 @@ async fn officers_acknowledge_and_change_limits() {
 }
 
 #[tokio::test]
-async fn a_halt_stops_what_opens_and_not_what_closes() {
+async fn a_halt_refuses_new_orders_and_allows_closes() {
     let desk = Desk::open().await;
     let trader = shell(&desk, "trader", "tmt_trader").await;
     assert_eq!(trader.run(&format!("{BUY} --yes")).code, 0);
@@ -310,7 +310,7 @@ async fn a_halt_stops_what_opens_and_not_what_closes() {
 }
 
 #[tokio::test]
-async fn the_doctor_fails_where_the_console_cannot_do_its_job() {
+async fn doctor_fails_when_a_server_is_unreachable() {
     let desk = Desk::open().await;
     let ran = shell(&desk, "viewer", "tmt_viewer").await.run("doctor");
     assert_eq!(ran.code, 1, "{ran:?}");

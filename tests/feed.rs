@@ -1,4 +1,4 @@
-//! The feed on a real Redis: reconnecting, gaps, rubbish, slow callers, announcements.
+//! The feed on a real Redis: reconnecting, gaps, invalid messages, slow readers, announcements.
 //!
 //! Every server is private to its test. Nothing here waits for a time to pass; everything waits for
 //! a condition, and fails when it does not come true.

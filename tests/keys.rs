@@ -9,7 +9,7 @@ use tmt::app::keymap::{BINDINGS, Context, Danger, Keymap};
 use tmt::cli::keys;
 
 #[test]
-fn no_chord_stands_twice_in_a_context_and_none_begins_another() {
+fn no_chord_of_a_context_equals_or_begins_another() {
     let mut seen: Vec<(Context, Vec<Chord>, &str)> = Vec::new();
     for binding in BINDINGS {
         for keys in binding.keys {
@@ -30,7 +30,7 @@ fn no_chord_stands_twice_in_a_context_and_none_begins_another() {
 }
 
 #[test]
-fn what_sends_is_no_key_that_a_held_finger_or_a_paste_can_be() {
+fn the_key_that_sends_cannot_be_changed_to_enter() {
     let send = BINDINGS.iter().find(|binding| binding.name == "send").unwrap();
     assert_eq!((send.keys, send.danger), (["y"].as_slice(), Danger::Confirmed));
     let changes = HashMap::from([("send".to_owned(), vec!["Enter".to_owned()])]);
@@ -38,7 +38,7 @@ fn what_sends_is_no_key_that_a_held_finger_or_a_paste_can_be() {
 }
 
 #[test]
-fn the_readme_holds_the_key_table_as_the_program_prints_it() {
+fn the_readme_has_the_key_table_that_tmt_keys_prints() {
     let mut table = Vec::new();
     keys::write_markdown(&Keymap::shipped(), &mut table).unwrap();
     let table = String::from_utf8(table).unwrap();
@@ -48,7 +48,7 @@ fn the_readme_holds_the_key_table_as_the_program_prints_it() {
 }
 
 #[test]
-fn every_action_is_in_every_form_of_the_table() {
+fn every_action_is_in_every_format_of_the_key_table() {
     let keymap = Keymap::shipped();
     let (mut text, mut json) = (Vec::new(), Vec::new());
     keys::write_text(&keymap, &mut text).unwrap();

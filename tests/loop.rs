@@ -104,7 +104,8 @@ fn bench(accepts_after: Option<Duration>) -> Bench {
     let (report, reports) = mpsc::channel(64);
     let hour = Duration::from_hours(1);
     let (_poller, doorbell) = Poller::new(store.clone(), clock.clone(), reply.clone(), hour, hour);
-    let hands = EffectRunner::new(store, announcer, clock.clone(), reply.clone(), doorbell.clone());
+    let runner =
+        EffectRunner::new(store, announcer, clock.clone(), reply.clone(), doorbell.clone());
     let board = Arc::new(Board::new());
     let stop = CancellationToken::new();
     let queues = Queues {
@@ -116,7 +117,7 @@ fn bench(accepts_after: Option<Duration>) -> Bench {
         who: tokio::sync::watch::channel(None).0,
         stop: stop.clone(),
     };
-    let console = Console::new(app::Options::default(), clock, screen, hands, FRAME);
+    let console = Console::new(app::Options::default(), clock, screen, runner, FRAME);
     let (keys, input) = mpsc::channel(1024);
     Bench {
         console,
@@ -165,7 +166,7 @@ async fn an_idle_console_draws_once_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn confirmations_draw_no_frame_of_their_own() {
+async fn confirmations_alone_draw_no_frame() {
     let mut bench = bench(None);
     let replies = bench.replies.clone();
     tokio::spawn(async move {
@@ -182,7 +183,7 @@ async fn confirmations_draw_no_frame_of_their_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn quotes_without_end_draw_fifteen_frames_a_second() {
+async fn a_flood_of_quotes_draws_fifteen_frames_a_second() {
     let mut bench = bench(None);
     let board = Arc::clone(&bench.board);
     tokio::spawn(async move {
@@ -204,7 +205,7 @@ async fn quotes_without_end_draw_fifteen_frames_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_is_drawn_at_once_though_the_market_floods_the_screen() {
+async fn a_key_is_drawn_at_once_during_a_flood_of_quotes() {
     let mut bench = bench(None);
     let board = Arc::clone(&bench.board);
     tokio::spawn(async move {
@@ -250,7 +251,7 @@ async fn a_held_key_draws_no_more_than_thirty_frames_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_is_taken_before_a_full_queue_of_answers() {
+async fn a_key_is_handled_before_queued_replies() {
     let mut bench = bench(None);
     for _ in 0..256 {
         let reason = "flood".to_owned();
@@ -264,7 +265,7 @@ async fn a_key_is_taken_before_a_full_queue_of_answers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_without_end_hold_no_key_and_no_frame_back() {
+async fn a_flood_of_replies_delays_no_key_and_no_frame() {
     let mut bench = bench(None);
     let replies = bench.replies.clone();
     tokio::spawn(async move {
@@ -286,7 +287,7 @@ async fn answers_without_end_hold_no_key_and_no_frame_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_terminal_that_does_not_read_holds_no_key_back() {
+async fn a_blocked_terminal_delays_no_key() {
     let mut bench = bench(Some(Duration::from_mins(1)));
     let keys = bench.keys.clone();
     tokio::spawn(async move {
@@ -299,7 +300,7 @@ async fn a_terminal_that_does_not_read_holds_no_key_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_terminal_is_shown_the_newest_state() {
+async fn a_slow_terminal_shows_the_newest_state() {
     let mut bench = bench(Some(Duration::from_millis(400)));
     let reports = bench.reports.clone();
     tokio::spawn(async move {
@@ -315,7 +316,7 @@ async fn a_slow_terminal_is_shown_the_newest_state() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_ends_the_loop_though_everything_is_full() {
+async fn a_stop_ends_the_loop_when_all_queues_are_full() {
     let mut bench = bench(None);
     for _ in 0..256 {
         bench.replies.try_send(Msg::Resized(120, 40)).unwrap();
@@ -335,7 +336,7 @@ async fn the_end_of_the_terminal_ends_the_loop() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_step_of_the_wall_clock_moves_no_age() {
+async fn a_step_of_the_wall_clock_changes_no_age() {
     let clock = Clock::starting_at(morning());
     tokio::time::advance(Duration::from_secs(5)).await;
     let off = clock.learn(morning() + TimeDelta::hours(1), Duration::ZERO);

@@ -1,4 +1,4 @@
-//! The store against a real PostgreSQL: verbs, refusals, polls, rows that nobody can read.
+//! The store against a real PostgreSQL: verbs, refusals, polls, unreadable rows.
 
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
 
@@ -40,7 +40,7 @@ async fn rows(store: &Store, kind: Kind) -> Rows {
 // ---- verbs ----------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn a_trade_is_placed_seen_and_closed() {
+async fn a_trade_is_placed_read_and_closed() {
     let desk = Desk::open().await;
     let store = desk.trader().await;
 
@@ -75,7 +75,7 @@ async fn a_trade_is_placed_seen_and_closed() {
 }
 
 #[tokio::test]
-async fn what_the_preview_rejects_the_verb_refuses_with_the_same_numbers() {
+async fn assessment_and_refusal_have_the_same_figures() {
     let desk = Desk::open().await;
     let store = desk.trader().await;
     let trade = buy(dec!(200000));
@@ -95,7 +95,7 @@ async fn what_the_preview_rejects_the_verb_refuses_with_the_same_numbers() {
 }
 
 #[tokio::test]
-async fn the_same_request_is_done_once_and_answered_alike() {
+async fn a_repeated_request_is_done_once_with_one_answer() {
     let desk = Desk::open().await;
     let store = desk.trader().await;
     let placed = request(Verb::Place(buy(dec!(20000))));
@@ -110,7 +110,7 @@ async fn the_same_request_is_done_once_and_answered_alike() {
 }
 
 #[tokio::test]
-async fn sixteen_at_once_with_one_key_make_one_trade() {
+async fn sixteen_concurrent_requests_with_one_key_make_one_trade() {
     let desk = Desk::open().await;
     let mut options = desk.options("trader", "tmt_trader").await;
     options.pools.write = 16;
@@ -130,7 +130,7 @@ async fn sixteen_at_once_with_one_key_make_one_trade() {
 }
 
 #[tokio::test]
-async fn a_key_that_comes_back_with_other_fields_is_refused() {
+async fn a_key_reused_with_other_fields_is_refused() {
     let desk = Desk::open().await;
     let store = desk.trader().await;
     let placed = request(Verb::Place(buy(dec!(20000))));
@@ -144,7 +144,7 @@ async fn a_key_that_comes_back_with_other_fields_is_refused() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_given_up_can_never_trade() {
+async fn a_fenced_key_can_never_trade() {
     let desk = Desk::open().await;
     let store = desk.trader().await;
     let placed = request(Verb::Place(buy(dec!(20000))));
@@ -186,7 +186,7 @@ async fn a_signal_is_taken_once_per_account() {
 }
 
 #[tokio::test]
-async fn of_two_officers_one_acknowledges_and_the_other_learns_who() {
+async fn one_officer_acknowledges_and_the_other_learns_who() {
     let desk = Desk::open().await;
     let (ann, joe) = (desk.officer("ann").await, desk.officer("joe").await);
     let verb = Verb::Acknowledge { events: vec![WARNING], note: None };
@@ -209,7 +209,7 @@ async fn of_two_officers_one_acknowledges_and_the_other_learns_who() {
 }
 
 #[tokio::test]
-async fn events_of_a_batch_are_told_apart() {
+async fn a_batch_reports_each_event() {
     let desk = Desk::open().await;
     let (ann, joe) = (desk.officer("ann").await, desk.officer("joe").await);
     let ack = |events, note: &str| {
@@ -232,7 +232,7 @@ async fn events_of_a_batch_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_limit_is_tightened_at_once_and_loosened_by_two() {
+async fn tightening_is_immediate_and_loosening_needs_two_people() {
     let desk = Desk::open().await;
     let (ann, joe) = (desk.officer("ann").await, desk.officer("joe").await);
     let propose = |limit: &tmt::domain::limit::Limit, value, reason: Option<&str>| {
@@ -279,7 +279,7 @@ async fn a_limit_is_tightened_at_once_and_loosened_by_two() {
 }
 
 #[tokio::test]
-async fn a_halt_stops_new_risk_and_never_a_close() {
+async fn a_halt_refuses_new_risk_and_never_a_close() {
     let desk = Desk::open().await;
     let (trader, officer) = (desk.trader().await, desk.officer("ann").await);
     accepted(trader.perform(&request(Verb::Place(buy(dec!(20000))))).await);
@@ -337,7 +337,7 @@ async fn the_session_says_who_is_connected_to_what() {
 }
 
 #[tokio::test]
-async fn an_empty_database_asks_for_the_migration() {
+async fn an_empty_database_reports_the_missing_schema() {
     let database = database::empty_database().await;
     let store = Store::connect(Options::parse(&database.url()).unwrap());
 

@@ -56,7 +56,7 @@ fn key(request: &Request) -> Vec<u8> {
 // ---- a write whose answer is lost -------------------------------------------------------------
 
 #[tokio::test]
-async fn cut_before_it_arrived_it_is_unknown_then_never_executed() {
+async fn a_write_cut_before_it_arrived_is_unknown_and_then_not_executed() {
     let (desk, proxy, store) = through_proxy().await;
     let trade = trade();
     proxy.fail(Fault::CutBefore(key(&trade)));
@@ -70,7 +70,7 @@ async fn cut_before_it_arrived_it_is_unknown_then_never_executed() {
 }
 
 #[tokio::test]
-async fn cut_after_it_arrived_it_is_unknown_then_executed() {
+async fn a_write_cut_after_it_arrived_is_unknown_and_then_accepted() {
     let (desk, proxy, store) = through_proxy().await;
     let trade = trade();
     proxy.fail(Fault::CutAfter(key(&trade)));
@@ -83,7 +83,7 @@ async fn cut_after_it_arrived_it_is_unknown_then_executed() {
 }
 
 #[tokio::test]
-async fn swallowed_by_a_black_hole_it_is_unknown_in_time() {
+async fn a_write_without_an_answer_is_unknown_within_its_deadline() {
     let (desk, proxy, store) = through_proxy().await;
     let trade = trade();
     accepted(store.perform(&request(Verb::Place(buy(dec!(1000))))).await);
@@ -101,7 +101,7 @@ async fn swallowed_by_a_black_hole_it_is_unknown_in_time() {
 
 /// Wherever the connection breaks, there is at most one trade, and the answer about it is true.
 #[tokio::test]
-async fn cut_at_any_byte_the_answer_is_true() {
+async fn the_outcome_is_true_wherever_the_connection_is_cut() {
     let (desk, proxy, store) = through_proxy().await;
     let mut expected = 0;
     for cut in (0..600).step_by(29) {
@@ -146,7 +146,7 @@ async fn until_it_waits(desk: &Desk) {
 }
 
 #[tokio::test]
-async fn a_backend_that_is_ended_in_flight_leaves_it_unknown_then_not_executed() {
+async fn a_write_whose_backend_is_terminated_is_unknown_and_then_not_executed() {
     let desk = Desk::open().await;
     let store = desk.trader().await;
     let holder = hold_account(&desk).await;
@@ -169,7 +169,7 @@ async fn a_backend_that_is_ended_in_flight_leaves_it_unknown_then_not_executed()
 }
 
 #[tokio::test]
-async fn the_resolver_waits_for_an_original_that_is_still_under_way() {
+async fn resolving_waits_for_the_original_in_flight() {
     let desk = Desk::open().await;
     let mut options = desk.options("trader", "tmt_trader").await;
     options.deadlines.write = Duration::from_millis(200);
@@ -195,7 +195,7 @@ async fn the_resolver_waits_for_an_original_that_is_still_under_way() {
 }
 
 #[tokio::test]
-async fn a_resolver_that_waits_too_long_says_still_unknown() {
+async fn resolving_past_its_deadline_is_still_unknown() {
     let desk = Desk::open().await;
     let mut options = desk.options("trader", "tmt_trader").await;
     options.deadlines.write = Duration::from_millis(200);
@@ -214,7 +214,7 @@ async fn a_resolver_that_waits_too_long_says_still_unknown() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_dropped_harms_nobody_who_comes_later() {
+async fn a_dropped_call_does_not_block_the_next_one() {
     let desk = Desk::open().await;
     let mut options = desk.options("trader", "tmt_trader").await;
     options.pools.write = 1;
@@ -245,7 +245,7 @@ async fn a_call_that_is_dropped_harms_nobody_who_comes_later() {
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_can_read_is_unknown() {
+async fn an_unreadable_answer_is_unknown() {
     let desk = Desk::open().await;
     let store = desk.trader().await;
     desk.admin
@@ -265,7 +265,7 @@ async fn an_answer_that_nobody_can_read_is_unknown() {
 // ---- errors that prove something ------------------------------------------------------------
 
 #[tokio::test]
-async fn a_lock_that_is_held_is_busy_and_the_connection_lives() {
+async fn a_held_lock_is_busy_and_the_connection_is_kept() {
     let desk = Desk::open().await;
     let mut options = desk.options("trader", "tmt_trader").await;
     options.pools.write = 1;
@@ -286,7 +286,7 @@ async fn a_lock_that_is_held_is_busy_and_the_connection_lives() {
 }
 
 #[tokio::test]
-async fn a_statement_that_the_server_stops_is_refused() {
+async fn a_statement_cancelled_by_the_server_is_refused() {
     let desk = Desk::open().await;
     let mut options = desk.options("trader", "tmt_trader").await;
     options.deadlines.write_on_server = Duration::from_millis(200);
@@ -315,7 +315,7 @@ async fn fail_first(desk: &Desk, times: u32, raise: &str) {
 }
 
 #[tokio::test]
-async fn a_conflict_is_tried_again_with_the_same_key() {
+async fn a_conflict_is_retried_with_the_same_key() {
     let desk = Desk::open().await;
     let store = desk.trader().await;
     fail_first(&desk, 3, "RAISE 'crossed' USING ERRCODE = '40001'").await;
@@ -327,7 +327,7 @@ async fn a_conflict_is_tried_again_with_the_same_key() {
 }
 
 #[tokio::test]
-async fn a_conflict_that_stays_is_refused_after_four_attempts() {
+async fn a_lasting_conflict_is_refused_after_four_attempts() {
     let desk = Desk::open().await;
     let store = desk.trader().await;
     fail_first(&desk, 99, "RAISE 'crossed' USING ERRCODE = '40P01'").await;
@@ -338,7 +338,7 @@ async fn a_conflict_that_stays_is_refused_after_four_attempts() {
 }
 
 #[tokio::test]
-async fn a_warning_about_the_commit_makes_it_unknown() {
+async fn a_warning_about_the_commit_makes_the_outcome_unknown() {
     let desk = Desk::open().await;
     let store = desk.trader().await;
     // What the server says when its wait for a synchronous standby is cut short.

@@ -91,7 +91,7 @@ fn is_live(screen: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_desk_comes_up_and_leaving_restores_the_terminal() {
+async fn quitting_restores_the_terminal() {
     let floor = floor().await;
     let mut console = floor.trader().await;
 
@@ -107,7 +107,7 @@ async fn the_desk_comes_up_and_leaving_restores_the_terminal() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_signal_ends_the_program_and_restores_the_terminal() {
+async fn a_signal_restores_the_terminal() {
     let floor = floor().await;
     let url = floor.login("trader", "tmt_trader").await;
     for signal in [Signal::TERM, Signal::HUP, Signal::INT, Signal::QUIT] {
@@ -195,7 +195,7 @@ async fn two_consoles_see_each_others_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_goes_away_and_comes_back() {
+async fn the_console_survives_a_restart_of_redis() {
     let mut floor = floor().await;
     let console = floor.trader().await;
     console.wait_for("live panes", is_live);
@@ -209,7 +209,7 @@ async fn redis_goes_away_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_database_goes_away_and_comes_back() {
+async fn the_console_survives_a_restart_of_the_database() {
     // A server of its own: the others' must not be killed.
     let mut postgres = Postgres::start(Options::in_memory()).await.unwrap();
     let redis = Redis::start(Options::in_memory()).await.unwrap();
@@ -238,7 +238,7 @@ async fn the_database_goes_away_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_small_terminal_says_so_and_a_larger_one_shows_the_desk() {
+async fn a_small_terminal_shows_the_desk_once_it_is_larger() {
     let floor = floor().await;
     let url = floor.login("trader", "tmt_trader").await;
     let console = floor.console(&url, (72, 20));
@@ -251,7 +251,7 @@ async fn a_small_terminal_says_so_and_a_larger_one_shows_the_desk() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_servers_the_console_starts_says_why_and_quits() {
+async fn without_servers_the_console_starts_and_says_why() {
     let nowhere = std::env::temp_dir().join("tmt-no-such-folder");
     let database = format!("postgresql://trader@/tmt?host={}", nowhere.display());
     let environment = [("DATABASE_URL", database.as_str()), ("REDIS_URL", "redis://127.0.0.1:1/")];
@@ -278,7 +278,7 @@ async fn a_viewer_is_offered_no_write() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn job_control_gives_the_terminal_back_and_takes_it_again() {
+async fn job_control_suspends_and_resumes_the_console() {
     let floor = floor().await;
     let mut console = floor.trader().await;
     console.wait_for("live panes", is_live);

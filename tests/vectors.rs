@@ -94,12 +94,12 @@ impl Tally {
 }
 
 #[tokio::test]
-async fn every_golden_vector_is_met_by_the_code_that_computes_it() {
+async fn golden_vectors_are_met() {
     meet(&reading::vectors().unwrap()).await;
 }
 
 #[tokio::test]
-async fn what_the_golden_vectors_leave_open_is_met_too() {
+async fn additional_vectors_are_met() {
     meet(&reading::more_vectors().unwrap()).await;
 }
 

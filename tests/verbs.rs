@@ -53,7 +53,7 @@ async fn a_stop_is_amended_and_a_wrong_one_refused() {
 }
 
 #[tokio::test]
-async fn what_the_desk_would_refuse_ends_with_3_whoever_says_so_first() {
+async fn a_refusal_exits_with_3_before_and_after_sending() {
     let desk = Desk::open().await;
     let trader = trader_with_a_position(&desk).await;
     let officer = shell(&desk, "officer", "tmt_risk_officer").await;
@@ -86,7 +86,7 @@ async fn what_the_desk_would_refuse_ends_with_3_whoever_says_so_first() {
 }
 
 #[tokio::test]
-async fn limits_of_one_type_are_told_apart_by_what_they_cover() {
+async fn limits_of_one_type_are_told_apart_by_scope() {
     let desk = Desk::open().await;
     let trader = shell(&desk, "trader", "tmt_trader").await;
     desk.admin
@@ -140,7 +140,7 @@ async fn one_trade_of_a_position_is_closed() {
 }
 
 #[tokio::test]
-async fn a_flatten_says_what_became_of_each_position() {
+async fn flatten_reports_each_position() {
     let desk = Desk::open().await;
     let trader = trader_with_a_position(&desk).await;
     assert_eq!(trader.run("buy USD_JPY 10k price=155.21 sl=154.9 @alpha --yes").code, 0);
@@ -168,7 +168,7 @@ async fn a_flatten_says_what_became_of_each_position() {
 }
 
 #[tokio::test]
-async fn a_halt_can_flatten_and_is_not_a_traders_for_everything() {
+async fn a_halt_that_flattens_everything_needs_a_risk_officer() {
     let desk = Desk::open().await;
     let trader = trader_with_a_position(&desk).await;
     let refused = trader.run("halt mode=flatten --yes --json");
@@ -181,7 +181,7 @@ async fn a_halt_can_flatten_and_is_not_a_traders_for_everything() {
 }
 
 #[tokio::test]
-async fn limits_come_and_go_with_two_people() {
+async fn retiring_a_limit_needs_two_people() {
     let desk = Desk::open().await;
     let trader = trader_with_a_position(&desk).await;
     assert_eq!(trader.run("limit new max_open_positions 3 @alpha --yes --json").code, 3);
@@ -215,7 +215,7 @@ async fn limits_come_and_go_with_two_people() {
 }
 
 #[tokio::test]
-async fn a_limit_that_is_raised_for_a_while_returns() {
+async fn a_limit_raised_until_a_time_returns_to_its_value() {
     let desk = Desk::open().await;
     let one = shell(&desk, "one", "tmt_risk_officer").await;
     let two = shell(&desk, "two", "tmt_risk_officer").await;
@@ -235,7 +235,7 @@ async fn a_limit_that_is_raised_for_a_while_returns() {
 // ---- the audit chain ------------------------------------------------------------------------
 
 #[tokio::test]
-async fn the_audit_chain_is_walked_and_a_cut_tail_is_found() {
+async fn audit_verify_finds_a_cut_tail_by_the_saved_head() {
     let desk = Desk::open().await;
     let trader = trader_with_a_position(&desk).await;
     assert_eq!(trader.run("close EUR_USD price=1.0849 --yes").code, 0);
@@ -251,7 +251,7 @@ async fn the_audit_chain_is_walked_and_a_cut_tail_is_found() {
     let with_head = format!("audit verify --head-file {}", file.display());
     assert_eq!(trader.run(&with_head).code, 0);
 
-    // Whoever can do anything takes the last line away, and moves the head back.
+    // A superuser deletes the last line and moves the head back.
     let cut = "ALTER TABLE desk.audit_log DISABLE TRIGGER USER;
                DELETE FROM desk.audit_log WHERE seq = 2;
                UPDATE desk.audit_head SET seq = 1, hash = (SELECT hash FROM desk.audit_log);";
@@ -272,7 +272,7 @@ async fn the_audit_chain_is_walked_and_a_cut_tail_is_found() {
 // ---- reconciling ----------------------------------------------------------------------------
 
 #[tokio::test]
-async fn what_differs_from_the_fills_is_printed_and_an_administrator_repairs_it() {
+async fn reconcile_prints_differences_and_an_admin_repairs_them() {
     let desk = Desk::open().await;
     let trader = trader_with_a_position(&desk).await;
     let officer = shell(&desk, "officer", "tmt_risk_officer").await;
@@ -287,9 +287,9 @@ async fn what_differs_from_the_fills_is_printed_and_an_administrator_repairs_it(
     let json = officer.run("reconcile --json").json();
     assert_eq!((&json[0]["stored"], &json[0]["rebuilt"]), (&"5".into(), &"0".into()));
 
-    assert_eq!(officer.run("reconcile --repair").code, 2, "nobody says yes");
+    assert_eq!(officer.run("reconcile --repair").code, 2, "without --yes");
     let looks = officer.run("reconcile --repair --yes");
-    assert_eq!(looks.code, 1, "an officer looks");
+    assert_eq!(looks.code, 1, "an officer may only look");
     assert!(looks.complaint().contains("needs a login in tmt_admin"), "{looks:?}");
     let repaired = admin.run("reconcile --repair --yes");
     assert_eq!(repaired.code, 0, "{repaired:?}");

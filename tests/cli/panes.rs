@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 #[tokio::test]
-async fn panes_are_printed_for_people_and_for_programs() {
+async fn panes_are_printed_as_text_json_and_csv() {
     let desk = Desk::open().await;
     let shell = shell(&desk, "viewer", "tmt_viewer").await;
 
@@ -38,7 +38,7 @@ async fn panes_are_printed_for_people_and_for_programs() {
 }
 
 #[tokio::test]
-async fn text_that_a_spreadsheet_would_run_is_written_as_text() {
+async fn csv_escapes_formulas() {
     let desk = Desk::open().await;
     let sql = "UPDATE accounts SET account_name = '=cmd|calc!A1', broker = 'a\"b,c' WHERE account_name = 'alpha'";
     desk.admin.batch_execute(sql).await.unwrap();
@@ -65,7 +65,7 @@ async fn a_closed_pipe_is_quiet() {
 }
 
 #[tokio::test]
-async fn a_watched_pane_is_printed_again_when_it_changed() {
+async fn a_watched_pane_is_printed_again_when_it_changes() {
     use tokio::io::{AsyncBufReadExt as _, BufReader};
     let desk = Desk::open().await;
     let login = desk.database.login("viewer", "tmt_viewer").await;

@@ -46,7 +46,7 @@ impl Drop for Market {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_price_the_one_of_this_moment_is_taken_and_the_write_is_announced() {
+async fn an_order_without_a_price_takes_the_live_quote_and_is_announced() {
     let desk = Arc::new(Desk::open().await);
     let redis = Redis::start(Options::in_memory()).await.unwrap();
     let shell = shell(&desk, "trader", "tmt_trader").await.with("REDIS_URL", &redis.url());

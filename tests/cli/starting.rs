@@ -9,7 +9,7 @@ use tmt::local::{Options, Postgres};
 // ---- configuration --------------------------------------------------------------------------
 
 #[test]
-fn every_fault_of_the_configuration_is_a_line_and_the_code_is_1() {
+fn each_fault_of_the_configuration_is_one_line() {
     let shell = Shell::new();
     let file = shell.home.path().join("bad.toml");
     std::fs::write(&file, "[feed]\nping_evry = \"1 s\"\n[ticket]\narm_after = \"1 ms\"\n").unwrap();
@@ -52,7 +52,7 @@ fn a_password_is_refused_on_the_command_line() {
 // ---- servers that are away, wrong or not ready ----------------------------------------------
 
 #[test]
-fn a_missing_server_is_one_line_that_says_what_to_do() {
+fn an_unreachable_server_is_one_line_that_says_what_to_do() {
     let ran = Shell::on("postgres://joe@127.0.0.1:1/desk").run("positions");
     assert_eq!((ran.code, ran.out.as_str()), (1, ""));
     let said = ran.complaint();
@@ -75,7 +75,7 @@ async fn a_wrong_password_is_one_line_that_names_the_login() {
 }
 
 #[tokio::test]
-async fn a_database_without_the_schema_asks_for_migrate() {
+async fn an_empty_database_says_to_run_migrate() {
     let database = database::empty_database().await;
     let ran = Shell::on(&database.url()).run("positions");
     assert_eq!(ran.code, 1);
@@ -83,7 +83,7 @@ async fn a_database_without_the_schema_asks_for_migrate() {
 }
 
 #[tokio::test]
-async fn a_login_of_no_group_is_told_whom_to_ask_for_what() {
+async fn a_login_without_a_group_is_refused_in_one_line() {
     let desk = Desk::open().await;
     let login = format!("{}_stranger", desk.database.name());
     desk.admin.batch_execute(&format!("CREATE ROLE {login} LOGIN")).await.unwrap();
@@ -93,7 +93,7 @@ async fn a_login_of_no_group_is_told_whom_to_ask_for_what() {
 }
 
 #[tokio::test]
-async fn a_login_that_may_not_write_prices_neither_simulates_nor_replays() {
+async fn simulate_and_replay_need_a_login_in_tmt_agent() {
     let desk = Desk::open().await;
     let shell = shell(&desk, "viewer", "tmt_viewer").await;
     let file = shell.home.path().join("EUR_USD.csv");
@@ -114,7 +114,7 @@ async fn a_login_that_may_not_write_prices_neither_simulates_nor_replays() {
 const NO_WORDS: &[&str] = &[];
 
 #[tokio::test]
-async fn the_console_does_not_start_where_only_a_person_can_help() {
+async fn the_console_does_not_start_without_schema_group_or_database() {
     let empty = database::empty_database().await;
     let desk = Desk::open().await;
     let login = format!("{}_stranger", desk.database.name());
@@ -141,7 +141,7 @@ async fn the_console_does_not_start_where_only_a_person_can_help() {
 }
 
 #[tokio::test]
-async fn a_console_that_never_saw_its_database_ends_with_1_and_says_why() {
+async fn a_console_that_never_reached_its_database_exits_with_1() {
     let nobody =
         [("DATABASE_URL", "postgres://joe@127.0.0.1:1/desk"), ("REDIS_URL", "redis://127.0.0.1:1")];
     let mut console = Pty::start(env!("CARGO_BIN_EXE_tmt"), NO_WORDS, &nobody, (120, 40));
@@ -155,7 +155,7 @@ async fn a_console_that_never_saw_its_database_ends_with_1_and_says_why() {
 }
 
 #[test]
-fn without_a_terminal_the_console_says_what_to_use_instead() {
+fn without_a_terminal_the_console_says_what_to_run_instead() {
     for line in ["", "demo"] {
         let ran = Shell::new().run(line);
         assert_eq!(ran.code, 1, "{ran:?}");
@@ -164,7 +164,7 @@ fn without_a_terminal_the_console_says_what_to_use_instead() {
 }
 
 #[tokio::test]
-async fn migrate_checks_then_brings_the_schema_and_does_nothing_twice() {
+async fn migrate_is_idempotent_and_check_changes_nothing() {
     let database = database::empty_database().await;
     let shell = Shell::on(&database.url());
     let check = shell.run("migrate --check");

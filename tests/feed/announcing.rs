@@ -57,7 +57,7 @@ fn a_buy() -> Verb {
 }
 
 #[tokio::test]
-async fn a_trade_reaches_the_other_consoles_and_the_stream_of_commands() {
+async fn a_trade_is_announced_on_the_bus_and_in_the_stream_of_commands() {
     let server = server().await;
     let mut feed = Feed::up(&server).await;
     let announcer = Announcer::new(options(&server));
@@ -119,7 +119,7 @@ async fn a_halt_is_an_alarm_on_every_console() {
 }
 
 #[tokio::test]
-async fn the_stream_of_commands_does_not_grow_without_end() {
+async fn the_stream_of_commands_is_trimmed() {
     let server = server().await;
     let mut options = options(&server);
     options.commands_kept = 100;
@@ -136,7 +136,7 @@ async fn the_stream_of_commands_does_not_grow_without_end() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_announced_says_so_and_the_next_one_is_not_affected() {
+async fn a_failed_announcement_does_not_affect_the_next() {
     let mut server = server().await;
     let announcer = Announcer::new(hasty(&server));
     let entry = announced(a_buy(), &accepted(9));
@@ -156,7 +156,7 @@ async fn what_cannot_be_announced_says_so_and_the_next_one_is_not_affected() {
 }
 
 #[tokio::test]
-async fn a_console_is_present_until_it_leaves_or_falls_silent() {
+async fn a_presence_expires_unless_it_is_renewed() {
     let server = server().await;
     let announcer = Announcer::new(options(&server));
     let presence = Presence {

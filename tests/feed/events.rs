@@ -31,7 +31,7 @@ async fn next_event(feed: &mut Feed) -> BusEvent {
 }
 
 #[tokio::test]
-async fn an_event_on_both_of_its_channels_counts_once() {
+async fn an_event_on_both_channels_counts_once() {
     let server = server().await;
     let mut feed = Feed::up(&server).await;
     let sent: Vec<Outgoing> = (0..100).map(|number| silent(&number.to_string())).collect();
@@ -49,7 +49,7 @@ async fn an_event_on_both_of_its_channels_counts_once() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_on_the_common_channel_only_counts_too() {
+async fn an_event_on_the_common_channel_only_counts_too() {
     let server = server().await;
     let mut feed = Feed::up(&server).await;
     let body = br#"{"event_id":"x","event_type":"agent_status_changed","data":{}}"#;
@@ -64,7 +64,7 @@ async fn an_event_that_is_on_the_common_channel_only_counts_too() {
 }
 
 #[tokio::test]
-async fn a_stop_is_an_alarm_that_reads_everything_again() {
+async fn an_emergency_stop_is_an_alarm_and_a_resync() {
     let server = server().await;
     let mut feed = Feed::up(&server).await;
     let stop = event("s", "emergency.stop", json!({ "reason": "fat\nfinger\u{202e}" }));
@@ -79,7 +79,7 @@ async fn a_stop_is_an_alarm_that_reads_everything_again() {
 }
 
 #[tokio::test]
-async fn a_caller_who_reads_nothing_blocks_nothing_and_loses_no_event() {
+async fn a_slow_reader_blocks_nothing_and_loses_no_event() {
     let server = server().await;
     let mut feed = Feed::with_queue(options(&server), 1);
     let mut publisher = publisher(&server);

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::fixture::{Feed, at, command, hasty, options, publish, publisher, quote, server, until};
 
 #[tokio::test]
-async fn a_killed_server_is_noticed_at_once_and_its_return_too() {
+async fn a_killed_server_and_its_return_are_noticed() {
     let mut server = server().await;
     let mut feed = Feed::up(&server).await;
 
@@ -35,7 +35,7 @@ async fn a_killed_server_is_noticed_at_once_and_its_return_too() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_answering_is_down_within_its_deadlines() {
+async fn a_silent_server_is_down_within_the_deadlines() {
     let mut server = server().await;
     let mut feed = Feed::up_with(hasty(&server)).await;
 
@@ -54,7 +54,7 @@ async fn a_server_that_stops_answering_is_down_within_its_deadlines() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_cut_again_and_again_makes_no_storm() {
+async fn repeated_cuts_do_not_cause_a_reconnect_storm() {
     let server = server().await;
     let mut feed = Feed::up(&server).await;
     let before = connections(&server).await;
@@ -92,7 +92,7 @@ async fn a_feed_starts_without_a_server_and_waits_for_it() {
 }
 
 #[tokio::test]
-async fn a_server_that_loads_its_data_says_so_until_it_is_done() {
+async fn a_loading_server_is_reported_until_it_is_ready() {
     let options = local::Options::ephemeral().redis_setting("enable-debug-command", "yes");
     let server = Redis::start(options).await.unwrap();
     let mut feed = Feed::up(&server).await;
@@ -115,7 +115,7 @@ async fn a_server_that_loads_its_data_says_so_until_it_is_done() {
 }
 
 #[tokio::test]
-async fn a_replica_that_lost_its_master_is_not_ready() {
+async fn a_replica_without_its_master_is_not_ready() {
     let server = server().await;
     let _: Value = command(&server, &["CONFIG", "SET", "replica-serve-stale-data", "no"]).await;
     let _: Value = command(&server, &["REPLICAOF", "127.0.0.1", "1"]).await;
@@ -130,7 +130,7 @@ async fn a_replica_that_lost_its_master_is_not_ready() {
 }
 
 #[tokio::test]
-async fn a_subscriber_that_the_server_throws_out_sees_a_gap_and_goes_on() {
+async fn a_disconnected_subscriber_reports_a_gap_and_goes_on() {
     let limit = "pubsub 1mb 256kb 5";
     let options = local::Options::ephemeral().redis_setting("client-output-buffer-limit", limit);
     let server = Redis::start(options).await.unwrap();
@@ -145,7 +145,7 @@ async fn a_subscriber_that_the_server_throws_out_sees_a_gap_and_goes_on() {
 }
 
 #[tokio::test]
-async fn prices_are_stale_when_the_heartbeat_is_missed_though_the_server_answers() {
+async fn prices_are_stale_without_a_heartbeat() {
     let server = server().await;
     let mut options = options(&server);
     options.heartbeat_every = Duration::from_millis(50);
@@ -164,7 +164,7 @@ async fn prices_are_stale_when_the_heartbeat_is_missed_though_the_server_answers
 }
 
 #[tokio::test]
-async fn a_stopped_feed_ends_at_once_whatever_it_is_doing() {
+async fn a_stopped_feed_ends_at_once() {
     let mut server = server().await;
     let reading = Feed::up(&server).await;
     reading.stop.cancel();
@@ -190,7 +190,7 @@ async fn a_stopped_feed_ends_at_once_whatever_it_is_doing() {
 }
 
 #[tokio::test]
-async fn a_feed_that_nobody_reads_any_more_ends() {
+async fn a_feed_without_a_reader_ends() {
     let server = server().await;
     let Feed { reports, board, .. } = Feed::up(&server).await;
     drop(reports);
@@ -199,7 +199,7 @@ async fn a_feed_that_nobody_reads_any_more_ends() {
 }
 
 #[tokio::test]
-async fn a_publisher_goes_on_after_a_restart_of_the_server() {
+async fn a_publisher_survives_a_restart_of_the_server() {
     let mut server = server().await;
     let mut publisher = Publisher::new(options(&server));
     publisher.heartbeat(at(0)).await.unwrap();

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::fixture::{Feed, PATIENCE, command, publish, publisher, quote, server};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_thousand_quotes_are_counted_exactly_and_the_newest_stand() {
+async fn a_hundred_thousand_quotes_are_counted_and_the_newest_kept() {
     let server = server().await;
     let feed = Feed::up(&server).await;
     let names: Vec<String> = (0..10).map(|number| format!("PAIR_{number}")).collect();
@@ -29,7 +29,7 @@ async fn a_hundred_thousand_quotes_are_counted_exactly_and_the_newest_stand() {
 }
 
 #[tokio::test]
-async fn a_quote_wakes_the_one_who_waits_for_it() {
+async fn a_quote_wakes_its_waiter() {
     let server = server().await;
     let feed = Feed::up(&server).await;
     let mut publisher = publisher(&server);
@@ -41,7 +41,7 @@ async fn a_quote_wakes_the_one_who_waits_for_it() {
 }
 
 #[tokio::test]
-async fn a_gap_is_counted_and_told_and_what_is_old_or_double_is_dropped() {
+async fn gaps_are_reported_and_old_or_duplicate_quotes_dropped() {
     let server = server().await;
     let mut feed = Feed::up(&server).await;
     let sent = [(1, 10), (2, 11), (2, 11), (1, 10), (3, 15)];
@@ -58,7 +58,7 @@ async fn a_gap_is_counted_and_told_and_what_is_old_or_double_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_publisher_that_begins_to_count_again_is_believed() {
+async fn a_restarted_sequence_is_accepted() {
     let server = server().await;
     let mut feed = Feed::up(&server).await;
     let quotes = [quote("EUR_USD", 1, 900), quote("EUR_USD", 2, 1), quote("EUR_USD", 3, 2)];
@@ -85,7 +85,7 @@ async fn a_quote_from_the_far_future_does_not_block_its_instrument() {
 }
 
 #[tokio::test]
-async fn rubbish_is_counted_by_channel_and_reason_and_the_last_good_price_stays() {
+async fn invalid_messages_are_counted_and_the_last_price_kept() {
     let server = server().await;
     let feed = Feed::up(&server).await;
     let good = quote("EUR_USD", 1, 1);
@@ -97,7 +97,7 @@ async fn rubbish_is_counted_by_channel_and_reason_and_the_last_good_price_stays(
         )
         .into_bytes()
     };
-    let rubbish: Vec<(&str, Vec<u8>, Dropped)> = vec![
+    let invalid: Vec<(&str, Vec<u8>, Dropped)> = vec![
         ("ticks:EUR_USD", b"\xff\xfe\x00".to_vec(), Dropped::NotText),
         ("ticks:EUR_USD", b"hello".to_vec(), Dropped::NotJson),
         ("ticks:EUR_USD", deep, Dropped::TooDeep),
@@ -111,12 +111,12 @@ async fn rubbish_is_counted_by_channel_and_reason_and_the_last_good_price_stays(
         ("events:\u{1b}[2J", b"[]".to_vec(), Dropped::NotJson),
     ];
     let mut expected: BTreeMap<(String, Dropped), u64> = BTreeMap::new();
-    for (channel, payload, why) in &rubbish {
+    for (channel, payload, why) in &invalid {
         publish(&server, channel, payload).await;
         *expected.entry((channel.replace('\u{1b}', "␛"), *why)).or_default() += 1;
     }
 
-    let sent = u64::try_from(rubbish.len()).unwrap();
+    let sent = u64::try_from(invalid.len()).unwrap();
     feed.received(1 + sent).await;
 
     assert_eq!(feed.board.counters().reasons, expected);
@@ -126,7 +126,7 @@ async fn rubbish_is_counted_by_channel_and_reason_and_the_last_good_price_stays(
 }
 
 #[tokio::test]
-async fn a_payload_larger_than_everything_that_is_read_ahead_is_counted_and_passed_over() {
+async fn an_oversized_message_is_counted_and_skipped() {
     let server = server().await;
     let feed = Feed::up(&server).await;
 
@@ -141,7 +141,7 @@ async fn a_payload_larger_than_everything_that_is_read_ahead_is_counted_and_pass
 }
 
 #[tokio::test]
-async fn the_price_message_of_oanda_is_taken_as_well() {
+async fn the_price_message_of_oanda_is_understood() {
     let server = server().await;
     let feed = Feed::up(&server).await;
     let message = br#"{"type":"PRICE","time":"2026-11-22T07:00:01.000000000Z",

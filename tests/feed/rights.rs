@@ -25,7 +25,7 @@ async fn feed_user(server: &Redis) -> Options {
 }
 
 #[tokio::test]
-async fn the_documented_rights_are_enough_and_publishing_is_not_among_them() {
+async fn the_documented_rights_suffice_and_exclude_publishing() {
     let server = server().await;
     let options = feed_user(&server).await;
     let feed = Feed::up_with(options.clone()).await;
@@ -42,7 +42,7 @@ async fn the_documented_rights_are_enough_and_publishing_is_not_among_them() {
 }
 
 #[tokio::test]
-async fn a_missing_channel_right_is_named_and_its_return_noticed() {
+async fn a_revoked_channel_right_is_named_and_its_return_noticed() {
     let server = server().await;
     let mut feed = Feed::up_with(feed_user(&server).await).await;
 
@@ -57,7 +57,7 @@ async fn a_missing_channel_right_is_named_and_its_return_noticed() {
 }
 
 #[tokio::test]
-async fn a_wrong_and_a_missing_password_say_so_without_showing_it() {
+async fn a_wrong_or_missing_password_is_reported_without_showing_it() {
     let server = server().await;
     let wrong = Options::new(format!("redis://:canary@127.0.0.1:{}", server.port()));
     let missing = Options::new(format!("redis://127.0.0.1:{}", server.port()));
@@ -70,7 +70,7 @@ async fn a_wrong_and_a_missing_password_say_so_without_showing_it() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_none_says_so() {
+async fn an_invalid_address_is_reported() {
     for url in ["", "localhost", "http://localhost", "redis://", "redis://host/x"] {
         let down = Feed::start(Options::new(url)).next_down().await;
         assert_eq!(down.cause, Cause::BadAddress, "{url}: {down}");

@@ -74,7 +74,7 @@ fn certificates(folder: &Path) {
 }
 
 #[tokio::test]
-async fn feed_and_publisher_speak_tls_with_a_server_of_the_right_authority() {
+async fn tls_works_with_the_right_authority() {
     let secure = Secure::start().await;
     let feed = Feed::up_with(secure.options("localhost")).await;
 
@@ -85,7 +85,7 @@ async fn feed_and_publisher_speak_tls_with_a_server_of_the_right_authority() {
 }
 
 #[tokio::test]
-async fn another_authority_another_name_and_a_missing_file_are_refused_by_name() {
+async fn tls_refuses_another_authority_another_name_and_a_missing_file() {
     let secure = Secure::start().await;
     let mut of_the_system = secure.options("localhost");
     of_the_system.authority = None;
@@ -111,7 +111,7 @@ async fn another_authority_another_name_and_a_missing_file_are_refused_by_name()
 }
 
 #[test]
-fn an_address_that_crosses_a_network_unencrypted_is_known() {
+fn an_unencrypted_address_across_a_network_is_recognized() {
     let is_in_clear = |url: &str| Options::new(url).is_in_clear();
     assert!(is_in_clear("redis://redis.desk.example:6379"));
     assert!(is_in_clear("redis://10.0.0.7"));

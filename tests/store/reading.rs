@@ -13,7 +13,7 @@ use uuid::Uuid;
 // ---- what changed ---------------------------------------------------------------------------
 
 #[tokio::test]
-async fn one_console_sees_what_another_wrote() {
+async fn a_poll_returns_what_another_console_wrote() {
     let desk = Desk::open().await;
     let (trader, officer) = (desk.trader().await, desk.officer("ann").await);
     let start = officer.changes(None).await.unwrap();
@@ -39,7 +39,7 @@ async fn one_console_sees_what_another_wrote() {
 }
 
 #[tokio::test]
-async fn a_writer_that_stays_open_is_seen_when_it_commits() {
+async fn a_long_transaction_is_seen_once_when_it_commits() {
     let desk = Desk::open().await;
     let store = desk.trader().await;
     let slow = desk.database.client().await;
@@ -65,7 +65,7 @@ async fn a_writer_that_stays_open_is_seen_when_it_commits() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_makes_no_sense_reads_everything() {
+async fn an_invalid_cursor_reads_everything() {
     let desk = Desk::open().await;
     let store = desk.trader().await;
     for cursor in ["", "x", "1:2", "99999999:99999999:", "-1:0:"] {
@@ -77,7 +77,7 @@ async fn a_cursor_that_makes_no_sense_reads_everything() {
 // ---- rows -----------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn every_kind_reads_whole_and_by_key() {
+async fn every_kind_is_read_whole_and_by_id() {
     let desk = Desk::open().await;
     let store = desk.trader().await;
     let beat = "INSERT INTO system_events (event_type, event_category, severity, source_agent, event_message)
@@ -110,7 +110,7 @@ async fn every_kind_reads_whole_and_by_key() {
 }
 
 #[tokio::test]
-async fn a_row_that_nobody_can_read_is_kept_out_and_named() {
+async fn an_unreadable_row_is_left_out_and_named() {
     let desk = Desk::open().await;
     let store = desk.trader().await;
     desk.admin
@@ -132,7 +132,7 @@ async fn a_row_that_nobody_can_read_is_kept_out_and_named() {
 }
 
 #[tokio::test]
-async fn numbers_and_times_that_are_none_are_kept_out() {
+async fn rows_with_invalid_numbers_or_times_are_left_out() {
     let desk = Desk::open().await;
     let store = desk.trader().await;
     let broken = [
@@ -156,7 +156,7 @@ async fn numbers_and_times_that_are_none_are_kept_out() {
 }
 
 #[tokio::test]
-async fn text_from_outside_reaches_nobody_as_it_is() {
+async fn control_characters_are_made_visible() {
     let desk = Desk::open().await;
     let store = desk.trader().await;
     let evil = "\u{1b}]0;owned\u{7}\u{202e}1.5\nSELL";
@@ -173,7 +173,7 @@ async fn text_from_outside_reaches_nobody_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_column_that_changes_its_type_is_read_again() {
+async fn a_column_that_changes_its_type_is_still_read() {
     let desk = Desk::open().await;
     let store = desk.trader().await;
     // Every connection of the pool has the statement prepared.
@@ -213,7 +213,7 @@ async fn bars_come_oldest_first_and_from_the_best_source() {
 }
 
 #[tokio::test]
-async fn longer_bars_than_are_stored_are_put_together_from_the_longest_shorter_ones() {
+async fn longer_bars_are_aggregated_from_the_longest_stored_ones() {
     let desk = Desk::open().await;
     let store = desk.trader().await;
     // Minutes from 10:02 on, each a pip above the last; one of them twice, and worse.

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 #[tokio::test]
-async fn nobody_listens() {
+async fn an_address_without_a_server_is_reported() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let url = format!("postgres://joe:hunter2@127.0.0.1:{free}/desk");
     let (reason, sentence) = why_not(Options::parse(&url).unwrap()).await;
@@ -29,7 +29,7 @@ async fn nobody_listens() {
 }
 
 #[tokio::test]
-async fn a_name_that_nobody_knows() {
+async fn an_unknown_host_is_reported() {
     let options =
         Options::parse("postgres://joe@no-such-host.invalid/desk?sslmode=disable").unwrap();
     let (reason, sentence) = why_not(options).await;
@@ -38,7 +38,7 @@ async fn a_name_that_nobody_knows() {
 }
 
 #[tokio::test]
-async fn a_server_that_accepts_and_says_nothing_is_given_up_and_the_next_is_asked() {
+async fn a_silent_server_is_given_up_for_the_next() {
     let desk = Desk::open().await;
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut options = desk.options("viewer", "tmt_viewer").await;
@@ -57,7 +57,7 @@ async fn a_server_that_accepts_and_says_nothing_is_given_up_and_the_next_is_aske
 }
 
 #[tokio::test]
-async fn a_database_that_does_not_exist() {
+async fn a_missing_database_is_reported() {
     let desk = Desk::open().await;
     let mut options = Options::parse(&desk.database.url()).unwrap();
     options.database = Some("dsek".to_owned());
@@ -67,7 +67,7 @@ async fn a_database_that_does_not_exist() {
 }
 
 #[tokio::test]
-async fn a_login_that_does_not_exist_or_has_no_connection_left() {
+async fn an_unknown_or_exhausted_login_is_reported() {
     let desk = Desk::open().await;
     let mut options = desk.options("viewer", "tmt_viewer").await;
     let login = options.user.clone().unwrap();
@@ -83,7 +83,7 @@ async fn a_login_that_does_not_exist_or_has_no_connection_left() {
 }
 
 #[tokio::test]
-async fn a_server_that_takes_no_writes_is_read_and_never_written() {
+async fn a_read_only_server_is_read_and_never_written() {
     let desk = Desk::open().await;
     let options = desk.options("trader", "tmt_trader").await;
     let login = options.user.clone().unwrap();
@@ -101,7 +101,7 @@ async fn a_server_that_takes_no_writes_is_read_and_never_written() {
 }
 
 #[tokio::test]
-async fn a_password_is_asked_for_checked_and_never_shown() {
+async fn passwords_are_required_checked_and_never_shown() {
     let server = Postgres::start(Private::in_memory()).await.unwrap();
     superuser(&server, "CREATE ROLE joe LOGIN PASSWORD 'canary-right'").await;
     let url = |login: &str| format!("postgres://{login}@127.0.0.1:{}/postgres", server.port());
@@ -128,7 +128,7 @@ async fn a_password_is_asked_for_checked_and_never_shown() {
 }
 
 #[tokio::test]
-async fn a_password_program_is_asked_once_and_again_when_the_password_changed() {
+async fn a_password_program_is_asked_again_only_after_a_change() {
     let server = Postgres::start(Private::in_memory()).await.unwrap();
     superuser(&server, "CREATE ROLE joe LOGIN PASSWORD 'first'").await;
     let folder = tempfile::tempdir().unwrap();
@@ -159,7 +159,7 @@ async fn a_password_program_is_asked_once_and_again_when_the_password_changed() 
 }
 
 #[tokio::test]
-async fn a_stopped_postmaster_is_noticed_and_its_return_too() {
+async fn a_frozen_server_and_its_return_are_noticed() {
     let mut server = Postgres::start(Private::in_memory()).await.unwrap();
     let mut options = Options::parse(&server.tcp_url("postgres")).unwrap();
     options.deadlines.handshake = Duration::from_millis(300);

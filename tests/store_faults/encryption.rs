@@ -40,7 +40,7 @@ async fn encrypting_server() -> Postgres {
 }
 
 #[tokio::test]
-async fn encryption_trusts_only_the_right_root_and_name() {
+async fn encryption_verifies_root_and_name() {
     let server = encrypting_server().await;
     let options = |name: &str, root: &str| {
         let mut options = Options::parse(&server.tcp_url("postgres")).unwrap();
@@ -67,7 +67,7 @@ async fn encryption_trusts_only_the_right_root_and_name() {
 }
 
 #[tokio::test]
-async fn encryption_that_is_not_offered_is_never_done_without() {
+async fn required_encryption_is_never_skipped() {
     let server = Postgres::start(Private::in_memory()).await.unwrap();
     let mut options = Options::parse(&server.tcp_url("postgres")).unwrap();
     options.tls = Some(Tls::Verified);

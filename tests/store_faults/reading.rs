@@ -9,7 +9,7 @@ use tmt::domain::request::Verb;
 use tmt::store::{Store, StoreError, Unreachable};
 
 #[tokio::test]
-async fn a_read_that_takes_too_long_ends_and_the_next_one_works() {
+async fn a_slow_read_times_out_and_the_next_one_works() {
     let desk = Desk::open().await;
     let mut options = desk.options("viewer", "tmt_viewer").await;
     options.pools.read = 1;
@@ -26,7 +26,7 @@ async fn a_read_that_takes_too_long_ends_and_the_next_one_works() {
 }
 
 #[tokio::test]
-async fn a_read_without_an_answer_is_stopped_on_the_server_too() {
+async fn a_read_that_timed_out_is_cancelled_on_the_server() {
     let desk = Desk::open().await;
     let mut options = desk.options("viewer", "tmt_viewer").await;
     options.pools.read = 1;
@@ -46,7 +46,7 @@ async fn a_read_without_an_answer_is_stopped_on_the_server_too() {
 }
 
 #[tokio::test]
-async fn reads_that_find_no_free_connection_skip_their_turn() {
+async fn a_read_without_a_free_connection_is_busy() {
     let desk = Desk::open().await;
     let mut options = desk.options("viewer", "tmt_viewer").await;
     options.pools.read = 1;
@@ -67,7 +67,7 @@ async fn reads_that_find_no_free_connection_skip_their_turn() {
 }
 
 #[tokio::test]
-async fn connections_that_died_in_the_pool_are_replaced_unseen() {
+async fn dead_connections_of_the_pool_are_replaced() {
     let desk = Desk::open().await;
     let store = desk.trader().await;
     accepted(store.perform(&trade()).await);

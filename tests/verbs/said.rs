@@ -1,12 +1,11 @@
-//! What a verb says before and after it writes: whose money it is, what cannot be, and in which
-//! digits.
+//! What a verb prints before and after it writes: the environment, refusals, and rounded figures.
 
 use crate::desk::Desk;
 use crate::shell::shell;
 use crate::trader_with_a_position;
 
 #[tokio::test]
-async fn the_environment_that_is_said_is_that_of_the_account() {
+async fn the_badge_is_that_of_the_account() {
     let desk = Desk::open().await;
     let live = "UPDATE accounts SET account_type = 'live' WHERE account_name = 'alpha'";
     desk.admin.batch_execute(live).await.unwrap();
@@ -29,7 +28,7 @@ async fn the_environment_that_is_said_is_that_of_the_account() {
 }
 
 #[tokio::test]
-async fn a_limit_that_cannot_be_is_refused_before_it_is_sent() {
+async fn an_invalid_limit_is_refused_before_it_is_sent() {
     let desk = Desk::open().await;
     let officer = shell(&desk, "officer", "tmt_risk_officer").await;
     for (line, code, said) in [
@@ -50,11 +49,11 @@ async fn a_limit_that_cannot_be_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test]
-async fn the_outcome_is_that_of_what_was_done_under_the_id() {
+async fn outcome_reports_what_was_done_under_the_id() {
     let desk = Desk::open().await;
     let trader = shell(&desk, "trader", "tmt_trader").await;
     let buy = "buy EUR_USD 10k price=1.0851 sl=1.0801 tp=1.0951 @alpha --yes --json";
-    // The order in which journals are found is nobody's: enough ids that one would be wrong.
+    // Journals are found in no particular order: with four ids one would be wrong.
     for number in 0..4 {
         let id = format!("0192f2c4-0000-7000-8000-00000000000{number}");
         let entered = trader.run(&format!(
@@ -76,7 +75,7 @@ async fn the_outcome_is_that_of_what_was_done_under_the_id() {
 }
 
 #[tokio::test]
-async fn figures_are_rounded_and_stand_only_where_something_is_used_up() {
+async fn refusals_show_rounded_figures_where_there_is_a_maximum() {
     let desk = Desk::open().await;
     let trader = trader_with_a_position(&desk).await;
     desk.admin
@@ -101,7 +100,7 @@ async fn figures_are_rounded_and_stand_only_where_something_is_used_up() {
 }
 
 #[test]
-fn a_hint_leads_to_something_that_works() {
+fn hints_name_words_that_work() {
     let shell = crate::shell::Shell::new();
     for (line, said) in [
         ("buy EUR_USD -5 sl=1.08", "a size must be above zero"),

@@ -1,4 +1,4 @@
-//! The limit monitor: who leads, what it says and to whom.
+//! The sentinel: which one leads, what it reports and publishes.
 
 use crate::desk::Desk;
 use crate::shell::shell;
@@ -15,35 +15,36 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// A sentinel in this process, and what it says.
-struct Watcher {
-    heard: mpsc::Receiver<SentinelEvent>,
+/// A sentinel in this process, and what it reports.
+struct Sentinel {
+    events: mpsc::Receiver<SentinelEvent>,
     stop: CancellationToken,
     task: tokio::task::JoinHandle<Result<(), tmt::store::StoreError>>,
 }
 
-impl Watcher {
+impl Sentinel {
     fn start(options: Options) -> Self {
         Self::with(options, None)
     }
 
     fn with(options: Options, bus: Option<Publisher>) -> Self {
-        let (said, heard) = mpsc::channel(64);
+        let (sender, events) = mpsc::channel(64);
         let stop = CancellationToken::new();
         let every = sentinel::Options { every: Duration::from_millis(50) };
-        let ears = sentinel::Notifier::new(said, bus);
-        let task = tokio::spawn(sentinel::run(every, Store::connect(options), ears, stop.clone()));
-        Self { heard, stop, task }
+        let notifier = sentinel::Notifier::new(sender, bus);
+        let task =
+            tokio::spawn(sentinel::run(every, Store::connect(options), notifier, stop.clone()));
+        Self { events, stop, task }
     }
 
-    async fn says(&mut self) -> SentinelEvent {
-        timeout(SOON, self.heard.recv()).await.unwrap().unwrap()
+    async fn next(&mut self) -> SentinelEvent {
+        timeout(SOON, self.events.recv()).await.unwrap().unwrap()
     }
 
-    /// The next thing said of a limit.
-    async fn says_of_a_limit(&mut self) -> (String, String, String) {
+    /// The next change of a limit.
+    async fn next_limit(&mut self) -> (String, String, String) {
         loop {
-            if let SentinelEvent::Changed(limit) = self.says().await {
+            if let SentinelEvent::Changed(limit) = self.next().await {
                 return (limit.state, limit.limit_type, limit.subject);
             }
         }
@@ -58,41 +59,41 @@ impl Watcher {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_sentinel_leads_and_the_next_takes_over() {
     let desk = Desk::open().await;
-    let mut first = Watcher::start(desk.options("one", "tmt_agent").await);
-    assert_eq!(first.says().await, SentinelEvent::Leads);
-    let mut second = Watcher::start(desk.options("two", "tmt_agent").await);
-    let SentinelEvent::Waits { leader: Some(leader) } = second.says().await else { unreachable!() };
+    let mut first = Sentinel::start(desk.options("one", "tmt_agent").await);
+    assert_eq!(first.next().await, SentinelEvent::Leads);
+    let mut second = Sentinel::start(desk.options("two", "tmt_agent").await);
+    let SentinelEvent::Waits { leader: Some(leader) } = second.next().await else { unreachable!() };
     assert!(leader.contains("one"), "{leader}");
 
     first.end().await;
 
-    assert_eq!(second.says().await, SentinelEvent::Leads);
+    assert_eq!(second.next().await, SentinelEvent::Leads);
     second.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_may_not_watch_keeps_nobody_from_it() {
+async fn a_viewer_cannot_block_the_sentinel() {
     let desk = Desk::open().await;
     let viewer = desk.database.login("viewer", "tmt_viewer").await;
     let viewer = desk.database.client_as(&viewer).await;
     let lock = "SELECT pg_advisory_lock(hashtextextended('tmt:sentinel', 0))";
     viewer.batch_execute(lock).await.unwrap();
-    let mut watcher = Watcher::start(desk.options("agent", "tmt_agent").await);
-    assert_eq!(watcher.says().await, SentinelEvent::Leads);
-    watcher.end().await;
+    let mut sentinel = Sentinel::start(desk.options("agent", "tmt_agent").await);
+    assert_eq!(sentinel.next().await, SentinelEvent::Leads);
+    sentinel.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_breach_is_raised_once_and_said_once() {
+async fn a_breach_is_raised_and_reported_once() {
     let desk = Desk::open().await;
     let trader = trader_with_a_position(&desk).await;
-    let mut watcher = Watcher::start(desk.options("agent", "tmt_agent").await);
-    assert_eq!(watcher.says().await, SentinelEvent::Leads);
+    let mut sentinel = Sentinel::start(desk.options("agent", "tmt_agent").await);
+    assert_eq!(sentinel.next().await, SentinelEvent::Leads);
 
     let officer = shell(&desk, "officer", "tmt_risk_officer").await;
     assert_eq!(officer.run("limit set 000000b1 20k --yes").code, 0);
 
-    let said = watcher.says_of_a_limit().await;
+    let said = sentinel.next_limit().await;
     let breach = |state: &str| (state.to_owned(), "max_exposure".to_owned(), "alpha".to_owned());
     assert_eq!(said, breach("breach"));
     let events = "SELECT count(*) FROM risk_events WHERE event_type = 'limit_breach'
@@ -100,22 +101,22 @@ async fn a_breach_is_raised_once_and_said_once() {
     assert_eq!(desk.count(events).await, 1);
     desk.quote().await;
     assert_eq!(trader.run("close EUR_USD price=1.0849 --yes").code, 0);
-    assert_eq!(watcher.says_of_a_limit().await, breach("ok"));
-    watcher.end().await;
+    assert_eq!(sentinel.next_limit().await, breach("ok"));
+    sentinel.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sentinel_survives_the_loss_of_its_connection() {
     let desk = Desk::open().await;
-    let mut watcher = Watcher::start(desk.options("agent", "tmt_agent").await);
-    assert_eq!(watcher.says().await, SentinelEvent::Leads);
+    let mut sentinel = Sentinel::start(desk.options("agent", "tmt_agent").await);
+    assert_eq!(sentinel.next().await, SentinelEvent::Leads);
     let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                  WHERE usename LIKE '%agent' AND datname = current_database()";
     desk.admin.batch_execute(kill).await.unwrap();
-    let lost = watcher.says().await;
+    let lost = sentinel.next().await;
     assert!(matches!(lost, SentinelEvent::Lost(_)), "{lost:?}");
-    assert_eq!(watcher.says().await, SentinelEvent::Leads);
-    watcher.end().await;
+    assert_eq!(sentinel.next().await, SentinelEvent::Leads);
+    sentinel.end().await;
 }
 
 /// The next event on the bus: its type and its body.
@@ -128,7 +129,7 @@ async fn rings(bus: &mut redis::aio::PubSub) -> (String, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_sentinel_raises_rings_on_the_bus() {
+async fn the_sentinel_publishes_what_it_raises() {
     let desk = Desk::open().await;
     let server = Redis::start(local::Options::ephemeral()).await.unwrap();
     let client = redis::Client::open(server.socket_url()).unwrap();
@@ -136,8 +137,8 @@ async fn what_a_sentinel_raises_rings_on_the_bus() {
     bus.subscribe("events:all").await.unwrap();
     let agent = desk.options("agent", "tmt_agent").await;
     let publisher = Publisher::new(tmt::feed::Options::new(server.socket_url()));
-    let mut watcher = Watcher::with(agent, Some(publisher));
-    assert_eq!(watcher.says().await, SentinelEvent::Leads);
+    let mut sentinel = Sentinel::with(agent, Some(publisher));
+    assert_eq!(sentinel.next().await, SentinelEvent::Leads);
     let begun = "SELECT count(*) FROM performance_metrics WHERE period_type = 'daily'";
     timeout(SOON, async {
         while desk.count(begun).await < 2 {
@@ -164,20 +165,20 @@ async fn what_a_sentinel_raises_rings_on_the_bus() {
     assert_eq!((event.as_str(), &data["metric"]), ("performance_alert", &"max_daily_loss".into()));
     assert_eq!((&data["value"], &data["threshold"]), (&"2200".into(), &"2500".into()));
 
-    // A bus that is away is said once, and the work goes on.
+    // An unreachable bus is reported once, and the work goes on.
     drop(server);
     desk.admin.batch_execute("UPDATE performance_metrics SET start_equity = 50000").await.unwrap();
     desk.admin.batch_execute("UPDATE performance_metrics SET start_equity = 106000").await.unwrap();
     loop {
-        if let SentinelEvent::NotAnnounced(_) = watcher.says().await {
+        if let SentinelEvent::NotAnnounced(_) = sentinel.next().await {
             break;
         }
     }
-    watcher.end().await;
+    sentinel.end().await;
 }
 
 #[tokio::test]
-async fn a_sentinel_is_an_agents_and_can_do_one_round() {
+async fn the_sentinel_needs_a_login_in_tmt_agent_and_can_run_once() {
     let desk = Desk::open().await;
     let trader = shell(&desk, "trader", "tmt_trader").await;
     let refused = trader.run("sentinel --once");
@@ -190,9 +191,9 @@ async fn a_sentinel_is_an_agents_and_can_do_one_round() {
 }
 
 #[tokio::test]
-async fn after_a_pause_every_day_is_rolled_in_one_round() {
+async fn one_round_rolls_every_trading_day() {
     let desk = Desk::open().await;
-    // More than are rolled with the marks, and then at a time.
+    // More accounts than one step rolls.
     desk.admin
         .batch_execute(
             "INSERT INTO accounts (account_name, broker, platform, account_type, base_currency, initial_balance, current_balance,
