@@ -1,7 +1,7 @@
-//! The figures of `make bench`: one line of JSON each, beside its floor or peer of the same run.
+//! The measurements of `make bench`: one line of JSON each, with a baseline measured in the same run.
 //!
-//! Absolute figures belong to the machine and to what else runs on it; the ratio to the floor is
-//! what can be compared. `cargo bench -- feed` runs only what has `feed` in its name.
+//! Absolute values depend on the machine and its load; compare the ratio to the baseline.
+//! `cargo bench -- feed` runs only the measurements with `feed` in their name.
 #![expect(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -30,20 +30,20 @@ mod write;
 
 use std::time::Duration;
 
-/// Prints one figure.
-fn figure(name: &str, unit: &str, value: f64, floor: &str, floor_value: f64) {
+/// Prints a measured value and its baseline.
+fn figure(name: &str, unit: &str, value: f64, baseline: &str, baseline_value: f64) {
     let line = serde_json::json!({
         "figure": name,
         "unit": unit,
         "value": rounded(value),
-        "floor": floor,
-        "floor_value": rounded(floor_value),
-        "ratio": rounded(value / floor_value),
+        "baseline": baseline,
+        "baseline_value": rounded(baseline_value),
+        "ratio": rounded(value / baseline_value),
     });
     println!("{line}");
 }
 
-/// Prints a count that must be exact, or a bound that must hold.
+/// Prints counts and bounds that must hold, without a baseline.
 fn fact(name: &str, facts: &serde_json::Value) {
     println!("{}", serde_json::json!({ "figure": name, "facts": facts }));
 }
@@ -52,7 +52,7 @@ fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 
-/// Returns the value below which `share` of the samples are, in milliseconds.
+/// Returns a quantile of the samples, in milliseconds; `share` is from 0 to 1.
 fn quantile(samples: &mut [Duration], share: f64) -> f64 {
     samples.sort_unstable();
     let last = samples.len().saturating_sub(1);
@@ -62,7 +62,7 @@ fn quantile(samples: &mut [Duration], share: f64) -> f64 {
 }
 
 fn main() {
-    // cargo passes `--bench`; what is left are names.
+    // cargo passes `--bench`; the other arguments are names.
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word));

@@ -1,4 +1,4 @@
-//! One frame at 200×60 with 1,000 positions, every one of them marked anew.
+//! One frame at 200×60 with 1,000 positions, each of them marked again.
 
 use std::time::{Duration, Instant};
 
@@ -114,7 +114,7 @@ pub(crate) fn measure() {
     let mut model = crowded(now);
     let mut terminal = Terminal::new(TestBackend::new(200, 60)).unwrap();
     let mut empty = Terminal::new(TestBackend::new(200, 60)).unwrap();
-    let (mut marks, mut frames, mut floors) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut marks, mut frames, mut baselines) = (Vec::new(), Vec::new(), Vec::new());
     for step in 0..FRAMES {
         let quotes = (0..INSTRUMENTS).map(|number| quote(number, step, now)).collect();
         let began = Instant::now();
@@ -130,13 +130,13 @@ pub(crate) fn measure() {
         marks.push(marked);
         let began = Instant::now();
         empty.draw(|frame| frame.render_widget(Block::bordered(), frame.area())).unwrap();
-        floors.push(began.elapsed());
+        baselines.push(began.elapsed());
     }
-    let floor = crate::quantile(&mut floors, 0.5);
-    let said = "a frame with one empty border";
-    crate::figure("draw_frame_p50", "ms", crate::quantile(&mut frames, 0.5), said, floor);
-    crate::figure("draw_frame_p99", "ms", crate::quantile(&mut frames, 0.99), said, floor);
-    crate::figure("draw_marks_p50", "ms", crate::quantile(&mut marks, 0.5), said, floor);
+    let baseline = crate::quantile(&mut baselines, 0.5);
+    let what = "a frame with one empty border";
+    crate::figure("draw_frame_p50", "ms", crate::quantile(&mut frames, 0.5), what, baseline);
+    crate::figure("draw_frame_p99", "ms", crate::quantile(&mut frames, 0.99), what, baseline);
+    crate::figure("draw_marks_p50", "ms", crate::quantile(&mut marks, 0.5), what, baseline);
     let bound = Duration::from_millis(10);
     crate::fact(
         "draw_bound",

@@ -1,4 +1,4 @@
-//! Quotes from Redis to the board, beside `redis-cli` subscribing to the same stream.
+//! Quotes per second from Redis to the board; the baseline is `redis-cli` on the same stream.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 const QUOTES: u64 = 500_000;
 const INSTRUMENTS: u64 = 500;
 
-/// Quotes of many instruments, numbered as a publisher numbers them.
+/// Quotes of many instruments, with a publisher's sequence numbers.
 pub(crate) fn quotes(from: u64, count: u64) -> Vec<Quote> {
     let now = Utc::now();
     (from..from + count)
@@ -33,9 +33,10 @@ pub(crate) fn quotes(from: u64, count: u64) -> Vec<Quote> {
 }
 
 pub(crate) async fn measure() {
-    // Both are to be measured, not how soon Redis gives up on the slower one.
-    let patient = Options::in_memory().redis_setting("client-output-buffer-limit", "pubsub 0 0 0");
-    let redis = Redis::start(patient).await.unwrap();
+    // No output limit: Redis must not disconnect the slower of the two.
+    let unlimited =
+        Options::in_memory().redis_setting("client-output-buffer-limit", "pubsub 0 0 0");
+    let redis = Redis::start(unlimited).await.unwrap();
     let ours = ours(&redis).await;
     let theirs = theirs(&redis).await;
     crate::figure(
@@ -48,7 +49,7 @@ pub(crate) async fn measure() {
     redis.stop().await.unwrap();
 }
 
-/// Publishes as fast as Redis takes them; returns when it began.
+/// Publishes as fast as Redis accepts; returns when it began.
 async fn publish(redis: &Redis) -> Instant {
     let batches: Vec<Vec<Quote>> =
         (0..QUOTES / 10_000).map(|batch| quotes(batch * 10_000, 10_000)).collect();
@@ -67,7 +68,7 @@ async fn ours(redis: &Redis) -> Duration {
     let options = tmt::feed::Options::new(redis.url());
     let feed = tokio::spawn(supervise::run(options, Arc::clone(&board), report, stop.clone()));
     reports.recv().await.expect("the feed comes up");
-    // The screen takes what is newest at its own pace.
+    // A screen drains the board at its own rate, as in the console.
     let screen = {
         let board = Arc::clone(&board);
         let mut model = crate::draw::crowded(Utc::now());

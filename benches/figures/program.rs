@@ -1,4 +1,4 @@
-//! The whole program in a real terminal: start, keys under a flood of quotes, memory, idling.
+//! The whole program in a pseudo-terminal: start, keys while quotes pour in, memory, idling.
 
 use std::fs;
 use std::process::Command;
@@ -13,7 +13,7 @@ use tmt::local::{Options, Redis};
 use crate::desk::Desk;
 use crate::pty::Pty;
 
-/// What the console has to bear.
+/// Quotes per second that the console must bear.
 const PER_SECOND: u64 = 100_000;
 const FLOOD: Duration = Duration::from_secs(10);
 const KEYS: usize = 60;
@@ -38,21 +38,21 @@ pub(crate) async fn measure() {
     flood.wait(FLOOD);
     let after = memory(&console);
     let (sent, took) = flood.stop();
-    let floor = crate::quantile(&mut quiet, 0.5);
-    let said = "the same keys without quotes, p50";
+    let baseline = crate::quantile(&mut quiet, 0.5);
+    let what = "the same keys without quotes, p50";
     crate::figure(
         "program_key_to_paint_p50",
         "ms",
         crate::quantile(&mut flooded, 0.5),
-        said,
-        floor,
+        what,
+        baseline,
     );
     crate::figure(
         "program_key_to_paint_p99",
         "ms",
         crate::quantile(&mut flooded, 0.99),
-        said,
-        floor,
+        what,
+        baseline,
     );
     crate::figure("program_memory_flooded", "MiB", after, "before the flood", before);
     crate::fact(
@@ -64,7 +64,7 @@ pub(crate) async fn measure() {
     redis.stop().await.unwrap();
 }
 
-/// From the start of the process to the first pane that the database confirmed.
+/// Time from the start of the process to the first pane with rows of the database.
 fn start(program: &str, environment: &[(&str, &str)], superuser: &str) {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..5 {
@@ -77,12 +77,12 @@ fn start(program: &str, environment: &[(&str, &str)], superuser: &str) {
         assert!(status.status.success());
         theirs.push(began.elapsed());
     }
-    let floor = crate::quantile(&mut theirs, 0.5);
+    let baseline = crate::quantile(&mut theirs, 0.5);
     let value = crate::quantile(&mut ours, 0.5);
-    crate::figure("program_start_to_live_pane", "ms", value, "psql -c 'SELECT 1'", floor);
+    crate::figure("program_start_to_live_pane", "ms", value, "psql -c 'SELECT 1'", baseline);
 }
 
-/// Types into the `:` line, and notes how long each character takes to appear.
+/// Types into the `:` line and measures how long each character takes to appear.
 fn keys(console: &mut Pty) -> Vec<Duration> {
     console.send(":");
     let mut typed = String::new();
@@ -109,9 +109,9 @@ fn memory(console: &Pty) -> f64 {
     line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or(f64::NAN) / 1024.0
 }
 
-/// What an idle console costs.
+/// Measures processor time and output of an idle console.
 fn idle(console: &Pty) {
-    /// Of `/proc/PID/stat`: Linux counts these in hundredths of a second.
+    /// Unit of the times in `/proc/PID/stat` on Linux: hundredths of a second.
     const TICKS: f64 = 100.0;
     let spent = || {
         let stat = fs::read_to_string(format!("/proc/{}/stat", console.pid().as_raw_nonzero()));
@@ -131,7 +131,7 @@ fn idle(console: &Pty) {
     );
 }
 
-/// Somebody who publishes a hundred thousand quotes each second, in a thread of its own.
+/// Publishes a hundred thousand quotes per second from a thread of its own.
 struct Flood {
     stop: Arc<AtomicBool>,
     sent: Arc<AtomicU64>,
@@ -163,7 +163,7 @@ impl Flood {
 }
 
 async fn publish(url: &str, stop: &AtomicBool, sent: &AtomicU64) {
-    /// Quotes that go out together, a hundred times a second.
+    /// Quotes per batch, a hundred batches per second.
     const BATCH: u64 = PER_SECOND / 100;
     let mut publisher = Publisher::new(tmt::feed::Options::new(url));
     let mut tick = tokio::time::interval(Duration::from_millis(10));

@@ -1,6 +1,6 @@
--- A desk at scale: 20 instruments, 500 accounts in five portfolios, 10,000 open positions, twenty limits of
--- every scope, and as many closed trades over as many months as the benchmark puts in place of the words
--- in braces. Loaded with triggers off; what they would have counted is counted at the end.
+-- A large desk: 20 instruments, 500 accounts in five portfolios, 10,000 open positions, twenty limits of
+-- every scope, and {trades} closed trades over {months} months, which write.rs fills in. Loaded with triggers
+-- off; what they would have counted is inserted at the end.
 SET session_replication_role = replica;
 
 INSERT INTO instruments (instrument, base_currency, quote_currency, tick_size, pip_size)

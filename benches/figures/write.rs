@@ -1,22 +1,22 @@
-//! `desk.place_trade` beside a bare INSERT of the same row, both by pgbench, on a desk at scale:
-//! twenty active limits, 10,000 open positions, and more and more closed trades and months.
+//! `desk.place_trade`, measured with pgbench on a large desk: twenty active limits, 10,000 open
+//! positions, and growing numbers of closed trades and months.
 //!
-//! Beside it the INSERT as another program sends it, which the backstop judges, and two floors: the
-//! least that is written whoever writes it (registry, note of the change, foreign keys, no backstop),
-//! and the row alone, with triggers and foreign keys off.
+//! Three baselines: the bare INSERT of another program, which passes the exposure check; the same by
+//! the owner of the tables, without that check (registry, change log and foreign keys remain); and
+//! the row alone, with triggers and foreign keys off.
 
 use std::fs;
 use std::process::Command;
 
 use crate::database;
 
-/// Seconds of one run; what is compared takes turns.
+/// Seconds of one run. The scripts alternate.
 const SECONDS: &str = "2";
 const ROUNDS: usize = 5;
 
 const SCALE: &str = include_str!("scale.sql");
 
-/// Trades and months. Ten million take a quarter of an hour to load: `TMT_BENCH_TRADES`.
+/// Trades and months. `TMT_BENCH_TRADES` adds one more size; ten million take 15 minutes to load.
 const DESKS: [(u32, u32); 3] = [(10_000, 7), (1_000_000, 7), (1_000_000, 63)];
 
 const PLACE: &str = "\\set n random(1, 500)
@@ -32,7 +32,7 @@ VALUES (gen_random_uuid(), ('a0000000-0000-7000-8000-' || lpad(:n::text, 12, '0'
     'EUR_USD', 'BUY', 1000, 1.1, 1.095, 1.11, 5.00, 0.0001, clock_timestamp(), 'open');
 ";
 
-/// What takes turns: a name, a script, and the options of its session.
+/// Name, script and session options of each run.
 const RUNS: [(&str, &str, &str); 4] = [
     ("place.sql", PLACE, ""),
     ("bare.sql", BARE, ""),
@@ -65,7 +65,7 @@ async fn measure_at(trades: u32, months: u32) {
     let [place, bare, owner, row] = took.map(median);
     let name = format!("write_place_trade_{trades}_trades_{months}_months");
     crate::figure(&name, "ms", place, "a bare INSERT of the same row", bare);
-    crate::figure(&name, "ms", place, "the same without the backstop", owner);
+    crate::figure(&name, "ms", place, "the same without the exposure check", owner);
     crate::figure(&name, "ms", place, "the same with all triggers off", row);
     let sql = "SELECT count(*) FROM desk.requests WHERE outcome = 'accepted'";
     let accepted: i64 = admin.query_one(sql, &[]).await.unwrap().try_get(0).unwrap();
@@ -74,7 +74,7 @@ async fn measure_at(trades: u32, months: u32) {
     crate::fact(&name, &serde_json::json!({ "accepted": accepted, "refused": refused }));
 }
 
-/// Milliseconds of one transaction, on average over a run of one client.
+/// Average milliseconds per transaction of one client.
 fn latency(script: &std::path::Path, sql: &str, options: &str, url: &str) -> f64 {
     fs::write(script, sql).unwrap();
     let output = Command::new(programs().join("pgbench"))
@@ -87,7 +87,7 @@ fn latency(script: &std::path::Path, sql: &str, options: &str, url: &str) -> f64
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let found = text.lines().find_map(|line| line.strip_prefix("latency average = "));
     let number = found.and_then(|rest| rest.split(' ').next()?.parse().ok());
-    number.expect("pgbench says how long; it needs pgbench and psql of the same installation")
+    number.expect("pgbench reports a latency; pgbench and psql must be of the same installation")
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -95,7 +95,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Where this system keeps pgbench.
+/// Finds the folder of pgbench.
 fn programs() -> std::path::PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<_> = std::env::split_paths(&path).collect();
