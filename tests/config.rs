@@ -1,4 +1,4 @@
-//! The configuration: the shipped file, where values come from, and what is said of a bad one.
+//! The configuration: the shipped file, the origin of values, and the report on a bad file.
 
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
 
@@ -11,12 +11,12 @@ use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 use tmt::config::{self, Config, Origin, Sources};
 
-/// A configuration file in a folder of its own, which only its owner may read.
-struct Written {
+/// A configuration file in a temporary folder, readable by its owner only.
+struct ConfigFile {
     folder: TempDir,
 }
 
-impl Written {
+impl ConfigFile {
     fn new(text: &str) -> Self {
         let written = Self { folder: tempfile::tempdir().unwrap() };
         fs::write(written.path(), text).unwrap();
@@ -36,10 +36,10 @@ impl Written {
         Sources { file: Some(self.path()), ..Sources::default() }
     }
 
-    /// Loads the file; the complaint's lines, without the folder.
-    fn complaint(&self) -> String {
-        let said = config::load(&self.sources()).unwrap_err().to_string();
-        said.replace(&format!("{}/", self.folder.path().display()), "")
+    /// Loads the file and returns the faults, one per line, without the folder.
+    fn faults(&self) -> String {
+        let faults = config::load(&self.sources()).unwrap_err().to_string();
+        faults.replace(&format!("{}/", self.folder.path().display()), "")
     }
 }
 
@@ -53,7 +53,7 @@ fn setting<'a>(config: &'a Config, key: &str) -> (&'a str, &'a Origin) {
 }
 
 #[test]
-fn the_shipped_file_holds_every_key_at_its_default() {
+fn shipped_file_holds_every_key_at_its_default() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/console.toml");
     let of_file = config::load(&Sources { file: Some(shipped), ..Sources::default() }).unwrap();
     let defaults = config::load(&Sources::default()).unwrap();
@@ -68,14 +68,14 @@ fn the_shipped_file_holds_every_key_at_its_default() {
         .filter(|setting| setting.origin == Origin::Default)
         .map(|setting| setting.key.as_str())
         .collect();
-    assert_eq!(missing, [""; 0], "keys that config/console.toml does not hold");
+    assert_eq!(missing, [""; 0], "keys missing from config/console.toml");
 }
 
 #[test]
-fn the_effective_configuration_is_a_file_that_loads_to_the_same() {
-    let before = Written::new("[ticket]\narm_after = \"1 s\"\n[keys]\nzoom = [\"Z\", \"F9\"]\n");
+fn printed_configuration_loads_to_the_same_values() {
+    let before = ConfigFile::new("[ticket]\narm_after = \"1 s\"\n[keys]\nzoom = [\"Z\", \"F9\"]\n");
     let before = config::load(&before.sources()).unwrap();
-    let after = config::load(&Written::new(&before.to_toml()).sources()).unwrap();
+    let after = config::load(&ConfigFile::new(&before.to_toml()).sources()).unwrap();
     for (one, two) in before.settings.iter().zip(&after.settings) {
         assert_eq!((&one.key, &one.text), (&two.key, &two.text));
     }
@@ -83,7 +83,7 @@ fn the_effective_configuration_is_a_file_that_loads_to_the_same() {
 
 #[test]
 fn later_sources_beat_earlier_ones() {
-    let file = Written::new("[screen]\nold_after = \"3 s\"\nframes_per_second = 20\n");
+    let file = ConfigFile::new("[screen]\nold_after = \"3 s\"\nframes_per_second = 20\n");
     let mut sources = file.sources();
     let config = config::load(&sources).unwrap();
     assert_eq!(config.app.old_after, Duration::from_secs(3));
@@ -104,12 +104,12 @@ fn later_sources_beat_earlier_ones() {
 }
 
 #[test]
-fn the_file_is_found_in_the_home_and_by_its_variable() {
+fn file_is_found_in_home_and_by_its_variable() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join(".config/tmt");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("console.toml"), "[log]\nfilter = \"debug\"\n").unwrap();
-    let named = Written::new("[log]\nfilter = \"warn\"\n");
+    let named = ConfigFile::new("[log]\nfilter = \"warn\"\n");
     let home_variable = ("HOME", home.path().to_str().unwrap());
 
     let sources = Sources { variables: variables(&[home_variable]), ..Sources::default() };
@@ -122,8 +122,8 @@ fn the_file_is_found_in_the_home_and_by_its_variable() {
 }
 
 #[test]
-fn every_fault_is_told_at_once_with_line_key_and_what_to_write() {
-    let file = Written::new(
+fn all_faults_are_reported_at_once_with_line_and_fix() {
+    let file = ConfigFile::new(
         "[ticket]\n\
          arm_after = 300\n\
          risk_fracton = 0.01\n\
@@ -145,7 +145,7 @@ fn every_fault_is_told_at_once_with_line_key_and_what_to_write() {
          zoom = \"q\"\n\
          halt = 5\n",
     );
-    insta::assert_snapshot!(file.complaint(), @r#"
+    insta::assert_snapshot!(file.faults(), @r#"
     console.toml:2: ticket.arm_after: is 300, but must be a time of at least "100 ms": a sentence must be readable before it can be confirmed
     console.toml:3: ticket.risk_fracton: there is no such key; did you mean ticket.risk_fraction?
     console.toml:4: ticket.presets: entry 1 must be a table like { asset_class = "fx", size = 10000, stop_pips = 20, target_pips = 40 }, all but size optional and above zero
@@ -166,10 +166,10 @@ fn every_fault_is_told_at_once_with_line_key_and_what_to_write() {
 }
 
 #[test]
-fn what_is_not_toml_is_told_with_its_line() {
+fn toml_errors_are_reported_with_their_line() {
     let file =
-        Written::new("[feed]\nurl = \nping_every = \"1 s\"\nping_every = \"2 s\"\n[screen\n");
-    insta::assert_snapshot!(file.complaint(), @r"
+        ConfigFile::new("[feed]\nurl = \nping_every = \"1 s\"\nping_every = \"2 s\"\n[screen\n");
+    insta::assert_snapshot!(file.faults(), @r"
     console.toml:2: this is not TOML: string values must be quoted, expected literal string
     console.toml:4: this is not TOML: duplicate key
     console.toml:5: this is not TOML: unclosed table, expected `]`
@@ -177,16 +177,16 @@ fn what_is_not_toml_is_told_with_its_line() {
 }
 
 #[test]
-fn a_key_outside_a_section_and_an_unknown_section_are_told() {
-    let file = Written::new("colour = \"never\"\n[screens]\ncolour = \"never\"\n");
-    insta::assert_snapshot!(file.complaint(), @r"
+fn unknown_sections_and_keys_outside_one_are_reported() {
+    let file = ConfigFile::new("colour = \"never\"\n[screens]\ncolour = \"never\"\n");
+    insta::assert_snapshot!(file.faults(), @r"
     console.toml:1: colour: there is no such key; `tmt config` shows all of them
     console.toml:3: screens.colour: there is no such key; did you mean screen.colour?
     ");
 }
 
 #[test]
-fn a_named_file_that_is_not_there_is_told() {
+fn missing_named_file_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("none.toml");
     let sources = Sources { file: Some(path.clone()), ..Sources::default() };
@@ -205,11 +205,11 @@ fn a_password_in_a_file_that_others_can_read_is_refused() {
         "[database]\nurl = \"host=db1 password=canary\"\n",
         "[feed]\nurl = \"redis://:canary@db1:6379\"\n",
     ] {
-        let file = Written::new(text);
+        let file = ConfigFile::new(text);
         assert!(config::load(&file.sources()).is_ok(), "{text}");
         for mode in [0o640, 0o604] {
             file.mode(mode);
-            let said = file.complaint();
+            let said = file.faults();
             assert!(said.starts_with("console.toml:2: ") && said.contains("chmod 600"), "{said}");
             assert!(!said.contains("canary"), "{said}");
         }
@@ -249,8 +249,8 @@ fn no_secret_is_shown() {
 }
 
 #[test]
-fn libpqs_variables_beat_the_file_and_fill_what_an_address_leaves_open() {
-    let file = Written::new("[database]\nurl = \"postgres://joe@db1/desk\"\n");
+fn libpq_variables_beat_the_file_and_fill_gaps_of_an_address() {
+    let file = ConfigFile::new("[database]\nurl = \"postgres://joe@db1/desk\"\n");
     let mut sources = file.sources();
     sources.variables = variables(&[("PGUSER", "ann"), ("PGPASSWORD", "p@ss/w?rd")]);
     let store = config::load(&sources).unwrap().store;
@@ -264,8 +264,8 @@ fn libpqs_variables_beat_the_file_and_fill_what_an_address_leaves_open() {
 }
 
 #[test]
-fn a_key_can_be_moved_added_and_taken_away() {
-    let file = Written::new("[keys]\nhalt = \"none\"\nzoom = [\"Z\", \"F9\"]\nsend = \"s\"\n");
+fn keys_can_be_moved_added_and_unbound() {
+    let file = ConfigFile::new("[keys]\nhalt = \"none\"\nzoom = [\"Z\", \"F9\"]\nsend = \"s\"\n");
     let config = config::load(&file.sources()).unwrap();
     assert_eq!(setting(&config, "keys.halt").0, "\"none\"");
     let global = tmt::app::keymap::Context::Global;
@@ -275,7 +275,7 @@ fn a_key_can_be_moved_added_and_taken_away() {
 }
 
 #[test]
-fn variables_of_other_programs_are_left_alone() {
+fn variables_of_other_programs_are_ignored() {
     let sources = Sources {
         variables: variables(&[("TMT_ORCHESTRATOR_URL", "http://x"), ("TMT_SCREEN_OLD_AFTER", "")]),
         ..Sources::default()
