@@ -11,7 +11,7 @@ mod partitions;
 
 use database::{Database, database, empty_database};
 use tmt::store::migrate::{
-    LATEST, MIGRATIONS, MigrateError, Mode, Obstacle, Standing, check, migrate, standing,
+    LATEST, MigrateError, Mode, Obstacle, Schema, Standing, check, migrate, standing,
 };
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -42,7 +42,18 @@ async fn refused(client: &Client, sql: &str) -> SqlState {
 
 /// Everything that is in a database, as text: its objects, and the rows of TMT's tables.
 async fn fingerprint(client: &Client) -> String {
-    let objects = text(
+    let rows = text(
+        client,
+        "SELECT (SELECT count(*)::text || md5(string_agg(t::text, '' ORDER BY t::text)) FROM trades t)
+             || (SELECT count(*) || md5(string_agg(p::text, '' ORDER BY p::text)) FROM positions p)
+             || (SELECT count(*) || md5(string_agg(m::text, '' ORDER BY m::text)) FROM market_data m)",
+    )
+    .await;
+    fingerprint_of_objects(client).await + &rows
+}
+
+async fn fingerprint_of_objects(client: &Client) -> String {
+    text(
         client,
         "SELECT string_agg(d, ' ' ORDER BY d) FROM (
             SELECT concat_ws(' ', c.relnamespace::regnamespace, c.relname, c.relkind, c.relowner, c.relacl,
@@ -55,15 +66,7 @@ async fn fingerprint(client: &Client) -> String {
             UNION ALL SELECT concat_ws(' ', t.tgname, t.tgrelid) FROM pg_trigger t
             UNION ALL SELECT concat_ws(' ', n.nspname, n.nspowner, n.nspacl) FROM pg_namespace n WHERE nspname !~ '^pg_') o",
     )
-    .await;
-    let rows = text(
-        client,
-        "SELECT (SELECT count(*)::text || md5(string_agg(t::text, '' ORDER BY t::text)) FROM trades t)
-             || (SELECT count(*) || md5(string_agg(p::text, '' ORDER BY p::text)) FROM positions p)
-             || (SELECT count(*) || md5(string_agg(m::text, '' ORDER BY m::text)) FROM market_data m)",
-    )
-    .await;
-    objects + &rows
+    .await
 }
 
 #[tokio::test]
@@ -76,22 +79,13 @@ async fn an_empty_database_gets_every_file_once() {
     let first = migrate(&client, Mode::Fresh).await.unwrap();
     let second = migrate(&client, Mode::Fresh).await.unwrap();
 
-    assert_eq!(first.applied, MIGRATIONS.iter().collect::<Vec<_>>());
-    assert_eq!((first.from, first.to, first.adopted), (0, LATEST, false));
-    assert!(second.applied.is_empty());
+    let files: Vec<String> =
+        Schema::of_this_program().versions.iter().map(|file| file.name.to_string()).collect();
+    assert_eq!(first.applied, files);
+    assert_eq!((first.from, first.to, first.adopted, first.rebuilt), (0, LATEST, false, true));
+    assert!(second.applied.is_empty() && !second.rebuilt);
     assert_eq!(standing(&client).await.unwrap(), Standing::Managed { version: LATEST });
     assert_eq!(check(&client).await.unwrap(), []);
-}
-
-#[tokio::test]
-async fn every_file_can_run_a_second_time() {
-    let database = database().await;
-    let client = database.client().await;
-
-    for migration in MIGRATIONS {
-        let sql = format!("BEGIN; {}; COMMIT", migration.sql);
-        client.batch_execute(&sql).await.unwrap_or_else(|e| panic!("{}: {e:?}", migration.name));
-    }
 }
 
 #[tokio::test]
@@ -103,7 +97,7 @@ async fn two_programs_on_one_database_migrate_it_once() {
 
     let mut applied = [first.unwrap().applied.len(), second.unwrap().applied.len()];
     applied.sort_unstable();
-    assert_eq!(applied, [0, MIGRATIONS.len()]);
+    assert_eq!(applied, [0, Schema::of_this_program().versions.len()]);
 }
 
 #[tokio::test]
@@ -150,23 +144,41 @@ async fn a_later_schema_and_an_edited_file_are_refused() {
     let client = database.client().await;
 
     client
-        .batch_execute("UPDATE desk.schema_migrations SET checksum = 'x' WHERE version = 2")
+        .batch_execute("UPDATE tmt.schema_migrations SET checksum = 'x' WHERE version = 2")
         .await
         .unwrap();
     let error = migrate(&client, Mode::Fresh).await.unwrap_err();
     assert!(
-        matches!(&error, MigrateError::Altered { file } if file == "0002_tables.sql"),
+        matches!(&error, MigrateError::Altered { file } if file == "0002_console.sql"),
         "{error}"
     );
     assert_eq!(check(&client).await.unwrap().first().unwrap().kind, Obstacle::Altered);
 
     let later = LATEST + 1;
-    let sql = format!("INSERT INTO desk.schema_migrations VALUES ({later}, 'later', 'x')");
+    let sql = format!("INSERT INTO tmt.schema_migrations VALUES ({later}, 'later', 'x')");
     client.batch_execute(&sql).await.unwrap();
     let error = migrate(&client, Mode::Fresh).await.unwrap_err();
     assert!(
         matches!(error, MigrateError::Newer { found, known } if (found, known) == (later, LATEST))
     );
+}
+
+#[tokio::test]
+async fn a_database_of_an_unreleased_build_is_refused_by_name() {
+    let database = empty_database().await;
+    let client = database.client().await;
+    client
+        .batch_execute("CREATE SCHEMA desk; CREATE TABLE desk.schema_migrations (version integer)")
+        .await
+        .unwrap();
+    let before = fingerprint_of_objects(&client).await;
+
+    for mode in [Mode::Fresh, Mode::Adopt] {
+        let error = migrate(&client, mode).await.unwrap_err();
+        assert!(matches!(error, MigrateError::EarlierBuild), "{error}");
+        assert!(error.to_string().contains("docs/UPGRADING.md"));
+    }
+    assert_eq!(fingerprint_of_objects(&client).await, before);
 }
 
 #[tokio::test]
@@ -205,7 +217,7 @@ async fn the_owner_of_a_database_migrates_it_without_being_a_superuser() {
 
     migrate(&client, Mode::Fresh).await.unwrap();
 
-    let owners = "SELECT string_agg(DISTINCT tableowner, ',') FROM pg_tables WHERE schemaname IN ('public', 'desk')";
+    let owners = "SELECT string_agg(DISTINCT tableowner, ',') FROM pg_tables WHERE schemaname IN ('public', 'tmt')";
     assert_eq!(text(&client, owners).await, "tmt_owner");
     admin
         .batch_execute(&format!("ALTER DATABASE {} OWNER TO CURRENT_USER", database.name()))
@@ -220,7 +232,7 @@ async fn nobody_but_the_owner_writes_a_table_and_nobody_reads_credentials() {
 
     let writable = "SELECT string_agg(format('%s: %s', r, c.oid::regclass), ', ')
         FROM pg_class c, unnest(ARRAY['tmt_viewer', 'tmt_trader', 'tmt_risk_officer', 'tmt_admin', 'public']) r
-       WHERE c.relnamespace IN ('public'::regnamespace, 'desk'::regnamespace) AND c.relkind IN ('r', 'p')
+       WHERE c.relnamespace IN ('public'::regnamespace, 'tmt'::regnamespace) AND c.relkind IN ('r', 'p')
          AND (has_any_column_privilege(r, c.oid, 'INSERT, UPDATE') OR has_table_privilege(r, c.oid, 'DELETE, TRUNCATE'))";
     assert_eq!(
         number(

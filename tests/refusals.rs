@@ -27,7 +27,7 @@ const QUOTED: &str = "
 
 /// Codes that are built from other words.
 const BUILT: &str = "
-    SELECT upper(limit_type) FROM desk.limit_types
+    SELECT upper(limit_type) FROM tmt.limit_types
     UNION
     SELECT 'ACCOUNT_' || upper(m[1])
       FROM pg_constraint c, regexp_matches(pg_get_constraintdef(c.oid), '''([a-z_]+)''', 'g') m

@@ -307,7 +307,7 @@ async fn fail_first(desk: &Desk, times: u32, raise: &str) {
                  IF nextval('public.attempts') <= {times} THEN {raise}; END IF;
                  RETURN NEW;
              END $$;
-             CREATE TRIGGER sabotage BEFORE INSERT ON desk.requests
+             CREATE TRIGGER sabotage BEFORE INSERT ON tmt.requests
              FOR EACH ROW EXECUTE FUNCTION public.sabotage()"
         ))
         .await

@@ -252,9 +252,9 @@ async fn audit_verify_finds_a_cut_tail_by_the_saved_head() {
     assert_eq!(trader.run(&with_head).code, 0);
 
     // A superuser deletes the last line and moves the head back.
-    let cut = "ALTER TABLE desk.audit_log DISABLE TRIGGER USER;
-               DELETE FROM desk.audit_log WHERE seq = 2;
-               UPDATE desk.audit_head SET seq = 1, hash = (SELECT hash FROM desk.audit_log);";
+    let cut = "ALTER TABLE tmt.audit_log DISABLE TRIGGER USER;
+               DELETE FROM tmt.audit_log WHERE seq = 2;
+               UPDATE tmt.audit_head SET seq = 1, hash = (SELECT hash FROM tmt.audit_log);";
     desk.admin.batch_execute(cut).await.unwrap();
     assert_eq!(trader.run("audit verify").code, 0, "the shorter chain is consistent");
     let found = trader.run(&with_head);
@@ -263,7 +263,7 @@ async fn audit_verify_finds_a_cut_tail_by_the_saved_head() {
     let json = trader.run(&format!("audit verify --head {} --json", head.out.trim())).json();
     assert_eq!((&json["intact"], &json["bad_seq"]), (&false.into(), &2.into()));
 
-    let changed = "UPDATE desk.audit_log SET actor = 'nobody' WHERE seq = 1";
+    let changed = "UPDATE tmt.audit_log SET actor = 'nobody' WHERE seq = 1";
     desk.admin.batch_execute(changed).await.unwrap();
     let found = trader.run("audit verify");
     assert_eq!((found.code, found.out.contains("BROKEN at seq 1")), (1, true), "{found:?}");

@@ -13,7 +13,7 @@ SELECT base_currency, quote_currency, CASE quote_currency WHEN 'JPY' THEN 150 EL
        CASE quote_currency WHEN 'JPY' THEN 149.99 ELSE 1.0999 END, CASE quote_currency WHEN 'JPY' THEN 150.01 ELSE 1.1001 END,
        clock_timestamp()
   FROM instruments;
-UPDATE desk.settings SET value = '1000000' WHERE key IN ('price_max_age_seconds', 'conversion_max_age_seconds');
+UPDATE tmt.settings SET value = '1000000' WHERE key IN ('price_max_age_seconds', 'conversion_max_age_seconds');
 INSERT INTO accounts (account_id, account_name, broker, platform, account_type, base_currency, initial_balance, current_balance,
                       available_balance, equity, max_daily_loss, max_total_drawdown, metadata)
 SELECT ('a0000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'account ' || n, 'oanda', 'v20', 'demo',
@@ -44,10 +44,10 @@ INSERT INTO risk_limits (created_by, limit_type, limit_scope, scope_identifier, 
     ('seed', 'max_leverage', 'account', NULL, 1000, 'ratio'), ('seed', 'max_orders_per_minute', 'account', NULL, 100000, 'count'),
     ('seed', 'max_stop_distance', 'account', NULL, 1000, 'pips'), ('seed', 'max_spread', 'instrument', 'EUR_USD', 100, 'pips');
 
-INSERT INTO desk.account_books (account_id, instrument, net, positions, risk, unbounded)
+INSERT INTO tmt.account_books (account_id, instrument, net, positions, risk, unbounded)
 SELECT p.account_id, p.instrument, sum(desk.signed_size(p)), count(*), sum(desk.stop_risk(p)), 0 FROM positions p GROUP BY 1, 2;
-INSERT INTO desk.portfolio_books (portfolio, instrument, gross, net, positions, risk, unbounded)
+INSERT INTO tmt.portfolio_books (portfolio, instrument, gross, net, positions, risk, unbounded)
 SELECT a.metadata ->> 'portfolio', b.instrument, sum(abs(b.net)), sum(b.net), sum(b.positions), sum(b.risk), 0
-  FROM desk.account_books b JOIN accounts a USING (account_id) GROUP BY 1, 2;
+  FROM tmt.account_books b JOIN accounts a USING (account_id) GROUP BY 1, 2;
 SET session_replication_role = origin;
 SELECT desk.roll_days(), desk.mark_to_market();

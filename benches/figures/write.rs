@@ -67,9 +67,9 @@ async fn measure_at(trades: u32, months: u32) {
     crate::figure(&name, "ms", place, "a bare INSERT of the same row", bare);
     crate::figure(&name, "ms", place, "the same without the exposure check", owner);
     crate::figure(&name, "ms", place, "the same with all triggers off", row);
-    let sql = "SELECT count(*) FROM desk.requests WHERE outcome = 'accepted'";
+    let sql = "SELECT count(*) FROM tmt.requests WHERE outcome = 'accepted'";
     let accepted: i64 = admin.query_one(sql, &[]).await.unwrap().try_get(0).unwrap();
-    let sql = "SELECT count(*) FROM desk.requests WHERE outcome <> 'accepted'";
+    let sql = "SELECT count(*) FROM tmt.requests WHERE outcome <> 'accepted'";
     let refused: i64 = admin.query_one(sql, &[]).await.unwrap().try_get(0).unwrap();
     crate::fact(&name, &serde_json::json!({ "accepted": accepted, "refused": refused }));
 }

@@ -127,13 +127,16 @@ pub(super) async fn migrate(
     }
     let mode = if arguments.adopt { Mode::Adopt } else { Mode::Fresh };
     let report = migrate::migrate(client, mode).await?;
-    for migration in &report.applied {
-        writeln!(io.out, "applied  {:04}_{}", migration.version, migration.name)?;
+    for file in &report.applied {
+        writeln!(io.out, "applied  {}", file.trim_end_matches(".sql"))?;
     }
-    let verb = match (report.from == report.to, report.adopted) {
-        (true, _) => "was there already",
-        (false, true) => "adopted",
-        (false, false) => "done",
+    if report.rebuilt {
+        writeln!(io.out, "applied  rulebook")?;
+    }
+    let verb = match (report.rebuilt, report.adopted) {
+        (false, _) => "was there already",
+        (true, true) => "adopted",
+        (true, false) => "done",
     };
     writeln!(io.out, "schema {}: {verb}", report.to)?;
     Ok(Exit::Done)

@@ -175,7 +175,7 @@ impl Limit {
     }
 
     /// Tells whether reaching it breaks it: losses and drawdown do, size and exposure do not
-    /// (domain rules, section 9; `desk.limit_types.inclusive`).
+    /// (domain rules, section 9; `tmt.limit_types.inclusive`).
     pub fn edge(&self) -> Edge {
         if let Some(edge) = self.parameters.edge {
             return edge;
@@ -256,7 +256,7 @@ impl Limit {
     }
 }
 
-/// A word of `desk.limit_types`: something that can be limited.
+/// A word of `tmt.limit_types`: something that can be limited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitType {
     /// `max_exposure` …

@@ -49,7 +49,7 @@ impl Closing {
 pub struct NewLimit {
     /// Only this account; `None` is all of them.
     pub account: Option<AccountId>,
-    /// A word of `desk.limit_types`, like `max_exposure`.
+    /// A word of `tmt.limit_types`, like `max_exposure`.
     pub limit_type: String,
     pub scope: Scope,
     /// Instrument or portfolio, where the scope is one of them.

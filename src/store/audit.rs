@@ -10,13 +10,13 @@ use super::error::StoreError;
 use super::lease::{Store, Upkeep};
 use super::rows::{Bad, Cells};
 
-const HEAD: &str = "SELECT seq, encode(hash, 'hex') AS hash FROM desk.audit_head";
+const HEAD: &str = "SELECT seq, encode(hash, 'hex') AS hash FROM tmt.audit_head";
 
 /// One statement, one snapshot: lines that are written meanwhile are in none of it.
 const VERIFY: &str = "
-    SELECT h.seq, encode(h.hash, 'hex') AS hash, (SELECT count(*) FROM desk.audit_log) AS lines,
+    SELECT h.seq, encode(h.hash, 'hex') AS hash, (SELECT count(*) FROM tmt.audit_log) AS lines,
            v.bad_seq, v.reason
-      FROM desk.audit_head h
+      FROM tmt.audit_head h
       LEFT JOIN LATERAL desk.audit_verify($1, decode($2, 'hex')) v ON true
      LIMIT 1";
 
@@ -77,7 +77,7 @@ impl Store {
     pub async fn audit_head(&self) -> Result<AuditHead, StoreError> {
         let rows = self.fetch("reading the head of the audit chain", HEAD, &[]).await?;
         let row = rows.first().ok_or_else(nothing)?;
-        head(&Cells(row)).map_err(|bad| bad.of("desk.audit_head"))
+        head(&Cells(row)).map_err(|bad| bad.of("tmt.audit_head"))
     }
 }
 
@@ -99,7 +99,7 @@ impl Upkeep {
 }
 
 fn nothing() -> StoreError {
-    Bad { column: "seq", why: "is missing: no row came".to_owned() }.of("desk.audit_head")
+    Bad { column: "seq", why: "is missing: no row came".to_owned() }.of("tmt.audit_head")
 }
 
 fn head(cells: &Cells<'_>) -> Result<AuditHead, Bad> {

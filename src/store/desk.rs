@@ -61,7 +61,7 @@ const IMPACT: &str = "
 
 const LIMIT_TYPES: &str = "
     SELECT limit_type, description, units, scopes, enforced
-      FROM desk.limit_types
+      FROM tmt.limit_types
      ORDER BY enforced DESC, limit_type
      LIMIT 500";
 
@@ -174,7 +174,7 @@ impl Store {
     pub async fn limit_types(&self) -> Result<Vec<LimitType>, StoreError> {
         let rows = self.fetch("asking what can be limited", LIMIT_TYPES, &[]).await?;
         rows.iter()
-            .map(|row| limit_type(&Cells(row)).map_err(|bad| bad.of("desk.limit_types")))
+            .map(|row| limit_type(&Cells(row)).map_err(|bad| bad.of("tmt.limit_types")))
             .collect()
     }
 

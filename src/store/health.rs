@@ -7,7 +7,7 @@ use super::rows::{Bad, Cells};
 const HEALTH: &str = r#"
     SELECT current_setting('timescaledb.license', true) AS licence,
            EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') AS has_cron,
-           COALESCE((SELECT s.value = 'monthly' FROM desk.settings s WHERE s.key = 'trades_layout'),
+           COALESCE((SELECT s.value = 'monthly' FROM tmt.settings s WHERE s.key = 'trades_layout'),
                     false) AS is_monthly,
            (SELECT count(*)
               FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid

@@ -1,9 +1,11 @@
 //! Brings a database to the schema of this program, or says why that cannot be done.
 //!
-//! Migrations are SQL files compiled into the program ([`MIGRATIONS`]). Each runs in one
-//! transaction together with the row that records it, so a database is always between two files,
-//! never inside one. A session lock keeps two programs from migrating one database at a time; two
-//! databases of one cluster can be migrated side by side.
+//! The schema is SQL files compiled into the program ([`Schema`]), in two parts. Tables are made by
+//! versioned files, each of which runs once. Functions, types and triggers are the rulebook: it is
+//! dropped and made again as a whole whenever its text is another one. Both happen in one
+//! transaction, so no order is ever booked by half a rulebook or past the exposure check, and what
+//! fails has changed nothing. A session lock keeps two programs from migrating one database at a
+//! time; two databases of one cluster can be migrated side by side.
 //!
 //! A database that holds tables of TMT but was never migrated is somebody's: it is adopted only
 //! with [`Mode::Adopt`], and only when [`preflight`] finds nothing in the way.
@@ -12,12 +14,15 @@ mod error;
 mod files;
 mod model;
 mod preflight;
+mod rulebook;
+
+use std::borrow::Cow;
 
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 pub use error::MigrateError;
-pub use files::{LATEST, MIGRATIONS, Migration, Repeat};
+pub use files::{File, LATEST, Schema};
 pub use preflight::{Finding, Obstacle, preflight};
 
 /// The oldest major version of PostgreSQL that the migrations are tested on.
@@ -25,6 +30,12 @@ const OLDEST_SERVER: i32 = 15;
 
 /// Key of the advisory lock; `tmt` in ASCII, then an M for migrations.
 const LOCK: i64 = 0x746d_744d;
+
+/// How long to wait for one lock. Orders queue behind a migration that waits, so it gives up soon.
+const PATIENCE: &str = "2s";
+
+/// How often to try again, having let others pass: a minute in all.
+const ATTEMPTS: u32 = 30;
 
 /// What may be done to a database that holds tables of TMT but was never migrated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +49,10 @@ pub enum Mode {
 /// What [`migrate`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// The migrations that ran, in order. Those that run every time are not among them.
-    pub applied: Vec<&'static Migration>,
+    /// The versioned files that ran, in order.
+    pub applied: Vec<String>,
+    /// Whether the rulebook was made again.
+    pub rebuilt: bool,
     /// Schema version before; 0 where there was none.
     pub from: i32,
     pub to: i32,
@@ -50,13 +63,13 @@ pub struct Report {
 /// How a database stands to this program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// No table of TMT and no schema `desk`.
+    /// No table of TMT, and never migrated.
     Empty,
     /// These tables of TMT, and never migrated.
     Unmanaged { tables: Vec<String> },
     /// Migrated up to this version.
     Managed {
-        /// The newest migration that ran.
+        /// The newest versioned file that ran.
         version: i32,
     },
 }
@@ -68,22 +81,26 @@ pub enum Standing {
 ///
 /// # Errors
 ///
-/// [`MigrateError::NotPermitted`], or [`MigrateError::Database`] when the connection fails.
+/// [`MigrateError::EarlierBuild`], [`MigrateError::NotPermitted`], or [`MigrateError::Database`]
+/// when the connection fails.
 pub async fn standing(client: &Client) -> Result<Standing, MigrateError> {
-    let managed = client
+    let row = client
         // The catalogue is open to everybody; to_regclass would want a right on the schema.
         .query_one(
-            "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                             WHERE n.nspname = 'desk' AND c.relname = 'schema_migrations')",
+            "SELECT coalesce(bool_or(n.nspname = 'tmt'), false), coalesce(bool_or(n.nspname = 'desk'), false)
+               FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+              WHERE n.nspname IN ('tmt', 'desk') AND c.relname = 'schema_migrations'",
             &[],
         )
-        .await?
-        .try_get(0)?;
-    if managed {
+        .await?;
+    if row.try_get(1)? {
+        return Err(MigrateError::EarlierBuild);
+    }
+    if row.try_get(0)? {
         let version = client
-            .query_one("SELECT coalesce(max(version), 0) FROM desk.schema_migrations", &[])
+            .query_one("SELECT coalesce(max(version), 0) FROM tmt.schema_migrations", &[])
             .await
-            .map_err(|error| error::explain(error, "read desk.schema_migrations"))?
+            .map_err(|error| error::explain(error, "read tmt.schema_migrations"))?
             .try_get(0)?;
         return Ok(Standing::Managed { version });
     }
@@ -102,91 +119,139 @@ pub async fn standing(client: &Client) -> Result<Standing, MigrateError> {
 /// Lists what is wrong with the schema of a database, and changes nothing.
 ///
 /// For an unmanaged database that is what [`preflight`] finds. For a migrated one: files that were
-/// edited after they ran, files that are still to run.
+/// edited after they ran, files that are still to run, a rulebook other than this program's, and
+/// what stands in the way of making it again.
 ///
 /// # Errors
 ///
-/// [`MigrateError::Newer`] for a database of a later program; else as [`standing`].
+/// [`MigrateError::Newer`] and [`MigrateError::NewerRulebook`] for a database of a later program;
+/// else as [`standing`].
 pub async fn check(client: &Client) -> Result<Vec<Finding>, MigrateError> {
+    let schema = Schema::of_this_program();
     match standing(client).await? {
-        Standing::Empty => Ok(vec![Finding::pending(MIGRATIONS.iter())]),
+        Standing::Empty => Ok(vec![Finding::pending(schema.versions.iter())]),
         Standing::Unmanaged { .. } => preflight(client).await,
         Standing::Managed { version } => {
-            refuse_newer(version)?;
-            let mut findings = altered(client).await?;
-            let mut pending = MIGRATIONS.iter().filter(|m| m.version > version).peekable();
-            if pending.peek().is_some() {
-                findings.push(Finding::pending(pending));
+            refuse_newer(version, &schema)?;
+            let mut findings = altered(client, &schema).await?;
+            let pending: Vec<&File> = pending(&schema, version).map(|(_, file)| file).collect();
+            if !pending.is_empty() {
+                findings.push(Finding::pending(pending.into_iter()));
+            }
+            if needs_rebuild(client, &schema).await? {
+                findings.push(Finding::another_rulebook());
+                findings.extend(rulebook::foreign(client).await?);
             }
             Ok(findings)
         }
     }
 }
 
-/// Brings the database to [`LATEST`], file by file. A database that is there already only gets what
-/// [`Repeat::EveryRun`] asks for.
+/// Brings the database to [`LATEST`] and to this program's rulebook. Where both are there already,
+/// only what depends on the server is looked at again: roles, partitions, extensions.
 ///
 /// The login is a superuser, or owns the database and has CREATEROLE. What it creates belongs to
 /// the role `tmt_owner`.
 ///
-/// Not cancel safe: a dropped future leaves the session lock held. Drop the client with it; the
-/// database is then between two files, and the next call goes on from there.
+/// Not cancel safe: a dropped future leaves the session lock held. Drop the client with it; what
+/// was not finished is rolled back.
 ///
 /// # Errors
 ///
 /// [`MigrateError::NotAdopted`] and [`MigrateError::Obstacles`] before anything was changed;
-/// [`MigrateError::Newer`], [`MigrateError::Altered`], [`MigrateError::ServerTooOld`],
-/// [`MigrateError::ReadOnly`] likewise. [`MigrateError::Failed`] names the file that was rolled
-/// back; those before it stay.
+/// [`MigrateError::EarlierBuild`], [`MigrateError::Newer`], [`MigrateError::NewerRulebook`],
+/// [`MigrateError::Altered`], [`MigrateError::ServerTooOld`], [`MigrateError::ReadOnly`] likewise.
+/// [`MigrateError::Failed`] names the file at which all was rolled back.
 pub async fn migrate(client: &Client, mode: Mode) -> Result<Report, MigrateError> {
+    migrate_to(&Schema::of_this_program(), client, mode).await
+}
+
+/// As [`migrate`], to another schema than this program's.
+///
+/// # Errors
+///
+/// As [`migrate`].
+pub async fn migrate_to(
+    schema: &Schema,
+    client: &Client,
+    mode: Mode,
+) -> Result<Report, MigrateError> {
     refuse_server(client).await?;
     lock(client).await?;
-    let result = migrate_locked(client, mode).await;
+    let result = migrate_locked(schema, client, mode).await;
     // The lock goes with the session in any case; after a lost connection this fails, and need not
     // be told.
     drop(client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await);
     result
 }
 
-async fn migrate_locked(client: &Client, mode: Mode) -> Result<Report, MigrateError> {
-    let (from, adopted) = match standing(client).await? {
-        Standing::Empty => (0, false),
+async fn migrate_locked(
+    schema: &Schema,
+    client: &Client,
+    mode: Mode,
+) -> Result<Report, MigrateError> {
+    let (from, adopted, rebuilt) = match standing(client).await? {
         Standing::Unmanaged { tables } if mode == Mode::Fresh => {
             return Err(MigrateError::NotAdopted { tables });
         }
-        Standing::Unmanaged { .. } => {
-            let obstacles: Vec<Finding> =
-                preflight(client).await?.into_iter().filter(Finding::is_obstacle).collect();
-            if !obstacles.is_empty() {
-                return Err(MigrateError::Obstacles { obstacles });
-            }
-            (0, true)
+        standing @ (Standing::Empty | Standing::Unmanaged { .. }) => {
+            refuse_obstacles(preflight(client).await?)?;
+            (0, standing != Standing::Empty, true)
         }
         Standing::Managed { version } => {
-            refuse_newer(version)?;
-            if let Some(finding) = altered(client).await?.into_iter().next() {
+            refuse_newer(version, schema)?;
+            if let Some(finding) = altered(client, schema).await?.into_iter().next() {
                 return Err(MigrateError::Altered { file: finding.subject });
             }
-            (version, false)
+            let rebuilt = version < schema.latest() || needs_rebuild(client, schema).await?;
+            if rebuilt {
+                refuse_obstacles(rulebook::foreign(client).await?)?;
+            }
+            (version, false, rebuilt)
         }
     };
+    let mut steps = vec![Step::as_login(&files::ROLES)];
     let mut applied = Vec::new();
-    for migration in MIGRATIONS {
-        let is_new = migration.version > from;
-        if is_new || migration.repeat == Repeat::EveryRun {
-            apply(client, migration).await?;
+    if rebuilt {
+        steps.push(Step::as_owner(&files::DROP_RULEBOOK));
+        for (version, file) in pending(schema, from) {
+            steps.push(Step::as_owner(file));
+            steps.push(Step { name: &file.name, sql: recorded(version, file).into() });
+            applied.push(file.name.to_string());
         }
-        if is_new {
-            applied.push(migration);
-        }
+        steps.push(Step::plain("SET LOCAL check_function_bodies = off"));
+        steps.extend(schema.rulebook.iter().map(Step::as_owner));
+        steps.push(Step::plain(rulebook::CHECK_BODIES));
+        steps.push(Step { name: RULEBOOK, sql: rulebook::record(schema).into() });
     }
+    run(client, &steps).await?;
+    // By itself: it may move a hundred million bars, and must not hold up an order meanwhile.
+    run(client, &[Step::as_login(&files::TIMESERIES)]).await?;
     // Read back, not believed: a COMMIT can be answered without having committed.
     match standing(client).await? {
-        Standing::Managed { version: LATEST } => Ok(Report { applied, from, to: LATEST, adopted }),
+        Standing::Managed { version } if version == schema.latest() => {
+            Ok(Report { applied, rebuilt, from, to: version, adopted })
+        }
         Standing::Managed { .. } | Standing::Empty | Standing::Unmanaged { .. } => {
             Err(MigrateError::Unfinished)
         }
     }
+}
+
+/// The files that have not run at a version.
+fn pending(schema: &Schema, from: i32) -> impl Iterator<Item = (i32, &File)> {
+    schema.numbered().filter(move |(version, _)| *version > from)
+}
+
+async fn needs_rebuild(client: &Client, schema: &Schema) -> Result<bool, MigrateError> {
+    let Some(in_force) = rulebook::in_force(client).await? else { return Ok(true) };
+    in_force.refuse_newer(schema)?;
+    Ok(in_force.digest != schema.digest())
+}
+
+fn refuse_obstacles(findings: Vec<Finding>) -> Result<(), MigrateError> {
+    let obstacles: Vec<Finding> = findings.into_iter().filter(Finding::is_obstacle).collect();
+    if obstacles.is_empty() { Ok(()) } else { Err(MigrateError::Obstacles { obstacles }) }
 }
 
 async fn refuse_server(client: &Client) -> Result<(), MigrateError> {
@@ -206,9 +271,10 @@ async fn refuse_server(client: &Client) -> Result<(), MigrateError> {
     Ok(())
 }
 
-fn refuse_newer(found: i32) -> Result<(), MigrateError> {
-    if found > LATEST {
-        return Err(MigrateError::Newer { found, known: LATEST });
+fn refuse_newer(found: i32, schema: &Schema) -> Result<(), MigrateError> {
+    let known = schema.latest();
+    if found > known {
+        return Err(MigrateError::Newer { found, known });
     }
     Ok(())
 }
@@ -232,47 +298,85 @@ async fn lock(client: &Client) -> Result<(), MigrateError> {
     Ok(())
 }
 
-/// The files that ran here with another text than this program has.
-async fn altered(client: &Client) -> Result<Vec<Finding>, MigrateError> {
+/// The files that ran here with another text than this schema has.
+async fn altered(client: &Client, schema: &Schema) -> Result<Vec<Finding>, MigrateError> {
     let rows = client
-        .query("SELECT version, checksum FROM desk.schema_migrations ORDER BY version", &[])
+        .query("SELECT version, checksum FROM tmt.schema_migrations ORDER BY version", &[])
         .await
-        .map_err(|error| error::explain(error, "read desk.schema_migrations"))?;
+        .map_err(|error| error::explain(error, "read tmt.schema_migrations"))?;
     let mut findings = Vec::new();
     for row in rows {
         let (version, checksum): (i32, String) = (row.try_get(0)?, row.try_get(1)?);
-        let ran = MIGRATIONS.iter().find(|m| m.version == version && m.repeat == Repeat::Once);
-        if let Some(migration) = ran.filter(|m| m.checksum() != checksum) {
-            findings.push(Finding::altered(migration));
+        let ran = schema.numbered().find(|(known, _)| *known == version);
+        if let Some((_, file)) = ran.filter(|(_, file)| file.checksum() != checksum) {
+            findings.push(Finding::altered(file));
         }
     }
     Ok(findings)
 }
 
-/// Runs one file and records it, in one transaction.
-///
+/// What a sentence about a failure calls that which belongs to no one file.
+const RULEBOOK: &str = "the rulebook";
+
+/// One part of a transaction.
+struct Step<'a> {
+    /// What a failure is named after.
+    name: &'a str,
+    sql: Cow<'a, str>,
+}
+
+impl<'a> Step<'a> {
+    fn as_login(file: &'a File) -> Self {
+        Self { name: &file.name, sql: Cow::Borrowed(&file.sql) }
+    }
+
+    fn as_owner(file: &'a File) -> Self {
+        let sql = format!("SET LOCAL ROLE tmt_owner; {}", file.sql);
+        Self { name: &file.name, sql: Cow::Owned(sql) }
+    }
+
+    fn plain(sql: &'a str) -> Self {
+        Self { name: RULEBOOK, sql: Cow::Borrowed(sql) }
+    }
+}
+
+/// The line of the record for a versioned file.
+fn recorded(version: i32, file: &File) -> String {
+    let (name, checksum) = (file.name.trim_end_matches(".sql"), file.checksum());
+    format!(
+        "INSERT INTO tmt.schema_migrations (version, name, checksum)
+         VALUES ({version}, '{name}', '{checksum}')"
+    )
+}
+
+/// Runs all steps in one transaction, and again if somebody else's lock was in the way.
+async fn run(client: &Client, steps: &[Step<'_>]) -> Result<(), MigrateError> {
+    let mut done = Err(MigrateError::Busy);
+    for _ in 0..ATTEMPTS {
+        done = attempt(client, steps).await;
+        if !matches!(done, Err(MigrateError::Busy)) {
+            break;
+        }
+        drop(client.batch_execute("ROLLBACK").await);
+    }
+    if done.is_err() {
+        drop(client.batch_execute("ROLLBACK").await);
+    }
+    done
+}
+
 /// What a session may have set stays out of it: names are looked up in `public`, times are UTC.
-async fn apply(client: &Client, migration: &Migration) -> Result<(), MigrateError> {
-    let Migration { version, name, sql, .. } = migration;
-    let checksum = migration.checksum();
-    let batch = format!(
+async fn attempt(client: &Client, steps: &[Step<'_>]) -> Result<(), MigrateError> {
+    let begin = format!(
         "BEGIN;
          SET LOCAL search_path = public; SET LOCAL timezone = 'UTC';
          SET LOCAL client_min_messages = error; SET LOCAL statement_timeout = 0;
-         SET LOCAL lock_timeout = '60s'; SET LOCAL default_table_access_method = heap;
-         {sql}
-         ;
-         SET LOCAL ROLE tmt_owner;
-         INSERT INTO desk.schema_migrations (version, name, checksum)
-         VALUES ({version}, '{name}', '{checksum}')
-         ON CONFLICT (version) DO UPDATE SET checksum = EXCLUDED.checksum, applied_at = now(),
-             applied_by = session_user;
-         COMMIT"
+         SET LOCAL lock_timeout = '{PATIENCE}'; SET LOCAL default_table_access_method = heap;"
     );
-    let file = format!("{version:04}_{name}.sql");
-    if let Err(error) = client.batch_execute(&batch).await {
-        drop(client.batch_execute("ROLLBACK").await);
-        return Err(error::explain_file(error, &file));
+    client.batch_execute(&begin).await?;
+    for Step { name, sql } in steps {
+        let done = client.batch_execute(sql).await;
+        done.map_err(|error| error::explain_file(error, name))?;
     }
-    Ok(())
+    client.batch_execute("COMMIT").await.map_err(|error| error::explain_file(error, RULEBOOK))
 }

@@ -59,10 +59,10 @@ const STATES: &str = "
                AS subject,
            a.account_id, COALESCE(k.is_loss, false) AND a.account_id IS NOT NULL AS halts,
            s.state, s.measured, s.allowed, s.unit, s.since
-      FROM desk.limit_states s
+      FROM tmt.limit_states s
       LEFT JOIN risk_limits l ON l.limit_id::text = split_part(s.limit_key, ':', 1)
       LEFT JOIN accounts a ON a.account_id::text = split_part(s.limit_key, ':', 2)
-      LEFT JOIN desk.limit_types k
+      LEFT JOIN tmt.limit_types k
              ON k.limit_type = COALESCE(l.limit_type, split_part(s.limit_key, ':', 1))
      WHERE s.since > $1 OR ($1 IS NULL AND s.state <> 'ok')
      ORDER BY s.since, s.limit_key
@@ -167,7 +167,7 @@ impl Watch {
     ) -> Result<Vec<LimitStanding>, StoreError> {
         let rows = self.ask("reading what changed", STATES, &[&after]).await?;
         rows.iter()
-            .map(|row| standing(&Cells(row)).map_err(|bad| bad.of("desk.limit_states")))
+            .map(|row| standing(&Cells(row)).map_err(|bad| bad.of("tmt.limit_states")))
             .collect()
     }
 

@@ -155,7 +155,7 @@ async fn maintaining_makes_partitions_and_keeps_what_it_was_told_to() {
 
     client
         .batch_execute(
-            "UPDATE desk.settings SET value = '3' WHERE key = 'market_data_keep_days';
+            "UPDATE tmt.settings SET value = '3' WHERE key = 'market_data_keep_days';
              SELECT * FROM desk.maintain()",
         )
         .await

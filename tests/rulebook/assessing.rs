@@ -169,7 +169,7 @@ async fn a_twin_asks_for_a_reason_and_gets_through_with_one() {
         "yes, twice"
     );
     assert_eq!(
-        book.text("SELECT count(*) FROM desk.audit_log WHERE payload::text LIKE '%yes, twice%'")
+        book.text("SELECT count(*) FROM tmt.audit_log WHERE payload::text LIKE '%yes, twice%'")
             .await,
         "1"
     );

@@ -29,7 +29,7 @@ impl Scene {
     }
 
     async fn head(&self) -> i64 {
-        self.book.text("SELECT seq FROM desk.audit_head").await.parse().unwrap()
+        self.book.text("SELECT seq FROM tmt.audit_head").await.parse().unwrap()
     }
 
     /// Runs a call that leaves one line, which says what the caller was told; and once more, which
@@ -58,7 +58,7 @@ impl Scene {
 
     async fn last_line(&self) -> String {
         let sql = "SELECT format('%s %s %s %s %s %s', actor, verb, key, outcome, code, payload ->> 'message')
-            FROM desk.audit_log ORDER BY seq DESC LIMIT 1";
+            FROM tmt.audit_log ORDER BY seq DESC LIMIT 1";
         self.book.text(sql).await
     }
 
@@ -173,8 +173,7 @@ async fn every_write_and_every_refusal_leaves_exactly_one_line() {
     let verbs = "SELECT string_agg(proname, ' ' ORDER BY proname COLLATE \"C\") FROM pg_proc p
         WHERE prorettype = 'desk.verdict'::regtype AND EXISTS (SELECT FROM aclexplode(proacl) a WHERE a.grantee <> p.proowner)";
     assert_eq!(scene.seen.join(" "), scene.book.text(verbs).await, "a verb that nobody tried");
-    let (done, lines) =
-        ("SELECT count(*) FROM desk.requests", "SELECT count(*) FROM desk.audit_log");
+    let (done, lines) = ("SELECT count(*) FROM tmt.requests", "SELECT count(*) FROM tmt.audit_log");
     assert_eq!(scene.book.text(done).await, scene.book.text(lines).await);
     assert_eq!(scene.book.text("SELECT count(*) FROM desk.audit_verify()").await, "0");
 }
@@ -232,7 +231,7 @@ async fn a_repair_leaves_what_was_there_and_looking_leaves_nothing() {
         .await;
 
     admin.batch_execute("SELECT desk.reconcile()").await.unwrap();
-    assert_eq!(book.text("SELECT count(*) FROM desk.audit_log").await, "1");
+    assert_eq!(book.text("SELECT count(*) FROM tmt.audit_log").await, "1");
     admin
         .batch_execute(
             "SELECT desk.reconcile(p_repair => true); SELECT desk.reconcile(p_repair => true)",
@@ -240,9 +239,9 @@ async fn a_repair_leaves_what_was_there_and_looking_leaves_nothing() {
         .await
         .unwrap();
 
-    let line = "SELECT format('%s %s %s', verb, code, payload #>> '{differences,0,stored}') FROM desk.audit_log WHERE seq = 2";
+    let line = "SELECT format('%s %s %s', verb, code, payload #>> '{differences,0,stored}') FROM tmt.audit_log WHERE seq = 2";
     assert_eq!(book.text(line).await, "reconcile REPAIRED 1");
-    assert_eq!(book.text("SELECT count(*) FROM desk.audit_log").await, "2");
+    assert_eq!(book.text("SELECT count(*) FROM tmt.audit_log").await, "2");
     assert_eq!(book.text("SELECT count(*) FROM desk.audit_verify()").await, "0");
 }
 
@@ -281,33 +280,33 @@ async fn written_by_eight() -> Book {
 async fn the_chain_fits_after_eight_have_written_at_once() {
     let book = written_by_eight().await;
     let lines =
-        "SELECT format('%s %s %s', count(*), max(seq), count(DISTINCT actor)) FROM desk.audit_log";
+        "SELECT format('%s %s %s', count(*), max(seq), count(DISTINCT actor)) FROM tmt.audit_log";
     assert_eq!(book.text(lines).await, "70 70 8");
     assert_eq!(book.text("SELECT count(*) FROM desk.audit_verify()").await, "0");
     // Every line could have been exported as the head once, and still is what it was.
-    let exported = "SELECT count(*) FROM desk.audit_log l, desk.audit_verify(l.seq, l.hash)";
+    let exported = "SELECT count(*) FROM tmt.audit_log l, desk.audit_verify(l.seq, l.hash)";
     assert_eq!(book.text(exported).await, "0");
     let early = "SELECT string_agg(format('%s %s after %s', seq, at, before), ', ') FROM (
-        SELECT seq, at, lag(at) OVER (ORDER BY seq) AS before FROM desk.audit_log) x WHERE at < before";
+        SELECT seq, at, lag(at) OVER (ORDER BY seq) AS before FROM tmt.audit_log) x WHERE at < before";
     assert_eq!(book.text(early).await, "-");
 }
 
 /// Makes the rest of the chain fit again, from a line on, and moves the head: all that somebody can do
 /// who owns the database.
 const REWRITE: &str = "DO $$ DECLARE l record; before bytea; BEGIN
-    SELECT coalesce((SELECT hash FROM desk.audit_log WHERE seq = 29), sha256('tmt')) INTO before;
-    FOR l IN SELECT * FROM desk.audit_log WHERE seq >= 30 ORDER BY seq LOOP
-        UPDATE desk.audit_log a SET prev_hash = before, hash = desk.audit_hash(before, a.seq, a.at, a.actor, a.verb, a.key,
+    SELECT coalesce((SELECT hash FROM tmt.audit_log WHERE seq = 29), sha256('tmt')) INTO before;
+    FOR l IN SELECT * FROM tmt.audit_log WHERE seq >= 30 ORDER BY seq LOOP
+        UPDATE tmt.audit_log a SET prev_hash = before, hash = desk.audit_hash(before, a.seq, a.at, a.actor, a.verb, a.key,
             a.outcome, a.code, a.subject, a.payload) WHERE a.seq = l.seq RETURNING a.hash INTO before;
     END LOOP;
-    UPDATE desk.audit_head SET hash = before, seq = (SELECT coalesce(max(seq), 0) FROM desk.audit_log);
+    UPDATE tmt.audit_head SET hash = before, seq = (SELECT coalesce(max(seq), 0) FROM tmt.audit_log);
 END $$";
 
 /// What is found after the lines were tampered with: in the chain itself, and against the head that was
 /// exported at line 40 and kept elsewhere.
 async fn found(book: &Book, tampering: &str) -> (String, String) {
     let exported =
-        book.text("SELECT format('%s, %L', seq, hash) FROM desk.audit_log WHERE seq = 40").await;
+        book.text("SELECT format('%s, %L', seq, hash) FROM tmt.audit_log WHERE seq = 40").await;
     let sql = format!("BEGIN; SET LOCAL session_replication_role = replica; {tampering}");
     book.admin.batch_execute(&sql).await.unwrap();
     let verify = |arguments: &str| {
@@ -336,14 +335,14 @@ async fn an_edit_is_found_in_whichever_column_it_is() {
         "payload = payload - 'message'",
         "hash = sha256('x')",
     ] {
-        let sql = format!("UPDATE desk.audit_log SET {change} WHERE seq = 30");
+        let sql = format!("UPDATE tmt.audit_log SET {change} WHERE seq = 30");
         let edited = "30 was changed after it was written".to_owned();
         assert_eq!(found(&book, &sql).await, (edited.clone(), edited), "{change}");
     }
     // Nothing, and an empty word.
-    let bare = book.text("SELECT min(seq) FROM desk.audit_log WHERE code IS NULL").await;
+    let bare = book.text("SELECT min(seq) FROM tmt.audit_log WHERE code IS NULL").await;
     let edited = format!("{bare} was changed after it was written");
-    let sql = format!("UPDATE desk.audit_log SET code = '' WHERE seq = {bare}");
+    let sql = format!("UPDATE tmt.audit_log SET code = '' WHERE seq = {bare}");
     assert_eq!(found(&book, &sql).await, (edited.clone(), edited));
     assert_eq!(found(&book, "SELECT").await, ("-".to_owned(), "-".to_owned()));
 }
@@ -353,26 +352,26 @@ async fn what_is_missing_moved_or_made_up_is_found_and_the_first_bad_line_named(
     let book = written_by_eight().await;
     let swap = |a: u32, b: u32| {
         format!(
-        "UPDATE desk.audit_log SET seq = -{a} WHERE seq = {a}; UPDATE desk.audit_log SET seq = {a} WHERE seq = {b};
-         UPDATE desk.audit_log SET seq = {b} WHERE seq = -{a}")
+        "UPDATE tmt.audit_log SET seq = -{a} WHERE seq = {a}; UPDATE tmt.audit_log SET seq = {a} WHERE seq = {b};
+         UPDATE tmt.audit_log SET seq = {b} WHERE seq = -{a}")
     };
     for (tampering, expected) in [
-        ("DELETE FROM desk.audit_log WHERE seq = 30".to_owned(), "31 lines before this one are missing"),
-        ("DELETE FROM desk.audit_log WHERE seq BETWEEN 10 AND 30".to_owned(), "31 lines before this one are missing"),
-        ("DELETE FROM desk.audit_log WHERE seq = 1".to_owned(), "2 lines before this one are missing"),
+        ("DELETE FROM tmt.audit_log WHERE seq = 30".to_owned(), "31 lines before this one are missing"),
+        ("DELETE FROM tmt.audit_log WHERE seq BETWEEN 10 AND 30".to_owned(), "31 lines before this one are missing"),
+        ("DELETE FROM tmt.audit_log WHERE seq = 1".to_owned(), "2 lines before this one are missing"),
         // Closing the gap makes it worse.
-        ("DELETE FROM desk.audit_log WHERE seq = 30; UPDATE desk.audit_log SET seq = 30 WHERE seq = 31".to_owned(),
+        ("DELETE FROM tmt.audit_log WHERE seq = 30; UPDATE tmt.audit_log SET seq = 30 WHERE seq = 31".to_owned(),
          "30 does not follow the line before it"),
         (swap(30, 31), "30 does not follow the line before it"),
         (swap(12, 60), "12 does not follow the line before it"),
-        ("UPDATE desk.audit_log SET prev_hash = sha256('x') WHERE seq = 30".to_owned(), "30 does not follow the line before it"),
+        ("UPDATE tmt.audit_log SET prev_hash = sha256('x') WHERE seq = 30".to_owned(), "30 does not follow the line before it"),
         // An edit with a hash that suits it: the next line tells.
-        ("UPDATE desk.audit_log SET actor = 'boss', hash = desk.audit_hash(prev_hash, seq, at, 'boss', verb, key, outcome, code, subject, payload)
+        ("UPDATE tmt.audit_log SET actor = 'boss', hash = desk.audit_hash(prev_hash, seq, at, 'boss', verb, key, outcome, code, subject, payload)
            WHERE seq = 30".to_owned(), "31 does not follow the line before it"),
-        ("DELETE FROM desk.audit_log WHERE seq > 60".to_owned(), "70 the chain ends before its head: lines at its end are missing"),
-        ("DELETE FROM desk.audit_log".to_owned(), "70 the chain ends before its head: lines at its end are missing"),
-        ("UPDATE desk.audit_head SET seq = 69".to_owned(), "70 stands after the head of the chain"),
-        ("UPDATE desk.audit_head SET hash = sha256('x')".to_owned(), "70 is not what the head of the chain says"),
+        ("DELETE FROM tmt.audit_log WHERE seq > 60".to_owned(), "70 the chain ends before its head: lines at its end are missing"),
+        ("DELETE FROM tmt.audit_log".to_owned(), "70 the chain ends before its head: lines at its end are missing"),
+        ("UPDATE tmt.audit_head SET seq = 69".to_owned(), "70 stands after the head of the chain"),
+        ("UPDATE tmt.audit_head SET hash = sha256('x')".to_owned(), "70 is not what the head of the chain says"),
     ] {
         let (inside, _) = found(&book, &tampering).await;
         assert_eq!(inside, expected, "{tampering}");
@@ -386,13 +385,13 @@ async fn a_chain_that_was_made_to_fit_again_is_found_against_an_exported_head() 
     let another = "40 the line that was exported as the head is another one now".to_owned();
     let short = "40 the chain ends before the head that was exported".to_owned();
     for (tampering, expected) in [
-        (format!("UPDATE desk.audit_log SET actor = 'boss' WHERE seq = 30; {REWRITE}"), &another),
-        (format!("DELETE FROM desk.audit_log WHERE seq = 30; UPDATE desk.audit_log SET seq = 1000 + seq WHERE seq > 30;
-                  UPDATE desk.audit_log SET seq = seq - 1001 WHERE seq > 1000; {REWRITE}"), &another),
-        (format!("DELETE FROM desk.audit_log WHERE seq >= 35; {REWRITE}"), &short),
-        (format!("DELETE FROM desk.audit_log; {REWRITE}"), &short),
+        (format!("UPDATE tmt.audit_log SET actor = 'boss' WHERE seq = 30; {REWRITE}"), &another),
+        (format!("DELETE FROM tmt.audit_log WHERE seq = 30; UPDATE tmt.audit_log SET seq = 1000 + seq WHERE seq > 30;
+                  UPDATE tmt.audit_log SET seq = seq - 1001 WHERE seq > 1000; {REWRITE}"), &another),
+        (format!("DELETE FROM tmt.audit_log WHERE seq >= 35; {REWRITE}"), &short),
+        (format!("DELETE FROM tmt.audit_log; {REWRITE}"), &short),
         // What came after the export can be cut without a trace: export often.
-        (format!("DELETE FROM desk.audit_log WHERE seq > 40; {REWRITE}"), &fits),
+        (format!("DELETE FROM tmt.audit_log WHERE seq > 40; {REWRITE}"), &fits),
     ] {
         assert_eq!(found(&book, &tampering).await, (fits.clone(), expected.clone()), "{tampering}");
     }
@@ -408,7 +407,7 @@ async fn what_is_kept_is_only_added_to_even_by_its_owner() {
     verb(&officer, "acknowledge", &format!("'{{{event}}}', NULL")).await.accepted();
     book.run("SET ROLE tmt_owner").await;
     for (table, column) in
-        [("desk.audit_log", "actor"), ("trade_fills", "actor"), ("risk_event_actions", "actor")]
+        [("tmt.audit_log", "actor"), ("trade_fills", "actor"), ("risk_event_actions", "actor")]
     {
         for sql in [
             format!("UPDATE {table} SET {column} = 'boss'"),

@@ -164,7 +164,7 @@ impl Book {
 
     /// Changes a setting.
     pub(crate) async fn set(&self, key: &str, value: &str) {
-        self.run(&format!("UPDATE desk.settings SET value = '{value}' WHERE key = '{key}'")).await;
+        self.run(&format!("UPDATE tmt.settings SET value = '{value}' WHERE key = '{key}'")).await;
     }
 
     /// Connects as a new member of a group.

@@ -184,11 +184,11 @@ async fn a_cursor_that_is_not_ours_or_too_old_reads_everything() {
     book.run("UPDATE accounts SET equity = 1").await;
     // Newer than every logged change, also for transactions that other tests have open just now.
     let mut fresh = since(&book.admin, None).await.0;
-    let newest = "(SELECT max(xid) FROM desk.change_log)";
+    let newest = "(SELECT max(xid) FROM tmt.change_log)";
     while book.text(&format!("SELECT pg_snapshot_xmin('{fresh}') > {newest}")).await != "true" {
         fresh = since(&book.admin, None).await.0;
     }
-    book.run("UPDATE desk.change_log SET at = at - interval '11 minutes'").await;
+    book.run("UPDATE tmt.change_log SET at = at - interval '11 minutes'").await;
     until_empty(&book, || book.run("SELECT desk.prune()")).await;
 
     assert_eq!(since(&book.admin, Some(&old)).await.1.len(), KINDS.len());
@@ -198,15 +198,15 @@ async fn a_cursor_that_is_not_ours_or_too_old_reads_everything() {
 #[tokio::test]
 async fn asking_prunes_now_and_then_but_not_in_a_read_only_session() {
     let book = Book::open().await;
-    book.run("UPDATE desk.change_log SET at = at - interval '11 minutes'; UPDATE desk.change_horizon SET pruned_at = '-infinity'").await;
+    book.run("UPDATE tmt.change_log SET at = at - interval '11 minutes'; UPDATE tmt.change_horizon SET pruned_at = '-infinity'").await;
     let viewer = book.member("viewer", "tmt_viewer").await;
     viewer.batch_execute("SET default_transaction_read_only = on").await.unwrap();
     since(&viewer, None).await;
-    assert_ne!(book.text("SELECT count(*) FROM desk.change_log").await, "0");
+    assert_ne!(book.text("SELECT count(*) FROM tmt.change_log").await, "0");
 
     viewer.batch_execute("SET default_transaction_read_only = off").await.unwrap();
     until_empty(&book, async || {
-        book.run("UPDATE desk.change_horizon SET pruned_at = '-infinity'").await;
+        book.run("UPDATE tmt.change_horizon SET pruned_at = '-infinity'").await;
         since(&viewer, None).await;
     })
     .await;
@@ -216,7 +216,7 @@ async fn asking_prunes_now_and_then_but_not_in_a_read_only_session() {
 /// has an older transaction open, its rows have to stay.
 async fn until_empty(book: &Book, prune: impl AsyncFn()) {
     let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
-    while book.text("SELECT count(*) FROM desk.change_log").await != "0" {
+    while book.text("SELECT count(*) FROM tmt.change_log").await != "0" {
         assert!(tokio::time::Instant::now() < deadline, "nothing was pruned");
         prune().await;
     }
@@ -234,6 +234,6 @@ async fn a_session_that_changed_one_row_first_is_not_slow_with_thousands() {
     // Comparing each of them with each other takes half a minute.
     book.run("SET statement_timeout = '8s'").await;
     book.run("UPDATE instruments SET description = 'all'").await;
-    let note = "SELECT count(*) FROM desk.change_log WHERE kind = 'instruments' AND id IS NULL";
+    let note = "SELECT count(*) FROM tmt.change_log WHERE kind = 'instruments' AND id IS NULL";
     assert_eq!(book.text(note).await, "2");
 }

@@ -70,7 +70,7 @@ pub(crate) fn owned(attempts: &[&str]) -> Vec<String> {
 
 /// Every table, partition, view and sequence that is ours.
 const OURS: &str = "FROM pg_class c
-    WHERE c.relnamespace IN ('public'::regnamespace, 'desk'::regnamespace) AND NOT EXISTS (
+    WHERE c.relnamespace IN ('public'::regnamespace, 'desk'::regnamespace, 'tmt'::regnamespace) AND NOT EXISTS (
         SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')";
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn nobody_writes_a_table_but_what_an_agent_has_to() {
 
     let columns = "SELECT format('%s %s', grantee, string_agg(column_name, ' ' ORDER BY column_name))
         FROM information_schema.column_privileges c
-        WHERE table_schema IN ('public', 'desk') AND privilege_type <> 'SELECT' AND grantee <> 'tmt_owner'
+        WHERE table_schema IN ('public', 'desk', 'tmt') AND privilege_type <> 'SELECT' AND grantee <> 'tmt_owner'
           AND NOT has_table_privilege(grantee, format('%I.%I', table_schema, table_name), privilege_type)
         GROUP BY grantee, table_name, privilege_type";
     assert_eq!(
@@ -136,25 +136,25 @@ async fn a_row_is_not_forged_not_even_one_column_of_it() {
         "UPDATE risk_events SET acknowledged = true, acknowledged_by = 'boss', acknowledged_at = now()",
         "UPDATE risk_events SET acknowledged_by = session_user",
         "INSERT INTO risk_event_actions (event_id, action, actor) SELECT event_id, 'acknowledged', 'boss' FROM risk_events",
-        "INSERT INTO desk.audit_log SELECT seq + 1, at, 'boss', verb, key, outcome, code, subject, payload, hash, hash FROM desk.audit_log",
-        "UPDATE desk.audit_log SET actor = 'boss'",
-        "UPDATE desk.audit_head SET seq = 0",
-        "DELETE FROM desk.audit_log",
-        "COPY desk.audit_log FROM STDIN",
+        "INSERT INTO tmt.audit_log SELECT seq + 1, at, 'boss', verb, key, outcome, code, subject, payload, hash, hash FROM tmt.audit_log",
+        "UPDATE tmt.audit_log SET actor = 'boss'",
+        "UPDATE tmt.audit_head SET seq = 0",
+        "DELETE FROM tmt.audit_log",
+        "COPY tmt.audit_log FROM STDIN",
         "UPDATE risk_limits SET limit_value = 1e9, approved_by = 'boss'",
         "UPDATE trading_halts SET cleared_at = now()",
         "UPDATE accounts SET status = 'active', current_balance = 1e9",
         "UPDATE positions SET total_size = 1",
-        "UPDATE desk.settings SET value = 'off' WHERE key = 'four_eyes'",
-        "UPDATE desk.requests SET actor = session_user",
-        "INSERT INTO desk.requests SELECT * FROM desk.requests",
+        "UPDATE tmt.settings SET value = 'off' WHERE key = 'four_eyes'",
+        "UPDATE tmt.requests SET actor = session_user",
+        "INSERT INTO tmt.requests SELECT * FROM tmt.requests",
         "MERGE INTO accounts a USING accounts b ON a.account_id = b.account_id WHEN MATCHED THEN UPDATE SET equity = 0",
         "WITH x AS (DELETE FROM trades RETURNING *) SELECT count(*) FROM x",
         // A lock is a way to write, too: it stops everybody else.
         "SELECT FROM accounts FOR UPDATE",
         "SELECT FROM accounts FOR KEY SHARE",
         "LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE",
-        "LOCK TABLE desk.audit_head IN EXCLUSIVE MODE",
+        "LOCK TABLE tmt.audit_head IN EXCLUSIVE MODE",
     ]))
     .await;
     assert_eq!(cast.book.text("SELECT count(*) FROM desk.audit_verify()").await, "0");
@@ -181,7 +181,7 @@ async fn the_secrets_of_brokers_are_read_by_nobody() {
         "SELECT pg_read_file('/etc/passwd')",
         "SELECT lo_import('/etc/passwd')",
         "COPY accounts TO PROGRAM 'cat'",
-        "TABLE desk.requests",
+        "TABLE tmt.requests",
     ]));
     cast.all_denied(&attempts).await;
 }
@@ -400,6 +400,7 @@ async fn nobody_creates_changes_or_takes_away_what_the_desk_is_made_of() {
     cast.all_denied(&owned(&[
         "CREATE TABLE public.mine ()",
         "CREATE TABLE desk.mine ()",
+        "CREATE TABLE tmt.mine ()",
         "CREATE VIEW desk.mine AS SELECT 1",
         "CREATE FUNCTION public.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT NULL::timestamptz'",
         "CREATE FUNCTION desk.mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
@@ -409,24 +410,25 @@ async fn nobody_creates_changes_or_takes_away_what_the_desk_is_made_of() {
         "CREATE SCHEMA mine",
         "CREATE EXTENSION pg_trgm SCHEMA public",
         "CREATE TRIGGER mine BEFORE INSERT ON trades FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
-        "CREATE RULE mine AS ON INSERT TO desk.audit_log DO INSTEAD NOTHING",
+        "CREATE RULE mine AS ON INSERT TO tmt.audit_log DO INSTEAD NOTHING",
         "CREATE POLICY mine ON accounts USING (false)",
-        "CREATE INDEX mine ON desk.audit_log (actor)",
-        "ALTER TABLE desk.audit_log DISABLE TRIGGER ALL",
-        "ALTER TABLE desk.audit_log DROP COLUMN hash",
+        "CREATE INDEX mine ON tmt.audit_log (actor)",
+        "ALTER TABLE tmt.audit_log DISABLE TRIGGER ALL",
+        "ALTER TABLE tmt.audit_log DROP COLUMN hash",
         "ALTER TABLE accounts ENABLE ROW LEVEL SECURITY",
         "ALTER TABLE accounts OWNER TO session_user",
         "ALTER FUNCTION desk.may(text[]) SECURITY INVOKER",
         "ALTER SCHEMA desk RENAME TO gone",
         "ALTER DEFAULT PRIVILEGES FOR ROLE tmt_owner GRANT ALL ON TABLES TO PUBLIC",
-        "DROP TABLE desk.audit_log",
+        "DROP TABLE tmt.audit_log",
         "DROP FUNCTION desk.may(text[])",
-        "DROP TRIGGER tr_append_only ON desk.audit_log",
+        "DROP TRIGGER tr_append_only ON tmt.audit_log",
         "DROP OWNED BY tmt_owner",
         "DROP SCHEMA desk CASCADE",
+        "DROP SCHEMA tmt CASCADE",
         "GRANT EXECUTE ON FUNCTION desk.settle(uuid, text, desk.verdict, jsonb) TO PUBLIC",
         "COMMENT ON TABLE accounts IS 'mine'",
-        "DO LANGUAGE plpgsql 'BEGIN DELETE FROM desk.audit_log; END'",
+        "DO LANGUAGE plpgsql 'BEGIN DELETE FROM tmt.audit_log; END'",
         "SELECT lo_export(1, '/tmp/mine')",
     ]))
     .await;
@@ -436,7 +438,7 @@ async fn nobody_creates_changes_or_takes_away_what_the_desk_is_made_of() {
     let before = cast.book.text(&rights).await;
     for (_, client) in &cast.people {
         for sql in [
-            "GRANT SELECT, INSERT ON desk.audit_log TO PUBLIC",
+            "GRANT SELECT, INSERT ON tmt.audit_log TO PUBLIC",
             "GRANT UPDATE ON fx_rates TO tmt_viewer",
             "REVOKE ALL ON FUNCTION desk.session() FROM tmt_viewer",
         ] {

@@ -102,7 +102,7 @@ async fn whoever_only_looks_holds_up_nothing_with_a_lock_of_his_own() {
     for name in ["risk", "halt", "mark", "roll", "watch", "prune"] {
         let lock = format!("SELECT pg_advisory_lock(hashtextextended('tmt:{name}', 0))");
         viewer.batch_execute(&lock).await.unwrap();
-        let row = format!("SELECT FROM desk.turns WHERE name = '{name}' FOR UPDATE");
+        let row = format!("SELECT FROM tmt.mutexes WHERE name = '{name}' FOR UPDATE");
         assert!(viewer.batch_execute(&row).await.is_err());
     }
 
@@ -164,7 +164,7 @@ async fn a_key_answers_for_the_verb_that_it_was_made_for_and_a_request_has_an_en
     call(&trader, &endless).await.refused("EXPIRED_REQUEST");
     assert_eq!(book.text("SELECT count(*) FROM positions WHERE status = 'open'").await, "1");
     let lines =
-        "SELECT string_agg(code, ' ' ORDER BY seq) FROM desk.audit_log WHERE verb = 'flatten'";
+        "SELECT string_agg(code, ' ' ORDER BY seq) FROM tmt.audit_log WHERE verb = 'flatten'";
     assert_eq!(book.text(lines).await, "KEY_REUSED EXPIRED_REQUEST");
 }
 
@@ -228,7 +228,7 @@ async fn what_comes_back_is_the_limit_that_gave_way() {
 #[tokio::test]
 async fn a_turn_that_is_not_there_is_said() {
     let book = Book::open().await;
-    book.run("DELETE FROM desk.turns").await;
+    book.run("DELETE FROM tmt.mutexes").await;
     for work in ["desk.mark_to_market()", "desk.watch_some(NULL)", "desk.roll_days()"] {
         assert_eq!(
             sqlstate(&book.admin, &format!("SELECT {work}")).await.code(),
@@ -287,7 +287,7 @@ async fn what_no_column_holds_is_refused_in_words_and_leaves_its_line() {
     let warned =
         format!("'{ALPHA}', 'max_exposure', 'account', NULL, 1, 'USD', 1e20, NULL, NULL, NULL");
     verb(&ann, "create_limit", &warned).await.refused("WARNING_INVALID");
-    assert_eq!(book.text("SELECT count(*) FROM desk.audit_log").await, "4");
+    assert_eq!(book.text("SELECT count(*) FROM tmt.audit_log").await, "4");
 }
 
 #[tokio::test]

@@ -245,8 +245,8 @@ async fn a_preview_of_a_limit_says_what_it_will_and_leaves_nothing() {
     let officer = book.officer("officer").await;
     let alpha = format!("'{ALPHA}'");
     let rows = "coalesce(string_agg(concat_ws(' ', account_name, trim_scale(measured), trim_scale(allowed), unit, trim_scale(room), state), '; ' ORDER BY account_name), '-')";
-    let traces = "SELECT concat_ws(' ', (SELECT count(*) FROM risk_limits), (SELECT count(*) FROM desk.change_log),
-        (SELECT count(*) FROM desk.audit_log), (SELECT count(*) FROM risk_events))";
+    let traces = "SELECT concat_ws(' ', (SELECT count(*) FROM risk_limits), (SELECT count(*) FROM tmt.change_log),
+        (SELECT count(*) FROM tmt.audit_log), (SELECT count(*) FROM risk_events))";
     for (account, limit, wanted) in [
         (
             alpha.as_str(),

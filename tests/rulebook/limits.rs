@@ -407,7 +407,7 @@ async fn more_risk_finds_no_way_around_a_limit() {
     assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), ["PRICE_STALE"]);
     book.quote().await;
     // A setting that is gone is not a check that is gone.
-    book.run("DELETE FROM desk.settings WHERE key IN ('stop_required', 'max_risk_fraction')").await;
+    book.run("DELETE FROM tmt.settings WHERE key IN ('stop_required', 'max_risk_fraction')").await;
     let bare = Order { stop: None, ..sized(1000) };
     assert_eq!(in_the_way(&assess(&trader, &bare).await), ["STOP_REQUIRED"]);
 }

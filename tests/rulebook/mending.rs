@@ -183,7 +183,7 @@ async fn what_a_rule_does_to_a_halt_is_in_the_audit() {
     .await;
     assert_eq!(book.text(STATUS).await, "active");
     let lines = "SELECT string_agg(concat_ws(' ', verb, l.payload ->> 'cause', l.payload ->> 'message'), '; ' ORDER BY seq)
-        FROM desk.audit_log l JOIN trading_halts h ON h.halt_id = l.subject";
+        FROM tmt.audit_log l JOIN trading_halts h ON h.halt_id = l.subject";
     assert_eq!(
         book.text(lines).await,
         "halt max_daily_loss alpha, max daily loss: 6,000.00 USD of 5,000.00 USD (breach).; \

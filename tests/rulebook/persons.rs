@@ -81,8 +81,8 @@ async fn a_name_that_somebody_sets_is_a_label_and_never_an_actor() {
         .accepted();
 
     let actors = "SELECT string_agg(DISTINCT who, ' ' ORDER BY who) FROM (
-        SELECT actor AS who FROM desk.audit_log UNION SELECT actor FROM trade_fills UNION SELECT acknowledged_by FROM risk_events
-        UNION SELECT actor FROM risk_event_actions UNION SELECT set_by FROM trading_halts UNION SELECT actor FROM desk.requests) x";
+        SELECT actor AS who FROM tmt.audit_log UNION SELECT actor FROM trade_fills UNION SELECT acknowledged_by FROM risk_events
+        UNION SELECT actor FROM risk_event_actions UNION SELECT set_by FROM trading_halts UNION SELECT actor FROM tmt.requests) x";
     assert_eq!(cast.book.text(actors).await, format!("{names}_tmt_admin {names}_tmt_trader"));
 }
 
@@ -110,7 +110,7 @@ async fn the_key_of_another_person_answers_nothing_and_is_noted() {
     assert_eq!(cast.book.text("SELECT count(*) FROM trades").await, "1");
     assert_eq!(cast.book.text("SELECT count(*) FROM trading_halts").await, "0");
     let noted = "SELECT string_agg(substr(actor, length(current_database()) + 6) || ' ' || verb, ', ' ORDER BY seq)
-        FROM desk.audit_log WHERE code = 'KEY_REUSED'";
+        FROM tmt.audit_log WHERE code = 'KEY_REUSED'";
     assert_eq!(
         cast.book.text(noted).await,
         "admin place_trade, admin resolve_outcome, risk_officer resolve_outcome, agent resolve_outcome, risk_officer halt"

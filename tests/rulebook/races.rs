@@ -71,8 +71,8 @@ impl Track {
             ),
             (
                 "every key has one verdict and one line",
-                "SELECT count(*) FROM desk.requests r WHERE r.outcome IS NULL
-                     OR 1 <> (SELECT count(*) FROM desk.audit_log l WHERE l.key = r.key AND l.code IS NOT DISTINCT FROM r.code)",
+                "SELECT count(*) FROM tmt.requests r WHERE r.outcome IS NULL
+                     OR 1 <> (SELECT count(*) FROM tmt.audit_log l WHERE l.key = r.key AND l.code IS NOT DISTINCT FROM r.code)",
             ),
         ];
         for (what, sql) in none {
@@ -394,7 +394,7 @@ pub(crate) async fn watch_every_order(book: &Book) {
               GROUP BY l.limit_id HAVING sum(abs(held.net)) > l.limit_value;
              RETURN NULL;
          END $$;
-         CREATE TRIGGER look AFTER INSERT ON desk.audit_log FOR EACH ROW
+         CREATE TRIGGER look AFTER INSERT ON tmt.audit_log FOR EACH ROW
              WHEN (NEW.verb = 'place_trade' AND NEW.outcome = 'accepted' AND NEW.code IS DISTINCT FROM 'REDUCED')
              EXECUTE FUNCTION look()",
     )
@@ -448,7 +448,7 @@ async fn of_a_thousand_events_each_has_one_winner_and_the_loser_learns_who() {
         assert!(taken.get("by").unwrap().as_str().unwrap().starts_with(book.database.name()));
     }
     assert_eq!(told, 7000);
-    let wrong = "SELECT count(*) FROM desk.audit_log l, jsonb_array_elements(l.payload -> 'detail' -> 'taken') t
+    let wrong = "SELECT count(*) FROM tmt.audit_log l, jsonb_array_elements(l.payload -> 'detail' -> 'taken') t
         JOIN risk_events e ON e.event_id = (t ->> 'event_id')::uuid WHERE e.acknowledged_by <> t ->> 'by'";
     assert_eq!(book.text(wrong).await, "0");
     assert_eq!(book.text("SELECT count(*) FROM desk.audit_verify()").await, "0");

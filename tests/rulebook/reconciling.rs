@@ -20,25 +20,6 @@ async fn traded() -> Book {
 }
 
 #[tokio::test]
-async fn a_cost_that_was_kept_with_fewer_digits_becomes_what_the_fills_say() {
-    let book = Book::open().await;
-    let trader = book.trader().await;
-    place(&trader, &buy(dec!(7000))).await.accepted();
-    place(&trader, &Order { price: dec!(1.10001), ..buy(dec!(20000)) }).await.accepted();
-    close(&trader, book.position().await, Some(dec!(1000)), Some(dec!(1.1))).await.accepted();
-    let cost = "SELECT cost FROM positions";
-    let whole = "28600.1925925925925925925925925925925925925926";
-    assert_eq!(book.text(cost).await, whole);
-    book.run("UPDATE positions SET cost = round(cost, 18)").await;
-    assert_eq!(book.text(cost).await, "28600.192592592592592593");
-
-    book.run(include_str!("../../migrations/0037_cost_of_parts.sql")).await;
-
-    assert_eq!(book.text(cost).await, whole);
-    assert_eq!(book.text(DIFFERENCES).await, "-");
-}
-
-#[tokio::test]
 async fn a_figure_that_somebody_changed_is_found_and_an_administrator_can_put_it_right() {
     let book = traded().await;
     let (officer, admin) = (book.officer("officer").await, book.member("admin", "tmt_admin").await);
@@ -71,7 +52,7 @@ async fn a_figure_that_somebody_changed_is_found_and_an_administrator_can_put_it
         WHERE p.account_id = a.account_id AND p.status = 'open')) FROM accounts a WHERE account_name = 'alpha'";
     assert_eq!(book.text(sums).await, "100035.00 t");
     // What was there is in the audit.
-    let kept = "SELECT jsonb_array_length(payload -> 'differences') || ' ' || actor FROM desk.audit_log WHERE verb = 'reconcile'";
+    let kept = "SELECT jsonb_array_length(payload -> 'differences') || ' ' || actor FROM tmt.audit_log WHERE verb = 'reconcile'";
     assert!(book.text(kept).await.starts_with("8 test_"));
     assert_eq!(book.text("SELECT count(*) FROM desk.audit_verify()").await, "0");
 }
@@ -136,11 +117,11 @@ async fn books_that_were_left_behind_are_found_and_written_anew() {
     let admin = book.member("admin", "tmt_admin").await;
     book.run(
         "SET session_replication_role = replica;
-         UPDATE desk.account_books SET net = 7 WHERE net > 0;
-         DELETE FROM desk.account_books WHERE net < 0;
-         UPDATE desk.portfolio_books SET gross = 1;
-         UPDATE desk.traded SET size = 9 WHERE size > 0;
-         DELETE FROM desk.traded WHERE size < 0;
+         UPDATE tmt.account_books SET net = 7 WHERE net > 0;
+         DELETE FROM tmt.account_books WHERE net < 0;
+         UPDATE tmt.portfolio_books SET gross = 1;
+         UPDATE tmt.traded SET size = 9 WHERE size > 0;
+         DELETE FROM tmt.traded WHERE size < 0;
          SET session_replication_role = DEFAULT",
     )
     .await;
@@ -177,5 +158,5 @@ async fn a_rebuild_counts_what_it_waited_for() {
 
     repaired.unwrap();
     crate::sums::check(&book).await;
-    assert_eq!(book.text("SELECT net FROM desk.account_books").await, "17.00");
+    assert_eq!(book.text("SELECT net FROM tmt.account_books").await, "17.00");
 }

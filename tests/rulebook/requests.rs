@@ -69,7 +69,7 @@ async fn sixteen_sends_of_one_key_make_one_trade_and_sixteen_equal_answers() {
     assert!(answers.iter().all(|a| a == answers.first().unwrap()));
     answers.first().unwrap().clone().accepted();
     assert_eq!(book.text("SELECT count(*) FROM trades").await, "1");
-    assert_eq!(book.text("SELECT count(*) FROM desk.audit_log").await, "1");
+    assert_eq!(book.text("SELECT count(*) FROM tmt.audit_log").await, "1");
 }
 
 #[tokio::test]
@@ -158,8 +158,8 @@ async fn verbs_are_for_those_who_may() {
         "SELECT desk.claim(gen_random_uuid(), '\\x01', now(), 'x')",
         "SELECT desk.raise_event(NULL, 'x', 'info', 'x', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
         "SELECT desk.book_cash(NULL, 1, now())",
-        "SELECT * FROM desk.requests",
-        "INSERT INTO desk.audit_log SELECT * FROM desk.audit_log",
+        "SELECT * FROM tmt.requests",
+        "INSERT INTO tmt.audit_log SELECT * FROM tmt.audit_log",
     ] {
         assert_eq!(
             sqlstate(&trader, internal).await,
@@ -188,7 +188,7 @@ async fn the_actor_is_the_login_whatever_role_is_set() {
     place(&ann, &buy(dec!(10000))).await.accepted();
     place(&ann, &sell(dec!(4000))).await.accepted();
 
-    let actors = "SELECT string_agg(DISTINCT actor, ',') FROM (SELECT actor FROM trade_fills UNION SELECT actor FROM desk.audit_log) a";
+    let actors = "SELECT string_agg(DISTINCT actor, ',') FROM (SELECT actor FROM trade_fills UNION SELECT actor FROM tmt.audit_log) a";
     assert_eq!(book.text(actors).await, login);
 }
 
@@ -231,27 +231,27 @@ async fn the_audit_chain_shows_every_edit_and_its_own_missing_end() {
         verb(&trader, "close_position", &format!("'{}', NULL, NULL, NULL", Uuid::new_v4())).await;
     }
     let verify = "SELECT string_agg(bad_seq || ' ' || reason, '') FROM desk.audit_verify()";
-    assert_eq!(book.text("SELECT count(*) FROM desk.audit_log").await, "12");
+    assert_eq!(book.text("SELECT count(*) FROM tmt.audit_log").await, "12");
     assert_eq!(book.text(verify).await, "-");
     for forbidden in [
-        "UPDATE desk.audit_log SET actor = 'x'",
-        "DELETE FROM desk.audit_log",
-        "TRUNCATE desk.audit_log",
+        "UPDATE tmt.audit_log SET actor = 'x'",
+        "DELETE FROM tmt.audit_log",
+        "TRUNCATE tmt.audit_log",
     ] {
         assert_eq!(sqlstate(&book.admin, forbidden).await.code(), "TR020");
     }
 
     // Whoever can switch triggers off can edit; it shows.
-    book.run("SET session_replication_role = replica; UPDATE desk.audit_log SET code = 'OK' WHERE seq = 5").await;
+    book.run("SET session_replication_role = replica; UPDATE tmt.audit_log SET code = 'OK' WHERE seq = 5").await;
     assert_eq!(book.text(verify).await, "5 was changed after it was written");
-    book.run("DELETE FROM desk.audit_log WHERE seq = 3").await;
+    book.run("DELETE FROM tmt.audit_log WHERE seq = 3").await;
     assert_eq!(book.text(verify).await, "4 lines before this one are missing");
-    book.run("DELETE FROM desk.audit_log WHERE seq >= 3").await;
+    book.run("DELETE FROM tmt.audit_log WHERE seq >= 3").await;
     assert_eq!(
         book.text(verify).await,
         "12 the chain ends before its head: lines at its end are missing"
     );
-    book.run("DELETE FROM desk.audit_head").await;
+    book.run("DELETE FROM tmt.audit_head").await;
     assert_eq!(book.text(verify).await, "2 the head of the chain is missing");
 }
 
@@ -264,7 +264,7 @@ async fn a_key_that_belongs_to_another_leaves_a_line_in_the_audit() {
     place(&trader, &order).await.accepted();
     place(&other, &order).await.refused("KEY_REUSED");
 
-    let lines = "SELECT string_agg(concat_ws(' ', verb, outcome, code), ', ' ORDER BY seq) FROM desk.audit_log";
+    let lines = "SELECT string_agg(concat_ws(' ', verb, outcome, code), ', ' ORDER BY seq) FROM tmt.audit_log";
     assert_eq!(book.text(lines).await, "place_trade accepted, place_trade refused KEY_REUSED");
     assert_eq!(book.text("SELECT count(*) FROM desk.audit_verify()").await, "0");
 }

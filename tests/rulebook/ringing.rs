@@ -182,7 +182,7 @@ async fn the_events_of_an_account_that_is_closed_are_over() {
     );
     book.run("UPDATE accounts SET status = 'closed' WHERE account_name = 'alpha'; SELECT desk.watch_limits()").await;
     assert_eq!(book.text(RAISED).await, "-");
-    let left = format!("SELECT count(*) FROM desk.limit_states WHERE limit_key LIKE '%:{ALPHA}'");
+    let left = format!("SELECT count(*) FROM tmt.limit_states WHERE limit_key LIKE '%:{ALPHA}'");
     assert_eq!(book.text(&left).await, "0");
 }
 
@@ -284,17 +284,4 @@ async fn trades_are_counted_in_every_spelling_of_their_instrument() {
             );
         }
     }
-}
-
-#[tokio::test]
-async fn what_others_raised_under_a_key_of_the_watch_is_theirs_to_end() {
-    let book = Book::open().await;
-    book.run(
-        "INSERT INTO risk_events (event_type, severity, event_source, dedup_key) VALUES ('x', 'warning', 'feed', 'limit:x')",
-    )
-    .await;
-    let watching = tmt::store::migrate::MIGRATIONS.iter().find(|file| file.name == "watching");
-    book.run(&format!("BEGIN; SET LOCAL search_path = public; {}; COMMIT", watching.unwrap().sql))
-        .await;
-    assert_eq!(book.text("SELECT dedup_key FROM risk_events").await, "feed:limit:x");
 }

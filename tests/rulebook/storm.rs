@@ -130,6 +130,6 @@ async fn no_order_of_concurrent_writers_breaks_a_limit_or_loses_cash() {
         assert_eq!(above, "-", "TMT_SEED={seed}");
         track.check_books().await;
     }
-    let accepted = "SELECT count(DISTINCT verb) FROM desk.audit_log WHERE outcome = 'accepted'";
+    let accepted = "SELECT count(DISTINCT verb) FROM tmt.audit_log WHERE outcome = 'accepted'";
     assert_eq!(text(&track.book.admin, accepted).await, "5", "all of it happened");
 }

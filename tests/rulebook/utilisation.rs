@@ -44,7 +44,7 @@ const LIMITS: &str = "
                (VALUES (200000, 'USD'), (150000, 'EUR'), (250, 'percentage'), (2.5, 'fraction')) AS u (value, unit)
          WHERE p.place = ANY ((SELECT array_agg(CASE s WHEN 'account' THEN 'each' WHEN 'instrument' THEN 'pair' ELSE s END)
                                   || CASE WHEN 'account' = ANY (array_agg(s)) THEN '{alpha}'::text[] ELSE '{}' END
-                                 FROM desk.limit_types k, unnest(k.scopes) s WHERE k.limit_type = t.limit_type)::text[])
+                                 FROM tmt.limit_types k, unnest(k.scopes) s WHERE k.limit_type = t.limit_type)::text[])
         UNION ALL VALUES
             ('max_position_size', 'alpha', 70000, 'units', '{}'), ('max_position_size', 'each', 2, 'lots', '{}'),
             ('max_position_size', 'pair', 40000, 'EUR', '{}'), ('max_position_size', 'each', 80, 'percentage', '{}'),

@@ -69,7 +69,7 @@ async fn an_account_that_is_held_for_long_is_an_event_until_it_is_free() {
         second().await;
         assert_eq!(book.text(RAISED).await, "-", "a second is nothing");
         // Eleven of them, one after the other.
-        book.run("UPDATE desk.held_accounts SET since = since - interval '11 s'").await;
+        book.run("UPDATE tmt.held_accounts SET since = since - interval '11 s'").await;
         second().await;
         assert_eq!(
             book.text(RAISED).await,
@@ -82,17 +82,17 @@ async fn an_account_that_is_held_for_long_is_an_event_until_it_is_free() {
         second().await;
         second().await;
         assert_eq!(book.text(RAISED).await, "-", "it is free");
-        assert_eq!(book.text("SELECT count(*) FROM desk.held_accounts").await, "0");
+        assert_eq!(book.text("SELECT count(*) FROM tmt.held_accounts").await, "0");
 
         // What was held an hour ago has not been held since.
         book.run(&format!(
-            "INSERT INTO desk.held_accounts VALUES ('{ALPHA}', now() - interval '1 hour', now() - interval '1 minute')"
+            "INSERT INTO tmt.held_accounts VALUES ('{ALPHA}', now() - interval '1 hour', now() - interval '1 minute')"
         ))
         .await;
         other.batch_execute(&account).await.unwrap();
         second().await;
         assert_eq!(book.text(RAISED).await, "-", "not since then");
-        let held = "SELECT since > now() - interval '10 s' FROM desk.held_accounts";
+        let held = "SELECT since > now() - interval '10 s' FROM tmt.held_accounts";
         assert_eq!(book.text(held).await, "true");
     }
 }
@@ -153,7 +153,7 @@ async fn an_acknowledgement_and_the_watch_do_not_wait_for_each_other() {
         // Both are over.
         book.run(
             "UPDATE risk_limits SET limit_value = 1000000; SELECT desk.watch_limits();
-             UPDATE desk.limit_states SET since = since - interval '61 s'",
+             UPDATE tmt.limit_states SET since = since - interval '61 s'",
         )
         .await;
         let one = async |n: u32| {

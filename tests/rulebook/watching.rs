@@ -14,7 +14,7 @@ async fn the_watch_rings_once_per_step_and_ends_what_is_over() {
         .limit(LIMIT, &format!("'{ALPHA}', 'max_exposure', 'account', NULL, 12500, 'USD', '{{}}'"))
         .await;
     let watch = async || book.text("SELECT desk.watch_limits()").await;
-    let state = format!("SELECT state FROM desk.limit_states WHERE limit_key LIKE '{id}:%'");
+    let state = format!("SELECT state FROM tmt.limit_states WHERE limit_key LIKE '{id}:%'");
     let price = async |mid: &str| {
         book.run(&format!(
             "UPDATE fx_rates SET rate = {mid}, bid = {mid}, ask = {mid} WHERE from_currency = 'EUR'"
@@ -44,7 +44,7 @@ async fn the_watch_rings_once_per_step_and_ends_what_is_over() {
         assert_eq!(book.text(&state).await, standing, "{mid}");
     }
     assert_ne!(book.text(RAISED).await, "-", "not before it was clear for a minute");
-    book.run("UPDATE desk.limit_states SET since = since - interval '61 s'").await;
+    book.run("UPDATE tmt.limit_states SET since = since - interval '61 s'").await;
     watch().await;
     assert_eq!(book.text(RAISED).await, "-");
     let resolved = "SELECT concat_ws(' ', auto_resolved::text, acknowledged::text) FROM risk_events WHERE event_source = 'sentinel'";
@@ -124,7 +124,7 @@ pub(crate) const LOSSES: &str = "SELECT string_agg(concat_ws(' ', severity, occu
 
 /// Lets a minute and a bit go by, and the limits be watched.
 pub(crate) async fn a_minute_later(book: &Book) {
-    book.run("UPDATE desk.limit_states SET since = since - interval '61 s'").await;
+    book.run("UPDATE tmt.limit_states SET since = since - interval '61 s'").await;
     book.run("SELECT desk.watch_limits()").await;
 }
 
@@ -207,7 +207,7 @@ async fn an_event_ends_with_the_limit_that_ran_out() {
     book.run("SELECT desk.watch_limits()").await;
     assert_eq!(book.text(RAISED).await, "-");
     assert_eq!(
-        book.text("SELECT count(*) FROM desk.limit_states WHERE state = 'breach'").await,
+        book.text("SELECT count(*) FROM tmt.limit_states WHERE state = 'breach'").await,
         "0"
     );
 }
@@ -323,30 +323,4 @@ async fn an_acknowledgement_is_good_for_a_time_and_what_nobody_takes_is_passed_o
     book.run("SELECT desk.watch_limits()").await;
     age(given, 31).await;
     assert_eq!(book.text(RAISED).await, "critical limit_breach 1 owned");
-}
-
-#[tokio::test]
-async fn events_that_were_raised_apart_become_one() {
-    let book = losing(3000).await;
-    worth(&book, 93_000).await;
-    // As a database of before has them: one event per rule.
-    book.run(
-        "UPDATE risk_events e SET dedup_key = 'limit:' || s.limit_key
-           FROM desk.limit_states s WHERE s.limit_key = 'max_daily_loss:' || e.account_id;
-         INSERT INTO risk_events (account_id, event_type, severity, event_source, risk_measure, limit_value, dedup_key)
-         SELECT account_id, event_type, severity, event_source, risk_measure, 2900, 'limit:' || limit_key
-           FROM risk_events e JOIN desk.limit_states s ON limit_key LIKE '%-%:%' AND limit_key NOT LIKE 'max%' AND s.state = 'breach'
-          WHERE event_source = 'sentinel' AND severity = 'emergency';
-         UPDATE desk.limit_states SET event_key = NULL",
-    )
-    .await;
-    let watching = tmt::store::migrate::MIGRATIONS.iter().find(|file| file.name == "watching");
-    book.run(&format!("BEGIN; SET LOCAL search_path = public; {}; COMMIT", watching.unwrap().sql))
-        .await;
-    assert_eq!(book.text(LOSSES).await, "emergency 1 3000 over; emergency 1 2900 open");
-    book.run("SELECT desk.watch_limits()").await;
-    assert_eq!(book.text(LOSSES).await, "emergency 1 3000 over; emergency 1 3000 open");
-    worth(&book, 100_000).await;
-    a_minute_later(&book).await;
-    assert_eq!(book.text(LOSSES).await, "emergency 1 3000 over; emergency 1 3000 over");
 }

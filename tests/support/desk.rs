@@ -38,7 +38,7 @@ pub(crate) const CRITICAL: EventId = EventId(Uuid::from_u128(0xc2));
 pub(crate) const SIGNAL: SignalId = SignalId(Uuid::from_u128(0xd1));
 
 pub(crate) const SEED: &str = "
-    UPDATE desk.settings SET value = 'paper' WHERE key = 'environment';
+    UPDATE tmt.settings SET value = 'paper' WHERE key = 'environment';
     INSERT INTO instruments (instrument, base_currency, quote_currency, size_step, min_size,
                              max_size, tick_size, pip_size, margin_rate, aliases)
     VALUES ('EUR_USD', 'EUR', 'USD', 1, 1000, 500000, 0.00001, 0.0001, 0.0333, '{EURUSD}'),

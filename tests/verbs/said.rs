@@ -44,7 +44,7 @@ async fn an_invalid_limit_is_refused_before_it_is_sent() {
         let sent = officer.run(&format!("limit new {line} --yes --json"));
         assert_eq!((sent.code, &sent.json()["code"]), (3, &code.into()), "{line}: {sent:?}");
     }
-    let asked = "SELECT count(*) FROM desk.requests";
+    let asked = "SELECT count(*) FROM tmt.requests";
     assert_eq!(desk.count(asked).await, 0, "nothing was sent");
 }
 

@@ -28,6 +28,18 @@ pub enum MigrateError {
     /// The database was migrated by a later program.
     #[error("the database has schema {found}, this program knows {known}; install a newer tmt")]
     Newer { found: i32, known: i32 },
+    /// The rulebook was made by a later program.
+    #[error(
+        "the database has the rulebook of tmt {found}, this is tmt {known}; install a newer tmt"
+    )]
+    NewerRulebook { found: String, known: String },
+    /// The database was made by a build of this program that was never released.
+    #[error(
+        "this database was migrated by an unreleased build of tmt (it has a table \
+         desk.schema_migrations), whose schema cannot be upgraded; docs/UPGRADING.md says how to carry \
+         its rows over into a new database"
+    )]
+    EarlierBuild,
     /// A file was changed after it had run here.
     #[error(
         "{file} ran here with another text than this program has; a migration is never edited, \
@@ -53,8 +65,8 @@ pub enum MigrateError {
          database with CREATEROLE"
     )]
     NotPermitted { what: String, said: String },
-    /// A file failed and was rolled back; those before it stay.
-    #[error("{file} failed and was rolled back: {said}")]
+    /// A file failed; all was rolled back.
+    #[error("{file} failed, nothing was changed: {said}")]
     Failed {
         file: String,
         /// What the server said, with its detail and hint.
@@ -91,7 +103,7 @@ pub(super) fn explain_file(error: Error, file: &str) -> MigrateError {
         let said = db.message().to_owned();
         return MigrateError::NotPermitted { what: format!("run {file}"), said };
     }
-    if *db.code() == SqlState::LOCK_NOT_AVAILABLE {
+    if [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED].contains(db.code()) {
         return MigrateError::Busy;
     }
     let more = [db.detail(), db.hint(), db.where_()];

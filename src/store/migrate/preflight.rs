@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use tokio_postgres::{Client, Row};
 
-use super::files::Migration;
+use super::files::File;
 use super::model::MODEL;
 use super::{MigrateError, error};
 
@@ -20,6 +20,8 @@ pub enum Obstacle {
     Rows,
     /// A function, schema or table of somebody else has a name that the console needs.
     NameTaken,
+    /// Somebody else's object that would go with the rulebook's schema.
+    Foreign,
     /// Files that are still to run. Not in the way of anything.
     Pending,
     /// A file was edited after it had run.
@@ -41,27 +43,39 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(kind: Obstacle, subject: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(super) fn new(
+        kind: Obstacle,
+        subject: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
         let (subject, message) = (subject.into(), message.into());
         Self { kind, subject, message, rows: Vec::new(), row_count: 0 }
     }
 
-    pub(super) fn pending<'a>(migrations: impl Iterator<Item = &'a Migration>) -> Self {
-        let names: Vec<String> =
-            migrations.map(|m| format!("{:04}_{}", m.version, m.name)).collect();
+    pub(super) fn pending<'a>(files: impl Iterator<Item = &'a File>) -> Self {
+        let names: Vec<&str> = files.map(|file| file.name.as_ref()).collect();
         let message = format!("{} to run; run `tmt migrate`", names.len());
         Self::new(Obstacle::Pending, names.join(", "), message)
     }
 
-    pub(super) fn altered(migration: &Migration) -> Self {
-        let file = format!("{:04}_{}.sql", migration.version, migration.name);
-        Self::new(Obstacle::Altered, file, "ran here with another text than this program has")
+    pub(super) fn another_rulebook() -> Self {
+        let message = "is another than this program's; run `tmt migrate`";
+        Self::new(Obstacle::Pending, "rulebook", message)
+    }
+
+    pub(super) fn altered(file: &File) -> Self {
+        let message = "ran here with another text than this program has";
+        Self::new(Obstacle::Altered, file.name.clone(), message)
     }
 
     /// Whether a database with this cannot be migrated.
     pub fn is_obstacle(&self) -> bool {
         match self.kind {
-            Obstacle::Shape | Obstacle::Rows | Obstacle::NameTaken | Obstacle::Altered => true,
+            Obstacle::Shape
+            | Obstacle::Rows
+            | Obstacle::NameTaken
+            | Obstacle::Altered
+            | Obstacle::Foreign => true,
             Obstacle::Pending => false,
         }
     }
@@ -227,8 +241,8 @@ async fn names_taken(client: &Client) -> Result<Vec<Finding>, MigrateError> {
                 AND oidvectortypes(p.proargtypes) = w.arguments
               WHERE pg_get_function_result(p.oid) <> w.result
              UNION ALL
-             SELECT 'schema desk', 'belongs to ' || pg_get_userbyid(n.nspowner) || '; rename it'
-               FROM pg_namespace n WHERE n.nspname = 'desk' AND pg_get_userbyid(n.nspowner) <> 'tmt_owner'
+             SELECT 'schema ' || n.nspname, 'belongs to ' || pg_get_userbyid(n.nspowner) || '; rename it'
+               FROM pg_namespace n WHERE n.nspname IN ('desk', 'tmt') AND pg_get_userbyid(n.nspowner) <> 'tmt_owner'
              UNION ALL
              SELECT 'table ' || c.relname, 'is not TMT''s data model; rename it'
                FROM pg_class c

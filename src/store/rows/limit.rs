@@ -21,7 +21,7 @@ macro_rules! select {
                     l.created_by, l.approved_by, l.change_reason, l.supersedes_limit_id, l.retires,
                     NULLIF(l.effective_from, '-infinity') AS effective_from,
                     NULLIF(l.effective_until, 'infinity') AS effective_until, l.updated_at
-               FROM risk_limits l LEFT JOIN desk.limit_types k USING (limit_type)
+               FROM risk_limits l LEFT JOIN tmt.limit_types k USING (limit_type)
               WHERE desk.limit_state(l) IN ('active', 'pending') ",
             $rest
         )

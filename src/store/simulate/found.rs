@@ -17,7 +17,7 @@ const STANDING: &str =
            count(*) FILTER (WHERE metadata ->> 'simulated' IS DISTINCT FROM 'true') AS others
       FROM accounts";
 
-const LABEL: &str = "UPDATE desk.settings SET value = 'demo', updated_at = now(),
+const LABEL: &str = "UPDATE tmt.settings SET value = 'demo', updated_at = now(),
        updated_by = session_user WHERE key = 'environment'";
 
 const INSTRUMENTS: &str = "INSERT INTO instruments (instrument, asset_class, base_currency,

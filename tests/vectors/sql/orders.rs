@@ -138,7 +138,7 @@ pub(super) async fn collar(scene: &Scene, vector: &Vector) -> Judged {
     let percent = input.number("collar")? * Decimal::ONE_HUNDRED;
     scene
         .run(&format!(
-            "UPDATE desk.settings SET value = '{percent}' WHERE key = 'price_collar_percent'"
+            "UPDATE tmt.settings SET value = '{percent}' WHERE key = 'price_collar_percent'"
         ))
         .await?;
     scene.rate("EUR", "USD", input.number("reference")?).await?;
@@ -197,7 +197,7 @@ pub(super) async fn duplicates(scene: &Scene, vector: &Vector) -> Judged {
     let window = vector.input.number("window_s")?;
     scene
         .run(&format!(
-            "UPDATE desk.settings SET value = '{window}' WHERE key = 'duplicate_window_seconds'"
+            "UPDATE tmt.settings SET value = '{window}' WHERE key = 'duplicate_window_seconds'"
         ))
         .await?;
     let mut results = Vec::new();

@@ -9,10 +9,10 @@ use crate::book::{ALPHA, BRAVO, Book, Order};
 
 /// Any price and any size is good here: the vectors are about the arithmetic.
 const PERMISSIVE: &str = "
-    UPDATE desk.settings SET value = 'false' WHERE key = 'stop_required';
-    UPDATE desk.settings SET value = '1000000000' WHERE key = 'price_collar_percent';
-    UPDATE desk.settings SET value = '0' WHERE key = 'duplicate_window_seconds';
-    UPDATE desk.settings SET value = '1000' WHERE key = 'max_risk_fraction';
+    UPDATE tmt.settings SET value = 'false' WHERE key = 'stop_required';
+    UPDATE tmt.settings SET value = '1000000000' WHERE key = 'price_collar_percent';
+    UPDATE tmt.settings SET value = '0' WHERE key = 'duplicate_window_seconds';
+    UPDATE tmt.settings SET value = '1000' WHERE key = 'max_risk_fraction';
     UPDATE instruments SET size_step = 0.01, min_size = 0.01, max_size = NULL, margin_rate = 0, tick_size = 0.00001;
     UPDATE accounts SET max_daily_loss = 1, max_total_drawdown = 0.5";
 

@@ -1,0 +1,480 @@
+-- What the console adds to TMT's data model: its own tables, and columns, keys and wider checks.
+--
+-- Additive: a writer of TMT that names only columns of the data model goes on as before, and every row that
+-- exists still passes. No function of the rulebook is called here: it comes after this file.
+
+-- Until the triggers of the rulebook are there, no row of these may be written: it would be in no registry and
+-- in no running total.
+LOCK TABLE trades, positions IN SHARE ROW EXCLUSIVE MODE;
+
+-- ---- reference data ---------------------------------------------------------------------------
+
+CREATE TABLE instruments (
+    instrument      varchar(20) PRIMARY KEY,              -- as TMT writes it: EUR_USD
+    asset_class     varchar(20) NOT NULL DEFAULT 'fx',
+    base_currency   varchar(8) NOT NULL,
+    quote_currency  varchar(8) NOT NULL,
+    contract_size   numeric(18,8) NOT NULL DEFAULT 1 CHECK (contract_size > 0), -- base units per 1.00 of size
+    size_step       numeric(18,8) NOT NULL DEFAULT 1 CHECK (size_step > 0),
+    min_size        numeric(18,8) NOT NULL DEFAULT 1 CHECK (min_size > 0),
+    max_size        numeric(18,8) CHECK (max_size >= min_size),
+    tick_size       numeric(18,8) NOT NULL CHECK (tick_size > 0),
+    pip_size        numeric(18,8) NOT NULL CHECK (pip_size > 0),
+    margin_rate     numeric(9,6) NOT NULL DEFAULT 0.0333 CHECK (margin_rate >= 0),
+    is_tradable     boolean NOT NULL DEFAULT true,
+    aliases         text[] NOT NULL DEFAULT '{}',         -- other spellings, compared without case
+    description     text,
+    trading_hours   jsonb,                                -- none: no rule is known
+    triple_swap_day smallint NOT NULL DEFAULT 3 CHECK (triple_swap_day BETWEEN 1 AND 7) -- ISO: 3 is Wednesday
+);
+
+-- The last mid (and bid and ask) of every instrument, as base to quote currency.
+CREATE TABLE fx_rates (
+    from_currency varchar(8) NOT NULL,
+    to_currency   varchar(8) NOT NULL,
+    rate          numeric(28,12) NOT NULL CHECK (rate > 0),
+    bid           numeric(28,12) CHECK (bid > 0),
+    ask           numeric(28,12) CHECK (ask >= bid),
+    as_of         timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (from_currency, to_currency)
+) WITH (fillfactor = 70); -- rewritten with every quote: room for the next version on the same page
+
+-- ---- columns ----------------------------------------------------------------------------------
+
+ALTER TABLE positions
+    ADD COLUMN IF NOT EXISTS netting_key varchar(64) NOT NULL DEFAULT '',  -- the ticket, where an account hedges
+    ADD COLUMN IF NOT EXISTS cost numeric,                 -- exact Σ size × price; none: average_entry_price is all there is
+    ADD COLUMN IF NOT EXISTS closed_at timestamptz,
+    ADD COLUMN IF NOT EXISTS day_started_at timestamptz,   -- the trading day that daily_pnl counts
+    ADD COLUMN IF NOT EXISTS day_base decimal(15,2) NOT NULL DEFAULT 0, -- realized + unrealized when it began
+    -- What the position ties up at its current price, in the currency of its account: an account is then a sum
+    -- over its positions, without a look at instruments and rates. None: another program wrote the row.
+    ADD COLUMN IF NOT EXISTS margin_used decimal(15,2);
+ALTER TABLE trades
+    ADD COLUMN IF NOT EXISTS closed_size decimal(12,2) NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS position_id uuid REFERENCES positions (position_id);
+ALTER TABLE risk_events
+    ADD COLUMN IF NOT EXISTS acknowledged boolean NOT NULL DEFAULT false,
+    ADD COLUMN IF NOT EXISTS acknowledged_by varchar(100),
+    ADD COLUMN IF NOT EXISTS acknowledged_at timestamptz,
+    ADD COLUMN IF NOT EXISTS dedup_key varchar(200),
+    ADD COLUMN IF NOT EXISTS occurrence_count integer NOT NULL DEFAULT 1,
+    ADD COLUMN IF NOT EXISTS last_occurred_at timestamptz,
+    ALTER COLUMN account_id DROP NOT NULL;                 -- an event of a portfolio or of the system has none
+ALTER TABLE risk_limits
+    ADD COLUMN IF NOT EXISTS approved_at timestamptz,
+    ADD COLUMN IF NOT EXISTS supersedes_limit_id uuid REFERENCES risk_limits (limit_id),
+    ADD COLUMN IF NOT EXISTS change_reason text,
+    -- What one number cannot say: {"base", "of", "trailing", "lock", "inclusive", "instruments", "hours"}.
+    ADD COLUMN IF NOT EXISTS parameters jsonb NOT NULL DEFAULT '{}',
+    -- This row would end the one it supersedes, and put nothing in its place.
+    ADD COLUMN IF NOT EXISTS retires boolean NOT NULL DEFAULT false;
+
+-- ---- tables beside TMT's ----------------------------------------------------------------------
+
+CREATE TABLE signal_executions (
+    execution_id    uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    signal_id       uuid NOT NULL REFERENCES signals (signal_id),
+    account_id      uuid NOT NULL REFERENCES accounts (account_id),
+    trade_id        uuid REFERENCES trade_registry (trade_id),
+    status          varchar(20) NOT NULL
+                    CHECK (status IN ('claimed', 'executed', 'rejected', 'failed', 'skipped')),
+    requested_by    varchar(100) NOT NULL,
+    requested_size  decimal(12,2),
+    executed_size   decimal(12,2),
+    executed_price  decimal(10,5),
+    reason          text,
+    idempotency_key varchar(100) UNIQUE,
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    updated_at      timestamptz NOT NULL DEFAULT now()
+);
+CREATE UNIQUE INDEX uq_signal_execution_once ON signal_executions (signal_id, account_id)
+    WHERE status IN ('claimed', 'executed');
+CREATE INDEX idx_signal_executions_trade ON signal_executions (trade_id);
+
+-- Append-only, and the truth of netting: positions and trades can be rebuilt from it. A fee is cash without a
+-- trade: a swap of the night, a commission that the broker bills later.
+CREATE TABLE trade_fills (
+    fill_id       uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    account_id    uuid NOT NULL REFERENCES accounts (account_id),
+    trade_id      uuid REFERENCES trade_registry (trade_id), -- the trade opened; on a close the one closed, if only one
+    position_id   uuid REFERENCES positions (position_id),
+    instrument    varchar(20) NOT NULL,
+    side          varchar(4) NOT NULL CHECK (side IN ('BUY', 'SELL')),
+    effect        varchar(5) NOT NULL CHECK (effect IN ('open', 'close', 'fee')),
+    size          decimal(12,2) NOT NULL,
+    price         decimal(10,5) NOT NULL CHECK (price > 0),
+    fx_rate       numeric(28,12) NOT NULL CHECK (fx_rate > 0), -- quote to account currency, at the fill
+    gross_pnl     decimal(12,2),                           -- average cost, account currency; what the balance moved by
+    commission    decimal(8,2) NOT NULL DEFAULT 0,
+    swap_fee      decimal(8,2) NOT NULL DEFAULT 0,
+    allocation    jsonb NOT NULL DEFAULT '[]',             -- which trades a close reduced, first in first out
+    client_key    varchar(100) NOT NULL,
+    actor         varchar(100) NOT NULL,
+    filled_at     timestamptz NOT NULL,
+    recorded_at   timestamptz NOT NULL DEFAULT now(),
+    seq           bigint GENERATED ALWAYS AS IDENTITY,     -- the order of fills: a clock can be set back
+    balance_after numeric,                                 -- anchors the account, which may have had a history before
+    CONSTRAINT trade_fills_size_check CHECK (size > 0 OR (effect = 'fee' AND size = 0)),
+    UNIQUE (account_id, client_key, effect)
+);
+CREATE INDEX idx_trade_fills_position ON trade_fills (position_id, filled_at);
+CREATE INDEX idx_trade_fills_trade ON trade_fills (trade_id);
+CREATE INDEX idx_trade_fills_recent ON trade_fills (account_id, filled_at);
+-- Orders of the last minute, of everybody. Fills come in order of time, so a few pages tell it; a tree would
+-- cost every fill an entry, and tempt the planner where the account is known.
+CREATE INDEX idx_trade_fills_time ON trade_fills USING brin (filled_at) WITH (pages_per_range = 8, autosummarize = on);
+
+-- One row per account and trading period. The row of the running period is its start.
+CREATE TABLE performance_metrics (
+    metric_id        uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    account_id       uuid NOT NULL REFERENCES accounts (account_id),
+    period_type      varchar(20) NOT NULL CHECK (period_type IN ('daily', 'weekly', 'monthly')),
+    period_start     timestamptz NOT NULL,
+    period_end       timestamptz NOT NULL,
+    start_balance    decimal(15,2) NOT NULL,
+    start_equity     decimal(15,2) NOT NULL,
+    end_balance      decimal(15,2),
+    end_equity       decimal(15,2),
+    peak_equity      decimal(15,2) NOT NULL,
+    peak_eod_balance decimal(15,2) NOT NULL,
+    min_equity       decimal(15,2),
+    is_estimated     boolean NOT NULL DEFAULT false,       -- the start was taken after the boundary
+    realized_pnl     decimal(15,2) NOT NULL DEFAULT 0,
+    commission       decimal(15,2) NOT NULL DEFAULT 0,
+    swap             decimal(15,2) NOT NULL DEFAULT 0,
+    total_trades     integer NOT NULL DEFAULT 0,
+    winning_trades   integer NOT NULL DEFAULT 0,
+    losing_trades    integer NOT NULL DEFAULT 0,
+    UNIQUE (account_id, period_type, period_start)
+);
+-- The running row of an account is the one that has not ended.
+CREATE INDEX idx_performance_metrics_running ON performance_metrics (account_id, period_type, period_end);
+
+-- Append-only: everything that ever happened to a risk event.
+CREATE TABLE risk_event_actions (
+    action_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    event_id  uuid NOT NULL REFERENCES risk_events (event_id),
+    action    varchar(20) NOT NULL CHECK (action IN (
+                  'raised', 'reraised', 'acknowledged', 'unacknowledged', 'note', 'escalated',
+                  'resolved', 'auto_resolved', 'reopened', 'shelved')),
+    actor     varchar(100) NOT NULL,
+    note      text,
+    batch_id  uuid,                                        -- the request that did it
+    at        timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX idx_risk_event_actions_event ON risk_event_actions (event_id, action_id);
+
+CREATE TABLE trading_halts (
+    halt_id          uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    scope            varchar(20) NOT NULL
+                     CHECK (scope IN ('account', 'instrument', 'portfolio', 'system')),
+    account_id       uuid REFERENCES accounts (account_id),
+    scope_identifier varchar(100),
+    mode             varchar(20) NOT NULL CHECK (mode IN ('reduce_only', 'no_new_orders', 'flatten')),
+    reason           text NOT NULL,
+    set_by           varchar(100) NOT NULL,
+    set_at           timestamptz NOT NULL DEFAULT now(),
+    cleared_by       varchar(100),
+    cleared_at       timestamptz,
+    clear_reason     text,
+    -- The rule that set it: max_daily_loss, which a new day may end, or another loss. None: a person.
+    cause            varchar(50)
+);
+CREATE INDEX idx_trading_halts_in_force ON trading_halts (scope) WHERE cleared_at IS NULL;
+
+-- ---- keys -------------------------------------------------------------------------------------
+
+-- One live position per account, instrument and ticket. The model's key over (…, status) would refuse
+-- the second closed position and allow an open one beside one that is closing.
+DO $$
+DECLARE
+    old_key text;
+BEGIN
+    FOR old_key IN
+        SELECT conname FROM pg_constraint
+         WHERE conrelid = 'public.positions'::regclass AND contype = 'u'
+           AND pg_get_constraintdef(oid) ~ '^UNIQUE \(account_id, instrument, status\)'
+    LOOP
+        EXECUTE format('ALTER TABLE public.positions DROP CONSTRAINT %I', old_key);
+    END LOOP;
+END $$;
+CREATE UNIQUE INDEX uq_positions_one_live ON positions (account_id, instrument, netting_key)
+    WHERE status IN ('open', 'closing');
+CREATE UNIQUE INDEX uq_market_data_bar ON market_data (instrument, timeframe, data_source, time);
+CREATE UNIQUE INDEX uq_risk_events_live ON risk_events (dedup_key)
+    WHERE dedup_key IS NOT NULL AND resolution_time IS NULL;
+
+CREATE INDEX idx_trades_keyset ON trades (entry_time, trade_id);
+CREATE INDEX idx_trades_position ON trades (position_id);
+-- What was closed in a period, over all months. Trades that are open are not in it.
+CREATE INDEX idx_trades_exit ON trades (account_id, exit_time) WHERE exit_time IS NOT NULL;
+CREATE INDEX idx_trade_registry_entries ON trade_registry (account_id, entry_time);
+CREATE INDEX idx_positions_keyset ON positions (opened_at, position_id);
+CREATE INDEX idx_risk_events_unacked ON risk_events (severity, occurred_at DESC) WHERE NOT acknowledged;
+CREATE INDEX idx_risk_events_keyset ON risk_events (occurred_at, event_id);
+CREATE INDEX idx_risk_events_trade ON risk_events (related_trade_id);
+CREATE INDEX idx_risk_events_position ON risk_events (related_position_id);
+CREATE INDEX idx_risk_events_limit ON risk_events (related_limit_id);
+-- The open events of the monitor: few, and asked for every second.
+CREATE INDEX idx_risk_events_watched ON risk_events (dedup_key)
+    WHERE event_source = 'sentinel' AND resolution_time IS NULL;
+CREATE INDEX idx_system_events_parent ON system_events (parent_event_id);
+CREATE INDEX idx_system_events_keyset ON system_events (occurred_at, event_id);
+
+-- ---- checks -----------------------------------------------------------------------------------
+
+-- NOT VALID: rows that are there are facts. Each check is wider than the model's, or binds only what
+-- the console and approvers write.
+ALTER TABLE trades DROP CONSTRAINT IF EXISTS valid_risk_percentage;
+ALTER TABLE trades ADD CONSTRAINT valid_risk_percentage CHECK (risk_percentage >= 0) NOT VALID;
+-- A loss beyond the balance is a broker's fact and must be storable.
+ALTER TABLE accounts DROP CONSTRAINT IF EXISTS positive_balances;
+ALTER TABLE accounts ADD CONSTRAINT positive_balances CHECK (initial_balance > 0) NOT VALID;
+ALTER TABLE risk_events DROP CONSTRAINT IF EXISTS valid_severity;
+ALTER TABLE risk_limits DROP CONSTRAINT IF EXISTS four_eyes;
+ALTER TABLE risk_limits ADD CONSTRAINT four_eyes
+    CHECK (approved_by IS NULL OR lower(btrim(approved_by)) <> lower(btrim(created_by))) NOT VALID;
+ALTER TABLE risk_limits DROP CONSTRAINT IF EXISTS valid_window;
+ALTER TABLE risk_limits ADD CONSTRAINT valid_window
+    CHECK (effective_until IS NULL OR effective_until > effective_from) NOT VALID;
+
+-- ---- the console's own tables -----------------------------------------------------------------
+
+-- What a desk may set without a new program. Numbers are decimal text.
+CREATE TABLE tmt.settings (
+    key         text PRIMARY KEY,
+    value       text NOT NULL,
+    description text NOT NULL,
+    updated_at  timestamptz NOT NULL DEFAULT now(),
+    updated_by  text NOT NULL DEFAULT session_user
+);
+INSERT INTO tmt.settings (key, value, description) VALUES
+    ('environment', 'live', 'live, paper or demo. A database that nobody labelled is taken as live'),
+    ('price_max_age_seconds', '10', 'an older price refuses new risk'),
+    ('conversion_max_age_seconds', '60', 'an older conversion rate refuses new risk'),
+    ('price_collar_percent', '1', 'how far a price may stand from the last mid'),
+    ('duplicate_window_seconds', '5', 'a twin of an accepted order inside this window asks for a reason'),
+    ('signal_slippage_pips', '10', 'a worse price than the signal''s by more than this asks for a reason'),
+    ('stop_required', 'true', 'whether a trade that opens risk needs a stop'),
+    ('max_risk_fraction', '0.10', 'most that one trade may risk, as a fraction of equity'),
+    ('strict_limits', 'false', 'whether an active limit of a type nobody enforces refuses new risk'),
+    ('four_eyes', 'on', 'on: loosening a limit needs a second person; off: a single-operator desk'),
+    ('market_data_keep_days', '', 'how long bars are kept; empty: for ever'),
+    ('system_events_keep_days', '', 'how long system events are kept; empty: for ever'),
+    ('rate_counts_refused', 'false', 'whether refused orders count in max_orders_per_minute');
+INSERT INTO tmt.settings (key, value, description)
+SELECT 'trades_layout',
+       CASE WHEN c.relkind = 'r' THEN 'plain'
+            WHEN EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid
+                            AND i.inhrelid = to_regclass('public.trades_default')) THEN 'monthly'
+            ELSE 'foreign' END,
+       'monthly, plain or foreign: who owns the partitions of trades; never changed by hand'
+  FROM pg_class c WHERE c.oid = 'public.trades'::regclass;
+
+-- One key, one answer. Never pruned: a key that is gone would read as "not executed".
+CREATE TABLE tmt.requests (
+    key         uuid PRIMARY KEY,
+    fingerprint bytea NOT NULL,              -- sha256 of the fields the person reviewed
+    actor       text NOT NULL,
+    verb        text NOT NULL,               -- void: fenced because its outcome was asked for first
+    received_at timestamptz NOT NULL,
+    outcome     text,                        -- with the columns below: the verdict; set before commit
+    code        text,
+    message     text,
+    measured    numeric,
+    allowed     numeric,
+    unit        text,
+    subject     uuid,
+    detail      jsonb
+);
+
+-- Every write and every refusal, chained: each hash covers the one before it. A deleted tail does not show in
+-- the chain itself, so keep tmt.audit_head somewhere else as well.
+CREATE TABLE tmt.audit_log (
+    seq       bigint PRIMARY KEY,
+    at        timestamptz NOT NULL,
+    actor     text NOT NULL,
+    verb      text NOT NULL,
+    key       uuid,
+    outcome   text NOT NULL,
+    code      text,
+    subject   uuid,
+    payload   jsonb NOT NULL,
+    prev_hash bytea NOT NULL,
+    hash      bytea NOT NULL
+);
+CREATE INDEX idx_audit_log_key ON tmt.audit_log (key);
+CREATE INDEX idx_audit_log_orders ON tmt.audit_log (at) WHERE verb = 'place_trade';
+CREATE TABLE tmt.audit_head (
+    only_row  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    seq       bigint NOT NULL,
+    hash      bytea NOT NULL,
+    prev_hash bytea,                         -- of the line that moved the head here
+    at        timestamptz                    -- of that line
+);
+INSERT INTO tmt.audit_head (seq, hash) VALUES (0, sha256('tmt'));
+
+-- Which rows changed, by transaction: what a poll asks for.
+CREATE TABLE tmt.change_log (
+    xid  xid8 NOT NULL,
+    kind text NOT NULL,
+    id   text,                               -- none: too many to name
+    at   timestamptz NOT NULL
+);
+CREATE INDEX idx_change_log_xid ON tmt.change_log (xid);
+-- Changes of transactions before this one are gone: an older cursor has to read everything.
+CREATE TABLE tmt.change_horizon (
+    only_row  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    xid       xid8 NOT NULL,
+    pruned_at timestamptz NOT NULL
+);
+INSERT INTO tmt.change_horizon (xid, pruned_at) VALUES ('0', '-infinity');
+
+-- What limit types there are. Their rows are in rulebook/limits/types.sql.
+CREATE TABLE tmt.limit_types (
+    limit_type   text PRIMARY KEY,
+    description  text NOT NULL,
+    units        text[] NOT NULL,                 -- of: money (any currency), percentage, fraction, units, lots, …
+    scopes       text[] NOT NULL,
+    is_minimum   boolean NOT NULL DEFAULT false,  -- tighter means larger
+    inclusive    boolean NOT NULL DEFAULT false,  -- reaching the limit is a breach, not only passing it
+    enforced     boolean NOT NULL,
+    before_trade boolean NOT NULL DEFAULT true,   -- checked before an order is booked
+    live         boolean NOT NULL DEFAULT false,  -- monitored while positions are open
+    reads_book   boolean NOT NULL DEFAULT false,  -- needs the running totals valued
+    is_loss      boolean NOT NULL DEFAULT false,  -- a breach halts the account
+    label        text,                            -- how a sentence begins that is about it
+    time_window  text                             -- over what time it is measured; none: at every moment
+);
+
+-- The standing of each live limit when it was last measured, for each account it governs; '' for one that looks
+-- at several together.
+CREATE TABLE tmt.limit_states (
+    limit_key  text PRIMARY KEY,             -- limit, or the rule of an account's column; and the account
+    state      text NOT NULL,                -- ok, warning, breach, unknown
+    measured   numeric,
+    allowed    numeric,
+    unit       text,
+    raised_at_value numeric,                 -- what was measured when an event was last raised
+    since      timestamptz NOT NULL,
+    watched_at timestamptz NOT NULL,
+    -- The event it raised last. Several rules may say the same of one account's loss: the account's own column, a
+    -- row of risk_limits, another row. They share one event, that of the rule that is used up most.
+    event_key  text
+);
+-- Of one account: what the monitor asks for all the time.
+CREATE INDEX idx_limit_states_account ON tmt.limit_states (split_part(limit_key, ':', 2));
+
+-- Accounts that could not be marked, from when to when.
+CREATE TABLE tmt.held_accounts (
+    account_id uuid PRIMARY KEY,
+    since timestamptz NOT NULL,
+    until timestamptz NOT NULL
+);
+
+-- What only one session does at a time. Rows and not advisory locks, because anybody who may log in can take
+-- an advisory lock: a viewer could hold up every order, and blind the monitor.
+CREATE TABLE tmt.mutexes (name text PRIMARY KEY);
+INSERT INTO tmt.mutexes (name) VALUES ('risk'), ('halt'), ('mark'), ('roll'), ('watch'), ('prune');
+
+-- ---- running totals ---------------------------------------------------------------------------
+
+-- Sums over the live positions of each account, and of each portfolio ('' is that of accounts that have none), by
+-- instrument. A limit reads a handful of rows here instead of every position. In units, not in money: prices
+-- move too often to be stored.
+CREATE TABLE tmt.account_books (
+    account_id uuid NOT NULL REFERENCES accounts (account_id) ON DELETE CASCADE,
+    instrument text NOT NULL,
+    net        numeric NOT NULL DEFAULT 0,    -- Σ signed size
+    positions  bigint NOT NULL DEFAULT 0,
+    risk       numeric NOT NULL DEFAULT 0,    -- Σ max(0, (entry − stop) · side) · size, before contract size
+    unbounded  bigint NOT NULL DEFAULT 0,     -- positions without a stop
+    PRIMARY KEY (account_id, instrument)
+) WITH (fillfactor = 70);
+CREATE TABLE tmt.portfolio_books (
+    portfolio  text NOT NULL,
+    instrument text NOT NULL,
+    gross      numeric NOT NULL DEFAULT 0,    -- Σ over accounts of |net size|
+    net        numeric NOT NULL DEFAULT 0,
+    positions  bigint NOT NULL DEFAULT 0,
+    risk       numeric NOT NULL DEFAULT 0,
+    unbounded  bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (portfolio, instrument)
+) WITH (fillfactor = 50);
+
+-- Σ signed open size of the live trades of an account in an instrument, for the exposure check: summing up 15,000
+-- live trades made one INSERT take 90 ms. Trades, not positions: other writers insert trades, and nobody has
+-- updated a position yet.
+--
+-- Written only by the session that holds the account. What takes risk away may hold nothing and waits for nobody:
+-- it leaves a line in traded_changes, which belongs to the sum, and which the next one who holds the account adds
+-- to it.
+CREATE TABLE tmt.traded (
+    account_id uuid NOT NULL REFERENCES accounts (account_id) ON DELETE CASCADE,
+    instrument text NOT NULL,
+    size       numeric NOT NULL,
+    PRIMARY KEY (account_id, instrument)
+) WITH (fillfactor = 70);
+CREATE TABLE tmt.traded_changes (
+    account_id uuid NOT NULL,
+    instrument text NOT NULL,
+    change     numeric NOT NULL
+);
+CREATE INDEX idx_traded_changes ON tmt.traded_changes (account_id, instrument);
+
+-- ---- rows -------------------------------------------------------------------------------------
+
+-- The console writes system events under its own name.
+INSERT INTO agents (agent_id, agent_name, agent_type, config_version, version, status)
+VALUES ('console', 'Operator console', 'operator_console', '1', '1', 'running')
+ON CONFLICT (agent_id) DO NOTHING;
+
+-- All that follows is about rows of an adopted database.
+INSERT INTO trade_registry (trade_id, entry_time, account_id, platform_trade_id, instrument)
+SELECT trade_id, entry_time, account_id, platform_trade_id, instrument FROM trades;
+CREATE UNIQUE INDEX uq_trade_registry_platform_id
+    ON trade_registry (account_id, platform_trade_id) WHERE platform_trade_id IS NOT NULL;
+
+INSERT INTO tmt.account_books (account_id, instrument, net, positions, risk, unbounded)
+SELECT p.account_id, p.instrument, sum(s.side * p.total_size), count(*),
+       coalesce(sum(greatest(0, s.side * (p.average_entry_price - p.stop_loss)) * p.total_size), 0),
+       count(*) FILTER (WHERE p.stop_loss IS NULL)
+  FROM positions p, LATERAL (SELECT CASE p.position_type WHEN 'LONG' THEN 1 ELSE -1 END AS side) s
+ WHERE p.status IN ('open', 'closing') GROUP BY p.account_id, p.instrument;
+INSERT INTO tmt.portfolio_books (portfolio, instrument, gross, net, positions, risk, unbounded)
+SELECT coalesce(a.metadata ->> 'portfolio', ''), m.instrument, sum(abs(m.net)), sum(m.net), sum(m.positions), sum(m.risk),
+       sum(m.unbounded)
+  FROM tmt.account_books m JOIN accounts a USING (account_id) GROUP BY 1, 2;
+INSERT INTO tmt.traded (account_id, instrument, size)
+SELECT t.account_id, t.instrument,
+       sum(CASE t.trade_type WHEN 'BUY' THEN t.position_size - t.closed_size ELSE t.closed_size - t.position_size END)
+  FROM trades t WHERE t.status IN ('open', 'partial') GROUP BY 1, 2;
+
+-- Without instruments nothing can be valued, and every limit would refuse TMT's own writers. TMT writes currency
+-- pairs as EUR_USD and sizes in units of the base currency, so pairs that its rows name can be described; the
+-- description says that a person should look.
+--
+-- There can be a hundred million bars: their instruments are found by stepping along the index.
+WITH RECURSIVE barred (instrument) AS (
+    (SELECT m.instrument FROM market_data m ORDER BY m.instrument LIMIT 1)
+    UNION ALL
+    SELECT (SELECT m.instrument FROM market_data m WHERE m.instrument > b.instrument ORDER BY m.instrument LIMIT 1)
+      FROM barred b WHERE b.instrument IS NOT NULL
+)
+INSERT INTO instruments (instrument, base_currency, quote_currency, tick_size, pip_size, description)
+SELECT seen.instrument, left(seen.instrument, 3), right(seen.instrument, 3),
+       CASE WHEN seen.instrument LIKE '%JPY' THEN 0.001 ELSE 0.00001 END,
+       CASE WHEN seen.instrument LIKE '%JPY' THEN 0.01 ELSE 0.0001 END,
+       'found in the rows of TMT; check step, tick and margin rate'
+  FROM (SELECT t.instrument FROM trades t UNION SELECT p.instrument FROM positions p
+        UNION SELECT g.instrument FROM signals g UNION SELECT b.instrument FROM barred b) AS seen
+ WHERE seen.instrument ~ '^[A-Z]{3}_[A-Z]{3}$';
+
+-- The last close of each, with its own time: old enough that new risk is refused until a quote comes, good
+-- enough to value what is open.
+INSERT INTO fx_rates (from_currency, to_currency, rate, as_of)
+SELECT i.base_currency, i.quote_currency, last.close, last.time
+  FROM instruments i,
+       LATERAL (SELECT m.close, m.time FROM market_data m
+                 WHERE m.instrument = i.instrument ORDER BY m.time DESC LIMIT 1) AS last;

@@ -1,0 +1,237 @@
+-- Stops new risk for an account, an instrument, a portfolio or everything. Halts are rows: they survive
+-- every restart, until a risk officer clears them. Closing stays possible under all of them; the mode
+-- flatten also closes, at once and at the market, every position in scope.
+--
+-- A trader may stop an account; the wider scopes are a risk officer's.
+CREATE FUNCTION desk.halt(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_scope text, p_identifier text,
+    p_mode text, p_reason text) RETURNS desk.verdict
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+    answer  desk.verdict;
+    scope   text := lower(btrim(p_scope));
+    mode    text := lower(btrim(p_mode));
+    reason  text := coalesce(nullif(btrim(p_reason), ''), 'no reason given');
+    payload jsonb := jsonb_build_object('scope', p_scope, 'identifier', p_identifier, 'mode', p_mode, 'reason', p_reason);
+    target  text;
+    account accounts%ROWTYPE;
+    words   text;
+    twin    trading_halts%ROWTYPE;
+    halt_id uuid;
+    covered uuid[];
+    book    uuid[] := '{}';
+    one     uuid;
+    part    jsonb;
+    result  jsonb := '{"closed": [], "kept": []}';
+BEGIN
+    answer := desk.claim(p_key, p_fingerprint, p_valid_until, 'halt');
+    IF answer.outcome IS NOT NULL THEN
+        RETURN answer;
+    END IF;
+    IF scope = 'account' THEN
+        -- The lock that orders wait for: whoever is being judged now is done before the halt stands.
+        UPDATE accounts a SET last_trade_at = a.last_trade_at WHERE a.account_id::text = lower(btrim(p_identifier)) RETURNING * INTO account;
+        target := account.account_id::text;
+        words := account.account_name;
+    ELSE
+        PERFORM desk.take_turn('halt');
+        target := CASE scope
+            WHEN 'instrument' THEN desk.canonical_instrument(p_identifier)
+            WHEN 'portfolio' THEN (SELECT btrim(p_identifier) WHERE EXISTS (
+                SELECT FROM accounts a WHERE a.metadata ->> 'portfolio' = btrim(p_identifier))) END;
+        words := coalesce(target, 'all trading');
+    END IF;
+    IF scope = 'account' OR desk.may('tmt_risk_officer', 'tmt_admin', 'tmt_agent') THEN
+        -- All that the halt is over, in the order in which everybody locks accounts: the halt waits for orders
+        -- that are being judged, and those that come wait for it. Written, not only locked: an order whose
+        -- picture is older than the halt then fails and is tried again.
+        SELECT coalesce(array_agg(l.account_id ORDER BY l.account_id), '{}') INTO covered
+          FROM (SELECT a.account_id FROM accounts a
+                 WHERE CASE scope WHEN 'account' THEN a.account_id::text = target
+                                  WHEN 'portfolio' THEN a.metadata ->> 'portfolio' = target
+                                  WHEN 'instrument' THEN target IS NOT NULL ELSE scope = 'system' END
+                 ORDER BY a.account_id FOR NO KEY UPDATE) l;
+        UPDATE accounts a SET last_trade_at = a.last_trade_at WHERE scope <> 'account' AND a.account_id = ANY (covered);
+        IF mode = 'flatten' THEN
+            -- What they hold, in a statement of its own: what was booked meanwhile is closed with the rest.
+            SELECT coalesce(array_agg(DISTINCT p.account_id ORDER BY p.account_id), '{}') INTO book
+              FROM positions p JOIN accounts a USING (account_id)
+             WHERE p.account_id = ANY (covered) AND p.status IN ('open', 'closing') AND (scope <> 'instrument' OR p.instrument = target)
+               AND (a.status <> 'closed' OR desk.may('tmt_risk_officer', 'tmt_admin'));
+        END IF;
+    END IF;
+    SELECT * INTO twin FROM trading_halts h
+     WHERE h.cleared_at IS NULL AND h.scope = lower(btrim(p_scope)) AND h.mode = lower(btrim(p_mode))
+       AND h.scope_identifier IS NOT DISTINCT FROM target;
+    answer := CASE
+        WHEN NOT (desk.may('tmt_risk_officer', 'tmt_admin', 'tmt_agent') OR (scope = 'account' AND desk.may('tmt_trader'))) THEN
+            desk.refused('NOT_PERMITTED', format('%s may not halt this.', session_user))
+        WHEN scope NOT IN ('account', 'instrument', 'portfolio', 'system') OR scope IS NULL THEN
+            desk.refused('HALT_SCOPE_INVALID', 'A halt is for an account, an instrument, a portfolio or the system.')
+        WHEN mode NOT IN ('reduce_only', 'no_new_orders', 'flatten') OR mode IS NULL THEN
+            desk.refused('HALT_MODE_INVALID', 'A halt is reduce_only, no_new_orders or flatten.')
+        WHEN scope <> 'system' AND target IS NULL THEN
+            desk.refused('HALT_TARGET_UNKNOWN', format('There is no %s %s.', scope, coalesce(p_identifier, 'without a name')))
+        -- What a first flatten had to keep, a second one may close.
+        WHEN twin.halt_id IS NOT NULL AND book = '{}' THEN
+            desk.refused('ALREADY_HALTED', format('%s halted it at %s: %s', twin.set_by, to_char(twin.set_at, 'HH24:MI:SS"Z"'), twin.reason),
+                p_subject => twin.halt_id)
+    END;
+    IF answer.outcome IS NULL THEN
+        halt_id := twin.halt_id;
+        IF halt_id IS NULL THEN
+            INSERT INTO trading_halts AS h (scope, account_id, scope_identifier, mode, reason, set_by, set_at)
+            VALUES (scope, account.account_id, target, mode, reason, session_user, clock_timestamp())
+            RETURNING h.halt_id INTO halt_id;
+            PERFORM desk.raise_event(account.account_id, 'trading_halt', CASE scope WHEN 'system' THEN 'emergency' ELSE 'critical' END,
+                'desk', 'halt', NULL, NULL, 'halt:' || halt_id, NULL, NULL, NULL,
+                jsonb_build_object('message', format('%s halted (%s): %s', words, mode, reason), 'halt_id', halt_id, 'actor', session_user));
+        END IF;
+        FOREACH one IN ARRAY book LOOP
+            part := desk.flatten_account(p_key, one, CASE scope WHEN 'instrument' THEN target END, reason);
+            result := jsonb_build_object('closed', result -> 'closed' || (part -> 'closed'), 'kept', result -> 'kept' || (part -> 'kept'));
+        END LOOP;
+        answer := desk.accepted(halt_id, format('Halted: %s, %s. %s.', words, replace(mode, '_', ' '),
+            CASE mode WHEN 'flatten' THEN desk.flatten_words(result) ELSE 'Closing stays possible' END),
+            CASE WHEN result -> 'kept' <> '[]' THEN 'PARTLY_FLATTENED' END,
+            jsonb_build_object('scope', scope, 'identifier', target, 'mode', mode) || CASE mode WHEN 'flatten' THEN result ELSE '{}' END);
+    END IF;
+    RETURN desk.settle(p_key, 'halt', answer, payload);
+END $$;
+
+-- Clears a halt, with a reason. The last halt of an account ends its risk halt too, unless it owes money.
+-- The risk event is resolved with it; whoever has not acknowledged it still finds it in the list.
+CREATE FUNCTION desk.resume(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_halt uuid, p_reason text)
+RETURNS desk.verdict
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+    answer  desk.verdict;
+    why     text := nullif(btrim(p_reason), '');
+    payload jsonb := jsonb_build_object('halt_id', p_halt, 'reason', p_reason);
+    halt    trading_halts%ROWTYPE;
+    account accounts%ROWTYPE;
+    words   text := 'Trading is resumed';
+    event   uuid;
+    now_at  timestamptz;
+BEGIN
+    answer := desk.claim(p_key, p_fingerprint, p_valid_until, 'resume');
+    IF answer.outcome IS NOT NULL THEN
+        RETURN answer;
+    END IF;
+    -- The account first, as everybody does who halts it.
+    SELECT a.* INTO account FROM accounts a
+     WHERE a.account_id = (SELECT h.account_id FROM trading_halts h WHERE h.halt_id = p_halt) FOR NO KEY UPDATE;
+    SELECT * INTO halt FROM trading_halts h WHERE h.halt_id = p_halt FOR UPDATE;
+    answer := CASE
+        WHEN NOT desk.may('tmt_risk_officer', 'tmt_admin') THEN
+            desk.refused('NOT_PERMITTED', format('%s may not clear halts.', session_user))
+        WHEN halt.halt_id IS NULL THEN desk.refused('HALT_UNKNOWN', 'There is no such halt.')
+        WHEN halt.cleared_at IS NOT NULL THEN
+            desk.refused('ALREADY_RESUMED', format('%s cleared it at %s.', halt.cleared_by, to_char(halt.cleared_at, 'HH24:MI:SS"Z"')), p_subject => p_halt)
+        WHEN why IS NULL THEN desk.refused('REASON_REQUIRED', 'Clearing a halt needs a reason.', p_subject => p_halt)
+    END;
+    IF answer.outcome IS NULL THEN
+        now_at := clock_timestamp();
+        UPDATE trading_halts h SET cleared_by = session_user, cleared_at = now_at, clear_reason = why WHERE h.halt_id = p_halt;
+        IF account.status = 'risk_halt' THEN
+            words := CASE
+                WHEN EXISTS (SELECT FROM trading_halts h WHERE h.account_id = account.account_id AND h.cleared_at IS NULL) THEN
+                    format('The halt is cleared. %s stays in risk halt: another halt is in force', account.account_name)
+                WHEN account.current_balance < 0 THEN
+                    format('The halt is cleared. %s stays in risk halt: its balance is below zero', account.account_name)
+                ELSE format('Trading is resumed: %s is active again', account.account_name) END;
+            UPDATE accounts a SET status = 'active'
+             WHERE a.account_id = account.account_id AND a.current_balance >= 0
+               AND NOT EXISTS (SELECT FROM trading_halts h WHERE h.account_id = a.account_id AND h.cleared_at IS NULL);
+        END IF;
+        UPDATE risk_events e SET resolution_time = now_at, action_taken = 'resumed'
+         WHERE e.dedup_key = 'halt:' || p_halt AND e.resolution_time IS NULL RETURNING e.event_id INTO event;
+        IF event IS NOT NULL THEN
+            INSERT INTO risk_event_actions (event_id, action, actor, note, batch_id) VALUES (event, 'resolved', session_user, why, p_key);
+        END IF;
+        answer := desk.accepted(p_halt, words || '.', NULL,
+            jsonb_build_object('scope', halt.scope, 'identifier', halt.scope_identifier, 'mode', halt.mode));
+    END IF;
+    RETURN desk.settle(p_key, 'resume', answer, payload);
+END $$;
+
+-- The halts in force for an account and an instrument.
+CREATE FUNCTION desk.halts_in_force(p_account uuid, p_portfolio text, p_instrument text)
+RETURNS SETOF trading_halts LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY
+    SELECT h.* FROM trading_halts h
+     WHERE h.cleared_at IS NULL
+       AND CASE h.scope WHEN 'system' THEN true
+                        WHEN 'account' THEN h.account_id = p_account
+                        WHEN 'portfolio' THEN h.scope_identifier = p_portfolio
+                        WHEN 'instrument' THEN h.scope_identifier = p_instrument END
+     ORDER BY array_position(ARRAY['system', 'portfolio', 'account', 'instrument'], h.scope::text), h.set_at;
+END $$;
+
+-- Puts an account in risk halt, with a halt of its own as the reason. Its cause is the loss of the day
+-- only if that is the one loss that reached its limit: then a new day may end it.
+CREATE FUNCTION desk.halt_for_loss(p_account uuid, p_why text) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    reached text;
+BEGIN
+    PERFORM FROM accounts a WHERE a.account_id = p_account AND a.status IN ('active', 'risk_halt') FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    UPDATE accounts a SET status = 'risk_halt' WHERE a.account_id = p_account AND a.status = 'active';
+    reached := CASE WHEN desk.losses_in_breach(p_account) = '{max_daily_loss}' THEN 'max_daily_loss' ELSE 'loss' END;
+    -- What a second loss has reached, no new day ends: also when that loss is smaller again by then.
+    UPDATE trading_halts h SET cause = CASE WHEN reached = 'loss' THEN reached ELSE h.cause END
+     WHERE h.scope = 'account' AND h.account_id = p_account AND h.cleared_at IS NULL AND h.cause IS NOT NULL;
+    IF NOT FOUND THEN
+        -- Beside that of a person, which ends for reasons of its own.
+        INSERT INTO trading_halts (scope, account_id, scope_identifier, mode, reason, set_by, cause)
+        VALUES ('account', p_account, p_account::text, 'reduce_only', p_why, session_user, reached);
+    END IF;
+END $$;
+
+-- The losses of an account that have reached their limit: its own rules, and limits that govern it.
+CREATE FUNCTION desk.losses_in_breach(p_account uuid) RETURNS text[]
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT DISTINCT k.limit_type
+          FROM tmt.limit_states s
+          LEFT JOIN risk_limits l ON l.limit_id::text = split_part(s.limit_key, ':', 1)
+          JOIN tmt.limit_types k ON k.limit_type = coalesce(l.limit_type, split_part(s.limit_key, ':', 1))
+         WHERE s.limit_key LIKE '%:' || p_account AND s.state = 'breach' AND k.is_loss AND coalesce(l.is_active, true)
+         ORDER BY 1);
+END $$;
+
+-- Ends the halt that the day's loss set, where the account's rules say that a new day clears it. A balance
+-- below zero, another loss or a person still keep the account halted. The event is over in any case, also
+-- where the halt was resumed by hand before: the loss of the new day is another one. The caller holds the account.
+CREATE FUNCTION desk.clear_daily_halts(p_account uuid, p_at timestamptz) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    rings text := 'loss:max_daily_loss:' || p_account;
+BEGIN
+    IF desk.losses_in_breach(p_account) <@ '{max_daily_loss}' THEN
+        UPDATE trading_halts h SET cleared_by = session_user, cleared_at = p_at, clear_reason = 'a new trading day began'
+         WHERE h.account_id = p_account AND h.cause = 'max_daily_loss' AND h.cleared_at IS NULL;
+        IF FOUND THEN
+            UPDATE accounts a SET status = 'active'
+             WHERE a.account_id = p_account AND a.status = 'risk_halt' AND a.current_balance >= 0
+               AND NOT EXISTS (SELECT FROM trading_halts h WHERE h.account_id = p_account AND h.cleared_at IS NULL);
+        END IF;
+    END IF;
+    -- A floating loss can reach the new day's warning or limit as well: the watch has to meet it as something
+    -- new. What nobody can judge goes on.
+    UPDATE tmt.limit_states s
+       SET state = CASE s.state WHEN 'unknown' THEN s.state ELSE 'ok' END,
+           since = CASE s.state WHEN 'unknown' THEN s.since ELSE p_at END,
+           raised_at_value = CASE s.state WHEN 'unknown' THEN s.raised_at_value END,
+           event_key = CASE s.state WHEN 'unknown' THEN 'limit:' || s.limit_key END
+     WHERE s.event_key = rings;
+    -- Whoever acknowledges it just now may hold the next account's too: then the watch ends it.
+    PERFORM FROM risk_events e WHERE e.dedup_key = rings AND e.resolution_time IS NULL FOR NO KEY UPDATE SKIP LOCKED;
+    IF FOUND THEN
+        PERFORM desk.end_event(rings);
+    END IF;
+END $$;

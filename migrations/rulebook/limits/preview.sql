@@ -1,0 +1,95 @@
+-- How everybody whom a limit would govern stands, if it were added: what desk.limit_impact says of one that
+-- is there. So the limit is put there, asked about, and taken back: nobody else ever sees it, and nothing
+-- of it is left. A limit that cannot be is an error in the words of its refusal.
+CREATE FUNCTION desk.limit_preview(p_account uuid, p_type text, p_scope text, p_identifier text, p_value numeric, p_unit text,
+    p_warning numeric, p_parameters jsonb)
+RETURNS TABLE (account_id uuid, account_name text, measured numeric, allowed numeric, unit text, room numeric, state text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    drafted record;
+    fresh   risk_limits%ROWTYPE;
+    tried   uuid := gen_random_uuid();
+    found   jsonb;
+BEGIN
+    SELECT * INTO drafted FROM desk.draft_limit(p_account, p_type, p_scope, p_identifier, p_value, p_unit, p_warning, NULL, p_parameters);
+    fresh := drafted.fresh;
+    IF (drafted.answer).outcome IS NOT NULL THEN
+        -- The refusal that it would get, with its code.
+        RAISE EXCEPTION USING ERRCODE = 'TR030', MESSAGE = (drafted.answer).message, DETAIL = (drafted.answer).code;
+    END IF;
+    BEGIN
+        INSERT INTO risk_limits (limit_id, account_id, limit_type, limit_scope, scope_identifier, limit_value, limit_unit, warning_threshold,
+            is_active, created_by, effective_from, parameters)
+        VALUES (tried, fresh.account_id, fresh.limit_type, fresh.limit_scope, fresh.scope_identifier, fresh.limit_value, fresh.limit_unit,
+            fresh.warning_threshold, true, session_user, clock_timestamp(), fresh.parameters);
+        SELECT coalesce(jsonb_agg(to_jsonb(i)), '[]') INTO found FROM desk.limit_impact(tried, NULL) i;
+        RAISE triggered_action_exception USING MESSAGE = 'taken back';
+    EXCEPTION WHEN triggered_action_exception THEN
+        NULL;
+    END;
+    RETURN QUERY
+    SELECT r.account_id, r.account_name, r.measured, r.allowed, r.unit, r.room, r.state
+      FROM jsonb_to_recordset(found) AS r (account_id uuid, account_name text, measured numeric, allowed numeric, unit text, room numeric, state text);
+END $$;
+
+-- Whom a limit binds, and how each would stand under another value; under its own where none is given. Of a
+-- proposal: the limit that it would succeed. What is judged only before a trade (a count of positions, a size)
+-- stands at what it would find: from there on nothing more is possible. What an order alone decides stands
+-- nowhere, and nobody is named.
+CREATE FUNCTION desk.limit_impact(p_limit uuid, p_value numeric)
+RETURNS TABLE (account_id uuid, account_name text, measured numeric, allowed numeric, unit text, room numeric, state text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    limited risk_limits%ROWTYPE;
+    wanted  numeric := p_value;
+    o       desk.order_draft;
+    m       desk.limit_measure;
+    factor  numeric;
+    wide    boolean;
+    watched boolean;
+    sized   boolean;
+    one     record;
+    stands  numeric;
+BEGIN
+    SELECT * INTO limited FROM risk_limits l WHERE l.limit_id = p_limit;
+    IF limited.limit_id IS NULL THEN
+        RETURN;
+    END IF;
+    IF NOT limited.is_active AND limited.supersedes_limit_id IS NOT NULL THEN
+        wanted := coalesce(wanted, limited.limit_value);
+        SELECT * INTO limited FROM risk_limits l WHERE l.limit_id = limited.supersedes_limit_id;
+    END IF;
+    watched := coalesce((SELECT k.live FROM tmt.limit_types k WHERE k.limit_type = limited.limit_type), false);
+    -- A size is that of one account in one instrument, whatever the limit spans.
+    sized := limited.limit_type = 'max_position_size';
+    wide := limited.limit_scope <> 'account' AND limited.account_id IS NULL AND NOT sized;
+    factor := coalesce(wanted, limited.limit_value) / limited.limit_value;
+    FOR one IN
+        SELECT a.account_id, h.instrument
+          FROM accounts a
+          LEFT JOIN tmt.account_books h ON sized AND h.account_id = a.account_id AND h.net <> 0
+                AND (limited.limit_scope <> 'instrument' OR h.instrument = limited.scope_identifier)
+         WHERE a.account_id = ANY (desk.accounts_in_scope(limited.limit_scope,
+                   coalesce(limited.account_id, (SELECT n.account_id FROM accounts n WHERE limited.limit_scope = 'account' AND n.account_id::text = lower(btrim(limited.scope_identifier)))),
+                   limited.scope_identifier, NULL))
+            OR (limited.limit_scope = 'account' AND limited.account_id IS NULL AND limited.scope_identifier IS NULL)
+         ORDER BY a.account_name, h.instrument
+    LOOP
+        o := desk.draft_order(one.account_id, coalesce(one.instrument, CASE WHEN limited.limit_scope = 'instrument' THEN limited.scope_identifier END),
+                              NULL, NULL, NULL, NULL, NULL, NULL);
+        FOREACH m IN ARRAY desk.measure_limits(o, watched) LOOP
+            stands := CASE WHEN watched THEN m.after ELSE m.before END;
+            CONTINUE WHEN m.limit_id <> limited.limit_id OR (NOT watched AND stands IS NULL);
+            account_id := CASE WHEN wide THEN NULL ELSE o.account_id END;
+            account_name := CASE WHEN wide THEN coalesce(limited.scope_identifier, limited.limit_scope)
+                                 ELSE concat_ws(' ', o.account_name, CASE WHEN sized THEN one.instrument END) END;
+            measured := round(stands, 4);
+            allowed := round(m.allowed * factor, 4);
+            unit := m.unit;
+            room := CASE WHEN m.is_minimum THEN measured - allowed ELSE allowed - measured END;
+            state := desk.limit_state_after('ok', stands, m.allowed * factor, m.warned * factor, m.inclusive, m.is_minimum);
+            RETURN NEXT;
+        END LOOP;
+        EXIT WHEN wide;
+    END LOOP;
+END $$;

@@ -1,0 +1,124 @@
+-- First statement of every verb. Answers with the verdict to return, or with an outcome of NULL where
+-- the key is new and the verb shall go on. What it refuses is a line of the audit like any refusal;
+-- a repeat that gets its first answer again is not.
+--
+-- The INSERT waits for another session that holds the same key; what it left is read by a statement of
+-- its own, because the INSERT's snapshot is from before the wait.
+CREATE FUNCTION desk.claim(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_verb text)
+RETURNS desk.verdict LANGUAGE plpgsql AS $$
+DECLARE
+    known  tmt.requests%ROWTYPE;
+    answer desk.verdict;
+BEGIN
+    IF p_key IS NULL OR p_fingerprint IS NULL THEN
+        answer := desk.refused('KEY_MISSING', 'A write needs a key and the fingerprint of what was reviewed.');
+        PERFORM desk.audit(p_verb, p_key, answer, jsonb_build_object('message', answer.message));
+        RETURN answer;
+    END IF;
+    INSERT INTO tmt.requests (key, fingerprint, actor, verb, received_at)
+    VALUES (p_key, p_fingerprint, session_user, p_verb, clock_timestamp())
+    ON CONFLICT (key) DO NOTHING;
+    IF FOUND THEN
+        -- The database's clock decides, so that a ticket that lay around cannot fire late.
+        IF p_valid_until IS NULL OR p_valid_until < clock_timestamp() THEN
+            answer := desk.refused('EXPIRED_REQUEST', CASE WHEN p_valid_until IS NULL
+                THEN 'A request says until when it is meant; this one does not.'
+                ELSE format('This request was valid until %s and came too late. Review it again.', desk.stamp(p_valid_until)) END);
+            RETURN desk.settle(p_key, p_verb, answer, '{}');
+        END IF;
+        RETURN NULL;
+    END IF;
+    SELECT * INTO known FROM tmt.requests r WHERE r.key = p_key;
+    IF known.actor <> session_user OR known.fingerprint <> p_fingerprint THEN
+        answer := desk.refused('KEY_REUSED', 'This key was used before, for something else.');
+    ELSIF known.verb = 'void' THEN
+        answer := desk.refused('FENCED', 'This request was given up before it arrived. Nothing was done.');
+    ELSIF known.verb <> p_verb THEN
+        -- What was done under it is not what is asked for now.
+        answer := desk.refused('KEY_REUSED', format('This key was used before, for %s.', known.verb));
+    ELSE
+        RETURN ROW(known.outcome, known.code, known.message, known.measured, known.allowed, known.unit,
+                   known.subject, known.detail)::desk.verdict;
+    END IF;
+    PERFORM desk.audit(p_verb, p_key, answer, jsonb_build_object('message', answer.message));
+    RETURN answer;
+END $$;
+
+-- Last statement of every verb: keeps the answer under its key, writes the audit line, returns it.
+CREATE FUNCTION desk.settle(p_key uuid, p_verb text, p_verdict desk.verdict, p_payload jsonb)
+RETURNS desk.verdict LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE tmt.requests
+       SET outcome = p_verdict.outcome, code = p_verdict.code, message = p_verdict.message,
+           measured = p_verdict.measured, allowed = p_verdict.allowed, unit = p_verdict.unit,
+           subject = p_verdict.subject, detail = p_verdict.detail
+     WHERE key = p_key;
+    PERFORM desk.audit(p_verb, p_key, p_verdict,
+        p_payload || jsonb_build_object('message', p_verdict.message, 'detail', p_verdict.detail));
+    RETURN p_verdict;
+END $$;
+
+-- The final answer about a write whose reply was lost. Waits for the original if it is still under way;
+-- if it never arrived, its key is fenced, and it can never be executed later.
+CREATE FUNCTION desk.resolve_outcome(p_key uuid, p_fingerprint bytea) RETURNS desk.verdict
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    known tmt.requests%ROWTYPE;
+    answer desk.verdict;
+BEGIN
+    IF p_key IS NULL OR p_fingerprint IS NULL THEN
+        answer := desk.refused('KEY_MISSING', 'A write is found by its key and its fingerprint.');
+        PERFORM desk.audit('resolve_outcome', p_key, answer, jsonb_build_object('message', answer.message));
+        RETURN answer;
+    END IF;
+    answer := desk.refused('NOT_EXECUTED', 'This request never arrived. Nothing was done, and nothing will be.');
+    INSERT INTO tmt.requests (key, fingerprint, actor, verb, received_at)
+    VALUES (p_key, p_fingerprint, session_user, 'void', clock_timestamp())
+    ON CONFLICT (key) DO NOTHING;
+    IF FOUND THEN
+        RETURN desk.settle(p_key, 'resolve_outcome', answer, '{}');
+    END IF;
+    SELECT * INTO known FROM tmt.requests r WHERE r.key = p_key;
+    IF known.actor <> session_user OR known.fingerprint <> p_fingerprint THEN
+        answer := desk.refused('KEY_REUSED', 'This key belongs to another request.');
+        PERFORM desk.audit('resolve_outcome', p_key, answer, jsonb_build_object('message', answer.message));
+        RETURN answer;
+    END IF;
+    RETURN ROW(known.outcome, known.code, known.message, known.measured, known.allowed, known.unit,
+               known.subject, known.detail)::desk.verdict;
+END $$;
+
+CREATE FUNCTION desk.accepted(p_subject uuid, p_message text,
+    p_code text DEFAULT NULL, p_detail jsonb DEFAULT '{}') RETURNS desk.verdict
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT ROW('accepted', p_code, p_message, NULL, NULL, NULL, p_subject, coalesce(p_detail, '{}'))::desk.verdict
+$$;
+
+CREATE FUNCTION desk.refused(p_code text, p_message text, p_measured numeric DEFAULT NULL,
+    p_allowed numeric DEFAULT NULL, p_unit text DEFAULT NULL, p_subject uuid DEFAULT NULL,
+    p_detail jsonb DEFAULT '{}') RETURNS desk.verdict
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT ROW('refused', p_code, p_message, p_measured, p_allowed, p_unit, p_subject, coalesce(p_detail, '{}'))::desk.verdict
+$$;
+
+-- Waits until nobody else has this turn, and has it until the transaction ends.
+CREATE FUNCTION desk.take_turn(p_name text) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM tmt.mutexes t WHERE t.name = p_name FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'nobody can take the turn %', p_name USING ERRCODE = '22023';
+    END IF;
+END $$;
+
+-- Takes a turn if nobody else has it; says whether it did.
+CREATE FUNCTION desk.try_turn(p_name text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM tmt.mutexes t WHERE t.name = p_name FOR NO KEY UPDATE SKIP LOCKED;
+    IF NOT FOUND AND NOT EXISTS (SELECT FROM tmt.mutexes t WHERE t.name = p_name) THEN
+        -- A restore without its rows, say: marks and the watch must not rest in silence.
+        RAISE EXCEPTION 'nobody can take the turn %', p_name USING ERRCODE = '22023';
+    END IF;
+    RETURN FOUND;
+END $$;

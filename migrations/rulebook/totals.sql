@@ -1,0 +1,301 @@
+-- The books that limits of an order may look at, before the order, in the account's currency: the
+-- account's, and with p_wide those of its portfolio, of the instrument and of all. What other programs trade on
+-- the account and have not put into a position yet stands in them as if it were.
+CREATE FUNCTION desk.book_totals(o desk.order_draft, p_wide boolean) RETURNS SETOF desk.book_total
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY
+    WITH unplaced AS MATERIALIZED (
+        SELECT t.instrument, t.size + coalesce(c.change, 0) AS traded, coalesce(b.net, 0) AS net
+          FROM tmt.traded t
+          LEFT JOIN tmt.account_books b USING (account_id, instrument)
+          LEFT JOIN LATERAL (SELECT sum(n.change) AS change FROM tmt.traded_changes n
+                              WHERE n.account_id = t.account_id AND n.instrument = t.instrument) c ON true
+         WHERE t.account_id = o.account_id AND abs(t.size + coalesce(c.change, 0)) > abs(coalesce(b.net, 0))
+    ), held AS (
+        SELECT 'account' AS scope, b.instrument, abs(b.net) AS gross, b.net, b.positions, b.risk, b.unbounded
+          FROM tmt.account_books b WHERE b.account_id = o.account_id
+        UNION ALL
+        SELECT 'portfolio', b.instrument, b.gross, b.net, b.positions, b.risk, b.unbounded
+          FROM tmt.portfolio_books b WHERE p_wide AND b.portfolio = o.portfolio
+        UNION ALL
+        SELECT s.scope, b.instrument, sum(b.gross), sum(b.net), sum(b.positions)::bigint, sum(b.risk), sum(b.unbounded)::bigint
+          FROM tmt.portfolio_books b, (VALUES ('system'), ('instrument')) AS s (scope)
+         WHERE p_wide AND (s.scope = 'system' OR b.instrument = o.instrument)
+         GROUP BY 1, 2
+        UNION ALL
+        SELECT s.scope, u.instrument, abs(u.traded) - abs(u.net), u.traded - u.net, CASE u.net WHEN 0 THEN 1 ELSE 0 END, 0, 0
+          FROM unplaced u, (VALUES ('account'), ('portfolio'), ('system'), ('instrument')) AS s (scope)
+         WHERE s.scope = 'account' OR (p_wide AND (s.scope <> 'instrument' OR u.instrument = o.instrument))
+    ), valued AS MATERIALIZED (
+        SELECT i.instrument,
+               -- Nearly every rate is there one way round or the other; the rest goes the long way.
+               i.contract_size * CASE WHEN i.quote_currency = o.currency THEN 1
+                   ELSE coalesce(direct.rate, 1 / inverse.rate, desk.convert(i.quote_currency, o.currency)) END AS factor,
+               -- Without a quote, what its positions were last worth.
+               coalesce(r.rate, (SELECT max(coalesce(p.current_price, p.average_entry_price)) FROM positions p
+                                  WHERE p.instrument = i.instrument AND p.status IN ('open', 'closing'))) AS mid
+          FROM instruments i
+          LEFT JOIN fx_rates r ON r.from_currency = i.base_currency AND r.to_currency = i.quote_currency
+          LEFT JOIN fx_rates direct ON direct.from_currency = i.quote_currency AND direct.to_currency = o.currency
+          LEFT JOIN fx_rates inverse ON inverse.from_currency = o.currency AND inverse.to_currency = i.quote_currency
+         WHERE i.instrument IN (SELECT h.instrument FROM held h WHERE h.positions > 0 OR h.gross > 0)
+    )
+    SELECT h.scope, sum(h.gross * v.mid * v.factor), sum(h.net * v.mid * v.factor), sum(h.risk * v.factor),
+           sum(h.positions)::bigint, sum(h.unbounded)::bigint,
+           min(h.instrument) FILTER (WHERE v.mid IS NULL OR v.factor IS NULL)
+      FROM held h LEFT JOIN valued v USING (instrument)
+     WHERE h.positions > 0 OR h.gross > 0
+     GROUP BY h.scope;
+END $$;
+
+-- The exposure to single currencies, or to a group of instruments, of one scope: what there is, and what
+-- there is with the order. Both legs of an instrument count: +size in its base, −size · price in its quote.
+CREATE FUNCTION desk.net_sizes(o desk.order_draft, p_scope text)
+RETURNS TABLE (instrument text, net numeric, gross numeric) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF p_scope = 'account' THEN
+        RETURN QUERY SELECT b.instrument, b.net, abs(b.net) FROM tmt.account_books b WHERE b.account_id = o.account_id;
+    ELSE
+        RETURN QUERY SELECT b.instrument, sum(b.net), sum(b.gross) FROM tmt.portfolio_books b
+                      WHERE p_scope = 'system' OR b.portfolio = o.portfolio GROUP BY b.instrument;
+    END IF;
+END $$;
+
+-- Adds the difference that one change of a position makes. |net| is not additive where an account holds
+-- tickets on both sides: the row of the account says what its net has become.
+CREATE FUNCTION desk.keep_books() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    owner  uuid;
+    held   text;
+    change numeric := 0;
+    counted bigint := 0;
+    risked numeric := 0;
+    bare   bigint := 0;
+    net_is numeric;
+BEGIN
+    IF TG_OP = 'UPDATE' AND (OLD.account_id, OLD.instrument) <> (NEW.account_id, NEW.instrument) THEN
+        RAISE EXCEPTION 'a position keeps its account and its instrument' USING ERRCODE = 'TR010';
+    END IF;
+    IF TG_OP <> 'INSERT' AND OLD.status IN ('open', 'closing') THEN
+        owner := OLD.account_id;
+        held := OLD.instrument;
+        change := -desk.signed_size(OLD);
+        counted := -1;
+        risked := -desk.stop_risk(OLD);
+        bare := CASE WHEN OLD.stop_loss IS NULL THEN -1 ELSE 0 END;
+    END IF;
+    IF TG_OP <> 'DELETE' AND NEW.status IN ('open', 'closing') THEN
+        owner := NEW.account_id;
+        held := NEW.instrument;
+        change := change + desk.signed_size(NEW);
+        counted := counted + 1;
+        risked := risked + desk.stop_risk(NEW);
+        bare := bare + CASE WHEN NEW.stop_loss IS NULL THEN 1 ELSE 0 END;
+    END IF;
+    IF owner IS NULL THEN
+        RETURN NULL; -- closed before and after
+    END IF;
+    INSERT INTO tmt.account_books AS b (account_id, instrument, net, positions, risk, unbounded)
+    VALUES (owner, held, change, counted, risked, bare)
+    ON CONFLICT (account_id, instrument) DO UPDATE
+        SET net = b.net + EXCLUDED.net, positions = b.positions + EXCLUDED.positions,
+            risk = b.risk + EXCLUDED.risk, unbounded = b.unbounded + EXCLUDED.unbounded
+    RETURNING b.net INTO net_is;
+    -- By a statement of its own: an account that was changing its portfolio has held the row above until now.
+    INSERT INTO tmt.portfolio_books AS b (portfolio, instrument, gross, net, positions, risk, unbounded)
+    SELECT coalesce(a.metadata ->> 'portfolio', ''), held, abs(net_is) - abs(net_is - change), change, counted, risked, bare
+      FROM accounts a WHERE a.account_id = owner
+    ON CONFLICT (portfolio, instrument) DO UPDATE
+        SET gross = b.gross + EXCLUDED.gross, net = b.net + EXCLUDED.net, positions = b.positions + EXCLUDED.positions,
+            risk = b.risk + EXCLUDED.risk, unbounded = b.unbounded + EXCLUDED.unbounded;
+    RETURN NULL;
+END $$;
+
+-- An account that changes its portfolio takes its book along. Another program may write a position
+-- meanwhile, which does not lock the account: its first row in the book holds the account's key, every
+-- later one is a row here. Whoever comes second sees what the first has done.
+CREATE FUNCTION desk.move_books() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    PERFORM FROM accounts a WHERE a.account_id = NEW.account_id FOR UPDATE;
+    PERFORM FROM tmt.account_books m WHERE m.account_id = NEW.account_id ORDER BY m.instrument FOR NO KEY UPDATE;
+    INSERT INTO tmt.portfolio_books AS b (portfolio, instrument, gross, net, positions, risk, unbounded)
+    SELECT side.portfolio, m.instrument, side.factor * abs(m.net), side.factor * m.net, side.factor * m.positions,
+           side.factor * m.risk, side.factor * m.unbounded
+      FROM tmt.account_books m,
+           (VALUES (coalesce(OLD.metadata ->> 'portfolio', ''), -1),
+                   (coalesce(NEW.metadata ->> 'portfolio', ''), 1)) AS side (portfolio, factor)
+     WHERE m.account_id = NEW.account_id
+     ORDER BY m.instrument, side.portfolio
+    ON CONFLICT (portfolio, instrument) DO UPDATE
+        SET gross = b.gross + EXCLUDED.gross, net = b.net + EXCLUDED.net, positions = b.positions + EXCLUDED.positions,
+            risk = b.risk + EXCLUDED.risk, unbounded = b.unbounded + EXCLUDED.unbounded;
+    RETURN NULL;
+END $$;
+
+-- What one position adds. Risk counts from the entry to the stop, never below zero.
+CREATE FUNCTION desk.signed_size(p positions) RETURNS numeric
+LANGUAGE sql IMMUTABLE AS $$ SELECT CASE p.position_type WHEN 'LONG' THEN p.total_size ELSE -p.total_size END $$;
+
+CREATE FUNCTION desk.stop_risk(p positions) RETURNS numeric
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN p.stop_loss IS NULL THEN 0
+                WHEN p.position_type = 'LONG' THEN greatest(0, p.average_entry_price - p.stop_loss) * p.total_size
+                ELSE greatest(0, p.stop_loss - p.average_entry_price) * p.total_size END
+$$;
+
+-- Adds to what an account trades in an instrument, and says what that has become. The caller holds the account.
+CREATE FUNCTION desk.count_traded(p_account uuid, p_instrument text, p_change numeric) RETURNS numeric
+LANGUAGE plpgsql AS $$
+DECLARE
+    sum_is numeric;
+BEGIN
+    INSERT INTO tmt.traded AS t (account_id, instrument, size) VALUES (p_account, p_instrument, p_change)
+    ON CONFLICT (account_id, instrument) DO UPDATE SET size = t.size + EXCLUDED.size
+    RETURNING t.size INTO sum_is;
+    RETURN sum_is;
+END $$;
+
+CREATE FUNCTION desk.note_traded(p_account uuid, p_instrument text, p_change numeric) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO tmt.traded_changes (account_id, instrument, change) VALUES (p_account, p_instrument, p_change);
+END $$;
+
+-- Adds up what was noted of an account. The caller holds it.
+CREATE FUNCTION desk.add_up_traded(p_account uuid) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    WITH noted AS (
+        DELETE FROM tmt.traded_changes c WHERE c.account_id = p_account RETURNING c.instrument, c.change
+    )
+    INSERT INTO tmt.traded AS t (account_id, instrument, size)
+    SELECT p_account, n.instrument, sum(n.change) FROM noted n GROUP BY n.instrument
+    ON CONFLICT (account_id, instrument) DO UPDATE SET size = t.size + EXCLUDED.size;
+END $$;
+
+-- For what the desk writes itself, which holds the account then, and for deletes; what others write is
+-- counted by the backstop.
+CREATE FUNCTION desk.keep_traded() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        PERFORM desk.count_traded(NEW.account_id, NEW.instrument, desk.live_size(NEW));
+    ELSIF TG_OP = 'DELETE' THEN
+        PERFORM desk.note_traded(OLD.account_id, OLD.instrument, -desk.live_size(OLD));
+    ELSIF (OLD.account_id, OLD.instrument) = (NEW.account_id, NEW.instrument) THEN
+        PERFORM desk.count_traded(NEW.account_id, NEW.instrument, desk.live_size(NEW) - desk.live_size(OLD));
+    ELSE
+        PERFORM desk.note_traded(OLD.account_id, OLD.instrument, -desk.live_size(OLD));
+        PERFORM desk.note_traded(NEW.account_id, NEW.instrument, desk.live_size(NEW));
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION desk.live_size(t trades) RETURNS numeric
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN t.status NOT IN ('open', 'partial') THEN 0
+                WHEN t.trade_type = 'BUY' THEN t.position_size - t.closed_size ELSE t.closed_size - t.position_size END
+$$;
+
+-- Writes the books anew. The caller holds the accounts. Whoever writes a position meanwhile holds a row of a
+-- book until it commits: the rows are made and locked first, and summed up by the next statement, which sees
+-- what these have waited for.
+CREATE FUNCTION desk.rebuild_books(p_account uuid) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO tmt.account_books (account_id, instrument)
+    SELECT r.account_id, r.instrument FROM desk.rebuilt_books(p_account) r ORDER BY 1, 2 ON CONFLICT DO NOTHING;
+    PERFORM FROM tmt.account_books b WHERE p_account IS NULL OR b.account_id = p_account
+      ORDER BY b.account_id, b.instrument FOR NO KEY UPDATE;
+    UPDATE tmt.account_books b
+       SET net = coalesce(r.net, 0), positions = coalesce(r.positions, 0), risk = coalesce(r.risk, 0), unbounded = coalesce(r.unbounded, 0)
+      FROM tmt.account_books k LEFT JOIN desk.rebuilt_books(p_account) r USING (account_id, instrument)
+     WHERE b.account_id = k.account_id AND b.instrument = k.instrument AND (p_account IS NULL OR b.account_id = p_account);
+
+    -- What one account changed is in the sums of its portfolio.
+    INSERT INTO tmt.portfolio_books (portfolio, instrument)
+    SELECT r.portfolio, r.instrument FROM desk.rebuilt_portfolios() r ORDER BY 1, 2 ON CONFLICT DO NOTHING;
+    PERFORM FROM tmt.portfolio_books b ORDER BY b.portfolio, b.instrument FOR NO KEY UPDATE;
+    UPDATE tmt.portfolio_books b
+       SET gross = coalesce(r.gross, 0), net = coalesce(r.net, 0), positions = coalesce(r.positions, 0), risk = coalesce(r.risk, 0),
+           unbounded = coalesce(r.unbounded, 0)
+      FROM tmt.portfolio_books k LEFT JOIN desk.rebuilt_portfolios() r USING (portfolio, instrument)
+     WHERE b.portfolio = k.portfolio AND b.instrument = k.instrument;
+
+    -- In one statement: a close that is noted between two would be counted twice.
+    WITH noted AS (
+        DELETE FROM tmt.traded_changes c WHERE p_account IS NULL OR c.account_id = p_account
+    )
+    INSERT INTO tmt.traded (account_id, instrument, size)
+    SELECT account_id, instrument, coalesce(r.size, 0)
+      FROM (SELECT t.account_id, t.instrument FROM tmt.traded t WHERE p_account IS NULL OR t.account_id = p_account) k
+      FULL JOIN desk.rebuilt_traded(p_account) r USING (account_id, instrument)
+    ON CONFLICT (account_id, instrument) DO UPDATE SET size = EXCLUDED.size;
+END $$;
+
+-- Portfolios only where all accounts are looked at. A row that is not there says nothing but zeros.
+CREATE FUNCTION desk.book_differences(p_account uuid) RETURNS TABLE (kind text, id uuid, field text, stored text, rebuilt text)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY
+    SELECT 'book', account_id, concat_ws(' ', instrument, v.field), desk.plain(v.stored), desk.plain(v.rebuilt)
+      FROM (SELECT * FROM tmt.account_books a WHERE p_account IS NULL OR a.account_id = p_account) b
+      FULL JOIN desk.rebuilt_books(p_account) r USING (account_id, instrument),
+           LATERAL (VALUES
+               ('net', coalesce(b.net, 0), coalesce(r.net, 0)),
+               ('positions', coalesce(b.positions, 0), coalesce(r.positions, 0)),
+               ('risk', coalesce(b.risk, 0), coalesce(r.risk, 0)),
+               ('unbounded', coalesce(b.unbounded, 0), coalesce(r.unbounded, 0))) v (field, stored, rebuilt)
+     WHERE v.stored <> v.rebuilt;
+
+    RETURN QUERY
+    SELECT 'book', account_id, concat_ws(' ', instrument, 'traded'), desk.plain(coalesce(t.size, 0)), desk.plain(coalesce(r.size, 0))
+      FROM (SELECT n.account_id, n.instrument, sum(n.size) AS size
+              FROM (SELECT * FROM tmt.traded UNION ALL SELECT * FROM tmt.traded_changes) n
+             WHERE p_account IS NULL OR n.account_id = p_account GROUP BY 1, 2) t
+      FULL JOIN desk.rebuilt_traded(p_account) r USING (account_id, instrument)
+     WHERE coalesce(t.size, 0) <> coalesce(r.size, 0);
+
+    RETURN QUERY
+    SELECT 'portfolio', NULL::uuid, concat_ws(' ', nullif(portfolio, ''), instrument, v.field), desk.plain(v.stored), desk.plain(v.rebuilt)
+      FROM tmt.portfolio_books b
+      FULL JOIN desk.rebuilt_portfolios() r USING (portfolio, instrument),
+           LATERAL (VALUES
+               ('gross', coalesce(b.gross, 0), coalesce(r.gross, 0)),
+               ('net', coalesce(b.net, 0), coalesce(r.net, 0)),
+               ('positions', coalesce(b.positions, 0), coalesce(r.positions, 0)),
+               ('risk', coalesce(b.risk, 0), coalesce(r.risk, 0)),
+               ('unbounded', coalesce(b.unbounded, 0), coalesce(r.unbounded, 0))) v (field, stored, rebuilt)
+     WHERE p_account IS NULL AND v.stored <> v.rebuilt;
+END $$;
+
+-- What the books of accounts should say, from positions.
+CREATE FUNCTION desk.rebuilt_books(p_account uuid)
+RETURNS TABLE (account_id uuid, instrument text, net numeric, positions bigint, risk numeric, unbounded bigint)
+LANGUAGE sql STABLE AS $$
+    SELECT p.account_id, p.instrument, sum(desk.signed_size(p)), count(*), sum(desk.stop_risk(p)), count(*) FILTER (WHERE p.stop_loss IS NULL)
+      FROM public.positions p
+     WHERE p.status IN ('open', 'closing') AND (p_account IS NULL OR p.account_id = p_account)
+     GROUP BY 1, 2
+$$;
+
+-- What the books of portfolios should say, from those of their accounts.
+CREATE FUNCTION desk.rebuilt_portfolios()
+RETURNS TABLE (portfolio text, instrument text, gross numeric, net numeric, positions bigint, risk numeric, unbounded bigint)
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce(a.metadata ->> 'portfolio', ''), b.instrument, sum(abs(b.net)), sum(b.net), sum(b.positions)::bigint, sum(b.risk),
+           sum(b.unbounded)::bigint
+      FROM tmt.account_books b JOIN public.accounts a USING (account_id) GROUP BY 1, 2
+$$;
+
+-- What is counted of live trades should say, from trades.
+CREATE FUNCTION desk.rebuilt_traded(p_account uuid) RETURNS TABLE (account_id uuid, instrument text, size numeric)
+LANGUAGE sql STABLE AS $$
+    SELECT t.account_id, t.instrument, sum(desk.live_size(t))
+      FROM public.trades t
+     WHERE t.status IN ('open', 'partial') AND (p_account IS NULL OR t.account_id = p_account)
+     GROUP BY 1, 2
+$$;
