@@ -5,6 +5,7 @@
 
 pub mod args;
 mod audit;
+mod console;
 mod demo;
 mod desk;
 mod doctor;
@@ -23,8 +24,6 @@ pub mod table;
 mod verbs;
 mod write_args;
 
-use std::io::IsTerminal as _;
-use std::path::Path;
 use std::time::Duration;
 
 use clap::CommandFactory as _;
@@ -32,12 +31,9 @@ use serde_json::json;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, Colour, Config, Sources};
-use crate::feed;
+use crate::config::{self, Config, Sources};
 use crate::runtime;
-use crate::runtime::journal::Journal;
 use crate::store::Store;
-use crate::ui::Theme;
 use args::{Cli, Command, Global};
 
 pub use exit::{Exit, Trouble};
@@ -136,7 +132,7 @@ async fn console(
     io: &mut Io<'_>,
     stop: CancellationToken,
 ) -> Result<Exit, Trouble> {
-    if !has_terminal() {
+    if !console::has_terminal() {
         return Err(Trouble::Run(runtime::RunError::NoTerminal));
     }
     let store = Store::connect(config.store.clone());
@@ -147,7 +143,7 @@ async fn console(
         return Err(error.clone().into());
     }
     let feed = config.feed.clone();
-    let exit = show_console(config, store.clone(), feed, &config.journal_folder, io, stop).await?;
+    let exit = console::show(config, store.clone(), feed, &config.journal_folder, io, stop).await?;
     // A server that does not answer at all must not delay the exit.
     if !matches!(first, Ok(Ok(_)))
         && let Ok(Err(error)) = timeout(FIRST_CONTACT, store.session()).await
@@ -155,54 +151,6 @@ async fn console(
         return Err(error.into());
     }
     Ok(exit)
-}
-
-fn has_terminal() -> bool {
-    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
-}
-
-/// Runs the console on a database and a Redis server. Without a journal it is read-only.
-async fn show_console(
-    config: &Config,
-    store: Store,
-    feed: feed::Options,
-    journal_folder: &Path,
-    io: &mut Io<'_>,
-    stop: CancellationToken,
-) -> Result<Exit, Trouble> {
-    let mut app = config.app.clone();
-    let place = verbs::sending::place(store.options());
-    let (journal, left) = match Journal::open(journal_folder, &place) {
-        Ok((journal, left)) => (Some(journal), left),
-        Err(error) => {
-            io.note(&format!("{error}; starting read-only"));
-            app.is_read_only = true;
-            (None, Vec::new())
-        }
-    };
-    let options = runtime::Options {
-        journal,
-        left,
-        store,
-        feed,
-        app,
-        theme: theme(config.screen.colour),
-        frame_every: config.screen.frame_every,
-        poll_every: config.polls.every,
-        reconcile_every: config.polls.reconcile_every,
-    };
-    runtime::run(options, stop).await?;
-    Ok(Exit::Done)
-}
-
-/// Picks the theme; any non-empty `NO_COLOR` turns colours off (<https://no-color.org>).
-fn theme(colour: Colour) -> Theme {
-    let no_color = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    match colour {
-        Colour::Never => Theme::Plain,
-        Colour::Auto if no_color() => Theme::Plain,
-        Colour::Always | Colour::Auto => Theme::Colour,
-    }
 }
 
 fn print_keys(config: &Config, keys: args::Keys, io: &mut Io<'_>) -> Result<Exit, Trouble> {

@@ -15,10 +15,12 @@ mod raw;
 mod reader;
 mod redis;
 mod secret;
+mod sources;
 mod ticket;
 
 pub use fault::{Fault, Faults, Origin};
 pub use secret::{MASK, holds_password, masked};
+pub use sources::{Setting, Sources};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,45 +32,6 @@ use crate::store;
 use unicode_width::UnicodeWidthStr as _;
 
 use reader::Reader;
-
-/// Where values come from, beside the defaults.
-#[derive(Debug, Clone, Default)]
-pub struct Sources {
-    /// A file that was named; without one, `$TMT_CONFIG`, else `~/.config/tmt/console.toml` if it
-    /// is there.
-    pub file: Option<PathBuf>,
-    /// The environment. A key `section.name` has the variable `TMT_SECTION_NAME`; the database's
-    /// address is also `DATABASE_URL` and libpq's `PG…`, and that of Redis `REDIS_URL`.
-    pub variables: Vec<(String, String)>,
-    /// Keys set by flags, by `section.name`.
-    pub settings: Vec<(String, String)>,
-}
-
-impl Sources {
-    /// Returns what this process was started with. Variables that are not UTF-8 are not read.
-    pub fn of_process() -> Self {
-        let variables = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        Self { file: None, variables, settings: Vec::new() }
-    }
-
-    /// Returns a variable that is there and not empty.
-    fn variable(&self, name: &str) -> Option<String> {
-        let found = self.variables.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
-    }
-}
-
-/// A key, what it came to be, and where that came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
-    /// `section.name`
-    pub key: String,
-    /// Its value as TOML; secrets are masked.
-    pub text: String,
-    pub origin: Origin,
-}
 
 /// When the screen is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -95,12 +95,12 @@ impl Options {
     ///
     /// [`Down`](down::Down) says what is wrong with it.
     pub fn check(&self) -> Result<(), down::Down> {
-        Address::of(self).map(drop)
+        Address::of(&self.url).map(drop)
     }
 
     /// Tells whether passwords and prices cross a network unencrypted: neither TLS nor loopback nor
     /// a socket. Allowed, because the address says so; to be shown.
     pub fn is_in_clear(&self) -> bool {
-        Address::of(self).is_ok_and(|address| address.is_in_clear())
+        Address::of(&self.url).is_ok_and(|address| address.is_in_clear())
     }
 }

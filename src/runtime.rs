@@ -8,6 +8,7 @@ mod cadence;
 pub mod clock;
 mod console;
 mod effects;
+mod error;
 mod input;
 pub mod journal;
 pub mod poll;
@@ -18,14 +19,13 @@ pub mod terminal;
 pub use clock::Clock;
 pub use console::{Console, Display, Exit, Queues};
 pub use effects::EffectRunner;
+pub use error::RunError;
 pub use input::{chord, translate};
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::EventStream;
-use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -65,19 +65,6 @@ pub struct Options {
     pub journal: Option<Journal>,
     /// Writes of earlier processes whose end nobody knows: they are settled first.
     pub left: Vec<Intent>,
-}
-
-/// Why the console could not run, or had to stop.
-#[derive(Debug, Error)]
-pub enum RunError {
-    /// The terminal cannot be used.
-    #[error("the terminal cannot be used: {0}")]
-    Terminal(#[from] io::Error),
-    /// Standard input or output is no terminal.
-    #[error(
-        "tmt needs a terminal on its input and output; for scripts use `tmt positions --json` and its sisters"
-    )]
-    NoTerminal,
 }
 
 /// Runs the console until the person leaves or `stop` is cancelled. The terminal is as it was

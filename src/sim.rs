@@ -3,6 +3,7 @@
 mod agents;
 mod bars;
 mod bus;
+mod context;
 mod desk;
 mod dice;
 mod history;
@@ -14,7 +15,9 @@ pub mod replay;
 mod run;
 mod sessions;
 mod signals;
+mod tally;
 mod tape;
+mod trouble;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -25,7 +28,8 @@ use crate::store::{Store, StoreError};
 
 pub use desk::{AGENTS, LOGINS};
 pub use market::{Market, Tick};
-pub use run::{Options, Tally, run};
+pub use run::{Options, run};
+pub use tally::Tally;
 
 /// How a demonstration desk is founded.
 #[derive(Debug, Clone)]

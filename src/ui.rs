@@ -20,6 +20,7 @@ mod theme;
 mod ticket;
 mod totals;
 
+pub use dashboard::Shown;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -27,15 +28,6 @@ pub use theme::Theme;
 
 use crate::app::model::Overlay;
 use crate::app::{Model, SMALLEST, is_too_small};
-
-/// What a frame showed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Shown {
-    /// Rows that fit into each pane, by the pane's number; 0 where it was not on the screen.
-    pub heights: [usize; 8],
-    /// First line on the screen of what can be scrolled: the help, the log, a ticket's checks.
-    pub scrolled: Option<usize>,
-}
 
 /// Draws the console.
 ///

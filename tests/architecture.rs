@@ -4,9 +4,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
 
-use std::collections::{BTreeMap, BTreeSet};
+#[path = "architecture/circles.rs"]
+mod circles;
+#[path = "architecture/source.rs"]
+mod source;
+
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use circles::{Files, circles, folded};
+use source::{code, files, first_names, line, places};
 
 /// A layer: its modules at the root of the crate, and what it may name.
 struct Layer {
@@ -122,6 +130,7 @@ const LAYERS: &[Layer] = &[
             "rust_decimal",
             "serde",
             "serde_json",
+            "sha2",
             "thiserror",
             "tokio",
             "tokio_util",
@@ -152,21 +161,6 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every Rust file under a folder, sorted.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let path = entry.path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
-}
-
 /// The module at the root of the crate to which a file of `src` belongs.
 fn module(path: &Path) -> String {
     let within = path.strip_prefix(root().join("src")).unwrap();
@@ -180,41 +174,6 @@ fn packages() -> Vec<String> {
     let manifest: toml::Table = manifest.parse().unwrap();
     let dependencies = manifest.get("dependencies").unwrap().as_table().unwrap();
     dependencies.keys().map(|name| name.replace('-', "_")).collect()
-}
-
-/// Returns code without its comments; lines keep their numbers.
-fn code(text: &str) -> String {
-    let without = |line: &str| {
-        let mut is_quoted = false;
-        let mut before = '\0';
-        for (at, character) in line.char_indices() {
-            match character {
-                '"' if before != '\\' && before != '\'' => is_quoted = !is_quoted,
-                '/' if before == '/' && !is_quoted => return line[..at - 1].to_owned(),
-                _ => {}
-            }
-            before = character;
-        }
-        line.to_owned()
-    };
-    text.lines().map(without).collect::<Vec<_>>().join("\n")
-}
-
-fn is_word(character: char) -> bool {
-    character.is_alphanumeric() || character == '_'
-}
-
-/// Places at which `word` stands in `code` as a word of its own.
-fn places<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
-    code.match_indices(word).map(|(at, _)| at).filter(move |at| {
-        let before = code[..*at].chars().next_back();
-        let begins = word.starts_with(is_word);
-        !(begins && before.is_some_and(|c| is_word(c) || c == ':' || c == '.'))
-    })
-}
-
-fn line(code: &str, at: usize) -> usize {
-    code[..at].matches('\n').count() + 1
 }
 
 /// Modules at the root of the crate that code names, with their lines: `crate::x`,
@@ -234,26 +193,6 @@ fn modules_named(code: &str, depth: usize) -> Vec<(String, usize)> {
         }
     }
     named
-}
-
-/// `x` of `x::y`; `x` and `y` of `{x, y::{a, b}}`.
-fn first_names(rest: &str) -> Vec<String> {
-    let name =
-        |text: &str| text.trim_start().chars().take_while(|c| is_word(*c)).collect::<String>();
-    let Some(group) = rest.strip_prefix('{') else { return vec![name(rest)] };
-    let mut names = vec![name(group)];
-    let mut depth = 0;
-    for (at, character) in group.char_indices() {
-        match character {
-            '{' => depth += 1,
-            '}' if depth == 0 => break,
-            '}' => depth -= 1,
-            ',' if depth == 0 => names.push(name(&group[at + 1..])),
-            _ => {}
-        }
-    }
-    names.retain(|name| !name.is_empty());
-    names
 }
 
 /// Packages that code names, with their lines.
@@ -316,55 +255,29 @@ fn unknown_layer(module: &str) -> ! {
     panic!("src/{module}.rs belongs to no layer: add it to LAYERS with what it may name");
 }
 
-/// Layers whose modules import in one direction.
-const ACYCLIC: [&str; 3] = ["domain", "app", "ui"];
-
-/// What each module of a layer imports of the others.
-fn imports_within(layer: &str) -> BTreeMap<String, BTreeSet<String>> {
-    let folder = root().join("src").join(layer);
-    let mut imports = BTreeMap::<String, BTreeSet<String>>::new();
-    for path in files(&folder) {
-        let inside = path.strip_prefix(&folder).unwrap();
-        let first = inside.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
-        let module = first.trim_end_matches(".rs").to_owned();
-        // `super` of a file that lies deeper is its own module.
-        let outside = "super::".repeat(inside.components().count());
-        let text = fs::read_to_string(&path).unwrap();
-        // Tests may import what they like.
-        let code = code(text.split("#[cfg(test)]").next().unwrap_or_default());
-        for start in [outside, format!("crate::{layer}::")] {
-            for at in places(&code, &start) {
-                let named = first_names(&code[at + start.len()..]);
-                imports.entry(module.clone()).or_default().extend(named);
-            }
-        }
-        imports.entry(module).or_default();
-    }
-    let known: Vec<String> = imports.keys().cloned().collect();
-    for (module, named) in &mut imports {
-        named.retain(|name| name != module && known.contains(name));
-    }
-    imports
-}
+/// Layers in which a parent and its children may still use each other: there only `a` and `b` of
+/// `app/a/…` and `app/b/…` are told apart. Remove a layer from here when it holds the whole rule.
+const BY_FIRST_MODULE: [&str; 2] = ["app", "ui"];
 
 #[test]
-fn modules_of_a_layer_import_in_one_direction() {
-    for layer in ACYCLIC {
-        let mut left = imports_within(layer);
-        // Tests may import what they like.
-        left.remove("tests");
-        assert!(left.values().map(BTreeSet::len).sum::<usize>() > 20, "the imports were read");
-        // Take away what imports nothing that is left, until nothing is left but circles.
-        while let Some(last) = left
-            .iter()
-            .find(|(_, named)| named.iter().all(|name| !left.contains_key(name)))
-            .map(|(module, _)| module.clone())
-        {
-            left.remove(&last);
+fn no_file_imports_one_that_imports_it() {
+    let src = root().join("src");
+    let read = |path: &PathBuf| {
+        let inside = path.strip_prefix(&src).unwrap().to_str().unwrap().to_owned();
+        (inside, fs::read_to_string(path).unwrap())
+    };
+    let uses = Files::read(files(&src).iter().map(read)).uses();
+    assert!(uses.values().map(BTreeSet::len).sum::<usize>() > 500, "the imports were read");
+    let uses = folded(uses, |module| {
+        let mut parts = module.split('/');
+        match (parts.next(), parts.next()) {
+            (Some(layer), Some(first)) if BY_FIRST_MODULE.contains(&layer) => {
+                format!("{layer}/{first}")
+            }
+            _ => module.to_owned(),
         }
-        let left: Vec<&String> = left.keys().collect();
-        assert_eq!(left, [""; 0], "in {layer} these import each other, or one that does");
-    }
+    });
+    assert_eq!(circles(&uses), [""; 0]);
 }
 
 #[test]
@@ -452,6 +365,51 @@ fn no_test_sleeps() {
 }
 
 // ---- the reader of the source itself --------------------------------------------------------
+
+/// The circles of files given as path and text.
+fn circles_of(texts: &[(&str, &str)]) -> Vec<String> {
+    let texts = texts.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+    circles(&Files::read(texts).uses())
+}
+
+#[test]
+fn a_circle_is_found_and_named_whatever_way_it_takes() {
+    let root = ("lib.rs", "mod a;\nmod b;\nmod c;\n");
+    let imports = [
+        root,
+        ("a.rs", "use crate::b::B;\npub struct A;\n"),
+        ("b.rs", "pub struct B;\nfn f() { super::c::g(); }\n"),
+        ("c.rs", "use crate::{a as first, b};\npub fn g() { first::A; }\n"),
+    ];
+    assert_eq!(circles_of(&imports), ["a -> b -> c -> a"]);
+
+    let through_a_re_export = [
+        ("lib.rs", "mod a;\n"),
+        ("a.rs", "mod b;\nmod c;\npub use b::B;\npub use c::*;\n"),
+        ("a/b.rs", "use super::C;\npub struct B;\n"),
+        ("a/c.rs", "pub struct C(\n    super::B,\n);\n"),
+    ];
+    assert_eq!(circles_of(&through_a_re_export), ["a/b -> a/c -> a/b"]);
+
+    let parent_and_child = [
+        ("lib.rs", "mod a;\n"),
+        ("a.rs", "mod b;\npub use b::B;\npub struct A(B);\n"),
+        ("a/b.rs", "use super::A;\npub struct B;\nimpl From<A> for B {}\n"),
+    ];
+    assert_eq!(circles_of(&parent_and_child), ["a -> a/b -> a"]);
+}
+
+#[test]
+fn a_parent_that_only_collects_closes_no_circle_and_neither_do_tests() {
+    let texts = [
+        ("lib.rs", "pub mod a;\n"),
+        ("a.rs", "mod b;\nmod c;\n#[cfg(test)]\nmod tests;\npub use b::B;\npub use c::C;\n"),
+        ("a/b.rs", "use super::C;\n// super::c\npub struct B;\n"),
+        ("a/c.rs", "pub struct C;\n#[cfg(test)]\nmod tests {\n    use super::super::B;\n}\n"),
+        ("a/tests.rs", "use super::b::B;\nuse crate::a;\n"),
+    ];
+    assert_eq!(circles_of(&texts), [""; 0]);
+}
 
 #[test]
 fn every_way_to_name_a_module_is_seen() {

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{Demo, Role};
+use super::console;
 use super::exit::{Exit, Trouble};
 use super::io::Io;
 use crate::config::Config;
@@ -55,7 +56,7 @@ pub(super) async fn run(
     io: &mut Io<'_>,
     stop: CancellationToken,
 ) -> Result<Exit, Trouble> {
-    if !demo.headless && !super::has_terminal() {
+    if !demo.headless && !console::has_terminal() {
         return Err(Trouble::Run(crate::runtime::RunError::NoTerminal));
     }
     let options = options(demo)?;
@@ -169,7 +170,7 @@ async fn serve(
             let rooms = servers.postgres().socket_folder().parent();
             rooms.unwrap_or_else(|| Path::new("/tmp")).join("journal")
         };
-        super::show_console(config, store, feed, &journals, io, stop).await
+        console::show(config, store, feed, &journals, io, stop).await
     };
     end.cancel();
     part(simulation, io).await;

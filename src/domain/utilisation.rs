@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rust_decimal::Decimal;
 
-pub use self::held::Held;
+pub use self::held::{Held, Mark};
 pub use self::measure::{Covered, Measured, measure};
 pub use self::rooms::{Binding, Intent};
 use super::account::Account;
@@ -21,15 +21,6 @@ use super::ids::{AccountId, InstrumentId, PositionId};
 use super::margin;
 use super::marking::Book;
 use super::position::Position;
-
-/// The value of a position now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark {
-    /// Price at which it would be closed.
-    pub price: Decimal,
-    /// Open P&L in the account's currency, not rounded; `None` where a rate is missing.
-    pub pnl: Option<Decimal>,
-}
 
 /// The value of an account now, in its currency, not rounded. `None` if one position cannot be
 /// valued.

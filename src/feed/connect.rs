@@ -11,12 +11,11 @@ use redis::{ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisError}
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
-use super::Options;
 use super::down::Down;
 
 /// A connection, whatever is below it.
@@ -37,9 +36,9 @@ enum Place {
 }
 
 impl Address {
-    /// Reads the address of the options.
-    pub(super) fn of(options: &Options) -> Result<Self, Down> {
-        let url = options.url.expose_secret();
+    /// Reads `Options::url`.
+    pub(super) fn of(url: &SecretString) -> Result<Self, Down> {
+        let url = url.expose_secret();
         // The library reads these schemes only if it brings TLS itself.
         let plain = ["rediss://", "valkeys://"].iter().find_map(|scheme| url.strip_prefix(scheme));
         let info = match plain {

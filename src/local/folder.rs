@@ -4,24 +4,17 @@
 //! belongs to the user the server runs as. So even a server that was taken over could not touch
 //! the `owner` file, by which a later start decides what to delete.
 
-use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write as _};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, StatVfs, access, statvfs};
-
 use super::account::Account;
+use super::bases::{self, OWNER, PREFIX};
 use super::guard::{Afterwards, Guard};
 use super::running::Running;
+use super::secret::{create_private, random_hex};
 use super::{LocalError, Place, sweep};
-
-/// What the name of every ephemeral folder begins with; eight random hexadecimal digits follow.
-const PREFIX: &str = "tmt-";
-
-/// The file whose lock says that the owner lives.
-pub(super) const OWNER: &str = "owner";
 
 /// What a kept folder may hold, so that nothing else is ever deleted; the owner file comes last,
 /// because it is what tells our folders from others.
@@ -37,13 +30,6 @@ pub(super) const CONTENTS: [&str; 10] = [
     "owner.new",
     OWNER,
 ];
-
-/// The longest path of a Unix socket that every system takes: macOS has 104 bytes, one of them
-/// the closing zero; Linux has 108.
-const LONGEST_SOCKET: usize = 103;
-
-/// The longest path of a socket within a folder.
-const SOCKET: &str = "/pg/.s.PGSQL.65535";
 
 /// A folder that is ours while this value lives.
 #[derive(Debug)]
@@ -64,11 +50,11 @@ impl Folder {
         match place {
             Place::Ephemeral => {
                 sweep();
-                Self::create_ephemeral(&disk(), account)
+                Self::create_ephemeral(&bases::on_disk(), account)
             }
             Place::InMemory => {
                 sweep();
-                Self::create_ephemeral(&memory(), account)
+                Self::create_ephemeral(&bases::in_memory(), account)
             }
             Place::At(path) => {
                 let folder = Self::take(path, account)?;
@@ -83,7 +69,8 @@ impl Folder {
     }
 
     fn create_ephemeral(bases: &[PathBuf], account: Option<Account>) -> Result<Self, LocalError> {
-        let path = usable(bases, account.as_ref())?.join(format!("{PREFIX}{}", random_hex(4)?));
+        let path =
+            bases::usable(bases, account.as_ref())?.join(format!("{PREFIX}{}", random_hex(4)?));
         // Fails where the path exists: nobody can have prepared it for us.
         DirBuilder::new().mode(0o700).create(&path).map_err(LocalError::files(&path))?;
         let made = Self::claim(&path, account, Ephemeral::Yes);
@@ -120,7 +107,7 @@ impl Folder {
     /// Takes a kept folder, which must be new, empty, or ours already.
     fn take(path: &Path, account: Option<Account>) -> Result<Self, LocalError> {
         let path = std::path::absolute(path).map_err(LocalError::files(path))?;
-        fits_a_socket(&path)?;
+        bases::fits_a_socket(&path)?;
         fs::create_dir_all(&path).map_err(LocalError::files(&path))?;
         if !path.join(OWNER).exists() {
             if fs::read_dir(&path).map_err(LocalError::files(&path))?.next().is_some() {
@@ -242,97 +229,4 @@ enum Ephemeral {
 /// Reads what the owner of a folder wrote about itself.
 pub(super) fn signature(owner: &Path) -> String {
     fs::read_to_string(owner).map_or_else(|_| "?".to_owned(), |text| text.trim().to_owned())
-}
-
-/// The system's folder for files in memory, where it has one.
-const MEMORY: &str = "/dev/shm";
-
-/// How much memory must be free there: a few copies of a database and the log of their making. In
-/// a container it is often 64 MB altogether.
-const ENOUGH: u64 = 1 << 30;
-
-/// All the folders that ephemeral ones can lie in.
-pub(super) fn bases() -> Vec<PathBuf> {
-    std::iter::once(PathBuf::from(MEMORY)).chain(disk()).collect()
-}
-
-/// The folders that are fit for data in memory, and the others after them.
-fn memory() -> Vec<PathBuf> {
-    let room = |free: StatVfs| free.f_bavail.saturating_mul(free.f_frsize);
-    let is_open = access(MEMORY, Access::WRITE_OK | Access::EXEC_OK).is_ok();
-    let memory = is_open && statvfs(MEMORY).is_ok_and(|found| room(found) >= ENOUGH);
-    memory.then(|| PathBuf::from(MEMORY)).into_iter().chain(disk()).collect()
-}
-
-/// The temporary folders: the system's, and `/tmp` where that is not usable.
-fn disk() -> Vec<PathBuf> {
-    let mut folders = vec![std::env::temp_dir(), PathBuf::from("/tmp")];
-    folders.dedup();
-    folders
-}
-
-/// Picks the folder for a new ephemeral one: short enough for a socket, open to the servers' user.
-fn usable(bases: &[PathBuf], account: Option<&Account>) -> Result<PathBuf, LocalError> {
-    let mut refused = None;
-    for base in bases {
-        let fits = fits_a_socket(&base.join(format!("{PREFIX}00000000")));
-        let usable = fits.and_then(|()| account.map_or(Ok(()), |account| account.can_reach(base)));
-        match usable {
-            Ok(()) => return Ok(base.clone()),
-            Err(error) => refused = refused.or(Some(error)),
-        }
-    }
-    Err(refused.unwrap_or(LocalError::PathTooLong { path: std::env::temp_dir() }))
-}
-
-fn fits_a_socket(folder: &Path) -> Result<(), LocalError> {
-    if folder.as_os_str().len().saturating_add(SOCKET.len()) <= LONGEST_SOCKET {
-        return Ok(());
-    }
-    Err(LocalError::PathTooLong { path: folder.to_owned() })
-}
-
-/// Creates a file that only its owner can read; fails if it exists.
-pub(super) fn create_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
-}
-
-/// Says whether a path is an ephemeral folder of this user, and no link to one.
-pub(super) fn is_ephemeral_folder(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str());
-    name.is_some_and(is_ephemeral_name)
-        && fs::symlink_metadata(path)
-            .is_ok_and(|found| found.is_dir() && found.uid() == rustix::process::geteuid().as_raw())
-}
-
-fn is_ephemeral_name(name: &str) -> bool {
-    name.strip_prefix(PREFIX)
-        .is_some_and(|rest| rest.len() == 8 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
-/// Random bytes from the system, as hexadecimal digits: names that nobody can guess, passwords.
-pub(super) fn random_hex(bytes: usize) -> Result<String, LocalError> {
-    const SOURCE: &str = "/dev/urandom";
-    let mut random = vec![0; bytes];
-    File::open(SOURCE)
-        .and_then(|mut file| file.read_exact(&mut random))
-        .map_err(LocalError::files(SOURCE))?;
-    Ok(random.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        write!(text, "{byte:02x}").ok();
-        text
-    }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_names_that_we_give_are_swept() {
-        assert!(is_ephemeral_name("tmt-0123abcd"));
-        for other in ["tmt-", "tmt-0123abcde", "tmt-0123abcg", "tmt-backups", "mt-0123abcd"] {
-            assert!(!is_ephemeral_name(other), "{other}");
-        }
-    }
 }

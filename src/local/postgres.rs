@@ -11,17 +11,17 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+pub use data::SUPERUSER;
+
 use super::folder::Folder;
 use super::guard::Server;
 use super::log::{Log, reason};
-use super::process::{self, Process, signal_all_in, until};
+use super::process::{Process, until};
+use super::process_table::{count_in, signal_all_in};
 use super::programs::PostgresPrograms;
 use super::secret::Password;
 use super::sweep::end_all_in;
 use super::{LocalError, Options, port, url};
-
-/// The name of the superuser that every private server has.
-pub const SUPERUSER: &str = "tmt_local";
 
 const PROGRAM: &str = "PostgreSQL";
 
@@ -192,7 +192,7 @@ impl Postgres {
         self.process = None;
         self.watched(None);
         // The children of a killed postmaster hold its shared memory until they notice.
-        if !until(STOP, || process::count_in(&self.room) == 0).await {
+        if !until(STOP, || count_in(&self.room) == 0).await {
             signal_all_in(&self.room, Signal::KILL);
         }
         Ok(())

@@ -11,11 +11,12 @@ use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use super::folder::{Folder, create_private};
+use super::folder::Folder;
 use super::guard::Server;
 use super::log::{Log, reason};
-use super::process::{LOOK, Process};
-use super::secret::Password;
+use super::process::Process;
+use super::process_table::LOOK;
+use super::secret::{Password, create_private};
 use super::{LocalError, Options, port, programs, url};
 
 const PROGRAM: &str = "Redis";

@@ -6,8 +6,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::LocalError;
-use super::folder::create_private;
 use super::process::Process;
+use super::secret::create_private;
 
 /// The file with the note.
 pub(super) const FILE: &str = "running";

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::folder::{CONTENTS, Folder, OWNER, bases, is_ephemeral_folder, signature};
+use super::bases::{self, OWNER, is_ephemeral_folder};
+use super::folder::{CONTENTS, Folder, signature};
 use super::running::{FILE, Running};
 use super::{LocalError, Options, Place, Servers, sweep};
 
@@ -105,7 +106,7 @@ pub async fn reset(folder: &Path) -> Result<(), LocalError> {
 /// and tests, the latest first. Cleans up after dead owners on the way.
 pub fn list(folder: &Path) -> Vec<Running> {
     sweep();
-    let mut demos: Vec<(Option<std::time::SystemTime>, Running)> = bases()
+    let mut demos: Vec<(Option<std::time::SystemTime>, Running)> = bases::all()
         .iter()
         .filter_map(|base| fs::read_dir(base).ok())
         .flat_map(Iterator::flatten)

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::folder::{OWNER, bases, is_ephemeral_folder};
-use super::process::{LOOK, signal_all_in};
+use super::bases::{self, OWNER, is_ephemeral_folder};
+use super::process_table::{LOOK, count_in, signal_all_in};
 
 /// How old a folder without an `owner` file must be before it counts as abandoned: its owner makes
 /// that file at once, and may just be about to.
@@ -26,7 +26,7 @@ const KILL: Duration = Duration::from_secs(5);
 /// A folder counts as abandoned when it is this user's own and the lock on its `owner` file is
 /// free. Two sweeps at once do no harm: the lock goes to one of them.
 pub fn sweep() -> usize {
-    bases()
+    bases::all()
         .iter()
         .filter_map(|base| fs::read_dir(base).ok())
         .flat_map(Iterator::flatten)
@@ -74,6 +74,6 @@ fn gone(folder: &Path, within: Duration) -> bool {
     let looks = within.as_millis().checked_div(LOOK.as_millis()).unwrap_or(1);
     (0..looks).any(|_| {
         std::thread::sleep(LOOK);
-        super::process::count_in(folder) == 0
+        count_in(folder) == 0
     })
 }

@@ -11,6 +11,8 @@
 
 mod words;
 
+pub use words::Intent;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -19,13 +21,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use thiserror::Error;
 use uuid::Uuid;
 
 use crate::domain::ids::ClientKey;
 use crate::domain::outcome::Outcome;
-use crate::domain::request::Request;
 use words::Record;
 
 /// What the name of a journal ends in.
@@ -34,15 +34,6 @@ const EXTENSION: &str = "journal";
 /// How long a file without an open intent is kept after its process ended: so long can the same id
 /// be sent again and find what it was first sent with.
 const KEPT: Duration = Duration::from_hours(7 * 24);
-
-/// A write that is about to be sent, or was.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Intent {
-    pub request: Request,
-    pub summary: String,
-    /// When it was about to be sent.
-    pub at: DateTime<Utc>,
-}
 
 /// An intent that was found, and how it ended, where that is known: `accepted`, `refused`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -267,10 +258,12 @@ fn is_old(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
     use crate::domain::ids::EventId;
     use crate::domain::outcome::{Accepted, Refusal};
-    use crate::domain::request::Verb;
+    use crate::domain::request::{Request, Verb};
 
     fn intent(number: u128) -> Intent {
         let verb = Verb::Unacknowledge { event: EventId(Uuid::nil()), note: "why".to_owned() };

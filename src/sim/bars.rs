@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use crate::domain::bar::Bar;
 use crate::domain::ids::InstrumentId;
 use crate::domain::money::round;
+use crate::store::simulate::BarRow;
 
 /// Decimals of a price in `market_data`.
 const PRICE_PLACES: u32 = 5;
@@ -59,6 +60,25 @@ impl Bars {
     /// Returns the bars of the running minute as they are now.
     pub(super) fn running(&self) -> Vec<(InstrumentId, Bar)> {
         self.0.iter().map(|(instrument, bar)| (instrument.clone(), bar.clone())).collect()
+    }
+}
+
+/// What `market_data.data_source` says of simulated bars.
+pub(super) const SOURCE: &str = "simulated";
+
+/// Returns the row of a bar.
+pub(super) fn bar_row(instrument: &str, bar: &Bar, source: &'static str) -> BarRow {
+    BarRow {
+        time: bar.time,
+        instrument: instrument.to_owned(),
+        open: bar.open,
+        high: bar.high,
+        low: bar.low,
+        close: bar.close,
+        volume: bar.volume,
+        tick_count: bar.volume,
+        timeframe: "M1",
+        data_source: source,
     }
 }
 

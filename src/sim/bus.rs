@@ -3,8 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-use super::run::{Context, Trouble};
+use super::trouble::Trouble;
+use crate::feed;
 use crate::feed::publish::Publisher;
 use crate::feed::wire::Outgoing;
 
@@ -46,14 +48,18 @@ pub(super) fn event(
 }
 
 /// Publishes what the agents announce until the simulation stops.
-pub(super) async fn announce(context: Context, mut waiting: mpsc::Receiver<Outgoing>) {
-    let mut publisher = Publisher::new(context.feed.clone());
+pub(super) async fn announce(
+    feed: feed::Options,
+    stop: CancellationToken,
+    mut waiting: mpsc::Receiver<Outgoing>,
+) {
+    let mut publisher = Publisher::new(feed);
     let mut trouble = Trouble::of("announcing events");
     let mut events = Vec::new();
     loop {
         tokio::select! {
             biased;
-            () = context.stop.cancelled() => return,
+            () = stop.cancelled() => return,
             received = waiting.recv_many(&mut events, 64) => if received == 0 { return },
         }
         trouble.take(publisher.events(&events).await);

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::context::{Context, rhythm};
 use super::rates;
-use super::run::{Context, Trouble, add, rhythm};
+use super::tally::add;
+use super::trouble::Trouble;
 use crate::store::simulate::BarRow;
 
 /// How many bars may wait for the database. A recorded week in one instrument; when it is full, a

@@ -9,6 +9,7 @@ mod error;
 mod naming;
 mod reader;
 mod speed;
+mod summary;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::bus::Bus;
-use super::run::{self, Context, Prices};
+use super::context::{Context, Prices};
 use super::{SimError, ledger, rates};
 use crate::domain::change::Kind;
 use crate::domain::ids::InstrumentId;
@@ -33,6 +34,7 @@ use naming::{canonical, instrument_of};
 pub use reader::BadLine;
 use reader::Reader;
 pub use speed::{NotASpeed, Speed};
+pub use summary::{FileSummary, MOST_NAMED, Progress, Summary};
 
 /// What is replayed, and how fast.
 #[derive(Debug, Clone, Default)]
@@ -44,47 +46,6 @@ pub struct Options {
     pub instrument: Option<InstrumentId>,
     pub speed: Speed,
 }
-
-/// How far a replay is. All counts are over all files.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Bytes of the files, as they lie on the disk.
-    pub bytes_total: u64,
-    pub bytes_read: u64,
-    pub quotes: u64,
-    /// Lines that were no quotes.
-    pub bad_lines: u64,
-    /// The recorded time that was reached.
-    pub at: Option<DateTime<Utc>>,
-}
-
-/// What a replay did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// File by file, in the order of instruments, then as given.
-    pub files: Vec<FileSummary>,
-    /// Bars written to the database.
-    pub bars: u64,
-}
-
-/// What became of one file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileSummary {
-    pub path: PathBuf,
-    pub instrument: InstrumentId,
-    pub quotes: u64,
-    /// Lines that were no quotes.
-    pub bad_lines: u64,
-    /// The first of them; at most [`MOST_NAMED`].
-    pub named: Vec<BadLine>,
-    /// Recorded times of the first and the last quote.
-    pub span: Option<(DateTime<Utc>, DateTime<Utc>)>,
-    /// Why it ended before its end.
-    pub broken: Option<String>,
-}
-
-/// How many bad lines of a file are named; the rest is counted.
-pub const MOST_NAMED: usize = 20;
 
 /// The files of one instrument.
 #[derive(Debug, Clone)]
@@ -168,7 +129,9 @@ pub async fn run(
     progress.send_modify(|progress| progress.bytes_total = bytes_total);
     let (events, _) = mpsc::channel(1);
     let context = Context {
-        options: Arc::new(run::Options::new(0, clock)),
+        seed: 0,
+        hurry: 1,
+        clock,
         store: store.clone(),
         feed: feed.clone(),
         prices: Prices::default(),
@@ -206,12 +169,12 @@ pub async fn run(
 /// Plays a recording beside the random market; returns its last number.
 pub(super) async fn accompany(
     context: Context,
-    options: Options,
+    speed: Speed,
     recording: Recording,
     bars: mpsc::Sender<BarRow>,
 ) -> (InstrumentId, u64) {
     let instrument = recording.instrument.clone();
-    let drive = drive::Drive::new(context, recording.instrument, bars, options.speed);
+    let drive = drive::Drive::new(context, recording.instrument, bars, speed);
     let (progress, _) = watch::channel(Progress::default());
     let played = drive.play(recording.files, Arc::new(progress)).await;
     for file in played.files {

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rust_decimal::Decimal;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::bars::Bars;
-use super::history::{SOURCE, bar_row};
+use super::bars::{Bars, SOURCE, bar_row};
+use super::context::{Context, rhythm};
 use super::market::Market;
-use super::replay::{self, Recording};
-use super::run::{Context, Trouble, add, rhythm};
+use super::replay::{self, Recording, Speed};
+use super::tally::add;
+use super::trouble::Trouble;
 use crate::domain::ids::InstrumentId;
 use crate::domain::quote::Quote;
 use crate::feed::publish::Publisher;
@@ -34,17 +34,15 @@ const LOOK: TimeDelta = TimeDelta::milliseconds(250);
 /// stops.
 pub(super) async fn play(
     context: Context,
-    known: Vec<(InstrumentId, Decimal)>,
+    mut market: Market,
     recordings: Vec<Recording>,
+    speed: Speed,
     bars: mpsc::Sender<BarRow>,
 ) {
-    let options = &context.options;
-    let mut market = Market::new(options.seed, context.now(), options.rate, &known);
     let mut replays = JoinSet::new();
     for recording in recordings {
         market.leave(&recording.instrument);
-        let replay = options.replay.clone().unwrap_or_default();
-        replays.spawn(replay::accompany(context.clone(), replay, recording, bars.clone()));
+        replays.spawn(replay::accompany(context.clone(), speed, recording, bars.clone()));
     }
     let mut tape = Tape {
         publisher: Publisher::new(context.feed.clone()),

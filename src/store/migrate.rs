@@ -12,6 +12,7 @@
 
 mod error;
 mod files;
+mod finding;
 mod model;
 mod preflight;
 mod rulebook;
@@ -23,7 +24,8 @@ use tokio_postgres::error::SqlState;
 
 pub use error::MigrateError;
 pub use files::{File, LATEST, Schema};
-pub use preflight::{Finding, Obstacle, preflight};
+pub use finding::{Finding, Obstacle};
+pub use preflight::preflight;
 
 /// The oldest major version of PostgreSQL that the migrations are tested on.
 const OLDEST_SERVER: i32 = 15;

@@ -3,6 +3,7 @@
 //! Nothing here reads the environment or a file; configuration passes both in. The defaults are
 //! the ones that were measured to survive a stopped server: see each field.
 
+mod bad;
 mod read;
 
 use std::fmt;
@@ -13,7 +14,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tokio_postgres::config::TargetSessionAttrs;
 
-pub use read::{BadOption, VARIABLES};
+pub use bad::BadOption;
+pub use read::VARIABLES;
 
 /// How to reach the database. `Debug` shows no secret.
 #[derive(Debug, Clone)]

@@ -13,39 +13,16 @@ mod instrument;
 mod limit;
 mod position;
 mod signal;
+mod source;
 mod trade;
 
-use rust_decimal::Decimal;
-use serde_json::Value;
 use tokio_postgres::Row;
 
 pub(super) use cells::{Bad, Cells};
+pub(super) use source::{Keys, Source};
 
 use crate::domain::change::Kind;
 use crate::domain::rows::Rows;
-
-/// How one kind is asked for.
-#[derive(Debug)]
-pub(super) struct Source {
-    /// The whole pane, newest first, bounded. No parameters.
-    pub(super) all: &'static str,
-    /// Rows by their keys: the first parameter, an array. Bounded by it.
-    pub(super) by_id: &'static str,
-    pub(super) keys: Keys,
-    /// How many rows `all` brings at most; as many means that there may be more.
-    pub(super) most: usize,
-}
-
-/// What the keys of a kind are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keys {
-    /// `uuid[]`
-    Uuid,
-    /// `uuid[]`, then the first and the last time of the rows; this statement finds them.
-    UuidWithin(&'static str),
-    /// `text[]`
-    Text,
-}
 
 /// Returns how a kind is asked for.
 pub(super) fn source(kind: Kind) -> &'static Source {
@@ -98,10 +75,4 @@ pub(super) fn each<T>(
         }
     }
     kept
-}
-
-/// Reads a number out of JSON, written as such or as text.
-fn number_in(value: &Value) -> Option<Decimal> {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    Decimal::from_str_exact(&text).or_else(|_| Decimal::from_scientific(&text)).ok()
 }

@@ -6,9 +6,18 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use super::theme::{Ink, Theme};
-use super::{Shown, agents, market, pane};
+use super::{agents, market, pane};
 use crate::app::model::Model;
 use crate::app::pane::Pane;
+
+/// What a frame showed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Rows that fit into each pane, by the pane's number; 0 where it was not on the screen.
+    pub heights: [usize; 8],
+    /// First line on the screen of what can be scrolled: the help, the log, a ticket's checks.
+    pub scrolled: Option<usize>,
+}
 
 /// Smallest terminal that shows five panes together: columns, rows.
 pub(super) const SMALLEST: (u16, u16) = (120, 40);

@@ -2,7 +2,6 @@
 
 use rust_decimal::Decimal;
 
-use super::Mark;
 use crate::domain::exposure::Leg;
 use crate::domain::ids::InstrumentId;
 use crate::domain::margin;
@@ -11,6 +10,15 @@ use crate::domain::position::{Direction, Position};
 use crate::domain::quote::Quote;
 use crate::domain::rounding::product;
 use crate::domain::valuation;
+
+/// The value of a position now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Price at which it would be closed.
+    pub price: Decimal,
+    /// Open P&L in the account's currency, not rounded; `None` where a rate is missing.
+    pub pnl: Option<Decimal>,
+}
 
 /// What an account holds of one instrument, net. Amounts are in the account's currency, not
 /// rounded; `None` where something is needed that is not known.

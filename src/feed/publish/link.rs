@@ -65,7 +65,7 @@ impl Link {
     pub(super) async fn connect(&self) -> Result<MultiplexedConnection, Down> {
         let within = self.options.connect_within;
         let connecting = async {
-            let address = Address::of(&self.options)?;
+            let address = Address::of(&self.options.url)?;
             let stream = address.open(self.options.authority.as_deref()).await?;
             // The library's own deadline is half a second; the one that counts is in `send`.
             let config = AsyncConnectionConfig::new().set_response_timeout(None);

@@ -47,7 +47,7 @@ impl Messages {
 pub(super) async fn subscribe(options: &Options) -> Result<Subscription, Down> {
     let within = options.connect_within;
     let connecting = async {
-        let address = Address::of(options)?;
+        let address = Address::of(&options.url)?;
         let stream = address.open(options.authority.as_deref()).await?;
         let (gate, keeper) = gated(stream);
         // Channels belong to no database, and a user that may only subscribe may not select one.

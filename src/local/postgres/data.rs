@@ -4,13 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::SUPERUSER;
 use crate::local::LocalError;
-use crate::local::folder::{Folder, create_private};
+use crate::local::folder::Folder;
 use crate::local::log::reason;
 use crate::local::process::isolate;
 use crate::local::programs::PostgresPrograms;
-use crate::local::secret::Password;
+use crate::local::secret::{Password, create_private};
+
+/// The name of the superuser that every private server has.
+pub const SUPERUSER: &str = "tmt_local";
 
 /// Where the data lies in the server's room.
 pub(super) fn folder_in(room: &Path) -> PathBuf {

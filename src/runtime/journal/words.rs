@@ -11,13 +11,21 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::Intent;
 use crate::domain::halt::{HaltMode, Scope};
 use crate::domain::ids::{
     AccountId, ClientKey, EventId, HaltId, InstrumentId, LimitId, PositionId, SignalId, TradeId,
 };
 use crate::domain::request::{Closing, NewLimit, NewTrade, Request, Verb};
 use crate::domain::trade::Side;
+
+/// A write that is about to be sent, or was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    pub request: Request,
+    pub summary: String,
+    /// When it was about to be sent.
+    pub at: DateTime<Utc>,
+}
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]

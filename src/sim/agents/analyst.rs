@@ -5,24 +5,27 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::super::bus::event;
-use super::super::dice::Dice;
-use super::super::instruments::SPECS;
-use super::super::run::{Context, Trouble, add};
-use super::super::signals::compose;
+use super::pace;
 use crate::domain::ids::InstrumentId;
 use crate::domain::trade::Side;
+use crate::sim::bus::event;
+use crate::sim::context::Context;
+use crate::sim::dice::Dice;
+use crate::sim::instruments::SPECS;
+use crate::sim::signals::compose;
+use crate::sim::tally::add;
+use crate::sim::trouble::Trouble;
 use crate::store::simulate::SignalRow;
 
 /// Makes a signal now and then, withdraws a few, and ends those whose time ran out.
 pub(super) async fn work(context: Context) {
-    let mut dice = super::dice(&context, super::ANALYST);
+    let mut dice = pace::dice(&context, pace::ANALYST);
     let mut trouble = Trouble::of("making signals");
     let mut last: Option<SignalRow> = None;
     // The first comes soon: a demonstration is looked at from its first second.
     let mut pause = context.agents(Duration::from_secs(2));
-    while super::wait(&context, pause).await.is_some() {
-        pause = super::pause(&context, &mut dice, 9, 26);
+    while pace::wait(&context, pause).await.is_some() {
+        pause = pace::pause(&context, &mut dice, 9, 26);
         if let Some(expired) = trouble.take(context.store.expire_signals().await) {
             for signal in expired {
                 let id = format!("signal_expired_{signal}");

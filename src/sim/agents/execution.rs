@@ -12,11 +12,7 @@ use rust_decimal::Decimal;
 use serde_json::json;
 use uuid::{NoContext, Timestamp, Uuid};
 
-use super::super::bus::event;
-use super::super::desk::{ACCOUNTS, AGENT_LIST};
-use super::super::dice::Dice;
-use super::super::instruments::{SPECS, Spec};
-use super::super::run::{Context, Trouble, add};
+use super::pace;
 use crate::domain::account::{Account, AccountStatus};
 use crate::domain::change::Kind;
 use crate::domain::ids::{AccountId, ClientKey, PositionId};
@@ -27,6 +23,13 @@ use crate::domain::position::Direction;
 use crate::domain::request::{Closing, NewTrade, Request, Verb};
 use crate::domain::rows::Rows;
 use crate::domain::trade::Side;
+use crate::sim::bus::event;
+use crate::sim::context::Context;
+use crate::sim::desk::{ACCOUNTS, AGENT_LIST};
+use crate::sim::dice::Dice;
+use crate::sim::instruments::{SPECS, Spec};
+use crate::sim::tally::add;
+use crate::sim::trouble::Trouble;
 use crate::store::StoreError;
 use crate::store::simulate::{HeldPosition, WaitingSignal};
 
@@ -66,15 +69,15 @@ struct View {
 
 /// Trades until the simulation stops.
 pub(super) async fn work(context: Context) {
-    let mut dice = super::dice(&context, super::EXECUTION);
+    let mut dice = pace::dice(&context, pace::EXECUTION);
     let mut trouble = Trouble::of("looking at positions");
     let mut next_opening = context.now();
     let mut put_off = HashMap::new();
-    while super::wait(&context, context.agents(BEAT)).await.is_some() {
+    while pace::wait(&context, context.agents(BEAT)).await.is_some() {
         let Some(view) = trouble.take(look(&context).await) else { continue };
         close_what_is_due(&context, &mut dice, &view, &mut put_off).await;
         if context.now() >= next_opening && open_one(&context, &mut dice, &view).await {
-            let pause = super::pause(&context, &mut dice, 5, 20);
+            let pause = pace::pause(&context, &mut dice, 5, 20);
             next_opening = context.now() + TimeDelta::from_std(pause).unwrap_or_default();
         }
     }
@@ -282,7 +285,7 @@ async fn perform(context: &Context, dice: &mut Dice, verb: Verb, said: &str) -> 
         }
         Outcome::Unknown(_) => ("error", "order_unknown", format!("{said}: no answer")),
     };
-    let noted = super::system_event(context, dice, (kind, "execution"), severity, AGENT, message);
+    let noted = pace::system_event(context, dice, (kind, "execution"), severity, AGENT, message);
     if let Err(error) = context.store.note(&[noted]).await {
         tracing::debug!(%error, "simulation: not noted");
     }

@@ -6,10 +6,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use serde_json::json;
 
-use super::super::bus::event;
-use super::super::desk::{self, AGENT_LIST};
-use super::super::dice::Dice;
-use super::super::run::{Context, Trouble, rhythm};
+use super::pace;
+use crate::sim::bus::event;
+use crate::sim::context::Context;
+use crate::sim::context::rhythm;
+use crate::sim::desk::{self, AGENT_LIST};
+use crate::sim::dice::Dice;
+use crate::sim::trouble::Trouble;
 use crate::store::StoreError;
 use crate::store::simulate::{Alarm, Beat};
 
@@ -27,10 +30,10 @@ struct Failed {
 
 /// Beats until the simulation stops, then says that the agents have stopped.
 pub(super) async fn work(context: Context) {
-    let mut dice = super::dice(&context, super::LIFECYCLE);
+    let mut dice = pace::dice(&context, pace::LIFECYCLE);
     let mut trouble = Trouble::of("writing signs of life");
     let mut failed: Option<Failed> = None;
-    let mut next_failure = context.now() + seconds(super::pause(&context, &mut dice, 45, 90));
+    let mut next_failure = context.now() + seconds(pace::pause(&context, &mut dice, 45, 90));
     let mut rhythm = rhythm(context.agents(BEAT).max(Duration::from_millis(500)));
     // Agents that an adopted database does not have.
     let mut are_there = false;
@@ -42,10 +45,10 @@ pub(super) async fn work(context: Context) {
         let now = context.now();
         if let Some(over) = failed.take_if(|failed| failed.until <= now) {
             trouble.take(recover(&context, &mut dice, over.agent).await);
-            next_failure = now + seconds(super::pause(&context, &mut dice, 120, 300));
+            next_failure = now + seconds(pace::pause(&context, &mut dice, 120, 300));
         } else if failed.is_none() && next_failure <= now {
             let agent = pick(&mut dice);
-            let until = now + seconds(super::pause(&context, &mut dice, 12, 25));
+            let until = now + seconds(pace::pause(&context, &mut dice, 12, 25));
             failed = Some(Failed { agent, until });
             trouble.take(fail(&context, &mut dice, agent).await);
         }
@@ -137,6 +140,6 @@ async fn changed(
     context.bus.tell(event(id, "agent_status_changed", agent, now, data));
     let kind = ("agent_status_changed", "lifecycle");
     let message = format!("{old} → {new}");
-    let noted = super::system_event(context, dice, kind, severity, agent, message);
+    let noted = pace::system_event(context, dice, kind, severity, agent, message);
     context.store.note(&[noted]).await
 }

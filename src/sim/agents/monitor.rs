@@ -7,13 +7,16 @@ use chrono::{DateTime, Utc};
 use rust_decimal::{Decimal, dec};
 use serde_json::json;
 
-use super::super::bus::event;
-use super::super::desk::ACCOUNTS;
-use super::super::dice::Dice;
-use super::super::instruments::SPECS;
-use super::super::run::{Context, Trouble, add};
+use super::pace;
 use crate::domain::ids::InstrumentId;
 use crate::domain::money::round;
+use crate::sim::bus::event;
+use crate::sim::context::Context;
+use crate::sim::desk::ACCOUNTS;
+use crate::sim::dice::Dice;
+use crate::sim::instruments::SPECS;
+use crate::sim::tally::add;
+use crate::sim::trouble::Trouble;
 use crate::store::StoreError;
 use crate::store::simulate::Alarm;
 
@@ -162,13 +165,13 @@ struct Monitor {
 
 /// Watches until the simulation stops.
 pub(super) async fn work(context: Context) {
-    let dice = super::dice(&context, super::MONITOR);
+    let dice = pace::dice(&context, pace::MONITOR);
     let trouble = Trouble::of("raising risk events");
     let mut opening = OPENING.into_iter().peekable();
     let started = context.now();
     let mut monitor = Monitor { context, dice, trouble, pending: Vec::new(), wide: Vec::new() };
     let mut next = monitor.later(started, 0);
-    while super::wait(&monitor.context, monitor.context.agents(BEAT)).await.is_some() {
+    while pace::wait(&monitor.context, monitor.context.agents(BEAT)).await.is_some() {
         let now = monitor.context.now();
         if let Some((_, severity)) =
             opening.next_if(|(seconds, _)| monitor.later(started, *seconds) <= now)

@@ -2,17 +2,17 @@
 
 use rust_decimal::Decimal;
 
-use super::super::desk::{ACCOUNTS, HALTED};
-use super::super::dice::Dice;
-use super::super::instruments::{SPECS, Spec};
-use super::super::signals::{fill, levels, money};
-use super::Past;
+use super::past::Past;
 use crate::domain::ids::InstrumentId;
 use crate::domain::instrument::Instrument;
 use crate::domain::marking::Book;
 use crate::domain::money::Size;
 use crate::domain::quote::Quote;
 use crate::domain::trade::Side;
+use crate::sim::desk::{ACCOUNTS, HALTED};
+use crate::sim::dice::Dice;
+use crate::sim::instruments::{SPECS, Spec};
+use crate::sim::signals::{fill, levels, money};
 
 /// A trade to be written.
 pub(super) struct Deal {

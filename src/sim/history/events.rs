@@ -5,9 +5,9 @@ use rust_decimal::{Decimal, dec};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::super::desk::ACCOUNTS;
-use super::super::dice::Dice;
-use super::super::signals::key;
+use crate::sim::desk::ACCOUNTS;
+use crate::sim::dice::Dice;
+use crate::sim::signals::key;
 use crate::store::simulate::{EventRow, SystemEventRow};
 
 /// Stream of chance of keys.

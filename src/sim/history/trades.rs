@@ -4,16 +4,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use serde_json::json;
 
-use super::super::desk::{ACCOUNTS, AGENTS};
-use super::super::dice::Dice;
-use super::super::instruments::{SPECS, Spec};
-use super::super::sessions;
-use super::super::signals::{compose, key, money};
-use super::Past;
 use super::draw::{self, Deal, book, gross};
+use super::past::Past;
 use crate::domain::money::round;
 use crate::domain::sizing;
 use crate::domain::trade::Side;
+use crate::sim::desk::{ACCOUNTS, AGENTS};
+use crate::sim::dice::Dice;
+use crate::sim::instruments::{SPECS, Spec};
+use crate::sim::sessions;
+use crate::sim::signals::{compose, key, money};
 use crate::store::simulate::{FillRow, PositionRow, SignalRow, TradeRow};
 
 /// Stream of chance of the history.

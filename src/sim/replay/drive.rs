@@ -9,14 +9,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::reader::{Reader, Recorded};
-use super::{BadLine, FileSummary, MOST_NAMED, Progress, Speed};
+use super::reader::{BadLine, Reader, Recorded};
+use super::speed::Speed;
+use super::summary::{FileSummary, MOST_NAMED, Progress};
 use crate::domain::ids::InstrumentId;
 use crate::domain::quote::Quote;
 use crate::feed::publish::Publisher;
-use crate::sim::bars::Bars;
-use crate::sim::history::bar_row;
-use crate::sim::run::{Context, Trouble};
+use crate::sim::bars::{Bars, bar_row};
+use crate::sim::context::Context;
+use crate::sim::trouble::Trouble;
 use crate::store::simulate::BarRow;
 
 /// What `market_data.data_source` says of recorded bars.

@@ -2,7 +2,7 @@
 
 use tokio_postgres::Client;
 
-use super::preflight::{Finding, Obstacle};
+use super::finding::{Finding, Obstacle};
 use super::{MigrateError, Schema, error};
 
 /// Which rulebook a database has.

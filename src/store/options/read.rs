@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use thiserror::Error;
 
-use super::{Deadlines, Host, Options, PasswordSource, PoolSizes, ReadsFrom, Server, Tls};
+use super::{
+    BadOption, Deadlines, Host, Options, PasswordSource, PoolSizes, ReadsFrom, Server, Tls,
+};
 use crate::store::words::{self, Words};
 
 /// Port of a server that names none.
@@ -16,25 +17,6 @@ const DEFAULT_PORT: u16 = 5432;
 /// Where distributions put the server's socket; tried in turn, then loopback, where no host is
 /// named. (libpq knows one of them, fixed when it was compiled.)
 const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
-
-/// A connection setting that makes no sense. No variant quotes a password.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum BadOption {
-    /// The whole text cannot be split.
-    #[error("database address: {0}")]
-    Malformed(&'static str),
-    /// A word has a value it cannot have.
-    #[error("database address: {word} is {value:?}, but must be {must}")]
-    Value { word: &'static str, value: String, must: &'static str },
-    #[error("database address: {hosts} hosts but {others} in {word}")]
-    Counts { word: &'static str, hosts: usize, others: usize },
-    /// A word of libpq that would change who is trusted, and that this program does not follow.
-    #[error("database address: {word} is not supported; {instead}")]
-    Unsupported { word: &'static str, instead: &'static str },
-    /// A word that nobody knows.
-    #[error("database address: there is no word {0:?}")]
-    Unknown(String),
-}
 
 /// Environment variables of libpq that the store follows, and their words.
 pub const VARIABLES: [(&str, &str); 15] = [

@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::cells::{Bad, Cells};
-use super::{Keys, Source};
+use super::source::{Keys, Source, number_in};
 use crate::domain::account::{Account, AccountStatus, Commission, Environment, Start};
 use crate::domain::drawdown::Peaks;
 use crate::domain::ids::AccountId;
@@ -88,11 +88,11 @@ fn start(balance: Option<Decimal>, equity: Option<Decimal>) -> Option<Start> {
 fn commission(json: &Value) -> Commission {
     let by_instrument = json.get("by_instrument").and_then(Value::as_object);
     Commission {
-        per_unit: json.get("per_unit").and_then(super::number_in),
+        per_unit: json.get("per_unit").and_then(number_in),
         by_instrument: by_instrument
             .into_iter()
             .flatten()
-            .filter_map(|(name, value)| Some((name.clone(), super::number_in(value)?)))
+            .filter_map(|(name, value)| Some((name.clone(), number_in(value)?)))
             .collect(),
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::cells::{Bad, Cells};
-use super::{Keys, Source};
+use super::source::{Keys, Source, number_in};
 use crate::domain::drawdown::{DayBase, Edge};
 use crate::domain::halt::Scope;
 use crate::domain::ids::{AccountId, LimitId};
@@ -85,7 +85,7 @@ fn parameters(json: &Value) -> Parameters {
         },
         lock: match word("lock") {
             Some("initial") => Some(Lock::Initial),
-            _ => json.get("lock").and_then(super::number_in).map(Lock::At),
+            _ => json.get("lock").and_then(number_in).map(Lock::At),
         },
         edge: json
             .get("inclusive")

@@ -254,7 +254,7 @@ pub(crate) struct HaltRow {
 }
 
 /// Everything that the desk is founded with.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Seed {
     pub(crate) instruments: Vec<InstrumentRow>,
     pub(crate) rates: Vec<RateRow>,
