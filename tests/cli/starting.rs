@@ -169,10 +169,10 @@ async fn migrate_is_idempotent_and_check_changes_nothing() {
     let shell = Shell::on(&database.url());
     let check = shell.run("migrate --check");
     assert_eq!(check.code, 0, "{check:?}");
-    assert!(check.out.contains("empty") && check.out.contains("0001_roles"), "{}", check.out);
+    assert!(check.out.contains("empty") && check.out.contains("0001_baseline"), "{}", check.out);
     let first = shell.run("migrate");
     assert_eq!(first.code, 0, "{first:?}");
-    assert!(first.out.contains("applied  0001_roles"), "{}", first.out);
+    assert!(first.out.contains("applied  0001_baseline"), "{}", first.out);
     let second = shell.run("migrate");
     assert_eq!(second.code, 0);
     assert!(second.out.contains("was there already"), "{}", second.out);

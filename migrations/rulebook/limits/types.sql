@@ -1,4 +1,4 @@
--- The limit types. What each column says is in 0002_console.sql.
+-- The limit types. What each column says is in 0003_tmt.sql.
 
 INSERT INTO tmt.limit_types
     (limit_type, label, description, units, scopes,

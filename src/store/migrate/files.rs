@@ -86,9 +86,10 @@ macro_rules! file {
 }
 
 /// The schema version this program was written for.
-pub const LATEST: i32 = 2;
+pub const LATEST: i32 = 3;
 
-const VERSIONS: &[File] = &[file!("0001_baseline.sql"), file!("0002_console.sql")];
+const VERSIONS: &[File] =
+    &[file!("0001_baseline.sql"), file!("0002_console.sql"), file!("0003_tmt.sql")];
 
 const RULEBOOK: &[File] = &[
     file!("rulebook/types.sql"),
