@@ -323,3 +323,16 @@ async fn doctor_fails_when_a_server_is_unreachable() {
     assert_eq!(nothing.code, 1);
     assert_eq!(nothing.json()[1]["level"], "fail");
 }
+
+#[tokio::test]
+async fn doctor_warns_of_an_outdated_rulebook() {
+    let desk = Desk::open().await;
+    let shell = shell(&desk, "admin", "tmt_admin").await;
+    let schema = || {
+        let ran = shell.run("doctor");
+        ran.out.lines().find(|line| line.contains(" schema ")).unwrap().to_owned()
+    };
+    assert!(schema().starts_with("ok"), "{}", schema());
+    desk.admin.batch_execute("UPDATE tmt.rulebook SET digest = 'of another build'").await.unwrap();
+    assert!(schema().starts_with("warn"), "{}", schema());
+}

@@ -34,7 +34,7 @@ enum Level {
 
 /// Result of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Finding {
+struct CheckResult {
     level: Level,
     check: &'static str,
     message: String,
@@ -42,16 +42,16 @@ struct Finding {
     fix: Option<String>,
 }
 
-fn ok(check: &'static str, message: impl Into<String>) -> Finding {
-    Finding { level: Level::Ok, check, message: message.into(), fix: None }
+fn ok(check: &'static str, message: impl Into<String>) -> CheckResult {
+    CheckResult { level: Level::Ok, check, message: message.into(), fix: None }
 }
 
-fn warn(check: &'static str, message: impl Into<String>, fix: &str) -> Finding {
-    Finding { level: Level::Warn, check, message: message.into(), fix: Some(fix.to_owned()) }
+fn warn(check: &'static str, message: impl Into<String>, fix: &str) -> CheckResult {
+    CheckResult { level: Level::Warn, check, message: message.into(), fix: Some(fix.to_owned()) }
 }
 
-fn fail(check: &'static str, message: impl Into<String>) -> Finding {
-    Finding { level: Level::Fail, check, message: message.into(), fix: None }
+fn fail(check: &'static str, message: impl Into<String>) -> CheckResult {
+    CheckResult { level: Level::Fail, check, message: message.into(), fix: None }
 }
 
 /// Runs every check. The exit code is 1 if one fails.
@@ -77,7 +77,7 @@ pub(super) async fn run(
     Ok(if is_fit { Exit::Done } else { Exit::Trouble })
 }
 
-fn configuration(config: &Config) -> Finding {
+fn configuration(config: &Config) -> CheckResult {
     let message = match &config.file {
         Some(file) => format!("read from {}", file.display()),
         None => "no file; defaults and environment".to_owned(),
@@ -85,7 +85,7 @@ fn configuration(config: &Config) -> Finding {
     ok("configuration", message)
 }
 
-async fn database(config: &Config) -> Vec<Finding> {
+async fn database(config: &Config) -> Vec<CheckResult> {
     const CHECK: &str = "PostgreSQL";
     let store = Store::connect(config.store.clone());
     let probe = match store.probe().await {
@@ -107,7 +107,7 @@ async fn database(config: &Config) -> Vec<Finding> {
     findings
 }
 
-fn server(config: &Config, probe: &Probe) -> Finding {
+fn server(config: &Config, probe: &Probe) -> CheckResult {
     let Probe { session, encryption, round_trip, .. } = probe;
     let protected = encryption.as_deref().unwrap_or("not encrypted");
     let message = format!(
@@ -130,13 +130,14 @@ fn millis(time: Duration) -> String {
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 
-async fn schema(store: &Store, probe: &Probe) -> Finding {
+async fn schema(store: &Store, probe: &Probe) -> CheckResult {
     const CHECK: &str = "schema";
+    const MIGRATE: &str = "run `tmt migrate` as an administrator";
     let latest = migrate::LATEST;
     let here = probe.schema_version;
     if here < latest {
         let message = format!("version {here}; this program needs {latest}");
-        return warn(CHECK, message, "run `tmt migrate` as an administrator");
+        return warn(CHECK, message, MIGRATE);
     }
     // Only a login that may read the migration log can detect an edited migration.
     let checked = async {
@@ -146,7 +147,10 @@ async fn schema(store: &Store, probe: &Probe) -> Finding {
     match checked.await {
         Ok(findings) => match findings.iter().find(|finding| finding.is_obstacle()) {
             Some(finding) => fail(CHECK, finding.to_string()),
-            None => ok(CHECK, format!("version {here}")),
+            None => match findings.first() {
+                Some(finding) => warn(CHECK, finding.to_string(), MIGRATE),
+                None => ok(CHECK, format!("version {here}")),
+            },
         },
         Err(message) => warn(
             CHECK,
@@ -156,7 +160,7 @@ async fn schema(store: &Store, probe: &Probe) -> Finding {
     }
 }
 
-fn tables(probe: &Probe, health: &Health) -> Vec<Finding> {
+fn tables(probe: &Probe, health: &Health) -> Vec<CheckResult> {
     let mut findings = Vec::new();
     findings.push(match (&probe.session.timescale, &health.timescale_licence) {
         (Some(version), Some(licence)) => {
@@ -203,7 +207,7 @@ fn functions(role: Role) -> Vec<&'static str> {
     needed
 }
 
-async fn rights(store: &Store, probe: &Probe) -> Finding {
+async fn rights(store: &Store, probe: &Probe) -> CheckResult {
     const CHECK: &str = "rights";
     let (operator, role) = (&probe.session.operator, probe.session.role);
     match store.lacking(&functions(role)).await {
@@ -222,7 +226,7 @@ async fn rights(store: &Store, probe: &Probe) -> Finding {
     }
 }
 
-fn clocks(probe: &Probe) -> Finding {
+fn clocks(probe: &Probe) -> CheckResult {
     let offset = (probe.session.server_time - clock::wall()).num_milliseconds();
     let message = format!("database clock is {offset:+} ms from this machine");
     if offset.abs() > MAX_CLOCK_OFFSET {
@@ -235,12 +239,12 @@ fn clocks(probe: &Probe) -> Finding {
     ok("clock", message)
 }
 
-async fn bus(config: &Config) -> Vec<Finding> {
+async fn bus(config: &Config) -> Vec<CheckResult> {
     let health = match publish::health::health(&config.feed).await {
         Ok(health) => health,
         Err(down) => {
             let message = format!("{down}: no live prices, panes are polled");
-            return vec![Finding {
+            return vec![CheckResult {
                 fix: Some("start Redis, or correct REDIS_URL".to_owned()),
                 ..fail("Redis", message)
             }];
@@ -265,7 +269,7 @@ async fn bus(config: &Config) -> Vec<Finding> {
 }
 
 /// Waits for a heartbeat of the price feed.
-async fn price_feed(config: &Config) -> Finding {
+async fn price_feed(config: &Config) -> CheckResult {
     const CHECK: &str = "prices";
     let mut subscription = Subscription::open(config.feed.clone());
     let listening = async {
@@ -290,8 +294,8 @@ async fn price_feed(config: &Config) -> Finding {
     }
 }
 
-fn write_text(findings: &[Finding], io: &mut Io<'_>) -> io::Result<()> {
-    for Finding { level, check, message, fix } in findings {
+fn write_text(findings: &[CheckResult], io: &mut Io<'_>) -> io::Result<()> {
+    for CheckResult { level, check, message, fix } in findings {
         let word = match level {
             Level::Ok => "ok",
             Level::Warn => "warn",
@@ -305,7 +309,7 @@ fn write_text(findings: &[Finding], io: &mut Io<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn write_json(findings: &[Finding], io: &mut Io<'_>) -> io::Result<()> {
+fn write_json(findings: &[CheckResult], io: &mut Io<'_>) -> io::Result<()> {
     let rows = findings.iter().map(|finding| {
         let level = match finding.level {
             Level::Ok => "ok",
