@@ -4,10 +4,14 @@
 //! [`rust_decimal::Decimal`], every calculation is checked, and what is not known is `None`, never
 //! zero. Nothing here rounds, except where the doc comment of the function says so.
 
+#[macro_use]
+mod words;
+
 pub mod account;
 pub mod agent;
 pub mod bar;
 pub mod change;
+pub mod code;
 pub mod conversion;
 pub mod drawdown;
 pub mod event;
@@ -17,6 +21,7 @@ pub mod ids;
 pub mod instrument;
 pub mod levels;
 pub mod limit;
+pub mod limit_kind;
 pub mod margin;
 pub mod marking;
 pub mod money;

@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::domain::limit::Standing;
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
@@ -119,7 +120,7 @@ impl Known {
     /// Takes a standing; tells whether it is news. A limit that is judged for the first time and is
     /// well is none.
     fn is_news(&mut self, standing: &LimitStanding) -> bool {
-        if standing.state == "ok" {
+        if standing.state == Standing::Ok {
             return self.unwell.remove(&key(standing)).is_some();
         }
         self.unwell.insert(key(standing), standing.clone());

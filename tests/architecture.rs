@@ -34,7 +34,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         modules: &["domain"],
         layers: &[],
-        packages: &["chrono", "rust_decimal", "thiserror", "unicode_width", "uuid"],
+        packages: &["chrono", "rust_decimal", "serde", "thiserror", "unicode_width", "uuid"],
         never: &["std::fs", "std::io", "std::net", "std::process", "std::env", "std::thread"],
     },
     Layer {

@@ -21,6 +21,7 @@ mod reading;
 use desk::{ALPHA, CRITICAL, Desk, EXPOSURE, SIGNAL, WARNING, accepted, buy, refused, request};
 use rust_decimal::dec;
 use tmt::domain::change::Kind;
+use tmt::domain::code::Code;
 use tmt::domain::halt::{HaltMode, Scope};
 use tmt::domain::ids::{HaltId, LimitId};
 use tmt::domain::limit::LimitState;
@@ -84,7 +85,7 @@ async fn assessment_and_refusal_have_the_same_figures() {
     let rejected = checks.iter().find(|check| check.finding == Finding::Reject).unwrap();
     let refusal = refused(store.perform(&request(Verb::Place(trade))).await);
 
-    assert_eq!(refusal.code, "MAX_EXPOSURE");
+    assert_eq!(refusal.code, Code::MaxExposure);
     assert_eq!(refusal.code, rejected.code);
     assert_eq!(refusal.measured, Some(dec!(217020)));
     assert_eq!(refusal.allowed, Some(dec!(150000)));
@@ -137,9 +138,9 @@ async fn a_key_reused_with_other_fields_is_refused() {
     accepted(store.perform(&placed).await);
 
     let other = Request { key: placed.key, verb: Verb::Place(buy(dec!(30000))) };
-    assert_eq!(refused(store.perform(&other).await).code, "KEY_REUSED");
+    assert_eq!(refused(store.perform(&other).await).code, Code::KeyReused);
     let stranger = Store::connect(desk.options("stranger", "tmt_trader").await);
-    assert_eq!(refused(stranger.perform(&placed).await).code, "KEY_REUSED");
+    assert_eq!(refused(stranger.perform(&placed).await).code, Code::KeyReused);
     assert_eq!(desk.trades().await, 1);
 }
 
@@ -149,9 +150,9 @@ async fn a_fenced_key_can_never_trade() {
     let store = desk.trader().await;
     let placed = request(Verb::Place(buy(dec!(20000))));
 
-    assert_eq!(refused(store.resolve(&placed).await).code, "NOT_EXECUTED");
-    assert_eq!(refused(store.perform(&placed).await).code, "FENCED");
-    assert_eq!(refused(store.resolve(&placed).await).code, "NOT_EXECUTED");
+    assert_eq!(refused(store.resolve(&placed).await).code, Code::NotExecuted);
+    assert_eq!(refused(store.perform(&placed).await).code, Code::Fenced);
+    assert_eq!(refused(store.resolve(&placed).await).code, Code::NotExecuted);
     assert_eq!(desk.trades().await, 0);
 }
 
@@ -164,7 +165,7 @@ async fn a_request_that_arrives_too_late_is_refused() {
 
     let refusal = refused(store.perform(&request(Verb::Place(buy(dec!(20000))))).await);
 
-    assert_eq!(refusal.code, "EXPIRED_REQUEST");
+    assert_eq!(refusal.code, Code::ExpiredRequest);
     assert_eq!(desk.trades().await, 0);
 }
 
@@ -180,7 +181,7 @@ async fn a_signal_is_taken_once_per_account() {
     trade.size = dec!(21000);
     let refusal = refused(store.perform(&request(Verb::Place(trade))).await);
 
-    assert!(refusal.code.starts_with("SIGNAL_"), "{refusal:?}");
+    assert!(refusal.code.as_str().starts_with("SIGNAL_"), "{refusal:?}");
     let [signal] = the!(&store, Signals).try_into().unwrap();
     assert_eq!((signal.executions, signal.valid_until), (1, None));
 }
@@ -200,7 +201,7 @@ async fn one_officer_acknowledges_and_the_other_learns_who() {
         both => panic!("{both:?}"),
     };
     assert_eq!(won.done, [WARNING.0]);
-    assert_eq!(lost.code, "ALREADY_ACKNOWLEDGED");
+    assert_eq!(lost.code, Code::AlreadyAcknowledged);
     assert!(lost.message.contains(winner), "{}", lost.message);
     let events = the!(&ann, Events);
     let event = events.iter().find(|event| event.id == WARNING).unwrap();
@@ -216,7 +217,7 @@ async fn a_batch_reports_each_event() {
         let note = (!note.is_empty()).then(|| note.to_owned());
         request(Verb::Acknowledge { events, note })
     };
-    assert_eq!(refused(ann.perform(&ack(vec![CRITICAL], "")).await).code, "NOTE_REQUIRED");
+    assert_eq!(refused(ann.perform(&ack(vec![CRITICAL], "")).await).code, Code::NoteRequired);
     accepted(joe.perform(&ack(vec![WARNING], "")).await);
 
     let both = accepted(ann.perform(&ack(vec![WARNING, CRITICAL], "spoke to the desk")).await);
@@ -249,16 +250,16 @@ async fn tightening_is_immediate_and_loosening_needs_two_people() {
     assert!(limit.is_enforced && limit.state == LimitState::Active);
 
     let tighter = accepted(ann.perform(&propose(&limit, dec!(140000), None)).await);
-    assert_eq!(tighter.code.as_deref(), Some("TIGHTENED"));
+    assert_eq!(tighter.code, Some(Code::Tightened));
     let stale = refused(ann.perform(&propose(&limit, dec!(130000), None)).await);
-    assert_eq!(stale.code, "LIMIT_CHANGED");
+    assert_eq!(stale.code, Code::LimitChanged);
     assert_eq!(the!(&joe, Limits).len(), 1, "the old one is gone");
 
     let [limit] = the!(&ann, Limits).try_into().unwrap();
     assert_eq!((limit.value, limit.supersedes), (dec!(140000), Some(EXPOSURE)));
     let looser = propose(&limit, dec!(160000), Some("new mandate"));
     let looser = accepted(ann.perform(&looser).await);
-    assert_eq!(looser.code.as_deref(), Some("PENDING_APPROVAL"));
+    assert_eq!(looser.code, Some(Code::PendingApproval));
     let pending = LimitId(looser.subject.unwrap());
     let limits = the!(&joe, Limits);
     let waiting = limits.iter().find(|limit| limit.id == pending).unwrap();
@@ -266,7 +267,7 @@ async fn tightening_is_immediate_and_loosening_needs_two_people() {
     assert_eq!(waiting.change_reason.as_deref(), Some("new mandate"));
 
     let approve = || request(Verb::ApproveLimit { limit: pending, note: None });
-    assert_eq!(refused(ann.perform(&approve()).await).code, "FOUR_EYES_SAME_PERSON");
+    assert_eq!(refused(ann.perform(&approve()).await).code, Code::FourEyesSamePerson);
     accepted(joe.perform(&approve()).await);
     let [limit] = the!(&ann, Limits).try_into().unwrap();
     assert_eq!((limit.value, limit.state), (dec!(160000), LimitState::Active));
@@ -294,14 +295,14 @@ async fn a_halt_refuses_new_risk_and_never_a_close() {
     let [row] = the!(&trader, Halts).try_into().unwrap();
     assert_eq!((row.id, row.account), (HaltId(halted.subject.unwrap()), Some(ALPHA)));
     let refusal = refused(trader.perform(&request(Verb::Place(buy(dec!(10000))))).await);
-    assert_eq!(refusal.code, "TRADING_HALT");
+    assert_eq!(refusal.code, Code::TradingHalt);
     let position = desk.position().await;
     let what = Closing::Position(position);
     let close = Verb::Close { what, size: None, price: dec!(1.0851), reason: None };
     accepted(trader.perform(&request(close)).await);
 
     let resume = |reason: &str| request(Verb::Resume { halt: row.id, reason: reason.to_owned() });
-    assert_eq!(refused(trader.perform(&resume("calm")).await).code, "NOT_PERMITTED");
+    assert_eq!(refused(trader.perform(&resume("calm")).await).code, Code::NotPermitted);
     accepted(officer.perform(&resume("calm")).await);
     assert_eq!(the!(&trader, Halts), []);
 }
@@ -314,7 +315,7 @@ async fn a_viewer_reads_and_writes_nothing() {
     assert_eq!(viewer.session().await.unwrap().role, Role::Viewer);
     assert_eq!(the!(&viewer, Accounts).len(), 2);
     let refusal = refused(viewer.perform(&request(Verb::Place(buy(dec!(20000))))).await);
-    assert_eq!(refusal.code, "NOT_PERMITTED");
+    assert_eq!(refusal.code, Code::NotPermitted);
     assert_eq!(desk.trades().await, 0);
 }
 
@@ -349,7 +350,7 @@ async fn an_empty_database_reports_the_missing_schema() {
     assert!(error.to_string().contains("tmt migrate"), "{error}");
     assert_eq!(
         refused(store.perform(&request(Verb::Place(buy(dec!(1000))))).await).code,
-        "NOT_SENT"
+        Code::NotSent
     );
 }
 

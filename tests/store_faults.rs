@@ -21,6 +21,7 @@ use desk::{Desk, WARNING, accepted, buy, refused, request, unknown};
 use proxy::{Fault, Proxy};
 use rust_decimal::dec;
 use std::time::Duration;
+use tmt::domain::code::Code;
 use tmt::domain::outcome::Outcome;
 use tmt::domain::request::{Request, Verb};
 use tmt::local::Postgres;
@@ -64,8 +65,12 @@ async fn a_write_cut_before_it_arrived_is_unknown_and_then_not_executed() {
     unknown(store.perform(&trade).await);
     proxy.fail(Fault::None);
 
-    assert_eq!(refused(store.resolve(&trade).await).code, "NOT_EXECUTED");
-    assert_eq!(refused(store.perform(&trade).await).code, "FENCED", "a late copy is turned away");
+    assert_eq!(refused(store.resolve(&trade).await).code, Code::NotExecuted);
+    assert_eq!(
+        refused(store.perform(&trade).await).code,
+        Code::Fenced,
+        "a late copy is turned away"
+    );
     assert_eq!(desk.trades().await, 0);
 }
 
@@ -119,7 +124,7 @@ async fn the_outcome_is_true_wherever_the_connection_is_cut() {
                 (Outcome::Accepted(_), _) => assert_eq!(first, settled),
                 (Outcome::Unknown(_), Outcome::Accepted(_)) => {}
                 (Outcome::Unknown(_), Outcome::Refused(why)) => {
-                    assert_eq!(why.code, "NOT_EXECUTED");
+                    assert_eq!(why.code, Code::NotExecuted);
                 }
                 both => panic!("cut at {cut}: {both:?}"),
             }
@@ -163,7 +168,7 @@ async fn a_write_whose_backend_is_terminated_is_unknown_and_then_not_executed() 
 
     unknown(sent.await.unwrap());
     holder.batch_execute("COMMIT").await.unwrap();
-    assert_eq!(refused(store.resolve(&trade).await).code, "NOT_EXECUTED");
+    assert_eq!(refused(store.resolve(&trade).await).code, Code::NotExecuted);
     accepted(store.perform(&self::trade()).await);
     assert_eq!(desk.trades().await, 1);
 }
@@ -236,7 +241,7 @@ async fn a_dropped_call_does_not_block_the_next_one() {
     // The only connection of the pool is not the one that still waits.
     let other = Verb::Unacknowledge { event: WARNING, note: "x".to_owned() };
     let asked = Instant::now();
-    assert_eq!(refused(store.perform(&request(other)).await).code, "NOT_PERMITTED");
+    assert_eq!(refused(store.perform(&request(other)).await).code, Code::NotPermitted);
     assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
 
     holder.batch_execute("COMMIT").await.unwrap();
@@ -274,10 +279,10 @@ async fn a_held_lock_is_busy_and_the_connection_is_kept() {
     let backend = "SELECT min(pid)::bigint FROM pg_stat_activity WHERE usename LIKE '%_trader'
                       AND datname = current_database()";
     let trade = trade();
-    assert_eq!(refused(store.resolve(&request(trade.verb.clone())).await).code, "NOT_EXECUTED");
+    assert_eq!(refused(store.resolve(&request(trade.verb.clone())).await).code, Code::NotExecuted);
 
     let holder = hold_account(&desk).await;
-    assert_eq!(refused(store.perform(&trade).await).code, "BUSY");
+    assert_eq!(refused(store.perform(&trade).await).code, Code::Busy);
     let pid = desk.count(backend).await;
     holder.batch_execute("COMMIT").await.unwrap();
 
@@ -293,7 +298,7 @@ async fn a_statement_cancelled_by_the_server_is_refused() {
     let store = Store::connect(options);
     let _holder = hold_account(&desk).await;
 
-    assert_eq!(refused(store.perform(&trade()).await).code, "TOO_SLOW");
+    assert_eq!(refused(store.perform(&trade()).await).code, Code::TooSlow);
     assert_eq!(desk.trades().await, 0);
 }
 
@@ -332,7 +337,7 @@ async fn a_lasting_conflict_is_refused_after_four_attempts() {
     let store = desk.trader().await;
     fail_first(&desk, 99, "RAISE 'crossed' USING ERRCODE = '40P01'").await;
 
-    assert_eq!(refused(store.perform(&trade()).await).code, "CONFLICT");
+    assert_eq!(refused(store.perform(&trade()).await).code, Code::Conflict);
     assert_eq!(desk.count("SELECT last_value FROM attempts").await, 4);
     assert_eq!(desk.trades().await, 0);
 }
@@ -356,7 +361,7 @@ async fn why_not(options: Options) -> (Unreachable, String) {
     let error = store.changes(None).await.unwrap_err();
     let sentence = error.to_string();
     let refusal = refused(store.perform(&trade()).await);
-    assert_eq!(refusal.code, "NOT_SENT");
+    assert_eq!(refusal.code, Code::NotSent);
     unknown(store.resolve(&trade()).await);
     let StoreError::Unavailable(reason) = error else { panic!("{error:?}") };
     (reason, sentence)

@@ -11,6 +11,7 @@ pub use words::sentence;
 
 use super::model::Model;
 use super::ticket::{FieldName, Form, HaltScope, Ticket};
+use crate::domain::code::Code;
 use crate::domain::halt::{HaltMode, Scope};
 use crate::domain::ids::{AccountId, InstrumentId};
 use crate::domain::instrument::Instrument;
@@ -28,7 +29,7 @@ pub struct Problem {
     pub text: String,
     /// The code with which the desk refuses the same. None where something is missing, or not
     /// understood: there is nothing yet that the desk could refuse.
-    pub code: Option<&'static str>,
+    pub code: Option<Code>,
 }
 
 impl From<String> for Problem {
@@ -53,7 +54,7 @@ impl Problem {
     }
 
     /// Says that the desk refuses it, with this code.
-    pub(super) fn refused(self, code: &'static str) -> Self {
+    pub(super) fn refused(self, code: Code) -> Self {
         Self { code: Some(code), ..self }
     }
 }
@@ -94,13 +95,13 @@ pub fn draft(model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
                 .desk
                 .holding(*what)
                 .ok_or_else(|| Problem::plain("it is no longer open: nothing to close"))
-                .map_err(|why| why.refused("POSITION_NOT_OPEN"))?;
+                .map_err(|why| why.refused(Code::PositionNotOpen))?;
             holding::close(model, ticket, *what, &held)
         }
         Form::Amend { position } => {
             let held = model.desk.positions.get(position).ok_or_else(|| {
                 Problem::plain("the position is no longer open: nothing to amend")
-                    .refused("POSITION_NOT_OPEN")
+                    .refused(Code::PositionNotOpen)
             })?;
             holding::amend(model, ticket, held)
         }
@@ -266,7 +267,7 @@ fn open(model: &Model, ticket: &Ticket, side: Side) -> Result<NewTrade, Problem>
         .ok_or_else(|| Problem::at(FieldName::Size, "type a size, or press r to size from risk"))?;
     if size <= Decimal::ZERO {
         let problem = Problem::at(FieldName::Size, "a size must be above zero");
-        return Err(problem.refused("SIZE_BELOW_MINIMUM"));
+        return Err(problem.refused(Code::SizeBelowMinimum));
     }
     // Ticks, steps and sides are the rulebook's to judge: it says so while the fields are typed, in
     // the words that decide, and for every client alike.

@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use super::model::Model;
 use crate::domain::account::Account;
 use crate::domain::halt::Scope;
+use crate::domain::limit::LimitKind;
 use crate::domain::limit::{Limit, LimitState, Unit};
 use crate::domain::outcome::Check;
 use crate::domain::sizing::Room;
@@ -108,7 +109,7 @@ impl Model {
             .values()
             .filter(|limit| {
                 limit.state == LimitState::Active
-                    && limit.limit_type == "max_exposure"
+                    && limit.limit_type == LimitKind::MaxExposure
                     && limit.scope == Scope::Account
                     && limit.looks_at(account.id, account.portfolio.as_deref())
             })

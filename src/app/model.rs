@@ -21,7 +21,7 @@ use super::pending::Write;
 use super::prompt::Prompt;
 use super::ticket::{Stage, Ticket};
 use crate::domain::account::Environment;
-use crate::domain::agent::SystemEvent;
+use crate::domain::agent::{SystemEvent, SystemSeverity};
 use crate::domain::bar::Bar;
 use crate::domain::event::{RiskEvent, Severity};
 use crate::domain::ids::InstrumentId;
@@ -313,7 +313,7 @@ impl Model {
         self.heard.push_back(SystemEvent {
             id: Uuid::nil(),
             event_type: event_type.clone(),
-            severity: severity.as_str().to_owned(),
+            severity: SystemSeverity::read(severity.as_str()),
             source,
             message: event_type,
             occurred_at: self.now,

@@ -114,7 +114,7 @@ pub(super) fn answered(model: &mut Model, key: ClientKey, outcome: Outcome) -> V
 /// which a narrow screen may cut.
 fn accepted_text(write: &Write, accepted: &Accepted, whose: Option<&str>) -> String {
     let mut parts = vec!["Accepted".to_owned()];
-    parts.extend(accepted.code.clone());
+    parts.extend(accepted.code.as_ref().map(ToString::to_string));
     if accepted.message.is_empty() {
         parts.push(write.summary.clone());
     } else {

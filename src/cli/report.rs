@@ -127,7 +127,12 @@ impl Report {
     /// Writes the sentence and the checks, before anything is sent.
     pub(super) fn write_checks(&self, environment: &str, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}  [{environment}]", self.sentence)?;
-        let wide = self.checks.iter().map(|line| line.check.code.width()).max().unwrap_or_default();
+        let wide = self
+            .checks
+            .iter()
+            .map(|line| line.check.code.as_str().width())
+            .max()
+            .unwrap_or_default();
         let subjects: Vec<String> = self.checks.iter().map(Line::subject).collect();
         let widest = subjects.iter().map(|subject| subject.width()).max().unwrap_or_default();
         for (Line { check, .. }, subject) in self.checks.iter().zip(&subjects) {
@@ -148,7 +153,7 @@ impl Report {
         let key = self.key;
         match said {
             Said::Outcome(Outcome::Accepted(accepted)) => {
-                let code = accepted.code.as_deref().map(|code| format!("{code}  "));
+                let code = accepted.code.as_ref().map(|code| format!("{code}  "));
                 writeln!(
                     out,
                     "accepted  {}{}  id {key}",
@@ -191,7 +196,7 @@ impl Report {
         let (accepted, refusal, unknown) = said.parts();
         let sentence = accepted.map(|a| a.message.as_str()).or(refusal.map(|r| r.message.as_str()));
         let message = sentence.or(unknown);
-        let code = accepted.and_then(|a| a.code.as_deref()).or(refusal.map(|r| r.code.as_str()));
+        let code = accepted.and_then(|a| a.code.as_ref()).or(refusal.map(|r| &r.code));
         let taken = accepted.map(|a| a.taken.as_slice()).unwrap_or_default();
         let document = json!({
             "outcome": outcome,

@@ -15,6 +15,7 @@ use crate::app::command::{Halt, Verbs};
 use crate::app::draft;
 use crate::config::Config;
 use crate::domain::change::Kind;
+use crate::domain::code::Code;
 use crate::domain::ids::ClientKey;
 use crate::domain::outcome::{Finding, Outcome, Refusal};
 use crate::domain::request::{LimitPreview, Request, Verb};
@@ -145,7 +146,7 @@ async fn report(desk: &Desk, request: &Request, io: &mut Io<'_>) -> Result<Repor
         match desk.store.preview_limit(&preview).await {
             Ok(impacts) => report.impacts = impacts,
             Err(StoreError::WouldBeRefused { code, message }) => {
-                report.bar = Some(Refusal::plain(&code, message));
+                report.bar = Some(Refusal::plain(code, message));
             }
             Err(error) => io.note(&format!("whom the limit would bind is not known: {error}")),
         }
@@ -228,11 +229,11 @@ fn not_allowed(desk: &Desk, verb: &Verbs) -> Option<Refusal> {
     let needed = right(verb);
     if desk.options().is_read_only {
         let text = "screen.read_only is set: nothing can be written";
-        return Some(Refusal::plain("READ_ONLY", text));
+        return Some(Refusal::plain(Code::ReadOnly, text));
     }
     if session.in_recovery {
         let text = "the server is a standby: nothing can be written there";
-        return Some(Refusal::plain("READ_ONLY", text));
+        return Some(Refusal::plain(Code::ReadOnly, text));
     }
     if session.may(needed) {
         return None;
@@ -244,7 +245,7 @@ fn not_allowed(desk: &Desk, verb: &Verbs) -> Option<Refusal> {
     };
     let (operator, role) = (&session.operator, session.role.as_str());
     let text = format!("login {operator} has the role {role}; this needs the role of {who}");
-    Some(Refusal::plain("NOT_PERMITTED", text))
+    Some(Refusal::plain(Code::NotPermitted, text))
 }
 
 /// Shows what will be sent, and finds out whether it may be. `None` is yes.

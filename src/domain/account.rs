@@ -1,7 +1,6 @@
 //! Trading accounts.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -9,75 +8,27 @@ use rust_decimal::Decimal;
 use super::drawdown::{DailyLossColumn, Peaks};
 use super::ids::{AccountId, InstrumentId};
 
-/// Whether real money is at stake. Ordered by seriousness, the most serious last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Environment {
-    /// A demonstration account at a broker.
-    Demo,
-    /// Simulated fills on live prices.
-    Paper,
-    Live,
-}
-
-impl Environment {
-    /// Reads the word of `accounts.account_type`.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "demo" => Some(Self::Demo),
-            "paper" => Some(Self::Paper),
-            "live" => Some(Self::Live),
-            _ => None,
-        }
-    }
-
-    /// Returns the word of `accounts.account_type`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Demo => "demo",
-            Self::Paper => "paper",
-            Self::Live => "live",
-        }
+words! {
+    /// `accounts.account_type`: whether real money is at stake. Ordered by seriousness, the most serious last.
+    pub enum Environment {
+        /// A demonstration account at a broker.
+        Demo = "demo",
+        /// Simulated fills on live prices.
+        Paper = "paper",
+        Live = "live",
     }
 }
 
-/// What an account may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum AccountStatus {
-    Active,
-    /// Only less risk, until its owner is reinstated.
-    Suspended,
-    /// Nothing; a risk officer may close what is left.
-    Closed,
-    /// Only less risk: a limit was breached.
-    RiskHalt,
-}
-
-impl AccountStatus {
-    /// Reads the word of `accounts.status`.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "active" => Some(Self::Active),
-            "suspended" => Some(Self::Suspended),
-            "closed" => Some(Self::Closed),
-            "risk_halt" => Some(Self::RiskHalt),
-            _ => None,
-        }
-    }
-
-    /// Returns the word of `accounts.status`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-            Self::Closed => "closed",
-            Self::RiskHalt => "risk_halt",
-        }
-    }
-}
-
-impl fmt::Display for AccountStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+words! {
+    /// `accounts.status`: what an account may do.
+    pub enum AccountStatus {
+        Active = "active",
+        /// Only less risk, until its owner is reinstated.
+        Suspended = "suspended",
+        /// Nothing; a risk officer may close what is left.
+        Closed = "closed",
+        /// Only less risk: a limit was breached.
+        RiskHalt = "risk_halt",
     }
 }
 

@@ -4,6 +4,27 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
+open_words! {
+    /// `agents.status`
+    pub enum AgentStatus {
+        Running = "running",
+        Stopped = "stopped",
+        Error = "error",
+        Maintenance = "maintenance",
+    }
+}
+
+open_words! {
+    /// `system_events.severity`
+    pub enum SystemSeverity {
+        Debug = "debug",
+        Info = "info",
+        Warning = "warning",
+        Error = "error",
+        Critical = "critical",
+    }
+}
+
 /// A row of `agents`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agent {
@@ -11,8 +32,7 @@ pub struct Agent {
     pub id: String,
     pub name: String,
     pub agent_type: String,
-    /// `running`, `stopped`, `error`, `maintenance`.
-    pub status: String,
+    pub status: AgentStatus,
     /// When it last said that it lives.
     pub last_heartbeat: Option<DateTime<Utc>>,
     pub total_requests: Option<i64>,
@@ -28,8 +48,7 @@ pub struct SystemEvent {
     /// Key, together with the time.
     pub id: Uuid,
     pub event_type: String,
-    /// `debug`, `info`, `warning`, `error`, `critical`.
-    pub severity: String,
+    pub severity: SystemSeverity,
     pub source: String,
     pub message: String,
     pub occurred_at: DateTime<Utc>,

@@ -5,42 +5,19 @@ use rust_decimal::Decimal;
 
 use super::ids::{AccountId, EventId, LimitId};
 
-/// How bad, the worst last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    Info,
-    /// A threshold before the limit.
-    Warning,
-    Critical,
-    /// A floor is breached or the kill switch was used.
-    Emergency,
+words! {
+    /// `risk_events.severity`, the worst last.
+    pub enum Severity {
+        Info = "info",
+        /// A threshold before the limit.
+        Warning = "warning",
+        Critical = "critical",
+        /// A floor is breached or the kill switch was used.
+        Emergency = "emergency",
+    }
 }
 
 impl Severity {
-    /// Every severity, the mildest first.
-    pub const ALL: [Self; 4] = [Self::Info, Self::Warning, Self::Critical, Self::Emergency];
-
-    /// Reads the word of `risk_events.severity`.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "info" => Some(Self::Info),
-            "warning" => Some(Self::Warning),
-            "critical" => Some(Self::Critical),
-            "emergency" => Some(Self::Emergency),
-            _ => None,
-        }
-    }
-
-    /// Returns the word of `risk_events.severity`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Critical => "critical",
-            Self::Emergency => "emergency",
-        }
-    }
-
     /// Tells whether acknowledging it asks for a note.
     pub fn needs_note(self) -> bool {
         match self {

@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 use thiserror::Error;
 
+use super::code::Code;
 use super::trade::Side;
 
 /// A stop or target on the wrong side of the price (domain rules, section 7).
@@ -42,11 +43,11 @@ fn winning(side: Side) -> &'static str {
 
 impl LevelFault {
     /// Returns the stable code, the same that `desk.assess_trade` gives.
-    pub fn code(self) -> &'static str {
+    pub fn code(self) -> Code {
         match self {
-            Self::StopDistanceZero => "STOP_DISTANCE_ZERO",
-            Self::StopWrongSide(_) => "STOP_WRONG_SIDE",
-            Self::TargetWrongSide(_) => "TARGET_WRONG_SIDE",
+            Self::StopDistanceZero => Code::StopDistanceZero,
+            Self::StopWrongSide(_) => Code::StopWrongSide,
+            Self::TargetWrongSide(_) => Code::TargetWrongSide,
         }
     }
 

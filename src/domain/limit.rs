@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use super::drawdown::{DayBase, Edge};
 use super::halt::Scope;
 use super::ids::{AccountId, LimitId};
+pub use super::limit_kind::LimitKind;
 use super::money::exact;
 use super::threshold::{Bound, Threshold};
 pub use super::threshold::{DEFAULT_WARNING, Standing};
@@ -16,8 +17,8 @@ pub struct Limit {
     pub id: LimitId,
     /// The account it is for, in scope `account` (and optionally `instrument`).
     pub account: Option<AccountId>,
-    /// `max_exposure`, `max_daily_loss` …; one the console does not know is shown as not enforced.
-    pub limit_type: String,
+    /// What it limits; a kind that the console does not know is shown as not enforced.
+    pub limit_type: LimitKind,
     pub scope: Scope,
     pub identifier: Option<String>,
     /// The limit, in `unit`.
@@ -171,24 +172,12 @@ impl Limit {
 
     /// Returns on which side of it one may be.
     pub fn bound(&self) -> Bound {
-        if self.limit_type.starts_with("min_") { Bound::AtLeast } else { Bound::AtMost }
+        self.limit_type.bound()
     }
 
-    /// Tells whether reaching it breaks it: losses and drawdown do, size and exposure do not
-    /// (domain rules, section 9; `tmt.limit_types.inclusive`).
+    /// Tells whether reaching it breaks it: as its parameters say, else as its kind has it.
     pub fn edge(&self) -> Edge {
-        if let Some(edge) = self.parameters.edge {
-            return edge;
-        }
-        match self.limit_type.as_str() {
-            "max_daily_loss"
-            | "max_weekly_loss"
-            | "max_monthly_loss"
-            | "max_drawdown"
-            | "max_loss_per_position"
-            | "max_consecutive_losses" => Edge::Inclusive,
-            _ => Edge::Exclusive,
-        }
+        self.parameters.edge.unwrap_or_else(|| self.limit_type.edge())
     }
 
     /// Returns limit and warning together, in the limit's unit.
@@ -256,11 +245,10 @@ impl Limit {
     }
 }
 
-/// A word of `tmt.limit_types`: something that can be limited.
+/// A row of `tmt.limit_types`: something that can be limited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitType {
-    /// `max_exposure` …
-    pub name: String,
+    pub name: LimitKind,
     pub description: String,
     /// Units that it can be in; `money` is any currency. The usual one first.
     pub units: Vec<String>,

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use rust_decimal::Decimal;
 use thiserror::Error;
 
+use super::code::Code;
 use super::instrument::Instrument;
 use super::rounding::floor_step;
 // Who has an amount looks for it here.
@@ -134,11 +135,11 @@ pub enum SizeRefused {
 
 impl SizeRefused {
     /// Returns the stable code, the same that `desk.assess_trade` gives.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match self {
-            Self::OffStep { .. } => "SIZE_NOT_A_STEP",
-            Self::BelowMinimum { .. } => "SIZE_BELOW_MINIMUM",
-            Self::AboveMaximum { .. } => "SIZE_ABOVE_MAXIMUM",
+            Self::OffStep { .. } => Code::SizeNotAStep,
+            Self::BelowMinimum { .. } => Code::SizeBelowMinimum,
+            Self::AboveMaximum { .. } => Code::SizeAboveMaximum,
         }
     }
 }
@@ -193,10 +194,10 @@ pub enum PriceRefused {
 
 impl PriceRefused {
     /// Returns the stable code, the same that `desk.assess_trade` gives.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match self {
-            Self::NotPositive(_) => "PRICE_OUT_OF_RANGE",
-            Self::OffTick { .. } => "PRICE_NOT_A_TICK",
+            Self::NotPositive(_) => Code::PriceOutOfRange,
+            Self::OffTick { .. } => Code::PriceNotATick,
         }
     }
 }

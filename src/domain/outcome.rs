@@ -2,7 +2,9 @@
 
 use rust_decimal::Decimal;
 
+use super::code::Code;
 use super::ids::LimitId;
+use super::threshold::Standing;
 
 /// What became of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +22,8 @@ pub enum Outcome {
 pub struct Accepted {
     /// What was written: a trade, a position, a limit …
     pub subject: Option<uuid::Uuid>,
-    /// `TIGHTENED`, `PENDING_APPROVAL` … where the verb can end in more than one way.
-    pub code: Option<String>,
+    /// Where the verb can end in more than one way.
+    pub code: Option<Code>,
     /// The database's sentence about it.
     pub message: String,
     /// For verbs on many rows: those that were done.
@@ -51,7 +53,7 @@ pub enum ItemEnd {
         pnl: Option<Decimal>,
     },
     Kept {
-        code: String,
+        code: Code,
         message: String,
     },
 }
@@ -59,8 +61,7 @@ pub enum ItemEnd {
 /// A write that was not done, with the rule and its numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Stable code: `MAX_EXPOSURE`, `TRADING_HALT`, `NOT_PERMITTED` …
-    pub code: String,
+    pub code: Code,
     /// A sentence that a trader understands.
     pub message: String,
     pub measured: Option<Decimal>,
@@ -70,14 +71,8 @@ pub struct Refusal {
 
 impl Refusal {
     /// Makes a refusal that has no numbers.
-    pub fn plain(code: &str, message: impl Into<String>) -> Self {
-        Self {
-            code: code.to_owned(),
-            message: message.into(),
-            measured: None,
-            allowed: None,
-            unit: None,
-        }
+    pub fn plain(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), measured: None, allowed: None, unit: None }
     }
 }
 
@@ -91,14 +86,13 @@ pub struct Impact {
     pub unit: Option<String>,
     /// How much more would pass.
     pub room: Option<Decimal>,
-    /// The database's word for it: `ok`, `warning`, `breach` …
-    pub state: String,
+    pub state: Standing,
 }
 
 impl Impact {
     /// Tells whether it would be in breach.
     pub fn is_breach(&self) -> bool {
-        matches!(self.state.as_str(), "breach" | "breached")
+        self.state == Standing::Breach
     }
 }
 
@@ -120,27 +114,16 @@ pub enum Finding {
     Reject,
 }
 
-/// Tells whether a check holds an amount against a ceiling. A floor is not used up by rising; a tick
-/// and a step are no ceilings, nor is a price that another one must lie beyond, nor the time since a
-/// twin.
-pub fn has_share(code: &str, unit: Option<&str>) -> bool {
-    const NONE: [&str; 8] = [
-        "MIN_",
-        "PRICE_NOT_A_TICK",
-        "PRICE_OUT_OF_RANGE",
-        "SIZE_NOT_A_STEP",
-        "SIZE_BELOW_MINIMUM",
-        "SIZE_OUT_OF_RANGE",
-        "RR_OUT_OF_RANGE",
-        "DUPLICATE_ORDER",
-    ];
-    unit != Some("price") && !NONE.iter().any(|none| code.starts_with(none))
+/// Tells whether a check holds an amount against a ceiling, of which a share can be used. A price
+/// that another one must lie beyond is none.
+pub fn has_share(code: &Code, unit: Option<&str>) -> bool {
+    unit != Some("price") && code.has_ceiling()
 }
 
 /// One row of `desk.assess_trade`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    pub code: String,
+    pub code: Code,
     pub finding: Finding,
     pub before: Option<Decimal>,
     /// The value after the trade.
@@ -158,6 +141,6 @@ impl Check {
     /// Tells whether it is about a rule of the account's own columns, which is no limit of the desk:
     /// a limit on the same loss is a check of its own.
     pub fn is_accounts_own(&self) -> bool {
-        self.limit.is_none() && ["MAX_DAILY_LOSS", "MAX_DRAWDOWN"].contains(&self.code.as_str())
+        self.limit.is_none() && matches!(self.code, Code::MaxDailyLoss | Code::MaxDrawdown)
     }
 }

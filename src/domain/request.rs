@@ -8,6 +8,7 @@ use super::halt::{HaltMode, Scope};
 use super::ids::{
     AccountId, ClientKey, EventId, HaltId, InstrumentId, LimitId, PositionId, SignalId, TradeId,
 };
+use super::limit_kind::LimitKind;
 use super::trade::Side;
 
 /// A trade to open.
@@ -49,8 +50,7 @@ impl Closing {
 pub struct NewLimit {
     /// Only this account; `None` is all of them.
     pub account: Option<AccountId>,
-    /// A word of `tmt.limit_types`, like `max_exposure`.
-    pub limit_type: String,
+    pub limit_type: LimitKind,
     pub scope: Scope,
     /// Instrument or portfolio, where the scope is one of them.
     pub identifier: Option<String>,

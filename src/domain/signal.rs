@@ -6,37 +6,15 @@ use rust_decimal::Decimal;
 use super::ids::{InstrumentId, SignalId};
 use super::trade::Side;
 
-/// Where a signal stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SignalStatus {
-    Pending,
-    /// Was taken by every account that may.
-    Executed,
-    Expired,
-    /// Its agent took it back.
-    Cancelled,
-}
-
-impl SignalStatus {
-    /// Reads the word of `signals.status`.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "pending" => Some(Self::Pending),
-            "executed" => Some(Self::Executed),
-            "expired" => Some(Self::Expired),
-            "cancelled" => Some(Self::Cancelled),
-            _ => None,
-        }
-    }
-
-    /// Returns the word of `signals.status`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Executed => "executed",
-            Self::Expired => "expired",
-            Self::Cancelled => "cancelled",
-        }
+words! {
+    /// `signals.status`
+    pub enum SignalStatus {
+        Pending = "pending",
+        /// Was taken by every account that may.
+        Executed = "executed",
+        Expired = "expired",
+        /// Its agent took it back.
+        Cancelled = "cancelled",
     }
 }
 

@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 use thiserror::Error;
 
+use super::code::Code;
 use super::instrument::Instrument;
 use super::money::exact;
 use super::rounding::{floor_step, product};
@@ -65,8 +66,8 @@ impl SizingInput {
 /// Something other than the risk that bounds a size: a limit with room left, free margin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Room {
-    /// Its code, as `desk.assess_trade` names it: `MAX_EXPOSURE`, `INSUFFICIENT_MARGIN` …
-    pub code: String,
+    /// What the check of it is about.
+    pub code: Code,
     /// How much is left of it.
     pub free: Decimal,
     /// How much of it a size of 1.00 takes, in the same unit. One that takes none bounds nothing.
@@ -81,7 +82,7 @@ pub enum Cap {
     /// The instrument's largest size of one order.
     MaximumSize,
     /// A room, by its code.
-    Room(String),
+    Room(Code),
 }
 
 /// A size for a risk.
@@ -110,11 +111,11 @@ pub enum Unsized {
 
 impl Unsized {
     /// Returns the stable code.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match self {
-            Self::StopDistanceZero => "STOP_DISTANCE_ZERO",
-            Self::BelowMinimum { .. } => "SIZE_BELOW_MINIMUM",
-            Self::NotComputable => "SIZE_OUT_OF_RANGE",
+            Self::StopDistanceZero => Code::StopDistanceZero,
+            Self::BelowMinimum { .. } => Code::SizeBelowMinimum,
+            Self::NotComputable => Code::SizeOutOfRange,
         }
     }
 }
@@ -125,7 +126,7 @@ impl Cap {
         match self {
             Self::Risk => "the risk".to_owned(),
             Self::MaximumSize => "the instrument's largest size".to_owned(),
-            Self::Room(code) => code.to_lowercase().replace('_', " "),
+            Self::Room(code) => code.words(),
         }
     }
 }
@@ -240,22 +241,22 @@ mod tests {
     #[test]
     fn the_smallest_room_bounds_and_is_named() {
         let terms = Instrument { max_size: Some(dec!(150_000)), ..instrument(dec!(1), dec!(1000)) };
-        let room = |code: &str, free, per_unit| Room { code: code.to_owned(), free, per_unit };
+        let room = |code, free, per_unit| Room { code, free, per_unit };
         let rooms = [
-            room("MAX_EXPOSURE", dec!(99_999), dec!(1.1)),
-            room("MAX_OPEN_RISK", dec!(700), dec!(0.005)),
-            room("NOTHING", dec!(0), dec!(0)),
+            room(Code::MaxExposure, dec!(99_999), dec!(1.1)),
+            room(Code::MaxOpenRisk, dec!(700), dec!(0.005)),
+            room(Code::Unknown("NOTHING".to_owned()), dec!(0), dec!(0)),
         ];
         let sized = size_for_risk(&wish(), &terms, &rooms).unwrap();
-        assert_eq!((sized.size, sized.cap), (dec!(90_000), Cap::Room("MAX_EXPOSURE".to_owned())));
+        assert_eq!((sized.size, sized.cap), (dec!(90_000), Cap::Room(Code::MaxExposure)));
         let sized = size_for_risk(&wish(), &terms, &[]).unwrap();
         assert_eq!((sized.size, sized.cap), (dec!(150_000), Cap::MaximumSize));
         // In two legs each order has the largest size, and half the room.
         let sized = size_for_risk(&SizingInput { legs: 2, ..wish() }, &terms, &rooms[..1]).unwrap();
         assert_eq!(sized.size, dec!(45_000));
-        let none = [room("MAX_EXPOSURE", dec!(-1), dec!(1))];
+        let none = [room(Code::MaxExposure, dec!(-1), dec!(1))];
         let refused = size_for_risk(&wish(), &terms, &none).unwrap_err();
-        assert_eq!(refused.code(), "SIZE_BELOW_MINIMUM");
+        assert_eq!(refused.code(), Code::SizeBelowMinimum);
         assert_eq!(refused.to_string(), "max exposure allows 0, which is below the minimum 1,000");
     }
 
@@ -266,7 +267,7 @@ mod tests {
             &instrument(dec!(1), dec!(1)),
             &[],
         );
-        assert_eq!(refused.unwrap_err().code(), "STOP_DISTANCE_ZERO");
+        assert_eq!(refused.unwrap_err().code(), Code::StopDistanceZero);
     }
 
     proptest! {
@@ -301,7 +302,7 @@ mod tests {
             );
             let wish = SizingInput { equity, fraction, entry, stop, fx, commission, legs: 3 };
             let terms = instrument(entry, dec!(0.01));
-            let room = Room { code: "MAX_EXPOSURE".to_owned(), free: stop, per_unit: fx };
+            let room = Room { code: Code::MaxExposure, free: stop, per_unit: fx };
             if let Ok(sized) = size_for_risk(&wish, &terms, &[room]) {
                 prop_assert!(sized.size >= terms.min_size);
             }

@@ -4,13 +4,16 @@ use rust_decimal::{Decimal, dec};
 
 use super::drawdown::Edge;
 
-/// How a measured value stands against a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Standing {
-    Clear,
-    /// At or above the warning.
-    Warning,
-    Breach,
+open_words! {
+    /// How a measured value stands against a limit.
+    pub enum Standing {
+        Ok = "ok",
+        /// At or above the warning.
+        Warning = "warning",
+        Breach = "breach",
+        /// The database cannot measure it: a price or a rate is missing.
+        Unmeasured = "unknown",
+    }
 }
 
 /// Share of the limit at which a warning begins where none is named.
@@ -77,19 +80,19 @@ impl Threshold {
         } else if is_warning {
             Standing::Warning
         } else {
-            Standing::Clear
+            Standing::Ok
         }
     }
 
     /// Returns how a measure stands after it stood at `before`: what was a warning or a breach
     /// stays a warning until the measure has passed [`Self::clear`] (vector LIM-01).
-    pub fn after(&self, before: Standing, measured: Decimal) -> Standing {
+    pub fn after(&self, before: &Standing, measured: Decimal) -> Standing {
         let is_past_clear = match self.bound {
             Bound::AtMost => measured < self.clear,
             Bound::AtLeast => measured > self.clear,
         };
         match (self.standing(measured), before) {
-            (Standing::Clear, Standing::Warning | Standing::Breach) if !is_past_clear => {
+            (Standing::Ok, Standing::Warning | Standing::Breach) if !is_past_clear => {
                 Standing::Warning
             }
             (now, _) => now,
@@ -103,19 +106,19 @@ mod tests {
 
     #[test]
     fn a_lower_bound_is_the_mirror_of_an_upper_one() {
+        use Standing::{Breach, Ok, Warning};
         let level =
             Threshold::new(Bound::AtLeast, Edge::Exclusive, dec!(100), Some(dec!(150))).unwrap();
-        let mut state = Standing::Clear;
+        let mut state = Standing::Ok;
         let walked: Vec<Standing> =
             [dec!(151), dec!(150), dec!(155), dec!(99.9), dec!(100), dec!(155.1)]
                 .into_iter()
                 .map(|value| {
-                    state = level.after(state, value);
-                    state
+                    state = level.after(&state, value);
+                    state.clone()
                 })
                 .collect();
-        let (clear, warning, breach) = (Standing::Clear, Standing::Warning, Standing::Breach);
-        assert_eq!(walked, [clear, warning, warning, breach, warning, clear]);
+        assert_eq!(walked, [Ok, Warning, Warning, Breach, Warning, Ok]);
     }
 
     #[test]

@@ -6,39 +6,17 @@ use rust_decimal::Decimal;
 use super::ids::{AccountId, InstrumentId, PositionId, SignalId, TradeId};
 pub use super::side::Side;
 
-/// Where a trade stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TradeStatus {
-    /// Nothing of it is closed.
-    Open,
-    /// Part of it is closed.
-    Partial,
-    /// All of it is closed.
-    Closed,
-    /// It never became a position.
-    Cancelled,
-}
-
-impl TradeStatus {
-    /// Reads the word of `trades.status`.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "open" => Some(Self::Open),
-            "partial" => Some(Self::Partial),
-            "closed" => Some(Self::Closed),
-            "cancelled" => Some(Self::Cancelled),
-            _ => None,
-        }
-    }
-
-    /// Returns the word of `trades.status`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Partial => "partial",
-            Self::Closed => "closed",
-            Self::Cancelled => "cancelled",
-        }
+words! {
+    /// `trades.status`
+    pub enum TradeStatus {
+        /// Nothing of it is closed.
+        Open = "open",
+        /// Part of it is closed.
+        Partial = "partial",
+        /// All of it is closed.
+        Closed = "closed",
+        /// It never became a position.
+        Cancelled = "cancelled",
     }
 }
 

@@ -9,6 +9,7 @@ use super::journal::{Intent, Journal};
 use super::poll::Doorbell;
 use crate::app::{Effect, Model, Msg};
 use crate::domain::change::Kind;
+use crate::domain::code::Code;
 use crate::domain::event::Severity;
 use crate::domain::ids::{AccountId, ClientKey, HaltId, InstrumentId};
 use crate::domain::outcome::{Accepted, Outcome, PreviewError, Refusal};
@@ -86,7 +87,7 @@ impl EffectRunner {
 
     fn write(&self, request: Request, model: &Model) -> Option<Msg> {
         let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() else {
-            let refusal = Refusal::plain("NOT_SENT", "too much is under way: nothing was sent");
+            let refusal = Refusal::plain(Code::NotSent, "too much is under way: nothing was sent");
             return Some(Msg::Answered { key: request.key, outcome: Outcome::Refused(refusal) });
         };
         let context = Context::of(&request, model, self.journal.clone());
@@ -193,7 +194,7 @@ impl Context {
         let Some(journal) = &self.journal else { return Ok(()) };
         let (request, summary) = (request.clone(), self.summary.clone());
         let intended = journal.intend(Intent { request, summary, at: clock.now() }).await;
-        intended.map_err(|error| Refusal::plain("NOT_SENT", error.to_string()))
+        intended.map_err(|error| Refusal::plain(Code::NotSent, error.to_string()))
     }
 
     /// Writes down how it ended. Where that fails, the next start asks the database again.
@@ -263,7 +264,7 @@ async fn assess(store: Store, mut questions: watch::Receiver<Asked>, replies: mp
 
 fn unweighed(error: StoreError) -> PreviewError {
     if let StoreError::WouldBeRefused { code, message } = error {
-        return PreviewError::Refused(Refusal::plain(&code, message));
+        return PreviewError::Refused(Refusal::plain(code, message));
     }
     PreviewError::Failed(error.to_string())
 }

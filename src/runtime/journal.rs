@@ -261,6 +261,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
+    use crate::domain::code::Code;
     use crate::domain::ids::EventId;
     use crate::domain::outcome::{Accepted, Refusal};
     use crate::domain::request::{Request, Verb};
@@ -306,7 +307,7 @@ mod tests {
         assert_eq!(left, [intent(2)]);
         let (_, left) = Journal::open(folder.path(), "joe@db1").unwrap();
         assert_eq!(left, [], "the one before has them");
-        let refused = Outcome::Refused(Refusal::plain("NOT_EXECUTED", "it never arrived"));
+        let refused = Outcome::Refused(Refusal::plain(Code::NotExecuted, "it never arrived"));
         next.settle(intent(2).request.key, &refused).await.unwrap();
         drop(next);
         assert_eq!(files(folder.path()).count(), 0, "nothing is open: nothing is kept");

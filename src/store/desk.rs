@@ -24,6 +24,7 @@ use super::fingerprint::fingerprint;
 use super::lease::{Lease, Store};
 use super::proof::{self, Proof};
 use super::rows::Cells;
+use crate::domain::code::Code;
 use crate::domain::ids::LimitId;
 use crate::domain::limit::LimitType;
 use crate::domain::outcome::{Check, Impact, Outcome, Refusal};
@@ -106,10 +107,11 @@ impl Store {
     /// The database puts the limit there and takes it back: only one that takes writes can.
     async fn limit_preview(&self, limit: &NewLimit) -> Result<Vec<Impact>, StoreError> {
         let (account, scope) = (limit.account.map(|account| account.0), limit.scope.as_str());
+        let kind = limit.limit_type.as_str();
         let extra = parameters_of(limit);
         let parameters: &[&(dyn ToSql + Sync)] = &[
             &account,
-            &limit.limit_type,
+            &kind,
             &scope,
             &limit.identifier,
             &limit.value,
@@ -201,11 +203,11 @@ impl Store {
                     return outcome;
                 }
                 Attempt::Again(refusal) if attempts >= MOST_ATTEMPTS => {
-                    tracing::info!(%key, verb, attempts, code = refusal.code, "write given up");
+                    tracing::info!(%key, verb, attempts, code = %refusal.code, "write given up");
                     return Outcome::Refused(refusal);
                 }
                 Attempt::Again(refusal) => {
-                    tracing::debug!(%key, verb, attempts, code = refusal.code, "write repeated");
+                    tracing::debug!(%key, verb, attempts, code = %refusal.code, "write repeated");
                 }
             }
         }
@@ -356,18 +358,18 @@ fn answered(lease: Lease, error: &Error) -> Attempt {
         }
         Proof::Again => {
             lease.keep();
-            Attempt::Again(refusal("CONFLICT", message, None))
+            Attempt::Again(refusal(Code::Conflict, message, None))
         }
         Proof::AgainPrepared => {
             lease.forget_statements();
             lease.keep();
-            Attempt::Again(refusal("SCHEMA", message, None))
+            Attempt::Again(refusal(Code::Schema, message, None))
         }
     }
 }
 
 fn refusal_not_sent(error: &StoreError) -> Refusal {
-    Refusal::plain("NOT_SENT", format!("not sent: {error}"))
+    Refusal::plain(Code::NotSent, format!("not sent: {error}"))
 }
 
 /// Nothing left this program: that is a refusal, not an unknown.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::code::Code;
 use thiserror::Error as ThisError;
 use tokio_postgres::Error;
 
@@ -18,7 +19,7 @@ pub enum StoreError {
     Unavailable(#[from] Unreachable),
     /// What was only tried would be refused.
     #[error("{message}")]
-    WouldBeRefused { code: String, message: String },
+    WouldBeRefused { code: Code, message: String },
     /// The login lacks a right.
     #[error("this login may not do that: {0}")]
     NotPermitted(String),
@@ -174,7 +175,7 @@ impl StoreError {
             "57014" | "55P03" => Self::Timeout { what, after },
             "57P01" | "57P02" | "57P03" => Unreachable::Lost(message).into(),
             "TR030" => Self::WouldBeRefused {
-                code: refused.detail().unwrap_or_default().to_owned(),
+                code: Code::read(refused.detail().unwrap_or_default()),
                 message,
             },
             code => Self::Rejected { code: code.to_owned(), message },

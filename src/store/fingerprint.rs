@@ -139,7 +139,7 @@ impl Fields {
     fn limit(&mut self, limit: &NewLimit) {
         self.text("create_limit");
         self.maybe(limit.account.map(|account| account.0), Self::id);
-        self.text(&limit.limit_type);
+        self.text(limit.limit_type.as_str());
         self.text(limit.scope.as_str());
         self.maybe(limit.identifier.as_deref(), Self::text);
         self.number(limit.value);

@@ -6,11 +6,13 @@
 use tokio_postgres::Error;
 use tokio_postgres::error::Severity;
 
+use crate::domain::code::Code;
+
 /// What is known after a statement answered with an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Proof {
     /// Nothing was written; the code is what a person is told.
-    Nothing(&'static str),
+    Nothing(Code),
     /// Nothing was written, and the same request may well succeed now.
     Again,
     /// Nothing was written: the prepared statement is older than the tables.
@@ -26,17 +28,17 @@ const PROVED: [(&str, Proof); 15] = [
     ("40P01", Proof::Again),
     ("0A000", Proof::AgainPrepared),
     ("26000", Proof::AgainPrepared),
-    ("25006", Proof::Nothing("READ_ONLY")),
-    ("55P03", Proof::Nothing("BUSY")),
-    ("57014", Proof::Nothing("TOO_SLOW")),
-    ("42501", Proof::Nothing("NOT_PERMITTED")),
-    ("42", Proof::Nothing("SCHEMA")),
-    ("22", Proof::Nothing("INVALID")),
-    ("23", Proof::Nothing("INVALID")),
-    ("53", Proof::Nothing("SERVER_FULL")),
+    ("25006", Proof::Nothing(Code::ReadOnly)),
+    ("55P03", Proof::Nothing(Code::Busy)),
+    ("57014", Proof::Nothing(Code::TooSlow)),
+    ("42501", Proof::Nothing(Code::NotPermitted)),
+    ("42", Proof::Nothing(Code::Schema)),
+    ("22", Proof::Nothing(Code::Invalid)),
+    ("23", Proof::Nothing(Code::Invalid)),
+    ("53", Proof::Nothing(Code::ServerFull)),
     // The backstop's triggers, and RAISE.
-    ("TR", Proof::Nothing("RULE")),
-    ("P0", Proof::Nothing("RULE")),
+    ("TR", Proof::Nothing(Code::Rule)),
+    ("P0", Proof::Nothing(Code::Rule)),
     // The rest of class 40 (40002, 40003 "completion unknown"), 08, 57 and whatever comes.
     ("", Proof::Doubt),
 ];
@@ -50,7 +52,7 @@ pub(super) fn of(severity: Option<Severity>, state: &str) -> Proof {
     PROVED
         .iter()
         .find(|(prefix, _)| state.starts_with(prefix))
-        .map_or(Proof::Doubt, |(_, proof)| *proof)
+        .map_or(Proof::Doubt, |(_, proof)| proof.clone())
 }
 
 /// Tells whether the server itself answered, so that the connection is in order.
@@ -76,16 +78,16 @@ mod tests {
     #[case::deadlock("40P01", Proof::Again)]
     #[case::changed_result_type("0A000", Proof::AgainPrepared)]
     #[case::lost_statement("26000", Proof::AgainPrepared)]
-    #[case::standby("25006", Proof::Nothing("READ_ONLY"))]
-    #[case::lock_timeout("55P03", Proof::Nothing("BUSY"))]
-    #[case::statement_timeout("57014", Proof::Nothing("TOO_SLOW"))]
-    #[case::privilege("42501", Proof::Nothing("NOT_PERMITTED"))]
-    #[case::no_function("42883", Proof::Nothing("SCHEMA"))]
-    #[case::overflow("22003", Proof::Nothing("INVALID"))]
-    #[case::unique("23505", Proof::Nothing("INVALID"))]
-    #[case::disk_full("53100", Proof::Nothing("SERVER_FULL"))]
-    #[case::backstop("TR005", Proof::Nothing("RULE"))]
-    #[case::raise("P0001", Proof::Nothing("RULE"))]
+    #[case::standby("25006", Proof::Nothing(Code::ReadOnly))]
+    #[case::lock_timeout("55P03", Proof::Nothing(Code::Busy))]
+    #[case::statement_timeout("57014", Proof::Nothing(Code::TooSlow))]
+    #[case::privilege("42501", Proof::Nothing(Code::NotPermitted))]
+    #[case::no_function("42883", Proof::Nothing(Code::Schema))]
+    #[case::overflow("22003", Proof::Nothing(Code::Invalid))]
+    #[case::unique("23505", Proof::Nothing(Code::Invalid))]
+    #[case::disk_full("53100", Proof::Nothing(Code::ServerFull))]
+    #[case::backstop("TR005", Proof::Nothing(Code::Rule))]
+    #[case::raise("P0001", Proof::Nothing(Code::Rule))]
     #[case::completion_unknown("40003", Proof::Doubt)]
     #[case::constraint_at_commit("40002", Proof::Doubt)]
     #[case::connection("08006", Proof::Doubt)]

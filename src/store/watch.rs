@@ -190,11 +190,11 @@ fn nothing(column: &'static str) -> StoreError {
 
 fn standing(cells: &Cells<'_>) -> Result<LimitStanding, Bad> {
     Ok(LimitStanding {
-        limit_type: cells.text("limit_type")?,
+        limit_type: cells.text("limit_type")?.into(),
         subject: cells.text("subject")?,
         account: cells.id_if_any("account_id")?.map(AccountId),
         halts: cells.flag("halts")?,
-        state: cells.text("state")?,
+        state: cells.text("state")?.into(),
         measured: cells.number_if_any("measured").unwrap_or_default(),
         allowed: cells.number_if_any("allowed").unwrap_or_default(),
         unit: cells.text_if_any("unit")?,

@@ -10,7 +10,7 @@ use super::{format, pane, popup};
 use crate::app::cell::Align;
 use crate::app::model::Model;
 use crate::app::pane::Pane;
-use crate::domain::agent::SystemEvent;
+use crate::domain::agent::{SystemEvent, SystemSeverity};
 
 /// Draws both halves and returns how many agents fit.
 pub(super) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) -> usize {
@@ -42,14 +42,14 @@ fn log(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
 }
 
 fn line(model: &Model, row: &SystemEvent, theme: Theme) -> Line<'static> {
-    let ink = match row.severity.as_str() {
-        "critical" | "error" => Ink::Critical,
-        "warning" => Ink::Warning,
-        "debug" => Ink::Quiet,
-        _ => Ink::Plain,
+    let ink = match row.severity {
+        SystemSeverity::Critical | SystemSeverity::Error => Ink::Critical,
+        SystemSeverity::Warning => Ink::Warning,
+        SystemSeverity::Debug => Ink::Quiet,
+        SystemSeverity::Info | SystemSeverity::Unknown(_) => Ink::Plain,
     };
     let at = format::pad(&format::time(row.occurred_at, model.now), 10, Align::Left);
-    let severity = format::pad(&row.severity, 10, Align::Left);
+    let severity = format::pad(row.severity.as_str(), 10, Align::Left);
     let source = format::pad(&row.source, 20, Align::Left);
     Line::from(vec![
         Span::styled(at, theme.style(Ink::Quiet)),

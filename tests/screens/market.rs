@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use rust_decimal::{Decimal, dec};
-use tmt::domain::agent::{Agent, SystemEvent};
+use tmt::domain::agent::{Agent, AgentStatus, SystemEvent, SystemSeverity};
 use tmt::domain::bar::Bar;
 use tmt::domain::ids::InstrumentId;
 use tmt::domain::instrument::Instrument;
@@ -61,7 +61,7 @@ pub(crate) fn agents() -> Vec<Agent> {
         id: name.to_owned(),
         name: title.to_owned(),
         agent_type: kind.to_owned(),
-        status: status.to_owned(),
+        status: AgentStatus::read(status),
         last_heartbeat: Some(now() - TimeDelta::milliseconds(silent)),
         total_requests: Some(18_422),
         error_count: Some(3),
@@ -81,7 +81,7 @@ pub(crate) fn system_events() -> Vec<SystemEvent> {
     let event = |number, severity: &str, time, source: &str, message: &str| SystemEvent {
         id: id(8, number),
         event_type: "agent_status".to_owned(),
-        severity: severity.to_owned(),
+        severity: SystemSeverity::read(severity),
         source: source.to_owned(),
         message: message.to_owned(),
         occurred_at: at(time),

@@ -1,9 +1,11 @@
 //! Risk events, limits, halts, and what the rulebook says of a trade.
 
 use rust_decimal::{Decimal, dec};
+use tmt::domain::code::Code;
 use tmt::domain::event::{Acknowledged, RiskEvent, Severity};
 use tmt::domain::halt::{Halt, HaltMode, Scope};
 use tmt::domain::ids::{EventId, HaltId, LimitId};
+use tmt::domain::limit::LimitKind;
 use tmt::domain::limit::{Limit, LimitState, Parameters};
 use tmt::domain::outcome::{Check, Finding};
 
@@ -95,7 +97,7 @@ pub(crate) fn limit(
     Limit {
         id: LimitId(id(6, number)),
         account: account.map(account_id),
-        limit_type: kind.to_owned(),
+        limit_type: LimitKind::read(kind),
         scope: if account.is_some() { Scope::Account } else { Scope::System },
         identifier: None,
         value,
@@ -151,14 +153,14 @@ pub(crate) fn halts() -> Vec<Halt> {
 
 /// A check of the rulebook.
 pub(crate) fn check(
-    code: &str,
+    code: Code,
     finding: Finding,
     [before, measured, allowed, room]: [Option<Decimal>; 4],
     unit: &str,
     message: &str,
 ) -> Check {
     Check {
-        code: code.to_owned(),
+        code,
         finding,
         before,
         measured,
@@ -175,11 +177,11 @@ pub(crate) fn check(
 pub(crate) fn checks(exposure: Finding) -> Vec<Check> {
     use Finding::Passes;
     let line =
-        |code: &str, finding, [before, after, limit]: [Decimal; 3], unit: &str, text: &str| {
+        |code: Code, finding, [before, after, limit]: [Decimal; 3], unit: &str, text: &str| {
             let figures = [Some(before), Some(after), Some(limit), Some(limit - after)];
             check(code, finding, figures, unit, text)
         };
-    let passes = |code: &str, figures, unit: &str| line(code, Passes, figures, unit, "");
+    let passes = |code: Code, figures, unit: &str| line(code, Passes, figures, unit, "");
     let of = |number, check| Check { limit: Some(LimitId(id(6, number))), ..check };
     let after = if exposure == Finding::Reject { dec!(184900) } else { dec!(179393.50) };
     let bravo = [dec!(146797), after, dec!(180000)];
@@ -187,18 +189,18 @@ pub(crate) fn checks(exposure: Finding) -> Vec<Check> {
     let age = [None, Some(dec!(0.8)), Some(dec!(5)), None];
     let risk = [dec!(0), dec!(135), dec!(1500.69)];
     // Two say what may be lost in a day: a limit, and the account's own column.
-    let loss = |limit| passes("MAX_DAILY_LOSS", [dec!(164), dec!(299), limit], "USD");
+    let loss = |limit| passes(Code::MaxDailyLoss, [dec!(164), dec!(299), limit], "USD");
     vec![
-        check("TRADING_HALT", Passes, [None; 4], "", "active, no halt"),
-        check("PRICE_AGE", Passes, age, "seconds", ""),
-        check("DUPLICATE_ORDER", Passes, [None; 4], "", "none in 60 s"),
-        passes("MAX_RISK_PER_TRADE", risk, "USD"),
-        passes("MAX_POSITION_SIZE", [dec!(100000), dec!(130000), dec!(200000)], "units"),
-        of(2, line("MAX_EXPOSURE", exposure, bravo, "USD", text)),
-        of(4, passes("MAX_EXPOSURE", [dec!(244386), dec!(276982.50), dec!(400000)], "USD")),
+        check(Code::TradingHalt, Passes, [None; 4], "", "active, no halt"),
+        check(Code::PriceAge, Passes, age, "seconds", ""),
+        check(Code::DuplicateOrder, Passes, [None; 4], "", "none in 60 s"),
+        passes(Code::MaxRiskPerTrade, risk, "USD"),
+        passes(Code::MaxPositionSize, [dec!(100000), dec!(130000), dec!(200000)], "units"),
+        of(2, line(Code::MaxExposure, exposure, bravo, "USD", text)),
+        of(4, passes(Code::MaxExposure, [dec!(244386), dec!(276982.50), dec!(400000)], "USD")),
         of(9, loss(dec!(4000))),
-        passes("MARGIN", [dec!(4888.34), dec!(5973.80), dec!(100046)], "USD"),
+        passes(Code::Margin, [dec!(4888.34), dec!(5973.80), dec!(100046)], "USD"),
         loss(dec!(5000)),
-        passes("MAX_DAILY_TRADES", [dec!(3), dec!(4), dec!(10)], "count"),
+        passes(Code::MaxDailyTrades, [dec!(3), dec!(4), dec!(10)], "count"),
     ]
 }

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use rust_decimal::{Decimal, dec};
 use tmt::app::{Msg, Options};
+use tmt::domain::code::Code;
 use tmt::domain::ids::InstrumentId;
+use tmt::domain::limit::LimitKind;
 use tmt::domain::limit::LimitType;
+use tmt::domain::limit::Standing;
 use tmt::domain::outcome::{Accepted, Finding, Impact, Item, ItemEnd, Outcome, Refusal};
 use tmt::domain::rows::Rows;
 use tmt::domain::session::Role;
@@ -153,7 +156,7 @@ pub(crate) fn ticket_sending() -> Console {
 pub(crate) fn ticket_refused() -> Console {
     let mut console = ticket_sending();
     let mut refusal = Refusal::plain(
-        "MAX_EXPOSURE",
+        Code::MaxExposure,
         "The exposure of bravo would be 184,900.00 USD, 4,900.00 above its limit.",
     );
     refusal.measured = Some(dec!(184900));
@@ -190,7 +193,7 @@ pub(crate) fn amend_wrong_side() -> Console {
     let figures = [None, Some(dec!(1.0880)), Some(dec!(1.08655)), None];
     let message =
         "The stop of a long must be below the market at 1.08655: it would be hit at once.";
-    let check = risk::check("STOP_WRONG_SIDE", Finding::Reject, figures, "price", message);
+    let check = risk::check(Code::StopWrongSide, Finding::Reject, figures, "price", message);
     let mut console = pressed("ggjjm1.0880");
     console.assessed(vec![check.clone()]);
     console.press("<Enter>");
@@ -214,7 +217,7 @@ pub(crate) fn flattened() -> Console {
     let (size, price) = (Some(dec!(100000)), Some(dec!(1.08655)));
     let closed = ItemEnd::Closed { size, price, pnl: Some(dec!(145)) };
     let message = "GBP_USD has no price: it cannot be closed at the market.".to_owned();
-    let kept = ItemEnd::Kept { code: "PRICE_UNKNOWN".to_owned(), message };
+    let kept = ItemEnd::Kept { code: Code::PriceUnknown, message };
     console.answered(Outcome::Accepted(Accepted {
         subject: Some(desk::account_id(2).0),
         code: None,
@@ -227,18 +230,18 @@ pub(crate) fn flattened() -> Console {
 }
 
 fn impacts() -> Vec<Impact> {
-    let row = |name: &str, [measured, room]: [Decimal; 2], state: &str| Impact {
+    let row = |name: &str, [measured, room]: [Decimal; 2], state| Impact {
         account: Some(name.to_owned()),
         measured: Some(measured),
         allowed: Some(measured + room),
         unit: Some("USD".to_owned()),
         room: Some(room),
-        state: state.to_owned(),
+        state,
     };
     vec![
-        row("alpha", [dec!(74325), dec!(55675)], "ok"),
-        row("bravo", [dec!(146797), dec!(-16797)], "breach"),
-        row("carry", [dec!(110000), dec!(20000)], "warning"),
+        row("alpha", [dec!(74325), dec!(55675)], Standing::Ok),
+        row("bravo", [dec!(146797), dec!(-16797)], Standing::Breach),
+        row("carry", [dec!(110000), dec!(20000)], Standing::Warning),
     ]
 }
 
@@ -269,7 +272,7 @@ pub(crate) fn limit_new() -> Console {
     let mut console = of(Role::RiskOfficer);
     console.press("6ggjjn");
     let exposure = LimitType {
-        name: "max_exposure".to_owned(),
+        name: LimitKind::MaxExposure,
         description: "gross exposure after the trade".to_owned(),
         units: vec!["money".to_owned(), "percentage".to_owned(), "fraction".to_owned()],
         scopes: vec!["account".to_owned(), "instrument".to_owned(), "system".to_owned()],

@@ -6,6 +6,7 @@ use rstest::rstest;
 use rust_decimal::{Decimal, dec};
 use tmt::app::Msg;
 use tmt::domain::account::Environment;
+use tmt::domain::code::Code;
 use tmt::domain::outcome::Finding;
 use tmt::domain::rows::Rows;
 
@@ -63,16 +64,16 @@ fn a_resume_names_the_limits_still_in_breach(
 #[test]
 fn only_a_check_with_a_maximum_shows_a_share() {
     let mut console = pressed("ggjjb");
-    let line = |code: &str, measured: Decimal, allowed: Decimal, unit: &str| {
+    let line = |code: Code, measured: Decimal, allowed: Decimal, unit: &str| {
         let figures = [None, Some(measured), Some(allowed), None];
         risk::check(code, Finding::Reject, figures, unit, "not a multiple")
     };
     console.assessed(vec![
-        line("PRICE_NOT_A_TICK", dec!(1.086551), dec!(0.00001), "price"),
-        line("SIZE_NOT_A_STEP", dec!(10000.5), dec!(1), "units"),
-        line("STOP_WRONG_SIDE", dec!(1.09), dec!(1.08655), "price"),
-        line("DUPLICATE_ORDER", dec!(3), dec!(5), "seconds"),
-        line("MAX_EXPOSURE", dec!(150), dec!(100), "USD"),
+        line(Code::PriceNotATick, dec!(1.086551), dec!(0.00001), "price"),
+        line(Code::SizeNotAStep, dec!(10000.5), dec!(1), "units"),
+        line(Code::StopWrongSide, dec!(1.09), dec!(1.08655), "price"),
+        line(Code::DuplicateOrder, dec!(3), dec!(5), "seconds"),
+        line(Code::MaxExposure, dec!(150), dec!(100), "USD"),
     ]);
     let text = draw(&mut console, MEDIUM).text();
     for line in text.lines().filter(|line| line.contains("HARD ")) {
@@ -102,7 +103,7 @@ fn a_rule_of_the_account_itself_is_named_as_such() {
     let mut console = scenes::ticket_editing();
     console.wait(Duration::from_secs(1));
     console.assessed(vec![risk::check(
-        "MAX_DRAWDOWN",
+        Code::MaxDrawdown,
         Finding::Reject,
         [None, Some(dec!(120)), Some(dec!(100)), Some(dec!(-20))],
         "USD",
@@ -118,7 +119,7 @@ fn a_rule_of_the_account_itself_is_named_as_such() {
 fn no_sentence_of_a_ticket_is_cut(#[values(SMALL, MEDIUM)] size: Size) {
     let text = "This account is halted, reduce only: this trade reduces.";
     let mut console = pressed("ggjjb");
-    console.assessed(vec![risk::check("TRADING_HALT", Finding::Passes, [None; 4], "", text)]);
+    console.assessed(vec![risk::check(Code::TradingHalt, Finding::Passes, [None; 4], "", text)]);
     let drawn = draw(&mut console, size);
     assert!(drawn.sheet().contains(text), "{}", drawn.text());
     let text = drawn.text();

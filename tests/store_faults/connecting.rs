@@ -4,6 +4,7 @@ use crate::desk::{Desk, refused};
 use crate::{superuser, trade, until, why_not};
 use std::time::Duration;
 use tmt::domain::change::Kind;
+use tmt::domain::code::Code;
 use tmt::local::Options as Private;
 use tmt::local::Postgres;
 use tmt::store::options::{Host, Server};
@@ -96,7 +97,7 @@ async fn a_read_only_server_is_read_and_never_written() {
     let error = store.check_writing().await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(Unreachable::ReadOnly { .. })), "{error:?}");
     let refusal = refused(store.perform(&trade()).await);
-    assert_eq!(refusal.code, "NOT_SENT");
+    assert_eq!(refusal.code, Code::NotSent);
     assert!(refusal.message.contains("takes no writes"), "{}", refusal.message);
 }
 

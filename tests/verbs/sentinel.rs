@@ -45,7 +45,7 @@ impl Sentinel {
     async fn next_limit(&mut self) -> (String, String, String) {
         loop {
             if let SentinelEvent::Changed(limit) = self.next().await {
-                return (limit.state, limit.limit_type, limit.subject);
+                return (limit.state.to_string(), limit.limit_type.to_string(), limit.subject);
             }
         }
     }

@@ -6,7 +6,7 @@ use super::{Column, Listed, left, right};
 use crate::app::cell::{Cell, Tone};
 use crate::app::model::Model;
 use crate::app::pane::{Pane, RowId};
-use crate::domain::agent::Agent;
+use crate::domain::agent::{Agent, AgentStatus};
 
 /// Time without a heartbeat after which a running agent is in doubt.
 const SILENT: Duration = Duration::from_secs(30);
@@ -22,7 +22,7 @@ impl Listed for Agent {
         left("AGENT", 22, 0, |_, row| Cell::Text(row.id.clone())),
         left("NAME", 24, 3, |_, row| Cell::Text(row.name.clone())),
         left("TYPE", 18, 2, |_, row| Cell::Text(row.agent_type.clone())),
-        left("STATUS", 11, 0, |_, row| Cell::Text(row.status.clone())),
+        left("STATUS", 11, 0, |_, row| Cell::Text(row.status.to_string())),
         right("HEARD", 6, 0, |model, row| silence(model, row).map_or(Cell::Absent, Cell::Age)),
         right("REQUESTS", 10, 1, |_, row| {
             Cell::maybe(row.total_requests.map(Into::into), |n| Cell::Number(n, 0))
@@ -40,12 +40,12 @@ impl Listed for Agent {
 
     fn tone(&self, model: &Model) -> Tone {
         let is_silent = silence(model, self).is_some_and(|age| age > SILENT);
-        match self.status.as_str() {
-            "error" => Tone::Critical,
-            "running" if is_silent => Tone::Warning,
-            "running" => Tone::Plain,
-            "maintenance" => Tone::Warning,
-            _ => Tone::Quiet,
+        match self.status {
+            AgentStatus::Error => Tone::Critical,
+            AgentStatus::Running if is_silent => Tone::Warning,
+            AgentStatus::Running => Tone::Plain,
+            AgentStatus::Maintenance => Tone::Warning,
+            AgentStatus::Stopped | AgentStatus::Unknown(_) => Tone::Quiet,
         }
     }
 

@@ -20,7 +20,7 @@ fn state(row: &Limit) -> &'static str {
 impl Listed for Limit {
     const PANE: Pane = Pane::Limits;
     const COLUMNS: &'static [Column<Self>] = &[
-        left("LIMIT", 20, 0, |_, row| Cell::Text(row.limit_type.clone())),
+        left("LIMIT", 20, 0, |_, row| Cell::Text(row.limit_type.to_string())),
         left("SCOPE", 10, 3, |_, row| Cell::Text(row.scope.as_str().to_owned())),
         left("APPLIES TO", 16, 0, |model, row| Cell::Text(model.limit_subject(row))),
         right("VALUE", 14, 0, |_, row| Cell::Number(row.value, 2)),
@@ -59,7 +59,7 @@ impl Listed for Limit {
         match standing {
             Some(Standing::Breach) => Tone::Critical,
             Some(Standing::Warning) => Tone::Warning,
-            Some(Standing::Clear) | None => Tone::Plain,
+            Some(Standing::Ok | Standing::Unmeasured | Standing::Unknown(_)) | None => Tone::Plain,
         }
     }
 

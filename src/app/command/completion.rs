@@ -98,7 +98,7 @@ fn values(model: &Model, arg: &Arg) -> Vec<String> {
         "portfolio" => {
             model.desk.accounts.values().filter_map(|row| row.portfolio.clone()).collect()
         }
-        "limit_type" => model.limit_types.iter().map(|row| row.name.clone()).collect(),
+        "limit_type" => model.limit_types.iter().map(|row| row.name.to_string()).collect(),
         _ => arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect(),
     };
     // A name of several words would have to be put in quotes.

@@ -9,6 +9,7 @@ use crate::app::opening::{self, halt, holding, limit};
 use crate::app::permit;
 use crate::app::selection::Subject;
 use crate::app::ticket::{ANY, EACH_ACCOUNT, FieldName, Form, HaltScope, Ticket};
+use crate::domain::code::Code;
 use crate::domain::halt::HaltMode;
 use crate::domain::ids::{
     AccountId, ClientKey, EventId, HaltId, InstrumentId, LimitId, PositionId, SignalId, TradeId,
@@ -229,7 +230,7 @@ fn spoken_amend(model: &Model, amend: &Amend, fresh: ClientKey) -> Result<Ticket
 fn spoken_flatten(model: &Model, flatten: &Flatten, fresh: ClientKey) -> Result<Ticket, Problem> {
     let account = account(model, Some(&flatten.account))?.ok_or("say which account")?;
     let mut ticket = holding::flatten(model, fresh, account)
-        .map_err(|why| Problem::from(why).refused("NOTHING_TO_FLATTEN"))?;
+        .map_err(|why| Problem::from(why).refused(Code::NothingToFlatten))?;
     ticket.fill(FieldName::Reason, flatten.reason.clone().unwrap_or_default());
     Ok(ticket)
 }
@@ -240,7 +241,11 @@ fn spoken_take(model: &Model, take: &Take, fresh: ClientKey) -> Result<Ticket, P
     let mut ticket = opening::take(model, fresh, signal).map_err(|why| {
         let status = model.desk.signals.get(&signal).map(|row| row.status);
         let ran_out = matches!(status, Some(SignalStatus::Pending | SignalStatus::Expired));
-        Problem::from(why).refused(if ran_out { "SIGNAL_EXPIRED" } else { "SIGNAL_NOT_PENDING" })
+        Problem::from(why).refused(if ran_out {
+            Code::SignalExpired
+        } else {
+            Code::SignalNotPending
+        })
     })?;
     if let Some(id) = account {
         ticket.fill(FieldName::Account, model.desk.account_name(id));

@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use super::{Problem, note, number, price};
 use crate::app::model::Model;
 use crate::app::ticket::{FieldName, Ticket};
+use crate::domain::code::Code;
 use crate::domain::instrument::Instrument;
 use crate::domain::money::{self, exact};
 use crate::domain::position::Position;
@@ -40,12 +41,12 @@ pub(super) fn close(
             };
             let wanted = wanted.filter(|size| *size > Decimal::ZERO).ok_or_else(|| {
                 Problem::at(FieldName::Size, "that is less than the smallest step: type a size")
-                    .refused("SIZE_NOT_A_STEP")
+                    .refused(Code::SizeNotAStep)
             })?;
             if wanted > held.size {
                 let text = format!("only {} are open", exact(held.size));
                 let problem = Problem::at(FieldName::Size, text);
-                return Err(problem.refused("REDUCE_ONLY_EXCEEDS_POSITION"));
+                return Err(problem.refused(Code::ReduceOnlyExceedsPosition));
             }
             // Closing all of it is right whatever the step is now.
             if let Some(step) = instrument.map(|row| row.size_step)
@@ -57,7 +58,7 @@ pub(super) fn close(
                     exact(wanted),
                     exact(step)
                 );
-                return Err(Problem::at(FieldName::Size, text).refused("SIZE_NOT_A_STEP"));
+                return Err(Problem::at(FieldName::Size, text).refused(Code::SizeNotAStep));
             }
             if wanted == held.size { None } else { Some(wanted) }
         }
@@ -83,7 +84,7 @@ pub(super) fn amend(model: &Model, ticket: &Ticket, held: &Position) -> Result<V
         if number(ticket, name)?.is_some_and(|level| level <= Decimal::ZERO) {
             let label = name.label();
             let text = format!("{label} must be above zero; an empty field is none");
-            return Err(Problem::at(name, text).refused("PRICE_OUT_OF_RANGE"));
+            return Err(Problem::at(name, text).refused(Code::PriceOutOfRange));
         }
     }
     let (stop, target) = (level(FieldName::Stop)?, level(FieldName::Target)?);

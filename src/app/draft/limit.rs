@@ -6,8 +6,10 @@ use rust_decimal::{Decimal, dec};
 use super::{Problem, note, number};
 use crate::app::model::Model;
 use crate::app::ticket::{ANY, EACH_ACCOUNT, FieldName, Ticket};
+use crate::domain::code::Code;
 use crate::domain::halt::Scope;
 use crate::domain::ids::LimitId;
+use crate::domain::limit::LimitKind;
 use crate::domain::request::{NewLimit, Verb};
 
 /// Reads the fields of a change.
@@ -19,7 +21,7 @@ pub(super) fn edit(
 ) -> Result<Verb, Problem> {
     let row = model.desk.limits.get(&limit).ok_or_else(|| {
         Problem::plain("the limit was replaced meanwhile: leave and select it again")
-            .refused("LIMIT_CHANGED")
+            .refused(Code::LimitChanged)
     })?;
     let value = value(ticket)?;
     let warning = number(ticket, FieldName::Warning)?;
@@ -42,25 +44,25 @@ fn value(ticket: &Ticket) -> Result<Decimal, Problem> {
     let value = number(ticket, FieldName::Value)?
         .ok_or_else(|| Problem::at(FieldName::Value, "type the new limit"))?;
     if value <= Decimal::ZERO {
-        return Err(Problem::at(FieldName::Value, ABOVE_ZERO).refused("LIMIT_VALUE_INVALID"));
+        return Err(Problem::at(FieldName::Value, ABOVE_ZERO).refused(Code::LimitValueInvalid));
     }
     if value >= TOO_LARGE {
         let text = "a limit must be below 100,000,000,000, which is all that can be stored";
-        return Err(Problem::at(FieldName::Value, text).refused("LIMIT_VALUE_INVALID"));
+        return Err(Problem::at(FieldName::Value, text).refused(Code::LimitValueInvalid));
     }
     Ok(value)
 }
 
 /// Reads the fields of a limit that is not there yet.
 pub(super) fn new(model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
-    let limit_type = ticket.text(FieldName::LimitType).ok_or_else(|| {
+    let limit_type = ticket.text(FieldName::LimitType).map(LimitKind::read).ok_or_else(|| {
         let text = "choose what it limits with the left and right arrows";
         Problem::at(FieldName::LimitType, text)
     })?;
-    let is_known = |name: &str| model.limit_types.iter().any(|row| row.name == name);
-    if !model.limit_types.is_empty() && !is_known(limit_type) {
+    let is_known = model.limit_types.iter().any(|row| row.name == limit_type);
+    if !model.limit_types.is_empty() && !is_known {
         let text = format!("there is no limit type {limit_type}: the left and right arrows choose");
-        return Err(Problem::at(FieldName::LimitType, text).refused("LIMIT_TYPE_UNKNOWN"));
+        return Err(Problem::at(FieldName::LimitType, text).refused(Code::LimitTypeUnknown));
     }
     let (scope, identifier) = scope(ticket)?;
     let account = match ticket.text(FieldName::Account) {
@@ -80,7 +82,7 @@ pub(super) fn new(model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
     let parameters = note(ticket, FieldName::Parameters);
     Ok(Verb::CreateLimit(Box::new(NewLimit {
         account,
-        limit_type: limit_type.to_owned(),
+        limit_type,
         scope,
         identifier,
         value,
@@ -125,7 +127,7 @@ fn until(model: &Model, ticket: &Ticket) -> Result<Option<DateTime<Utc>>, Proble
     })?;
     if until <= model.now {
         let problem = Problem::at(FieldName::Until, "that has passed already");
-        return Err(problem.refused("LIMIT_UNTIL_PAST"));
+        return Err(problem.refused(Code::LimitUntilPast));
     }
     Ok(Some(until))
 }

@@ -47,7 +47,7 @@ pub(in crate::app) fn new(model: &Model, key: ClientKey) -> Ticket {
     let like = selected_limit(model).ok();
     let mut ticket = Ticket::new(key, Form::NewLimit);
     let desk = &model.desk;
-    offer_types(model, &mut ticket, like.map(|row| row.limit_type.clone()));
+    offer_types(model, &mut ticket, like.map(|row| row.limit_type.to_string()));
     let named = |mut names: Vec<String>| {
         names.sort_unstable();
         names.dedup();
@@ -70,7 +70,7 @@ pub(in crate::app) fn new(model: &Model, key: ClientKey) -> Ticket {
 
 /// Offers the types of limits that the database knows.
 pub(in crate::app) fn offer_types(model: &Model, ticket: &mut Ticket, chosen: Option<String>) {
-    let types = model.limit_types.iter().map(|row| row.name.clone()).collect();
+    let types = model.limit_types.iter().map(|row| row.name.to_string()).collect();
     ticket.offer(FieldName::LimitType, types, chosen);
 }
 

@@ -15,6 +15,7 @@ use crate::domain::event::{RiskEvent, Severity};
 use crate::domain::halt::Scope;
 use crate::domain::ids::{AccountId, EventId, InstrumentId, LimitId, PositionId, SignalId};
 use crate::domain::instrument::Instrument;
+use crate::domain::limit::LimitKind;
 use crate::domain::limit::{Limit, LimitState, Parameters};
 use crate::domain::position::{Direction, Position};
 use crate::domain::quote::Quote;
@@ -105,7 +106,7 @@ fn limit(id: LimitId, value: Decimal, state: LimitState, by: &str) -> Limit {
     Limit {
         id,
         account: Some(ALPHA),
-        limit_type: "max_exposure".to_owned(),
+        limit_type: LimitKind::MaxExposure,
         scope: Scope::Account,
         identifier: None,
         value,

@@ -10,15 +10,16 @@ use crate::app::model::Overlay;
 use crate::app::pane::{Pane, RowId};
 use crate::app::ticket::{FieldName, Stage};
 use crate::app::{Effect, Msg};
+use crate::domain::code::Code;
 use crate::domain::outcome::{Check, Finding, Impact};
 use crate::domain::request::{Closing, NewTrade, Verb};
 use crate::domain::rows::Rows;
 use crate::domain::session::Role;
 use crate::domain::trade::Side;
 
-pub(super) fn check(code: &str, finding: Finding) -> Check {
+pub(super) fn check(code: Code, finding: Finding) -> Check {
     Check {
-        code: code.to_owned(),
+        code,
         finding,
         before: None,
         measured: Some(dec!(2)),
@@ -84,7 +85,7 @@ fn a_buy_from_the_preset_takes_three_keys() {
 
     desk.press("b");
     desk.enter();
-    desk.judge(vec![check("MAX_EXPOSURE", Finding::Passes)]);
+    desk.judge(vec![check(Code::MaxExposure, Finding::Passes)]);
     desk.press("y");
 
     assert_eq!(*desk.only_verb(), Verb::Place(a_buy()));
@@ -250,7 +251,7 @@ fn a_hard_finding_cannot_be_sent() {
 
     desk.press("b");
     desk.enter();
-    desk.judge(vec![check("MAX_EXPOSURE", Finding::Reject)]);
+    desk.judge(vec![check(Code::MaxExposure, Finding::Reject)]);
     desk.press("y");
 
     assert!(desk.writes().is_empty());
@@ -264,13 +265,13 @@ fn a_soft_finding_needs_a_reason() {
 
     desk.press("b");
     desk.enter();
-    desk.judge(vec![check("DUPLICATE_ORDER", Finding::Confirm)]);
+    desk.judge(vec![check(Code::DuplicateOrder, Finding::Confirm)]);
     desk.press("y");
     assert!(desk.writes().is_empty());
     desk.press("Y");
     desk.type_text("twice on purpose");
     desk.enter();
-    desk.judge(vec![check("DUPLICATE_ORDER", Finding::Confirm)]);
+    desk.judge(vec![check(Code::DuplicateOrder, Finding::Confirm)]);
     desk.press("y");
 
     let reason = Some("twice on purpose".to_owned());

@@ -12,8 +12,10 @@ use crate::app::model::Overlay;
 use crate::app::pane::{Pane, RowId};
 use crate::app::ticket::{FieldName, Stage};
 use crate::app::{Effect, Msg};
+use crate::domain::code::Code;
 use crate::domain::halt::{HaltMode, Scope};
 use crate::domain::ids::{PositionId, TradeId};
+use crate::domain::limit::LimitKind;
 use crate::domain::limit::LimitType;
 use crate::domain::outcome::{Accepted, Finding, Item, ItemEnd, Outcome};
 use crate::domain::request::{Closing, NewLimit, Question, Verb};
@@ -107,7 +109,7 @@ fn what_stands_against_other_levels_is_said_before_they_are_sent() {
     });
     let (stop, target, trailing) = (Some(dec!(1.09)), None, None);
     assert_eq!(asked, Some(Question::Amend { position: HELD, stop, target, trailing }));
-    desk.judge(vec![check("STOP_WRONG_SIDE", Finding::Reject)]);
+    desk.judge(vec![check(Code::StopWrongSide, Finding::Reject)]);
     desk.enter();
     desk.press("y");
     assert!(desk.writes().is_empty());
@@ -126,13 +128,13 @@ fn a_soft_finding_against_other_levels_needs_a_reason() {
     desk.press("m");
     desk.type_text("1.07");
     desk.enter();
-    desk.judge(vec![check("MAX_OPEN_RISK", Finding::Confirm)]);
+    desk.judge(vec![check(Code::MaxOpenRisk, Finding::Confirm)]);
     desk.press("y");
     assert!(desk.writes().is_empty());
     desk.press("Y");
     desk.type_text("news");
     desk.enter();
-    desk.judge(vec![check("MAX_OPEN_RISK", Finding::Confirm)]);
+    desk.judge(vec![check(Code::MaxOpenRisk, Finding::Confirm)]);
     desk.press("y");
     assert!(matches!(desk.only_verb(), Verb::Amend { reason: Some(_), .. }));
 }
@@ -233,7 +235,7 @@ fn each_position_of_a_flatten_is_said() {
         price: Some(dec!(1.0864)),
         pnl: Some(dec!(110)),
     };
-    let kept = ItemEnd::Kept { code: "PRICE_UNKNOWN".to_owned(), message: "no price".to_owned() };
+    let kept = ItemEnd::Kept { code: Code::PriceUnknown, message: "no price".to_owned() };
     let item =
         |instrument: &str, end| Item { position: HELD.0, instrument: instrument.to_owned(), end };
     let items = vec![item("EUR_USD", closed), item("XAU_USD", kept)];
@@ -308,14 +310,14 @@ fn another_scope_of_a_halt_that_flattens_is_typed_again() {
 
 fn types() -> Vec<LimitType> {
     let exposure = LimitType {
-        name: "max_exposure".to_owned(),
+        name: LimitKind::MaxExposure,
         description: "gross exposure after the trade".to_owned(),
         units: vec!["money".to_owned(), "percentage".to_owned()],
         scopes: vec!["account".to_owned(), "system".to_owned()],
         is_enforced: true,
     };
     let count = LimitType {
-        name: "max_open_positions".to_owned(),
+        name: LimitKind::MaxOpenPositions,
         units: vec!["count".to_owned()],
         ..exposure.clone()
     };
@@ -346,7 +348,7 @@ fn a_new_limit_is_chosen_typed_and_sent() {
         *desk.only_verb(),
         Verb::CreateLimit(Box::new(NewLimit {
             account: Some(ALPHA),
-            limit_type: "max_open_positions".to_owned(),
+            limit_type: LimitKind::MaxOpenPositions,
             scope: Scope::Account,
             identifier: None,
             value: dec!(5),

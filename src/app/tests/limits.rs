@@ -6,6 +6,7 @@ use rust_decimal::dec;
 use super::Desk;
 use super::desk::{HELD, LIMIT, held, quote};
 use crate::app::{Model, Msg};
+use crate::domain::limit::LimitKind;
 use crate::domain::limit::{Limit, Standing};
 use crate::domain::rows::Rows;
 use crate::domain::session::Role;
@@ -21,7 +22,7 @@ fn what_is_used_of_a_limit_moves_with_every_quote() {
     let exposure = limit(&desk.model);
     // 50,000 EUR at the middle of 1.08640 and 1.08655.
     assert_eq!(desk.model.measured(&exposure), Measured::Number(dec!(54323.750000)));
-    assert_eq!(exposure.standing(dec!(54323.75)), Some(Standing::Clear));
+    assert_eq!(exposure.standing(dec!(54323.75)), Some(Standing::Ok));
     let held_in_all = desk.model.marks.accounts.get(&exposure.account.unwrap()).unwrap();
     let margin = held_in_all.margin.unwrap();
 
@@ -39,7 +40,7 @@ fn what_is_used_of_a_limit_moves_with_every_quote() {
 #[test]
 fn risk_without_a_stop_is_unbounded_and_a_limit_that_nobody_measures_here_is_absent() {
     let mut desk = Desk::of(Role::Trader);
-    let mut open_risk = Limit { limit_type: "max_open_risk".to_owned(), ..limit(&desk.model) };
+    let mut open_risk = Limit { limit_type: LimitKind::MaxOpenRisk, ..limit(&desk.model) };
     // From the entry of 1.08420 to the stop of 1.08120.
     assert_eq!(desk.model.measured(&open_risk).number(), Some(dec!(150)));
 
@@ -48,6 +49,6 @@ fn risk_without_a_stop_is_unbounded_and_a_limit_that_nobody_measures_here_is_abs
     desk.tell(Msg::RowsRead { rows, asked: Some(vec![HELD.to_string()]), unreadable: vec![] });
 
     assert_eq!(desk.model.measured(&open_risk), Measured::Unbounded);
-    open_risk.limit_type = "max_orders_per_minute".to_owned();
+    open_risk.limit_type = LimitKind::MaxOrdersPerMinute;
     assert_eq!(desk.model.measured(&open_risk), Measured::Unknown);
 }

@@ -8,6 +8,8 @@ use super::desk::PROPOSAL;
 use super::flows::{a_buy, check};
 use crate::app::ticket::{FieldName, Stage};
 use crate::app::{Effect, Msg};
+use crate::domain::code::Code;
+use crate::domain::limit::LimitKind;
 use crate::domain::limit::LimitType;
 use crate::domain::outcome::{Finding, PreviewError, Refusal};
 use crate::domain::request::{NewTrade, Verb};
@@ -87,7 +89,7 @@ fn what_the_rules_forbid_is_for_the_rulebook_to_say() {
     desk.press(":");
     desk.type_text("buy EUR_USD 10.5 price=1.086551 sl=1.09 @alpha");
     desk.enter();
-    desk.judge(vec![check("STOP_WRONG_SIDE", Finding::Reject)]);
+    desk.judge(vec![check(Code::StopWrongSide, Finding::Reject)]);
     desk.press("y");
     assert!(desk.writes().is_empty());
     assert_eq!(desk.last_notice(), "STOP_WRONG_SIDE forbids it");
@@ -112,14 +114,14 @@ fn a_missing_role_is_said_before_what_is_missing_in_the_line(
 }
 
 fn types() -> Vec<LimitType> {
-    let row = |name: &str, unit: &str| LimitType {
-        name: name.to_owned(),
+    let row = |name, unit: &str| LimitType {
+        name,
         description: "live positions after the trade".to_owned(),
         units: vec![unit.to_owned()],
         scopes: vec!["account".to_owned(), "system".to_owned()],
         is_enforced: true,
     };
-    vec![row("max_open_positions", "count"), row("max_exposure", "money")]
+    vec![row(LimitKind::MaxOpenPositions, "count"), row(LimitKind::MaxExposure, "money")]
 }
 
 /// The types are read when the first ticket asks for them: by then it is open already.
@@ -169,7 +171,7 @@ fn a_limit_that_would_be_refused_is_not_sent() {
     let asked = desk.effects.iter().rev().find_map(|effect| {
         if let Effect::PreviewLimit(preview) = effect { Some(preview.clone()) } else { None }
     });
-    let refusal = Refusal::plain("LIMIT_VALUE_INVALID", "A number of things is a whole number.");
+    let refusal = Refusal::plain(Code::LimitValueInvalid, "A number of things is a whole number.");
     let impacts = Err(PreviewError::Refused(refusal));
     desk.tell(Msg::LimitPreviewed { preview: asked.unwrap(), impacts });
     desk.rest();

@@ -12,6 +12,7 @@ use crate::app::model::Overlay;
 use crate::app::pane::{Pane, RowId};
 use crate::app::ticket::Stage;
 use crate::app::{Effect, Msg};
+use crate::domain::code::Code;
 use crate::domain::ids::ClientKey;
 use crate::domain::outcome::{Accepted, Outcome, Refusal};
 use crate::domain::session::Role;
@@ -66,7 +67,7 @@ fn a_refused_write_keeps_its_draft_and_takes_a_new_key() {
     let (mut desk, key) = a_close_under_way();
     let refusal = Refusal {
         measured: Some(dec!(1)),
-        ..Refusal::plain("REDUCE_ONLY_EXCEEDS_POSITION", "less is open")
+        ..Refusal::plain(Code::ReduceOnlyExceedsPosition, "less is open")
     };
 
     desk.tell(Msg::Answered { key, outcome: Outcome::Refused(refusal) });
@@ -197,7 +198,7 @@ fn news_do_not_hide_what_became_of_a_write() {
 fn what_a_write_did_comes_before_what_was_asked() {
     let (mut desk, key) = a_close_under_way();
     let Outcome::Accepted(mut told) = accepted() else { panic!() };
-    told.code = Some("REDUCED".to_owned());
+    told.code = Some(Code::Reduced);
     told.message = "Closed 50,000 EUR_USD at 1.08640: +110.00 USD.".to_owned();
     desk.tell(Msg::Answered { key, outcome: Outcome::Accepted(told) });
     let wanted = "Accepted  REDUCED  alpha: Closed 50,000 EUR_USD at 1.08640: +110.00 USD.  id 00000007  │ CLOSE all of";

@@ -10,6 +10,7 @@ use crate::cli::exit::{Exit, Trouble};
 use crate::cli::io::Io;
 use crate::cli::report::{Report, Said};
 use crate::config::Config;
+use crate::domain::code::Code;
 use crate::domain::ids::ClientKey;
 use crate::domain::outcome::{Accepted, Outcome};
 use crate::domain::request::Request;
@@ -23,9 +24,6 @@ const MOST_QUESTIONS: u32 = 3;
 
 /// Pause between two of these questions.
 const BETWEEN_QUESTIONS: Duration = Duration::from_secs(1);
-
-/// What the database says of a request whose key another one had before.
-const KEY_REUSED: &str = "KEY_REUSED";
 
 /// Tells one database and login from another, in journals.
 pub(in crate::cli) fn place(options: &store::Options) -> String {
@@ -145,7 +143,7 @@ pub(in crate::cli) async fn outcome(
     let decided = asked.iter().enumerate().min_by_key(|(at, (_, outcome))| {
         let rank = match outcome {
             Outcome::Accepted(_) => 0,
-            Outcome::Refused(refusal) if refusal.code == KEY_REUSED => 2,
+            Outcome::Refused(refusal) if refusal.code == Code::KeyReused => 2,
             Outcome::Refused(_) | Outcome::Unknown(_) => 1,
         };
         (rank, *at)

@@ -9,7 +9,7 @@ use crate::domain::account::{Account, Start};
 use crate::domain::drawdown::DayBase;
 use crate::domain::exposure::{Leg, by_currency, leverage};
 use crate::domain::halt::Scope;
-use crate::domain::limit::{Limit, Lock, Trailing, Unit};
+use crate::domain::limit::{Limit, LimitKind, Lock, Trailing, Unit};
 use crate::domain::margin;
 use crate::domain::marking::Book;
 use crate::domain::rounding::sum;
@@ -57,7 +57,7 @@ impl From<Option<Decimal>> for Measured {
 /// the size of a position: then it is the account that uses most of it that is measured.
 pub fn measure(limit: &Limit, covered: &[Covered<'_>], book: &Book) -> Measured {
     let is_each =
-        matches!(limit.limit_type.as_str(), "max_position_size" | "max_loss_per_position")
+        matches!(limit.limit_type, LimitKind::MaxPositionSize | LimitKind::MaxLossPerPosition)
             || (limit.scope == Scope::Account && limit.owner().is_none());
     if !is_each {
         return Together { limit, covered, book }.measure();
@@ -111,29 +111,49 @@ struct Together<'a> {
 
 impl Together<'_> {
     fn measure(&self) -> Measured {
-        match self.limit.limit_type.as_str() {
-            "max_exposure" => self.money(|one| self.exposure(one)),
-            "max_net_exposure" => self.money(|one| one.mark.net).map(|net| net.abs()),
-            "max_currency_exposure" => self.currency_exposure(),
-            "max_open_risk" if self.held().any(|held| held.unbounded > 0) => {
+        match self.limit.limit_type {
+            LimitKind::MaxExposure => self.money(|one| self.exposure(one)),
+            LimitKind::MaxNetExposure => self.money(|one| one.mark.net).map(|net| net.abs()),
+            LimitKind::MaxCurrencyExposure => self.currency_exposure(),
+            LimitKind::MaxOpenRisk if self.held().any(|held| held.unbounded > 0) => {
                 return Measured::Unbounded;
             }
-            "max_open_risk" => self.money(|one| sum_of(one.held, |held| held.stop_risk)),
-            "max_loss_per_position" => self.money(|one| self.worst(one, |held| held.worst_loss)),
-            "max_position_size" => self.position_size(),
-            "max_open_positions" => {
+            LimitKind::MaxOpenRisk => self.money(|one| sum_of(one.held, |held| held.stop_risk)),
+            LimitKind::MaxLossPerPosition => {
+                self.money(|one| self.worst(one, |held| held.worst_loss))
+            }
+            LimitKind::MaxPositionSize => self.position_size(),
+            LimitKind::MaxOpenPositions => {
                 let count: u64 = self.held().map(|held| u64::from(held.positions)).sum();
                 Some(Decimal::from(count))
             }
-            "max_leverage" => self.ratio(|one| leverage(one.mark.exposure?, one.mark.equity?)),
-            "min_margin_level" => {
+            LimitKind::MaxLeverage => {
+                self.ratio(|one| leverage(one.mark.exposure?, one.mark.equity?))
+            }
+            LimitKind::MinMarginLevel => {
                 self.ratio(|one| margin::level(one.mark.equity?, one.mark.margin?))
             }
-            "max_daily_loss" => self.period_loss(|account| account.day),
-            "max_weekly_loss" => self.period_loss(|account| account.week),
-            "max_monthly_loss" => self.period_loss(|account| account.month),
-            "max_drawdown" => self.drawdown(),
-            _ => None,
+            LimitKind::MaxDailyLoss => self.period_loss(|account| account.day),
+            LimitKind::MaxWeeklyLoss => self.period_loss(|account| account.week),
+            LimitKind::MaxMonthlyLoss => self.period_loss(|account| account.month),
+            LimitKind::MaxDrawdown => self.drawdown(),
+            LimitKind::MaxCorrelatedExposure
+            | LimitKind::MaxOrderSize
+            | LimitKind::MaxOrderValue
+            | LimitKind::MaxRiskPerTrade
+            | LimitKind::MaxDailyTrades
+            | LimitKind::PriceCollar
+            | LimitKind::MinStopDistance
+            | LimitKind::MaxStopDistance
+            | LimitKind::MinRiskReward
+            | LimitKind::MaxOrdersPerMinute
+            | LimitKind::DuplicateWindow
+            | LimitKind::MaxConsecutiveLosses
+            | LimitKind::MaxSpread
+            | LimitKind::MaxPriceAge
+            | LimitKind::TradingHours
+            | LimitKind::RestrictedInstrument
+            | LimitKind::Unknown(_) => None,
         }
         .into()
     }

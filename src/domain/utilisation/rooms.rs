@@ -3,10 +3,11 @@
 use rust_decimal::Decimal;
 
 use super::measure::{Covered, worth};
+use crate::domain::code::Code;
 use crate::domain::drawdown::DailyLossColumn;
 use crate::domain::halt::Scope;
 use crate::domain::instrument::Instrument;
-use crate::domain::limit::{Limit, Unit};
+use crate::domain::limit::{Limit, LimitKind, Unit};
 use crate::domain::marking::Book;
 use crate::domain::rounding::product;
 use crate::domain::sizing::Room;
@@ -62,15 +63,15 @@ impl Intent<'_> {
         let margin = product([self.value_per_unit()?, self.instrument.margin_rate])?;
         let freed = self.closes()?.checked_mul(Decimal::TWO)?.checked_mul(margin)?;
         let mut rooms = vec![Room {
-            code: "INSUFFICIENT_MARGIN".to_owned(),
+            code: Code::InsufficientMargin,
             free: equity.checked_sub(mark.margin?)?.checked_add(freed)?,
             per_unit: margin,
         }];
         let lost_in_all = account.initial_balance.checked_sub(equity)?;
         let today = account.day.and_then(|start| start.equity.checked_sub(equity));
         let losses = [
-            ("MAX_DAILY_LOSS", account.daily_loss_limit().map(DailyLossColumn::amount), today),
-            ("MAX_DRAWDOWN", account.drawdown_limit(), Some(lost_in_all)),
+            (Code::MaxDailyLoss, account.daily_loss_limit().map(DailyLossColumn::amount), today),
+            (Code::MaxDrawdown, account.drawdown_limit(), Some(lost_in_all)),
         ];
         for (code, allowed, lost) in losses {
             // Without a start of the day, the database counts from now.
@@ -81,44 +82,46 @@ impl Intent<'_> {
     }
 
     /// A room that is used up by what is lost at the stop. What only closes risks nothing.
-    fn at_stop(&self, code: &str, free: Decimal) -> Option<Room> {
+    fn at_stop(&self, code: Code, free: Decimal) -> Option<Room> {
         let closed = self.closes()?.checked_mul(self.risk_per_unit)?;
-        Some(Room {
-            code: code.to_owned(),
-            free: free.checked_add(closed)?,
-            per_unit: self.risk_per_unit,
-        })
+        Some(Room { code, free: free.checked_add(closed)?, per_unit: self.risk_per_unit })
     }
 
-    /// Returns the room that a limit leaves, or `None` where its type takes none of a size, or where
-    /// something is not known: `desk.assess_trade` then says so.
-    pub fn room(&self, binding: &Binding<'_>, book: &Book) -> Option<Room> {
+    /// Returns an amount in the unit of a limit as money of the account.
+    fn money(&self, binding: &Binding<'_>, amount: Decimal, book: &Book) -> Option<Decimal> {
         let limit = binding.limit;
-        let code = limit.limit_type.to_uppercase();
-        let (held, closes, value) = (self.held()?, self.closes()?, self.value_per_unit()?);
-        // What the limit allows, and what is left of it, in the account's currency.
-        let money = |amount: Decimal| {
-            let currency = &self.account.account.base_currency;
-            let shares_of_all =
-                limit.owner().is_none() && matches!(limit.scope, Scope::Portfolio | Scope::System);
-            let own = [self.account];
-            let of = if shares_of_all { binding.covered } else { &own[..] };
-            worth(limit, amount, of, currency, book)
-        };
-        let left = || money(limit.value.checked_sub(binding.measured)?);
-        // A size in its unit, and how much of that one unit of the instrument takes.
-        let sized = || match limit.reading() {
+        let shares_of_all =
+            limit.owner().is_none() && matches!(limit.scope, Scope::Portfolio | Scope::System);
+        let own = [self.account];
+        let of = if shares_of_all { binding.covered } else { &own[..] };
+        worth(limit, amount, of, &self.account.account.base_currency, book)
+    }
+
+    /// Returns what a limit on a size allows, and how much of that one unit of the instrument
+    /// takes.
+    fn sized(&self, binding: &Binding<'_>, book: &Book) -> Option<(Decimal, Decimal)> {
+        let limit = binding.limit;
+        match limit.reading() {
             Unit::Other("units") => Some((limit.value, Decimal::ONE)),
             Unit::Other("lots") => Some((limit.value, self.instrument.lots_per_unit()?)),
             Unit::Other(_) => None,
             Unit::Percentage | Unit::Fraction | Unit::Money(_) => {
-                Some((money(limit.value)?, value))
+                Some((self.money(binding, limit.value, book)?, self.value_per_unit()?))
             }
-        };
+        }
+    }
+
+    /// Returns the room that a limit leaves, or `None` where its kind takes none of a size, or where
+    /// something is not known: `desk.assess_trade` then says so.
+    pub fn room(&self, binding: &Binding<'_>, book: &Book) -> Option<Room> {
+        let limit = binding.limit;
+        let code = limit.limit_type.code();
+        let (held, closes, value) = (self.held()?, self.closes()?, self.value_per_unit()?);
+        let left = || self.money(binding, limit.value.checked_sub(binding.measured)?, book);
         let freed = |per_unit: Decimal| closes.checked_mul(Decimal::TWO)?.checked_mul(per_unit);
-        let (free, per_unit) = match limit.limit_type.as_str() {
-            "max_exposure" => (left()?.checked_add(freed(value)?)?, value),
-            "max_leverage" => {
+        let (free, per_unit) = match limit.limit_type {
+            LimitKind::MaxExposure => (left()?.checked_add(freed(value)?)?, value),
+            LimitKind::MaxLeverage => {
                 let ratio = match limit.reading() {
                     Unit::Percentage => limit.value.checked_div(Decimal::ONE_HUNDRED)?,
                     Unit::Fraction | Unit::Money(_) | Unit::Other(_) => limit.value,
@@ -127,18 +130,41 @@ impl Intent<'_> {
                 let gross = self.account.mark.exposure?;
                 (allowed.checked_sub(gross)?.checked_add(freed(value)?)?, value)
             }
-            "max_position_size" => {
-                let (allowed, per_unit) = sized()?;
+            LimitKind::MaxPositionSize => {
+                let (allowed, per_unit) = self.sized(binding, book)?;
                 (allowed.checked_sub(held.checked_mul(per_unit)?)?, per_unit)
             }
-            "max_order_size" | "max_order_value" => {
-                let (allowed, per_unit) = sized()?;
+            LimitKind::MaxOrderSize | LimitKind::MaxOrderValue => {
+                let (allowed, per_unit) = self.sized(binding, book)?;
                 (allowed.checked_add(closes.checked_mul(per_unit)?)?, per_unit)
             }
-            "max_risk_per_trade" => return self.at_stop(&code, money(limit.value)?),
-            "max_open_risk" | "max_daily_loss" | "max_weekly_loss" | "max_monthly_loss"
-            | "max_drawdown" => return self.at_stop(&code, left()?),
-            _ => return None,
+            LimitKind::MaxRiskPerTrade => {
+                return self.at_stop(code, self.money(binding, limit.value, book)?);
+            }
+            LimitKind::MaxOpenRisk
+            | LimitKind::MaxDailyLoss
+            | LimitKind::MaxWeeklyLoss
+            | LimitKind::MaxMonthlyLoss
+            | LimitKind::MaxDrawdown => return self.at_stop(code, left()?),
+            LimitKind::MaxNetExposure
+            | LimitKind::MaxCurrencyExposure
+            | LimitKind::MaxCorrelatedExposure
+            | LimitKind::MaxOpenPositions
+            | LimitKind::MaxDailyTrades
+            | LimitKind::MaxLossPerPosition
+            | LimitKind::MinMarginLevel
+            | LimitKind::PriceCollar
+            | LimitKind::MinStopDistance
+            | LimitKind::MaxStopDistance
+            | LimitKind::MinRiskReward
+            | LimitKind::MaxOrdersPerMinute
+            | LimitKind::DuplicateWindow
+            | LimitKind::MaxConsecutiveLosses
+            | LimitKind::MaxSpread
+            | LimitKind::MaxPriceAge
+            | LimitKind::TradingHours
+            | LimitKind::RestrictedInstrument
+            | LimitKind::Unknown(_) => return None,
         };
         Some(Room { code, free, per_unit })
     }

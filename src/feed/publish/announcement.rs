@@ -1,5 +1,6 @@
 //! What is said about a committed write (`spec/wire.md`, "After a write has committed").
 
+use crate::domain::code::Code;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
@@ -101,14 +102,14 @@ fn body(written: &Written<'_>) -> (&'static str, Map<String, Value>) {
             ("risk_event.unacknowledged", json!({ "event_ids": [event.to_string()], "by": by }))
         }
         Verb::ProposeLimit { .. } => {
-            let is_tighter = written.accepted.code.as_deref() == Some("TIGHTENED");
+            let is_tighter = written.accepted.code == Some(Code::Tightened);
             let word = if is_tighter { "risk_limit.tightened" } else { "risk_limit.proposed" };
             (word, json!({ "limit_id": subject, "by": by }))
         }
         // One limit more can only bind more.
         Verb::CreateLimit(_) => ("risk_limit.tightened", json!({ "limit_id": subject, "by": by })),
         Verb::RetireLimit { limit, .. } => {
-            let waits = written.accepted.code.as_deref() == Some("PENDING_APPROVAL");
+            let waits = written.accepted.code == Some(Code::PendingApproval);
             let word = if waits { "risk_limit.proposed" } else { "risk_limit.approved" };
             (word, json!({ "limit_id": subject.unwrap_or_else(|| limit.to_string()), "by": by }))
         }
@@ -229,13 +230,13 @@ fn fields(written: &Written<'_>) -> Vec<(&'static str, String)> {
             ("value", Some(value.to_string())),
             ("warning", decimal(warning)),
             ("until", until.map(|until| until.to_rfc3339())),
-            ("code", written.accepted.code.clone()),
+            ("code", written.accepted.code.clone().map(String::from)),
             ("reason", reason.clone()),
         ],
         Verb::CreateLimit(limit) => vec![
             ("limit_id", subject),
             ("account_id", limit.account.map(|id| id.to_string())),
-            ("limit_type", Some(limit.limit_type.clone())),
+            ("limit_type", Some(limit.limit_type.to_string())),
             ("scope", Some(limit.scope.as_str().to_owned())),
             ("scope_identifier", limit.identifier.clone()),
             ("value", Some(limit.value.to_string())),
@@ -248,7 +249,7 @@ fn fields(written: &Written<'_>) -> Vec<(&'static str, String)> {
         Verb::RetireLimit { limit, reason, .. } => vec![
             ("limit_id", subject),
             ("supersedes", Some(limit.to_string())),
-            ("code", written.accepted.code.clone()),
+            ("code", written.accepted.code.clone().map(String::from)),
             ("reason", Some(reason.clone())),
         ],
         Verb::ApproveLimit { limit, note } | Verb::RejectLimit { limit, note } => {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::domain::limit::Standing;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
@@ -18,11 +19,11 @@ use crate::feed::wire::Outgoing;
 pub(super) fn rings(news: &[LimitStanding]) -> Vec<Outgoing> {
     let mut said = BTreeSet::new();
     let breaches: Vec<&LimitStanding> =
-        news.iter().filter(|limit| limit.state == "breach").collect();
+        news.iter().filter(|limit| limit.state == Standing::Breach).collect();
     let warnings: Vec<&LimitStanding> =
-        news.iter().filter(|limit| limit.state == "warning").collect();
+        news.iter().filter(|limit| limit.state == Standing::Warning).collect();
     let unjudged: Vec<&LimitStanding> =
-        news.iter().filter(|limit| limit.state == "unknown").collect();
+        news.iter().filter(|limit| limit.state == Standing::Unmeasured).collect();
     let mut rings: Vec<Outgoing> = breaches
         .into_iter()
         .chain(warnings)
@@ -40,7 +41,7 @@ fn whom(limit: &LimitStanding) -> String {
 
 fn event(limit: &LimitStanding) -> Outgoing {
     let account = limit.account.map(|id| id.to_string());
-    let trips = limit.halts && limit.state == "breach";
+    let trips = limit.halts && limit.state == Standing::Breach;
     let (event_type, data) = if trips {
         let data = json!({
             "breaker_type": limit.limit_type,

@@ -208,7 +208,7 @@ fn words(verb: &Verb) -> Words {
         Verb::Flatten { account, reason } => Words::Flatten { account: account.0, reason },
         Verb::CreateLimit(limit) => Words::CreateLimit {
             account: limit.account.map(|account| account.0),
-            limit_type: limit.limit_type,
+            limit_type: limit.limit_type.to_string(),
             scope: limit.scope.as_str().to_owned(),
             identifier: limit.identifier,
             value: limit.value.to_string(),
@@ -301,7 +301,7 @@ fn verb_of(words: Words) -> Option<Verb> {
             reason,
         } => Verb::CreateLimit(Box::new(NewLimit {
             account: account.map(AccountId),
-            limit_type,
+            limit_type: limit_type.into(),
             scope: Scope::from_word(&scope)?,
             identifier,
             value: number(&value)?,
@@ -393,7 +393,7 @@ mod tests {
             Verb::Flatten { account: AccountId(id), reason: None },
             Verb::CreateLimit(Box::new(NewLimit {
                 account: Some(AccountId(id)),
-                limit_type: "max_exposure".to_owned(),
+                limit_type: "max_exposure".to_owned().into(),
                 scope: Scope::Instrument,
                 identifier: Some("EUR_USD".to_owned()),
                 value: dec!(1000.00),

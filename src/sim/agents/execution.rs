@@ -15,6 +15,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 use super::pace;
 use crate::domain::account::{Account, AccountStatus};
 use crate::domain::change::Kind;
+use crate::domain::code::Code;
 use crate::domain::ids::{AccountId, ClientKey, PositionId};
 use crate::domain::marking::Book;
 use crate::domain::money::{Size, exact};
@@ -278,7 +279,7 @@ async fn perform(context: &Context, dice: &mut Dice, verb: Verb, said: &str) -> 
     }
     let (severity, kind, message) = match &outcome {
         Outcome::Accepted(_) => ("info", "order_filled", said.to_owned()),
-        Outcome::Refused(refusal) if refusal.code == "NOT_SENT" => return None,
+        Outcome::Refused(refusal) if refusal.code == Code::NotSent => return None,
         Outcome::Refused(refusal) => {
             add(&context.counters.refused, 1);
             ("warning", "order_refused", format!("{said}: {}", refusal.message))

@@ -3,6 +3,7 @@
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use crate::domain::code::Code;
 use crate::domain::ids::LimitId;
 use crate::domain::limit::LimitType;
 use crate::domain::outcome::{Accepted, Check, Finding, Impact, Item, ItemEnd, Outcome, Refusal};
@@ -11,7 +12,7 @@ use crate::store::rows::{Bad, Cells};
 
 /// Makes a refusal of a server's error. The backstop's triggers put their numbers into the detail,
 /// as JSON.
-pub(super) fn refusal(code: &str, message: String, detail: Option<&str>) -> Refusal {
+pub(super) fn refusal(code: Code, message: String, detail: Option<&str>) -> Refusal {
     let mut refusal = Refusal::plain(code, message);
     let detail: Option<serde_json::Value> = detail.and_then(|text| serde_json::from_str(text).ok());
     if let Some(detail) = detail {
@@ -40,7 +41,7 @@ pub(super) fn verdict(rows: &[Row]) -> Outcome {
 }
 
 fn outcome(cells: &Cells<'_>) -> Result<Outcome, Bad> {
-    let code = cells.text_if_any("code")?;
+    let code = cells.text_if_any("code")?.map(Code::from);
     let message = cells.text_if_any("message")?;
     match cells.raw("outcome")? {
         "accepted" => {
@@ -56,7 +57,7 @@ fn outcome(cells: &Cells<'_>) -> Result<Outcome, Bad> {
             }))
         }
         "refused" => Ok(Outcome::Refused(Refusal {
-            code: code.unwrap_or_else(|| "REFUSED".to_owned()),
+            code: code.unwrap_or(Code::Refused),
             message: message.unwrap_or_else(|| "refused".to_owned()),
             // Numbers that cannot be held make the refusal no less certain.
             measured: cells.number_if_any("measured").unwrap_or_default(),
@@ -107,7 +108,7 @@ fn items(detail: &serde_json::Value) -> Vec<Item> {
         item(entry, ItemEnd::Closed { size, price, pnl: number(entry, "gross_pnl") })
     });
     let kept = list("kept").filter_map(|entry| {
-        let code = text(entry, "code").unwrap_or_default();
+        let code = text(entry, "code").unwrap_or_default().into();
         let message = text(entry, "message").unwrap_or_default();
         item(entry, ItemEnd::Kept { code, message })
     });
@@ -121,13 +122,13 @@ pub(super) fn impact(cells: &Cells<'_>) -> Result<Impact, Bad> {
         allowed: cells.number_if_any("allowed")?,
         unit: cells.text_if_any("unit")?,
         room: cells.number_if_any("room")?,
-        state: cells.text("state")?,
+        state: cells.text("state")?.into(),
     })
 }
 
 pub(super) fn limit_type(cells: &Cells<'_>) -> Result<LimitType, Bad> {
     Ok(LimitType {
-        name: cells.text("limit_type")?,
+        name: cells.text("limit_type")?.into(),
         description: cells.text("description")?,
         units: cells.texts("units")?,
         scopes: cells.texts("scopes")?,
@@ -137,7 +138,7 @@ pub(super) fn limit_type(cells: &Cells<'_>) -> Result<LimitType, Bad> {
 
 pub(super) fn check(cells: &Cells<'_>) -> Result<Check, Bad> {
     Ok(Check {
-        code: cells.text("code")?,
+        code: cells.text("code")?.into(),
         finding: cells.word("severity", |word| match word {
             "reject" => Some(Finding::Reject),
             "confirm" => Some(Finding::Confirm),
@@ -182,10 +183,7 @@ mod tests {
                 Item {
                     position: Uuid::from_u128(8),
                     instrument: "XAU_USD".to_owned(),
-                    end: ItemEnd::Kept {
-                        code: "PRICE_UNKNOWN".to_owned(),
-                        message: "no price".to_owned(),
-                    },
+                    end: ItemEnd::Kept { code: Code::PriceUnknown, message: "no price".to_owned() },
                 },
             ]
         );
@@ -195,11 +193,11 @@ mod tests {
     #[test]
     fn numbers_of_the_backstop_reach_the_refusal() {
         let detail = r#"{"measured": 220001.50, "allowed": "150000", "currency": "USD"}"#;
-        let refusal = refusal("RULE", "too much".to_owned(), Some(detail));
+        let refusal = refusal(Code::Rule, "too much".to_owned(), Some(detail));
         assert_eq!(refusal.measured, Some(rust_decimal::dec!(220001.50)));
         assert_eq!(refusal.allowed, Some(rust_decimal::dec!(150000)));
         assert_eq!(refusal.unit.as_deref(), Some("USD"));
-        let plain = super::refusal("RULE", "no".to_owned(), Some("not json"));
+        let plain = super::refusal(Code::Rule, "no".to_owned(), Some("not json"));
         assert_eq!((plain.measured, plain.unit), (None, None));
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn read(cells: &Cells<'_>) -> Result<Agent, Bad> {
         id: cells.text("agent_id")?,
         name: cells.text("agent_name")?,
         agent_type: cells.text("agent_type")?,
-        status: cells.text("status")?,
+        status: cells.text("status")?.into(),
         last_heartbeat: cells.time_if_any("last_heartbeat")?,
         total_requests: cells.count_if_any("total_requests")?,
         error_count: cells.count_if_any("error_count")?,
@@ -64,7 +64,7 @@ pub(super) fn read_system_event(cells: &Cells<'_>) -> Result<SystemEvent, Bad> {
     Ok(SystemEvent {
         id: cells.id("event_id")?,
         event_type: cells.text("event_type")?,
-        severity: cells.text("severity")?,
+        severity: cells.text("severity")?.into(),
         source: cells.text("source")?,
         message: cells.text("event_message")?,
         occurred_at: cells.time("occurred_at")?,

@@ -39,7 +39,7 @@ pub(super) fn read(cells: &Cells<'_>) -> Result<Limit, Bad> {
     Ok(Limit {
         id: LimitId(cells.id("limit_id")?),
         account: cells.id_if_any("account_id")?.map(AccountId),
-        limit_type: cells.text("limit_type")?,
+        limit_type: cells.text("limit_type")?.into(),
         scope: cells.word("limit_scope", Scope::from_word)?,
         identifier: cells.text_if_any("scope_identifier")?,
         value: cells.number("limit_value")?,

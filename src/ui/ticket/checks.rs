@@ -173,7 +173,7 @@ fn row(
     let Some(after) = figure(check.measured, widths.values) else {
         // Without a figure the sentence says it: of what does not pass, below.
         if check.finding != Finding::Passes {
-            let name = check.code.replace('_', " ");
+            let name = check.code.as_str().replace('_', " ");
             let name = if whose.is_empty() { name } else { format!("{whose} {name}") };
             spans.truncate(1);
             spans.push(Span::raw(format::fit(&name, width.saturating_sub(WORD))));

@@ -182,7 +182,7 @@ fn bar(
     let ink = match limit.standing(now) {
         Some(Standing::Breach) => Ink::Critical,
         Some(Standing::Warning) => Ink::Warning,
-        Some(Standing::Clear) | None => Ink::Good,
+        Some(Standing::Ok | Standing::Unmeasured | Standing::Unknown(_)) | None => Ink::Good,
     };
     let quiet = theme.style(Ink::Quiet);
     Line::from(vec![

@@ -6,21 +6,13 @@ use serde_json::{Value, json};
 use tmt::domain::drawdown::Edge;
 use tmt::domain::halt::Scope;
 use tmt::domain::ids::{AccountId, LimitId};
+use tmt::domain::limit::LimitKind;
 use tmt::domain::limit::{Limit, LimitState, Parameters, Standing, Unit};
 use tmt::domain::threshold::{Bound, Threshold};
 use uuid::Uuid;
 
 use super::some;
 use crate::reading::{Fields, Judged, Vector, rounded};
-
-/// How the vectors call a standing.
-pub(crate) fn state_word(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Clear => "ok",
-        Standing::Warning => "warning",
-        Standing::Breach => "breach",
-    }
-}
 
 /// EXP-05 to EXP-07.
 pub(super) fn exposure_limit(vector: &Vector) -> Judged {
@@ -38,7 +30,7 @@ pub(super) fn exposure_limit(vector: &Vector) -> Judged {
     Ok(json!({
         "limit_amount": rounded(amount(level.limit), 2),
         "warning_amount": rounded(amount(level.warning), 2),
-        "state": state_word(level.standing(measured)),
+        "state": level.standing(measured),
     }))
 }
 
@@ -57,10 +49,10 @@ pub(super) fn states(vector: &Vector) -> Judged {
         }
         _ => {}
     }
-    let (mut state, mut states) = (Standing::Clear, Vec::new());
+    let (mut state, mut states) = (Standing::Ok, Vec::new());
     for value in input.numbers("values")? {
-        state = level.after(state, value);
-        states.push(state_word(state));
+        state = level.after(&state, value);
+        states.push(state.clone());
     }
     Ok(json!({ "states": states }))
 }
@@ -77,7 +69,7 @@ fn limit(row: &Value, account: AccountId) -> Result<Limit, String> {
     Ok(Limit {
         id: LimitId(Uuid::nil()),
         account: (scope == Scope::Account).then_some(account),
-        limit_type: "max_exposure".to_owned(),
+        limit_type: LimitKind::MaxExposure,
         scope,
         identifier: row.get("identifier").and_then(Value::as_str).map(str::to_owned),
         value: row.number("value")?,

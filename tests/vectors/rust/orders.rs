@@ -2,6 +2,7 @@
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
+use tmt::domain::code::Code;
 use tmt::domain::instrument::Instrument;
 use tmt::domain::levels;
 use tmt::domain::money::{Price, Size};
@@ -30,7 +31,7 @@ pub(super) fn sizing(vector: &Vector) -> Judged {
         commission: input.number_or("commission_per_unit_per_side", Decimal::ZERO)?,
         legs: input.count_or("legs", 1)?,
     };
-    let found = |sized: &Sized, reject: Option<&str>| {
+    let found = |sized: &Sized, reject: Option<Code>| {
         json!({
             "size_raw": rounded(Some(sized.raw), 6),
             "size": rounded(Some(sized.size), 2),
@@ -79,7 +80,7 @@ pub(super) fn validation(vector: &Vector) -> Judged {
     let mut faults = Vec::new();
     for level in [price, stop, target].into_iter().flatten() {
         if Column::PRICE.keep(level).is_none() {
-            faults.push("PRICE_OUT_OF_RANGE");
+            faults.push(Code::PriceOutOfRange);
         } else if let Err(why) = Price::typed(level, &instrument(Decimal::ONE)) {
             faults.push(why.code());
         }
@@ -88,7 +89,7 @@ pub(super) fn validation(vector: &Vector) -> Judged {
         if let Err(why) = Size::typed(size, &instrument(Decimal::ONE)) {
             faults.push(why.code());
         } else if Column::SIZE.keep(size).is_none() {
-            faults.push("SIZE_OUT_OF_RANGE");
+            faults.push(Code::SizeOutOfRange);
         }
     }
     if let Some(price) = price {
@@ -98,7 +99,7 @@ pub(super) fn validation(vector: &Vector) -> Judged {
             let (reward, risk) = ((target - price).abs(), (price - stop).abs());
             let ratio = some(levels::reward_to_risk(reward, risk, Decimal::ZERO))?;
             if Column::REWARD_TO_RISK.keep(ratio).is_none() {
-                faults.push("RR_OUT_OF_RANGE");
+                faults.push(Code::RrOutOfRange);
             }
         }
     }

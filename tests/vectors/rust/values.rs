@@ -14,7 +14,6 @@ use tmt::domain::quote::Quote;
 use tmt::domain::threshold::{Bound, Threshold};
 use tmt::domain::{margin, valuation};
 
-use super::limits::state_word;
 use super::some;
 use crate::comparing::OTHER_SIDE;
 use crate::form::is_pair;
@@ -225,7 +224,7 @@ pub(super) fn portfolio_limit(vector: &Vector) -> Judged {
     Ok(json!({
         "before": rounded(Some(before), 2),
         "after": rounded(Some(after), 2),
-        "state": state_word(some(level)?.standing(after)),
+        "state": some(level)?.standing(after),
     }))
 }
 

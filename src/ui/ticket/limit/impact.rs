@@ -4,6 +4,7 @@ use ratatui::text::{Line, Span};
 
 use crate::app::cell::Align;
 use crate::app::ticket::{Impacts, Ticket};
+use crate::domain::limit::Standing;
 use crate::domain::outcome::Impact;
 use crate::ui::theme::{Ink, Theme};
 use crate::ui::{format, popup};
@@ -92,10 +93,10 @@ pub(in crate::ui::ticket) fn lines(
 
 /// Orders what the database says: breaches first.
 fn rank(row: &Impact) -> u8 {
-    match row.state.as_str() {
-        _ if row.is_breach() => 0,
-        "warning" => 1,
-        _ => 2,
+    match row.state {
+        Standing::Breach => 0,
+        Standing::Warning => 1,
+        Standing::Ok | Standing::Unmeasured | Standing::Unknown(_) => 2,
     }
 }
 
@@ -115,7 +116,7 @@ fn entry(row: &Impact, theme: Theme, width: usize) -> Vec<Line<'static>> {
     };
     let mut first = vec![
         Span::styled(format::pad(name(row), 9, Align::Left), theme.style(Ink::Plain)),
-        Span::styled(format::pad(&row.state, 8, Align::Left), theme.style(ink)),
+        Span::styled(format::pad(row.state.as_str(), 8, Align::Left), theme.style(ink)),
     ];
     if width >= WIDE {
         first.push(Span::raw(format!("{}  ", figures(row))));
