@@ -15,6 +15,7 @@ pub mod replay;
 mod run;
 mod sessions;
 mod signals;
+mod tables;
 mod tally;
 mod tape;
 mod trouble;

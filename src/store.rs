@@ -23,7 +23,6 @@ pub mod reconcile;
 mod rows;
 mod secret;
 pub mod session;
-pub(crate) mod simulate;
 mod tls;
 pub mod watch;
 mod words;

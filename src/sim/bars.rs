@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use crate::domain::bar::Bar;
 use crate::domain::ids::InstrumentId;
 use crate::domain::money::round;
-use crate::store::simulate::BarRow;
+use crate::sim::tables::BarRow;
 
 /// Decimals of a price in `market_data`.
 const PRICE_PLACES: u32 = 5;

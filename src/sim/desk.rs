@@ -11,7 +11,7 @@ use serde_json::json;
 use uuid::{Uuid, uuid};
 
 use super::instruments::SPECS;
-use crate::store::simulate::{AccountRow, AgentRow, HaltRow, InstrumentRow};
+use crate::sim::tables::{AccountRow, AgentRow, HaltRow, InstrumentRow};
 
 pub(super) use limits::limits;
 

@@ -15,7 +15,7 @@ use rust_decimal::Decimal;
 use super::{desk, rates};
 use crate::domain::ids::InstrumentId;
 use crate::domain::quote::Quote;
-use crate::store::simulate::Seed;
+use crate::sim::tables::Seed;
 use past::Past;
 
 /// Makes everything that a desk is founded with.

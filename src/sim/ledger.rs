@@ -8,7 +8,7 @@ use super::context::{Context, rhythm};
 use super::rates;
 use super::tally::add;
 use super::trouble::Trouble;
-use crate::store::simulate::BarRow;
+use crate::sim::tables::BarRow;
 
 /// How many bars may wait for the database. A recorded week in one instrument; when it is full, a
 /// replay waits, and the random market leaves bars out.

@@ -1,7 +1,7 @@
 //! Quotes as rows of `fx_rates`.
 
 use crate::domain::quote::Quote;
-use crate::store::simulate::RateRow;
+use crate::sim::tables::RateRow;
 
 /// Returns the rates that quotes say. A name that is no pair of base and quote currency has none.
 pub(super) fn rows(quotes: &[Quote]) -> Vec<RateRow> {

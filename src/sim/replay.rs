@@ -26,8 +26,8 @@ use crate::domain::change::Kind;
 use crate::domain::ids::InstrumentId;
 use crate::domain::rows::Rows;
 use crate::feed;
+use crate::sim::tables::BarRow;
 use crate::store::Store;
-use crate::store::simulate::BarRow;
 
 pub use error::ReplayError;
 use naming::{canonical, instrument_of};

@@ -9,7 +9,7 @@ use super::dice::Dice;
 use super::instruments::{SPECS, Spec};
 use crate::domain::money::round;
 use crate::domain::trade::Side;
-use crate::store::simulate::SignalRow;
+use crate::sim::tables::SignalRow;
 
 /// Phases of the Wyckoff cycle in which one buys, and in which one sells.
 const RISING: [&str; 6] = [

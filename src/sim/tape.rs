@@ -15,7 +15,7 @@ use super::trouble::Trouble;
 use crate::domain::ids::InstrumentId;
 use crate::domain::quote::Quote;
 use crate::feed::publish::Publisher;
-use crate::store::simulate::BarRow;
+use crate::sim::tables::BarRow;
 
 /// How often the market is asked. At 100,000 quotes a second that makes batches of a thousand, one
 /// round trip each.

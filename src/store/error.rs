@@ -163,7 +163,7 @@ impl StoreError {
     }
 
     /// Puts a failed statement into words. `after` is the client's deadline.
-    pub(super) fn of_statement(what: &'static str, after: Duration, error: &Error) -> Self {
+    pub(crate) fn of_statement(what: &'static str, after: Duration, error: &Error) -> Self {
         let Some(refused) = error.as_db_error() else {
             let source = std::error::Error::source(error).map(ToString::to_string);
             return Unreachable::Lost(clean(&source.unwrap_or_else(|| error.to_string()))).into();

@@ -111,7 +111,7 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError`], within the deadline of a read.
-    pub(super) async fn fetch(
+    pub(crate) async fn fetch(
         &self,
         what: &'static str,
         sql: &'static str,
@@ -160,6 +160,38 @@ impl Store {
                     return Err(StoreError::Timeout { what, after });
                 }
             }
+        }
+    }
+
+    /// Runs one writing statement of a program of TMT, once. What a person writes is a request:
+    /// [`Store::perform`].
+    ///
+    /// Not cancel safe: a dropped call may or may not have written.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], within the deadline of a write.
+    pub(crate) async fn write(
+        &self,
+        what: &'static str,
+        sql: &'static str,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let after = self.deadlines().write;
+        let lease = self.borrow(Purpose::Write).await?;
+        match tokio::time::timeout(after, lease.rows(sql, parameters)).await {
+            Ok(Ok(rows)) => {
+                lease.keep();
+                Ok(rows)
+            }
+            Ok(Err(error)) => {
+                // A server that answered has ended the statement; the connection is good.
+                if error.as_db_error().is_some() {
+                    lease.keep();
+                }
+                Err(StoreError::of_statement(what, after, &error))
+            }
+            Err(_) => Err(StoreError::Timeout { what, after }),
         }
     }
 }

@@ -13,9 +13,9 @@ use crate::sim::context::Context;
 use crate::sim::dice::Dice;
 use crate::sim::instruments::SPECS;
 use crate::sim::signals::compose;
+use crate::sim::tables::SignalRow;
 use crate::sim::tally::add;
 use crate::sim::trouble::Trouble;
-use crate::store::simulate::SignalRow;
 
 /// Makes a signal now and then, withdraws a few, and ends those whose time ran out.
 pub(super) async fn work(context: Context) {

@@ -29,10 +29,10 @@ use crate::sim::context::Context;
 use crate::sim::desk::{ACCOUNTS, AGENT_LIST};
 use crate::sim::dice::Dice;
 use crate::sim::instruments::{SPECS, Spec};
+use crate::sim::tables::{HeldPosition, WaitingSignal};
 use crate::sim::tally::add;
 use crate::sim::trouble::Trouble;
 use crate::store::StoreError;
-use crate::store::simulate::{HeldPosition, WaitingSignal};
 
 /// The agent's name in `agents`.
 const AGENT: &str = AGENT_LIST[7].0;

@@ -12,9 +12,9 @@ use crate::sim::context::Context;
 use crate::sim::context::rhythm;
 use crate::sim::desk::{self, AGENT_LIST};
 use crate::sim::dice::Dice;
+use crate::sim::tables::{Alarm, Beat};
 use crate::sim::trouble::Trouble;
 use crate::store::StoreError;
-use crate::store::simulate::{Alarm, Beat};
 
 /// How often agents give a sign of life. Not shortened by hurry: it is a fact of TMT.
 const BEAT: Duration = Duration::from_secs(3);

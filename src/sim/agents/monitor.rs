@@ -15,10 +15,10 @@ use crate::sim::context::Context;
 use crate::sim::desk::ACCOUNTS;
 use crate::sim::dice::Dice;
 use crate::sim::instruments::SPECS;
+use crate::sim::tables::Alarm;
 use crate::sim::tally::add;
 use crate::sim::trouble::Trouble;
 use crate::store::StoreError;
-use crate::store::simulate::Alarm;
 
 /// The agent's name.
 const AGENT: &str = "risk-monitor";

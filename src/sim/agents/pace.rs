@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::sim::context::Context;
 use crate::sim::dice::Dice;
 use crate::sim::signals::key;
-use crate::store::simulate::SystemEventRow;
+use crate::sim::tables::SystemEventRow;
 
 /// Streams of chance of the agents.
 pub(super) const ANALYST: u64 = 3_000;

@@ -5,7 +5,7 @@ use rust_decimal::{Decimal, dec};
 use uuid::{Uuid, uuid};
 
 use super::ACCOUNTS;
-use crate::store::simulate::LimitRow;
+use crate::sim::tables::LimitRow;
 
 /// A limit: account, type, scope, identifier, value, unit, warning.
 type LimitPlan = (

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::sim::desk::ACCOUNTS;
 use crate::sim::dice::Dice;
 use crate::sim::signals::key;
-use crate::store::simulate::{EventRow, SystemEventRow};
+use crate::sim::tables::{EventRow, SystemEventRow};
 
 /// Stream of chance of keys.
 const STREAM: u64 = 2_001;

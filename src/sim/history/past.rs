@@ -11,7 +11,7 @@ use crate::domain::quote::Quote;
 use crate::sim::bars::{Bars, SOURCE, bar_row};
 use crate::sim::instruments::SPECS;
 use crate::sim::market::Market;
-use crate::store::simulate::BarRow;
+use crate::sim::tables::BarRow;
 
 /// How long the history is.
 const HOURS: i64 = 3;

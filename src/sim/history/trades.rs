@@ -14,7 +14,7 @@ use crate::sim::dice::Dice;
 use crate::sim::instruments::{SPECS, Spec};
 use crate::sim::sessions;
 use crate::sim::signals::{compose, key, money};
-use crate::store::simulate::{FillRow, PositionRow, SignalRow, TradeRow};
+use crate::sim::tables::{FillRow, PositionRow, SignalRow, TradeRow};
 
 /// Stream of chance of the history.
 const STREAM: u64 = 2_000;

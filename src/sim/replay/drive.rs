@@ -17,8 +17,8 @@ use crate::domain::quote::Quote;
 use crate::feed::publish::Publisher;
 use crate::sim::bars::{Bars, bar_row};
 use crate::sim::context::Context;
+use crate::sim::tables::BarRow;
 use crate::sim::trouble::Trouble;
-use crate::store::simulate::BarRow;
 
 /// What `market_data.data_source` says of recorded bars.
 const SOURCE: &str = "replay";

@@ -1,23 +1,22 @@
-//! What the simulated agents of TMT read and write.
+//! SQL of the simulation: what TMT's own programs read and write, and the seeding of a demo desk.
 //!
-//! Business writes (trades, closes) are not here: the agents call the same `desk.*` functions as a
-//! person does, by [`Store::perform`]. Here is what only TMT's own programs write: rates, bars,
-//! signals, heartbeats, system events; and the founding of a demonstration desk.
+//! Orders and closes are not here: the agents call the same functions of the rulebook as a person,
+//! through [`Store::perform`]. What stands here (rates, bars, signals, heartbeats, system events)
+//! no person and no console writes, so it is kept out of `store`.
 
-mod found;
 mod read;
 mod rows;
+mod seed;
 
 use serde::Serialize;
 use serde_json::Value;
-use tokio_postgres::Row;
 use tokio_postgres::types::{Json, ToSql};
 use uuid::Uuid;
 
-pub(crate) use read::{HeldPosition, WaitingSignal};
-pub(crate) use rows::*;
+pub(super) use read::{HeldPosition, WaitingSignal};
+pub(super) use rows::*;
 
-use super::{Purpose, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 const RATES: &str = "INSERT INTO fx_rates (from_currency, to_currency, rate, bid, ask, as_of)
     SELECT from_currency, to_currency, rate, bid, ask, as_of
@@ -95,76 +94,76 @@ const MARK: &str = "SELECT desk.mark_to_market()";
 
 /// A sign of life of an agent.
 #[derive(Debug, Serialize)]
-pub(crate) struct Beat {
-    pub(crate) agent_id: &'static str,
-    pub(crate) status: &'static str,
-    pub(crate) last_heartbeat: Option<chrono::DateTime<chrono::Utc>>,
-    pub(crate) at: chrono::DateTime<chrono::Utc>,
-    pub(crate) requests: i64,
-    pub(crate) errors: i64,
-    pub(crate) average_response_time_ms: rust_decimal::Decimal,
+pub(super) struct Beat {
+    pub(super) agent_id: &'static str,
+    pub(super) status: &'static str,
+    pub(super) last_heartbeat: Option<chrono::DateTime<chrono::Utc>>,
+    pub(super) at: chrono::DateTime<chrono::Utc>,
+    pub(super) requests: i64,
+    pub(super) errors: i64,
+    pub(super) average_response_time_ms: rust_decimal::Decimal,
 }
 
 /// A risk event to be raised by `desk.raise_event`.
 #[derive(Debug, Clone)]
-pub(crate) struct Alarm {
-    pub(crate) account: Option<Uuid>,
-    pub(crate) event_type: &'static str,
-    pub(crate) severity: &'static str,
-    pub(crate) source: &'static str,
-    pub(crate) current: Option<rust_decimal::Decimal>,
-    pub(crate) limit: Option<rust_decimal::Decimal>,
+pub(super) struct Alarm {
+    pub(super) account: Option<Uuid>,
+    pub(super) event_type: &'static str,
+    pub(super) severity: &'static str,
+    pub(super) source: &'static str,
+    pub(super) current: Option<rust_decimal::Decimal>,
+    pub(super) limit: Option<rust_decimal::Decimal>,
     /// A repeat under the same key is counted, and the event is cleared by it.
-    pub(crate) dedup: String,
-    pub(crate) data: Value,
+    pub(super) dedup: String,
+    pub(super) data: Value,
 }
 
 impl Store {
     /// Keeps the last quotes as rates. Cancel safe: a dropped call may or may not have written.
-    pub(crate) async fn keep_rates(&self, rates: &[RateRow]) -> Result<(), StoreError> {
+    pub(super) async fn keep_rates(&self, rates: &[RateRow]) -> Result<(), StoreError> {
         self.put("keeping the rates", RATES, rates).await
     }
 
     /// Writes bars; the same bar again replaces the first. Cancel safe, as [`Store::keep_rates`].
-    pub(crate) async fn keep_bars(&self, bars: &[BarRow]) -> Result<(), StoreError> {
+    pub(super) async fn keep_bars(&self, bars: &[BarRow]) -> Result<(), StoreError> {
         self.put("keeping bars", BARS, bars).await
     }
 
     /// Adds agents that are not there. Cancel safe.
-    pub(crate) async fn add_agents(&self, agents: &[AgentRow]) -> Result<(), StoreError> {
+    pub(super) async fn add_agents(&self, agents: &[AgentRow]) -> Result<(), StoreError> {
         self.put("adding agents", AGENTS, agents).await
     }
 
     /// Writes signs of life. Counters rise, so a call whose answer was lost must not be repeated.
-    pub(crate) async fn beat(&self, beats: &[Beat]) -> Result<(), StoreError> {
+    pub(super) async fn beat(&self, beats: &[Beat]) -> Result<(), StoreError> {
         self.put("writing heartbeats", BEATS, beats).await
     }
 
     /// Adds signals; one that is there stays. Cancel safe.
-    pub(crate) async fn add_signals(&self, signals: &[SignalRow]) -> Result<(), StoreError> {
+    pub(super) async fn add_signals(&self, signals: &[SignalRow]) -> Result<(), StoreError> {
         self.put("adding signals", SIGNALS, signals).await
     }
 
     /// Ends the simulated signals whose time ran out; returns which. Cancel safe.
-    pub(crate) async fn expire_signals(&self) -> Result<Vec<Uuid>, StoreError> {
+    pub(super) async fn expire_signals(&self) -> Result<Vec<Uuid>, StoreError> {
         let rows = self.write("expiring signals", EXPIRE, &[]).await?;
         Ok(rows.iter().filter_map(|row| row.try_get("signal_id").ok()).collect())
     }
 
     /// Takes back a signal that nobody followed yet; tells whether that was so. Cancel safe.
-    pub(crate) async fn withdraw_signal(&self, signal: Uuid) -> Result<bool, StoreError> {
+    pub(super) async fn withdraw_signal(&self, signal: Uuid) -> Result<bool, StoreError> {
         let rows = self.write("withdrawing a signal", WITHDRAW, &[&signal]).await?;
         Ok(!rows.is_empty())
     }
 
     /// Adds system events; one that is there stays. Cancel safe.
-    pub(crate) async fn note(&self, events: &[SystemEventRow]) -> Result<(), StoreError> {
+    pub(super) async fn note(&self, events: &[SystemEventRow]) -> Result<(), StoreError> {
         self.put("noting system events", SYSTEM_EVENTS, events).await
     }
 
     /// Raises a risk event, or counts a repeat of one that is open under the same key; returns its
     /// key. Not to be repeated when its answer was lost: it would count twice.
-    pub(crate) async fn raise(&self, alarm: &Alarm) -> Result<Option<Uuid>, StoreError> {
+    pub(super) async fn raise(&self, alarm: &Alarm) -> Result<Option<Uuid>, StoreError> {
         let parameters: &[&(dyn ToSql + Sync)] = &[
             &alarm.account,
             &alarm.event_type,
@@ -182,13 +181,13 @@ impl Store {
 
     /// Ends the open event under a key, as one whose condition is over; returns its key if there
     /// was one. Cancel safe.
-    pub(crate) async fn clear(&self, dedup: &str) -> Result<Option<Uuid>, StoreError> {
+    pub(super) async fn clear(&self, dedup: &str) -> Result<Option<Uuid>, StoreError> {
         let rows = self.write("clearing an event", CLEAR, &[&dedup]).await?;
         Ok(rows.first().and_then(|row| row.try_get("event_id").ok()).flatten())
     }
 
     /// Revalues positions and accounts at the last rates. Cancel safe.
-    pub(crate) async fn mark_to_market(&self) -> Result<(), StoreError> {
+    pub(super) async fn mark_to_market(&self) -> Result<(), StoreError> {
         self.write("marking to market", MARK, &[]).await.map(drop)
     }
 
@@ -202,30 +201,5 @@ impl Store {
             return Ok(());
         }
         self.write(what, sql, &[&Json(rows)]).await.map(drop)
-    }
-
-    /// Runs one writing statement under the deadline of a write.
-    async fn write(
-        &self,
-        what: &'static str,
-        sql: &'static str,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, StoreError> {
-        let after = self.deadlines().write;
-        let lease = self.borrow(Purpose::Write).await?;
-        match tokio::time::timeout(after, lease.rows(sql, parameters)).await {
-            Ok(Ok(rows)) => {
-                lease.keep();
-                Ok(rows)
-            }
-            Ok(Err(error)) => {
-                // A server that answered has ended the statement; the connection is good.
-                if error.as_db_error().is_some() {
-                    lease.keep();
-                }
-                Err(StoreError::of_statement(what, after, &error))
-            }
-            Err(_) => Err(StoreError::Timeout { what, after }),
-        }
     }
 }

@@ -44,29 +44,29 @@ const MAY_WRITE: &str = "SELECT session_user::text AS login,
 
 /// A live position of the demonstration.
 #[derive(Debug, Clone)]
-pub(crate) struct HeldPosition {
-    pub(crate) id: PositionId,
-    pub(crate) account: AccountId,
-    pub(crate) instrument: InstrumentId,
-    pub(crate) direction: Direction,
-    pub(crate) size: Decimal,
-    pub(crate) stop: Option<Decimal>,
-    pub(crate) target: Option<Decimal>,
-    pub(crate) opened_at: DateTime<Utc>,
+pub(in crate::sim) struct HeldPosition {
+    pub(in crate::sim) id: PositionId,
+    pub(in crate::sim) account: AccountId,
+    pub(in crate::sim) instrument: InstrumentId,
+    pub(in crate::sim) direction: Direction,
+    pub(in crate::sim) size: Decimal,
+    pub(in crate::sim) stop: Option<Decimal>,
+    pub(in crate::sim) target: Option<Decimal>,
+    pub(in crate::sim) opened_at: DateTime<Utc>,
     /// Opened by the agents alone.
-    pub(crate) is_own: bool,
+    pub(in crate::sim) is_own: bool,
 }
 
 /// A signal that can be taken.
 #[derive(Debug, Clone)]
-pub(crate) struct WaitingSignal {
-    pub(crate) id: SignalId,
-    pub(crate) instrument: InstrumentId,
-    pub(crate) side: Side,
-    pub(crate) stop: Decimal,
-    pub(crate) target: Decimal,
-    pub(crate) generated_at: DateTime<Utc>,
-    pub(crate) taken_by: Vec<AccountId>,
+pub(in crate::sim) struct WaitingSignal {
+    pub(in crate::sim) id: SignalId,
+    pub(in crate::sim) instrument: InstrumentId,
+    pub(in crate::sim) side: Side,
+    pub(in crate::sim) stop: Decimal,
+    pub(in crate::sim) target: Decimal,
+    pub(in crate::sim) generated_at: DateTime<Utc>,
+    pub(in crate::sim) taken_by: Vec<AccountId>,
 }
 
 impl Store {
@@ -75,7 +75,7 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::NotPermitted`] if it may not; another one if nobody answers.
-    pub(crate) async fn check_simulating(&self) -> Result<(), StoreError> {
+    pub(in crate::sim) async fn check_simulating(&self) -> Result<(), StoreError> {
         let rows = self.fetch("the rights of this login", MAY_WRITE, &[]).await?;
         let Some(row) = rows.first() else { return Ok(()) };
         if row.try_get("may_write").unwrap_or(false) {
@@ -88,19 +88,21 @@ impl Store {
     }
 
     /// Reads the middle prices that were kept last. Cancel safe.
-    pub(crate) async fn last_prices(&self) -> Result<Vec<(InstrumentId, Decimal)>, StoreError> {
+    pub(in crate::sim) async fn last_prices(
+        &self,
+    ) -> Result<Vec<(InstrumentId, Decimal)>, StoreError> {
         let rows = self.fetch("the last prices", LAST_PRICES, &[]).await?;
         Ok(rows.iter().filter_map(price).collect())
     }
 
     /// Reads the live positions of the demonstration. Cancel safe.
-    pub(crate) async fn held_positions(&self) -> Result<Vec<HeldPosition>, StoreError> {
+    pub(in crate::sim) async fn held_positions(&self) -> Result<Vec<HeldPosition>, StoreError> {
         let rows = self.fetch("the live positions", HELD, &[]).await?;
         Ok(rows.iter().filter_map(held).collect())
     }
 
     /// Reads the signals of the demonstration that can be taken. Cancel safe.
-    pub(crate) async fn waiting_signals(&self) -> Result<Vec<WaitingSignal>, StoreError> {
+    pub(in crate::sim) async fn waiting_signals(&self) -> Result<Vec<WaitingSignal>, StoreError> {
         let rows = self.fetch("the waiting signals", WAITING, &[]).await?;
         Ok(rows.iter().filter_map(waiting).collect())
     }

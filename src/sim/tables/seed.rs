@@ -1,4 +1,4 @@
-//! Founds a demonstration desk: accounts, limits, history, logins.
+//! Seeds a demo desk: accounts, limits, history, logins.
 
 use std::time::Duration;
 
@@ -153,15 +153,15 @@ END $do$";
 
 /// What was found before anything was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(in crate::sim) struct Standing {
     /// Accounts of a demonstration desk.
-    pub(crate) simulated: i64,
-    pub(crate) others: i64,
+    pub(in crate::sim) simulated: i64,
+    pub(in crate::sim) others: i64,
 }
 
 impl Store {
     /// Counts the accounts of a demonstration desk, and the others.
-    pub(crate) async fn standing(&self) -> Result<Standing, StoreError> {
+    pub(in crate::sim) async fn standing(&self) -> Result<Standing, StoreError> {
         let rows = self.fetch("the accounts", STANDING, &[]).await?;
         read_standing(rows.first())
     }
@@ -172,7 +172,7 @@ impl Store {
     ///
     /// Needs a login that may write every table. Cancel safe: a dropped call closes its connection,
     /// and the server rolls back.
-    pub(crate) async fn seed(&self, seed: &Seed) -> Result<Standing, StoreError> {
+    pub(in crate::sim) async fn seed(&self, seed: &Seed) -> Result<Standing, StoreError> {
         let mut upkeep = self.upkeep().await?;
         let client = upkeep.client();
         run(client, "BEGIN").await?;
@@ -193,7 +193,10 @@ impl Store {
 
     /// Creates logins, each a member of its group, without a password: whom the server trusts
     /// over its socket can use them, nobody else. Existing ones stay as they are.
-    pub(crate) async fn create_logins(&self, logins: &[(&str, &str)]) -> Result<(), StoreError> {
+    pub(in crate::sim) async fn create_logins(
+        &self,
+        logins: &[(&str, &str)],
+    ) -> Result<(), StoreError> {
         let mut upkeep = self.upkeep().await?;
         let client = upkeep.client();
         for (login, group) in logins {
