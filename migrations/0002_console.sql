@@ -217,7 +217,7 @@ CREATE INDEX idx_risk_events_trade ON risk_events (related_trade_id);
 CREATE INDEX idx_risk_events_position ON risk_events (related_position_id);
 CREATE INDEX idx_risk_events_limit ON risk_events (related_limit_id);
 -- The open events of the monitor: few, and asked for every second.
-CREATE INDEX idx_risk_events_watched ON risk_events (dedup_key)
+CREATE INDEX idx_risk_events_monitored ON risk_events (dedup_key)
     WHERE event_source = 'sentinel' AND resolution_time IS NULL;
 CREATE INDEX idx_system_events_parent ON system_events (parent_event_id);
 CREATE INDEX idx_system_events_keyset ON system_events (occurred_at, event_id);

@@ -101,7 +101,7 @@ CREATE TABLE tmt.limit_types (
     enforced     boolean NOT NULL,
     before_trade boolean NOT NULL DEFAULT true,   -- checked before an order is booked
     live         boolean NOT NULL DEFAULT false,  -- monitored while positions are open
-    reads_book   boolean NOT NULL DEFAULT false,  -- needs the running totals valued
+    reads_totals   boolean NOT NULL DEFAULT false,  -- needs the running totals valued
     is_loss      boolean NOT NULL DEFAULT false,  -- a breach halts the account
     label        text,                            -- how a sentence begins that is about it
     time_window  text                             -- over what time it is measured; none: at every moment
@@ -115,9 +115,9 @@ CREATE TABLE tmt.limit_states (
     measured   numeric,
     allowed    numeric,
     unit       text,
-    raised_at_value numeric,                 -- what was measured when an event was last raised
+    raised_value numeric,                 -- what was measured when an event was last raised
     since      timestamptz NOT NULL,
-    watched_at timestamptz NOT NULL,
+    measured_at timestamptz NOT NULL,
     -- The event it raised last. Several rules may say the same of one account's loss: the account's own column, a
     -- row of risk_limits, another row. They share one event, that of the rule that is used up most.
     event_key  text
@@ -126,7 +126,7 @@ CREATE TABLE tmt.limit_states (
 CREATE INDEX idx_limit_states_account ON tmt.limit_states (split_part(limit_key, ':', 2));
 
 -- Accounts that could not be marked, from when to when.
-CREATE TABLE tmt.held_accounts (
+CREATE TABLE tmt.locked_accounts (
     account_id uuid PRIMARY KEY,
     since timestamptz NOT NULL,
     until timestamptz NOT NULL
@@ -135,14 +135,14 @@ CREATE TABLE tmt.held_accounts (
 -- What only one session does at a time. Rows and not advisory locks, because anybody who may log in can take
 -- an advisory lock: a viewer could hold up every order, and blind the monitor.
 CREATE TABLE tmt.mutexes (name text PRIMARY KEY);
-INSERT INTO tmt.mutexes (name) VALUES ('risk'), ('halt'), ('mark'), ('roll'), ('watch'), ('prune');
+INSERT INTO tmt.mutexes (name) VALUES ('risk'), ('halt'), ('mark'), ('roll'), ('monitor'), ('prune');
 
 -- ---- running totals ---------------------------------------------------------------------------
 
 -- Sums over the live positions of each account, and of each portfolio ('' is that of accounts that have none), by
 -- instrument. A limit reads a handful of rows here instead of every position. In units, not in money: prices
 -- move too often to be stored.
-CREATE TABLE tmt.account_books (
+CREATE TABLE tmt.account_totals (
     account_id uuid NOT NULL REFERENCES accounts (account_id) ON DELETE CASCADE,
     instrument text NOT NULL,
     net        numeric NOT NULL DEFAULT 0,    -- Σ signed size
@@ -151,7 +151,7 @@ CREATE TABLE tmt.account_books (
     unbounded  bigint NOT NULL DEFAULT 0,     -- positions without a stop
     PRIMARY KEY (account_id, instrument)
 ) WITH (fillfactor = 70);
-CREATE TABLE tmt.portfolio_books (
+CREATE TABLE tmt.portfolio_totals (
     portfolio  text NOT NULL,
     instrument text NOT NULL,
     gross      numeric NOT NULL DEFAULT 0,    -- Σ over accounts of |net size|
@@ -167,34 +167,34 @@ CREATE TABLE tmt.portfolio_books (
 -- updated a position yet.
 --
 -- Written only by the session that holds the account. What takes risk away may hold nothing and waits for nobody:
--- it leaves a line in traded_changes, which belongs to the sum, and which the next one who holds the account adds
+-- it leaves a line in trade_total_changes, which belongs to the sum, and which the next one who holds the account adds
 -- to it.
-CREATE TABLE tmt.traded (
+CREATE TABLE tmt.trade_totals (
     account_id uuid NOT NULL REFERENCES accounts (account_id) ON DELETE CASCADE,
     instrument text NOT NULL,
     size       numeric NOT NULL,
     PRIMARY KEY (account_id, instrument)
 ) WITH (fillfactor = 70);
-CREATE TABLE tmt.traded_changes (
+CREATE TABLE tmt.trade_total_changes (
     account_id uuid NOT NULL,
     instrument text NOT NULL,
     change     numeric NOT NULL
 );
-CREATE INDEX idx_traded_changes ON tmt.traded_changes (account_id, instrument);
+CREATE INDEX idx_trade_total_changes ON tmt.trade_total_changes (account_id, instrument);
 
 -- ---- rows of an adopted database ---------------------------------------------------------------
 
-INSERT INTO tmt.account_books (account_id, instrument, net, positions, risk, unbounded)
+INSERT INTO tmt.account_totals (account_id, instrument, net, positions, risk, unbounded)
 SELECT p.account_id, p.instrument, sum(s.side * p.total_size), count(*),
        coalesce(sum(greatest(0, s.side * (p.average_entry_price - p.stop_loss)) * p.total_size), 0),
        count(*) FILTER (WHERE p.stop_loss IS NULL)
   FROM positions p, LATERAL (SELECT CASE p.position_type WHEN 'LONG' THEN 1 ELSE -1 END AS side) s
  WHERE p.status IN ('open', 'closing') GROUP BY p.account_id, p.instrument;
-INSERT INTO tmt.portfolio_books (portfolio, instrument, gross, net, positions, risk, unbounded)
+INSERT INTO tmt.portfolio_totals (portfolio, instrument, gross, net, positions, risk, unbounded)
 SELECT coalesce(a.metadata ->> 'portfolio', ''), m.instrument, sum(abs(m.net)), sum(m.net), sum(m.positions), sum(m.risk),
        sum(m.unbounded)
-  FROM tmt.account_books m JOIN accounts a USING (account_id) GROUP BY 1, 2;
-INSERT INTO tmt.traded (account_id, instrument, size)
+  FROM tmt.account_totals m JOIN accounts a USING (account_id) GROUP BY 1, 2;
+INSERT INTO tmt.trade_totals (account_id, instrument, size)
 SELECT t.account_id, t.instrument,
        sum(CASE t.trade_type WHEN 'BUY' THEN t.position_size - t.closed_size ELSE t.closed_size - t.position_size END)
   FROM trades t WHERE t.status IN ('open', 'partial') GROUP BY 1, 2;

@@ -156,7 +156,7 @@ async fn the_numbers_of_a_founded_desk_are_plausible() {
 #[tokio::test]
 async fn the_watch_finds_what_is_wrong_with_a_founded_desk_and_nobody_said_it_before() {
     let (_database, client) = founded().await;
-    client.batch_execute("SELECT desk.watch_limits()").await.unwrap();
+    client.batch_execute("SELECT desk.monitor_limits()").await.unwrap();
 
     let watched = "SELECT count(*) FROM risk_events WHERE event_source = 'sentinel'";
     assert!(number(&client, watched).await >= 2, "forge's loss, and a type that nobody knows");

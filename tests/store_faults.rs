@@ -258,8 +258,8 @@ async fn an_unreadable_answer_is_unknown() {
             "CREATE OR REPLACE FUNCTION desk.place_trade(p_key uuid, p_fingerprint bytea,
                 p_valid_until timestamptz, p_account uuid, p_instrument text, p_side text,
                 p_size numeric, p_price numeric, p_stop numeric, p_target numeric, p_signal uuid,
-                p_reason text) RETURNS desk.verdict LANGUAGE sql SECURITY DEFINER AS
-             $$ SELECT ROW('perhaps', NULL, NULL, NULL, NULL, NULL, NULL, NULL)::desk.verdict $$",
+                p_reason text) RETURNS desk.answer LANGUAGE sql SECURITY DEFINER AS
+             $$ SELECT ROW('perhaps', NULL, NULL, NULL, NULL, NULL, NULL, NULL)::desk.answer $$",
         )
         .await
         .unwrap();

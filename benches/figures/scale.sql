@@ -44,10 +44,10 @@ INSERT INTO risk_limits (created_by, limit_type, limit_scope, scope_identifier, 
     ('seed', 'max_leverage', 'account', NULL, 1000, 'ratio'), ('seed', 'max_orders_per_minute', 'account', NULL, 100000, 'count'),
     ('seed', 'max_stop_distance', 'account', NULL, 1000, 'pips'), ('seed', 'max_spread', 'instrument', 'EUR_USD', 100, 'pips');
 
-INSERT INTO tmt.account_books (account_id, instrument, net, positions, risk, unbounded)
+INSERT INTO tmt.account_totals (account_id, instrument, net, positions, risk, unbounded)
 SELECT p.account_id, p.instrument, sum(desk.signed_size(p)), count(*), sum(desk.stop_risk(p)), 0 FROM positions p GROUP BY 1, 2;
-INSERT INTO tmt.portfolio_books (portfolio, instrument, gross, net, positions, risk, unbounded)
+INSERT INTO tmt.portfolio_totals (portfolio, instrument, gross, net, positions, risk, unbounded)
 SELECT a.metadata ->> 'portfolio', b.instrument, sum(abs(b.net)), sum(b.net), sum(b.positions), sum(b.risk), 0
-  FROM tmt.account_books b JOIN accounts a USING (account_id) GROUP BY 1, 2;
+  FROM tmt.account_totals b JOIN accounts a USING (account_id) GROUP BY 1, 2;
 SET session_replication_role = origin;
 SELECT desk.roll_days(), desk.mark_to_market();

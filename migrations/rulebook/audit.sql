@@ -54,7 +54,7 @@ $$;
 -- The number comes from the head, which stays locked until commit: an identity column is drawn before
 -- the lock, and concurrent writers would chain out of order. Last in every verb, so the wait is short.
 -- A time is from before that wait; it never lies before that of the line it follows.
-CREATE FUNCTION desk.audit(p_verb text, p_key uuid, p_verdict desk.verdict, p_payload jsonb) RETURNS void
+CREATE FUNCTION desk.audit(p_verb text, p_key uuid, p_answer desk.answer, p_payload jsonb) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     head    tmt.audit_head%ROWTYPE;
@@ -63,11 +63,11 @@ DECLARE
 BEGIN
     UPDATE tmt.audit_head h
        SET seq = h.seq + 1, prev_hash = h.hash, at = greatest(written, h.at),
-           hash = desk.audit_hash(h.hash, h.seq + 1, greatest(written, h.at), session_user::text, p_verb, p_key, p_verdict.outcome, p_verdict.code,
-                                  p_verdict.subject, payload)
+           hash = desk.audit_hash(h.hash, h.seq + 1, greatest(written, h.at), session_user::text, p_verb, p_key, p_answer.outcome, p_answer.code,
+                                  p_answer.subject, payload)
     RETURNING * INTO head;
-    INSERT INTO tmt.audit_log VALUES (head.seq, head.at, session_user, p_verb, p_key, p_verdict.outcome, p_verdict.code,
-        p_verdict.subject, payload, head.prev_hash, head.hash);
+    INSERT INTO tmt.audit_log VALUES (head.seq, head.at, session_user, p_verb, p_key, p_answer.outcome, p_answer.code,
+        p_answer.subject, payload, head.prev_hash, head.hash);
 END $$;
 
 -- The hash of one line. Fields are joined with their lengths, so that no two lines read the same.
@@ -76,14 +76,14 @@ CREATE FUNCTION desk.audit_hash(p_prev bytea, p_seq bigint, p_at timestamptz, p_
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (SELECT sha256(p_prev || convert_to(string_agg(length(f.field) || ':' || f.field || ',', '' ORDER BY f.n), 'UTF8'))
-              FROM unnest(ARRAY[p_seq::text, desk.stamp(p_at), p_actor, p_verb, coalesce(p_key::text, ''), p_outcome,
+              FROM unnest(ARRAY[p_seq::text, desk.timestamp_text(p_at), p_actor, p_verb, coalesce(p_key::text, ''), p_outcome,
                                 coalesce(p_code, ''), coalesce(p_subject::text, ''), p_payload::text]) WITH ORDINALITY AS f (field, n));
 END $$;
 
 -- What a rule does to a halt is a line of the audit, like what a person does to it. Written as the
 -- transaction ends: until then it may have to wait for other rows, and whoever holds those may wait for
 -- the head of the audit.
-CREATE FUNCTION desk.audit_rule() RETURNS trigger
+CREATE FUNCTION desk.audit_automatic_halt() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 BEGIN
     PERFORM desk.audit(CASE TG_OP WHEN 'INSERT' THEN 'halt' ELSE 'resume' END, NULL,

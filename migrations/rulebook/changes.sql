@@ -56,7 +56,7 @@ DECLARE
     oldest xid8 := pg_snapshot_xmin(pg_current_snapshot());
     forgotten xid8;
 BEGIN
-    IF NOT desk.try_turn('prune') THEN
+    IF NOT desk.try_mutex('prune') THEN
         RETURN;
     END IF;
     -- Only transactions that are over for everybody: what one of them left is in every later snapshot.
@@ -70,7 +70,7 @@ BEGIN
 END $$;
 
 -- By row, and without transition tables: system_events may be a hypertable, which has none.
-CREATE FUNCTION desk.note_system_event() RETURNS trigger
+CREATE FUNCTION desk.log_system_event() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     INSERT INTO tmt.change_log (xid, kind, id, at)
@@ -78,7 +78,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION desk.note_new_period() RETURNS trigger
+CREATE FUNCTION desk.log_new_period() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     INSERT INTO tmt.change_log (xid, kind, id, at)
@@ -101,7 +101,7 @@ BEGIN
         -- An UPDATE that changes nothing (a lock) is not a change. More rows than a console would read one
         -- by one are noted as "read the whole pane".
         EXECUTE format($body$
-            CREATE FUNCTION desk.note_%1$s() RETURNS trigger
+            CREATE FUNCTION desk.log_%1$s() RETURNS trigger
             LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $fn$
             BEGIN
                 IF TG_OP = 'UPDATE' THEN

@@ -69,14 +69,14 @@ DECLARE
     free   uuid[];
     now_at timestamptz := clock_timestamp();
 BEGIN
-    IF NOT desk.try_turn('roll') THEN
+    IF NOT desk.try_mutex('roll') THEN
         RETURN 0;
     END IF;
     SELECT array_agg(a.account_id) INTO free
       FROM (SELECT a.account_id FROM accounts a
              WHERE a.status <> 'closed' AND NOT desk.is_rolled(a.account_id, now_at)
              ORDER BY a.account_id LIMIT 100 FOR NO KEY UPDATE SKIP LOCKED) a;
-    RETURN desk.roll(free);
+    RETURN desk.roll_periods(free);
 END $$;
 
 -- Begins the periods of some accounts that have not begun, ends those that have, and says how many rows
@@ -85,7 +85,7 @@ END $$;
 -- Whoever books or marks asks for this first. So what an account's row says here is what it was worth
 -- when the last period ended, however late that is noticed; noticed late, it is marked as an estimate. A
 -- period that nobody saw begin gets its row all the same.
-CREATE FUNCTION desk.roll(p_accounts uuid[]) RETURNS integer
+CREATE FUNCTION desk.roll_periods(p_accounts uuid[]) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
     now_at  timestamptz := clock_timestamp();
@@ -109,7 +109,7 @@ BEGIN
             known := FOUND;
             CONTINUE WHEN last.period_end > now_at;
             IF known AND last.end_balance IS NULL THEN
-                PERFORM desk.finish_period(last.metric_id, account.current_balance, account.equity);
+                PERFORM desk.close_period(last.metric_id, account.current_balance, account.equity);
             END IF;
             SELECT * INTO span FROM desk.period(account.metadata -> 'risk_day', kind, coalesce(last.period_end, now_at));
             -- A week that began before anybody counted weeks began as its first known day did.
@@ -132,7 +132,7 @@ BEGIN
                 written := written + CASE WHEN new_id IS NOT NULL THEN 1 ELSE 0 END;
                 EXIT WHEN span.ends > now_at;
                 IF new_id IS NOT NULL THEN
-                    PERFORM desk.finish_period(new_id, account.current_balance, account.equity);
+                    PERFORM desk.close_period(new_id, account.current_balance, account.equity);
                 END IF;
                 SELECT * INTO span FROM desk.period(account.metadata -> 'risk_day', kind, span.ends);
             END LOOP;
@@ -143,7 +143,7 @@ BEGIN
                  WHERE p.account_id = account.account_id AND p.status IN ('open', 'closing') AND p.opened_at < span.starts
                    AND p.day_started_at IS DISTINCT FROM span.starts;
                 IF account.metadata #>> '{risk_rules,daily,clears}' = 'true' THEN
-                    PERFORM desk.clear_daily_halts(account.account_id, now_at);
+                    PERFORM desk.resume_daily_loss_halt(account.account_id, now_at);
                 END IF;
             END IF;
         END LOOP;
@@ -161,7 +161,7 @@ BEGIN
 END $$;
 
 -- Writes down how a period ended. Cash is that of its fills; balance and equity are the next one's start.
-CREATE FUNCTION desk.finish_period(p_metric uuid, p_balance numeric, p_equity numeric) RETURNS void
+CREATE FUNCTION desk.close_period(p_metric uuid, p_balance numeric, p_equity numeric) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE performance_metrics m
@@ -179,7 +179,7 @@ BEGIN
 END $$;
 
 -- The session of the world's desks in which a trade began, by the hour of UTC.
-CREATE FUNCTION desk.session_of(p_at timestamptz) RETURNS text
+CREATE FUNCTION desk.trading_session(p_at timestamptz) RETURNS text
 LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
     hour integer := extract(hour FROM p_at AT TIME ZONE 'UTC');

@@ -3,10 +3,10 @@
 -- Critical and emergency need a note. An emergency is acknowledged by itself, never in passing among
 -- others. Resolved events can still be acknowledged; that does not reopen them.
 CREATE FUNCTION desk.acknowledge(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_events uuid[], p_note text)
-RETURNS desk.verdict
+RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    answer  desk.verdict;
+    answer  desk.answer;
     note    text := nullif(btrim(p_note), '');
     wanted  uuid[] := ARRAY(SELECT DISTINCT e FROM unnest(p_events) e WHERE e IS NOT NULL ORDER BY e);
     payload jsonb := jsonb_build_object('events', to_jsonb(p_events), 'note', p_note);
@@ -16,12 +16,12 @@ DECLARE
     detail  jsonb;
     now_at  timestamptz;
 BEGIN
-    answer := desk.claim(p_key, p_fingerprint, p_valid_until, 'acknowledge');
+    answer := desk.begin_request(p_key, p_fingerprint, p_valid_until, 'acknowledge');
     IF answer.outcome IS NOT NULL THEN
         RETURN answer;
     END IF;
-    IF NOT desk.may('tmt_risk_officer', 'tmt_admin') THEN
-        RETURN desk.settle(p_key, 'acknowledge', desk.refused('NOT_PERMITTED', format('%s may not acknowledge risk events.', session_user)), payload);
+    IF NOT desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
+        RETURN desk.finish_request(p_key, 'acknowledge', desk.refused('NOT_PERMITTED', format('%s may not acknowledge risk events.', session_user)), payload);
     END IF;
     -- In one order, or two people with overlapping selections would wait for each other.
     PERFORM FROM risk_events e WHERE e.event_id = ANY (wanted) ORDER BY e.event_id FOR NO KEY UPDATE;
@@ -41,7 +41,7 @@ BEGIN
 
     SELECT coalesce(array_agg(e.event_id ORDER BY e.event_id), '{}') INTO held_back
       FROM risk_events e WHERE e.event_id = ANY (wanted) AND NOT e.acknowledged;
-    SELECT coalesce(jsonb_agg(jsonb_build_object('event_id', e.event_id, 'by', e.acknowledged_by, 'at', desk.stamp(e.acknowledged_at))
+    SELECT coalesce(jsonb_agg(jsonb_build_object('event_id', e.event_id, 'by', e.acknowledged_by, 'at', desk.timestamp_text(e.acknowledged_at))
                               ORDER BY e.event_id), '[]') INTO taken
       FROM risk_events e WHERE e.event_id = ANY (wanted) AND e.acknowledged AND NOT e.event_id = ANY (won);
     detail := jsonb_build_object('acknowledged', to_jsonb(won), 'taken', taken, 'needs_note', to_jsonb(held_back),
@@ -62,26 +62,26 @@ BEGIN
             p_subject => (taken -> 0 ->> 'event_id')::uuid, p_detail => detail)
         ELSE desk.refused('EVENT_UNKNOWN', 'There is no such risk event.', p_detail => detail)
     END;
-    RETURN desk.settle(p_key, 'acknowledge', answer, payload);
+    RETURN desk.finish_request(p_key, 'acknowledge', answer, payload);
 END $$;
 
 -- Gives an acknowledged event back to everybody, with a note.
 CREATE FUNCTION desk.unacknowledge(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_event uuid, p_note text)
-RETURNS desk.verdict
+RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    answer  desk.verdict;
+    answer  desk.answer;
     note    text := nullif(btrim(p_note), '');
     payload jsonb := jsonb_build_object('event_id', p_event, 'note', p_note);
     event   risk_events%ROWTYPE;
 BEGIN
-    answer := desk.claim(p_key, p_fingerprint, p_valid_until, 'unacknowledge');
+    answer := desk.begin_request(p_key, p_fingerprint, p_valid_until, 'unacknowledge');
     IF answer.outcome IS NOT NULL THEN
         RETURN answer;
     END IF;
     SELECT * INTO event FROM risk_events e WHERE e.event_id = p_event FOR NO KEY UPDATE;
     answer := CASE
-        WHEN NOT desk.may('tmt_risk_officer', 'tmt_admin') THEN
+        WHEN NOT desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
             desk.refused('NOT_PERMITTED', format('%s may not change acknowledgements.', session_user))
         WHEN event.event_id IS NULL THEN desk.refused('EVENT_UNKNOWN', 'There is no such risk event.')
         WHEN NOT event.acknowledged THEN desk.refused('NOT_ACKNOWLEDGED', 'Nobody has acknowledged this event.', p_subject => p_event)
@@ -93,7 +93,7 @@ BEGIN
         VALUES (p_event, 'unacknowledged', session_user, note, p_key);
         answer := desk.accepted(p_event, 'The event is open again.');
     END IF;
-    RETURN desk.settle(p_key, 'unacknowledge', answer, payload);
+    RETURN desk.finish_request(p_key, 'unacknowledge', answer, payload);
 END $$;
 
 -- The same for other programs, which have keys of their own: an event that nothing of the watch rings
@@ -102,10 +102,10 @@ CREATE FUNCTION desk.raise_event(p_account uuid, p_type text, p_severity text, p
     p_current numeric, p_limit numeric, p_dedup text, p_trade uuid, p_position uuid, p_limit_id uuid, p_data jsonb)
 RETURNS uuid LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
-    IF desk.is_watched(p_dedup) THEN
+    IF desk.is_monitor_key(p_dedup) THEN
         RAISE EXCEPTION 'the key % belongs to the watch over limits: raise the event under another one', p_dedup USING ERRCODE = '22023';
     END IF;
-    RETURN desk.ring(p_account, p_type, p_severity, p_source, p_measure, p_current, p_limit, p_dedup, p_trade, p_position, p_limit_id, p_data);
+    RETURN desk.record_event(p_account, p_type, p_severity, p_source, p_measure, p_current, p_limit, p_dedup, p_trade, p_position, p_limit_id, p_data);
 END $$;
 
 -- The same for other programs: what one of them raised, it says to be over. An event of the watch ends
@@ -118,13 +118,13 @@ BEGIN
     SELECT * INTO event FROM risk_events e WHERE e.dedup_key = left(p_dedup, 200) AND e.resolution_time IS NULL;
     IF NOT FOUND THEN
         RETURN NULL;
-    ELSIF desk.is_watched(event.dedup_key) OR event.event_source = 'desk'
+    ELSIF desk.is_monitor_key(event.dedup_key) OR event.event_source = 'desk'
           OR (event.event_source IS DISTINCT FROM session_user
               AND NOT EXISTS (SELECT FROM risk_event_actions a
                                WHERE a.event_id = event.event_id AND a.action = 'raised' AND a.actor = session_user)) THEN
         RAISE EXCEPTION '% did not raise the event %: only who raised it says that it is over', session_user, p_dedup USING ERRCODE = '42501';
     END IF;
-    RETURN desk.end_event(p_dedup);
+    RETURN desk.resolve_event(p_dedup);
 END $$;
 
 -- Raises a risk event, or counts a repeat of one that is still open under the same key.
@@ -132,7 +132,7 @@ END $$;
 -- An acknowledged one comes back (reraised) when it got worse: a higher severity, or another tenth of
 -- the limit beyond the value that was acknowledged. Otherwise whoever owns it is left in peace. A higher
 -- severity is a line of its history in any case: how long nobody took the event counts from there.
-CREATE FUNCTION desk.ring(p_account uuid, p_type text, p_severity text, p_source text, p_measure text,
+CREATE FUNCTION desk.record_event(p_account uuid, p_type text, p_severity text, p_source text, p_measure text,
     p_current numeric, p_limit numeric, p_dedup text, p_trade uuid, p_position uuid, p_limit_id uuid, p_data jsonb)
 RETURNS uuid LANGUAGE plpgsql AS $$
 DECLARE
@@ -197,7 +197,7 @@ END $$;
 
 -- Resolves the open event under a key, and returns it; nothing if none is open. What nobody has
 -- acknowledged stays so: over is not the same as seen.
-CREATE FUNCTION desk.end_event(p_dedup text) RETURNS uuid
+CREATE FUNCTION desk.resolve_event(p_dedup text) RETURNS uuid
 LANGUAGE plpgsql AS $$
 DECLARE
     ended  uuid;
@@ -220,11 +220,11 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- Keys of events that only the watch raises and ends.
-CREATE FUNCTION desk.is_watched(p_dedup text) RETURNS boolean
+CREATE FUNCTION desk.is_monitor_key(p_dedup text) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce(starts_with(p_dedup, 'limit:') OR starts_with(p_dedup, 'loss:'), false) $$;
 
 -- A refused order is a piece of information; three of the same kind in five minutes are a warning.
-CREATE FUNCTION desk.raise_refusal(p_account uuid, p_line desk.check_result, p_what text) RETURNS void
+CREATE FUNCTION desk.raise_refusal_event(p_account uuid, p_line desk.check_result, p_what text) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     folded text := format('refused:%s:%s:%s', p_account, p_line.code, coalesce(p_line.limit_id::text, ''));

@@ -7,7 +7,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp 
 DECLARE
     account   accounts%ROWTYPE;
     checked   risk_limits%ROWTYPE;
-    size      numeric := desk.live_size(NEW);
+    size      numeric := desk.signed_open_size(NEW);
     size_was  numeric := 0;
     traded    numeric;
     currency  text;
@@ -15,9 +15,9 @@ DECLARE
     exposed   record;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
-        size_was := desk.live_size(OLD);
+        size_was := desk.signed_open_size(OLD);
         IF (NEW.account_id, NEW.instrument) <> (OLD.account_id, OLD.instrument) THEN
-            PERFORM desk.note_traded(OLD.account_id, OLD.instrument, -size_was);
+            PERFORM desk.queue_trade_change(OLD.account_id, OLD.instrument, -size_was);
             size_was := 0;
         END IF;
     END IF;
@@ -25,14 +25,14 @@ BEGIN
     IF size = size_was THEN
         RETURN NULL;
     ELSIF size = 0 OR (size * size_was > 0 AND abs(size) < abs(size_was)) THEN
-        PERFORM desk.note_traded(NEW.account_id, NEW.instrument, size - size_was);
+        PERFORM desk.queue_trade_change(NEW.account_id, NEW.instrument, size - size_was);
         RETURN NULL;
     END IF;
     PERFORM desk.lock_account(NEW.account_id);
-    PERFORM desk.add_up_traded(NEW.account_id);
-    traded := desk.count_traded(NEW.account_id, NEW.instrument, size - size_was);
+    PERFORM desk.apply_trade_changes(NEW.account_id);
+    traded := desk.add_trade_total(NEW.account_id, NEW.instrument, size - size_was);
 
-    IF current_setting('transaction_isolation') = 'repeatable read' AND desk.limits_span_accounts() THEN
+    IF current_setting('transaction_isolation') = 'repeatable read' AND desk.has_wide_limits() THEN
         RAISE EXCEPTION 'use READ COMMITTED or SERIALIZABLE: limits over several accounts are in force'
             USING ERRCODE = 'TR006';
     END IF;
@@ -96,16 +96,16 @@ BEGIN
     measured := 0;
     FOR scoped, size IN
         SELECT t.instrument, sum(abs(t.size + coalesce(c.change, 0)))
-          FROM tmt.traded t
-          LEFT JOIN (SELECT n.instrument, sum(n.change) AS change FROM tmt.traded_changes n WHERE n.account_id = p_account GROUP BY 1) c
+          FROM tmt.trade_totals t
+          LEFT JOIN (SELECT n.instrument, sum(n.change) AS change FROM tmt.trade_total_changes n WHERE n.account_id = p_account GROUP BY 1) c
                USING (instrument)
          WHERE t.account_id = p_account AND (l.limit_scope = 'account' OR l.account_id IS NOT NULL)
            AND (l.limit_scope <> 'instrument' OR t.instrument = p_instrument) AND t.size + coalesce(c.change, 0) <> 0
          GROUP BY t.instrument
         UNION ALL
         SELECT t.instrument, sum(abs(t.size + coalesce(c.change, 0)))
-          FROM tmt.traded t
-          LEFT JOIN (SELECT n.account_id, n.instrument, sum(n.change) AS change FROM tmt.traded_changes n GROUP BY 1, 2) c
+          FROM tmt.trade_totals t
+          LEFT JOIN (SELECT n.account_id, n.instrument, sum(n.change) AS change FROM tmt.trade_total_changes n GROUP BY 1, 2) c
                USING (account_id, instrument)
          WHERE l.limit_scope <> 'account' AND l.account_id IS NULL
            AND (l.limit_scope <> 'instrument' OR t.instrument = p_instrument) AND t.size + coalesce(c.change, 0) <> 0
@@ -114,9 +114,9 @@ BEGIN
          GROUP BY t.instrument
     LOOP
         quoted := (SELECT q.mid FROM desk.quote(scoped) q);
-        SELECT i.contract_size * desk.convert(i.quote_currency, p_currency)
+        SELECT i.contract_size * desk.conversion_rate(i.quote_currency, p_currency)
                * CASE WHEN quoted IS NOT NULL THEN size * quoted
-                      ELSE desk.traded_at_entry(desk.accounts_in_scope(l.limit_scope, l.account_id, l.scope_identifier, p_account), scoped) END
+                      ELSE desk.notional_at_entry(desk.accounts_in_scope(l.limit_scope, l.account_id, l.scope_identifier, p_account), scoped) END
           INTO value FROM instruments i WHERE i.instrument = scoped;
         IF value IS NULL THEN
             missing := least(missing, scoped);
@@ -129,11 +129,11 @@ END $$;
 -- What live trades of some accounts come to at the highest price that each account paid: what they are worth
 -- where nobody quotes the instrument, the only case that looks at trades. A function of its own, or every
 -- order of other programs would wait until a statement over all months is planned.
-CREATE FUNCTION desk.traded_at_entry(p_accounts uuid[], p_instrument text) RETURNS numeric
+CREATE FUNCTION desk.notional_at_entry(p_accounts uuid[], p_instrument text) RETURNS numeric
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (SELECT sum(n.size * n.price)
-              FROM (SELECT abs(sum(desk.live_size(t))) AS size, max(t.entry_price) AS price
+              FROM (SELECT abs(sum(desk.signed_open_size(t))) AS size, max(t.entry_price) AS price
                       FROM trades t
                      WHERE t.account_id = ANY (p_accounts) AND t.instrument = p_instrument AND t.status IN ('open', 'partial')
                      GROUP BY t.account_id) n);

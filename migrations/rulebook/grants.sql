@@ -28,7 +28,7 @@ GRANT USAGE ON SCHEMA desk, tmt TO tmt_viewer;
 GRANT SELECT ON accounts, signals, trade_registry, trades, positions, market_data, risk_limits, risk_events, agents,
     system_events, instruments, fx_rates, signal_executions, trade_fills, performance_metrics, risk_event_actions,
     trading_halts, tmt.settings, tmt.limit_types, tmt.limit_states, tmt.schema_migrations, tmt.rulebook, tmt.audit_log,
-    tmt.audit_head, tmt.account_books, tmt.portfolio_books, tmt.traded, tmt.traded_changes TO tmt_viewer;
+    tmt.audit_head, tmt.account_totals, tmt.portfolio_totals, tmt.trade_totals, tmt.trade_total_changes TO tmt_viewer;
 GRANT EXECUTE ON FUNCTION
     desk.session(),
     desk.changes_since(text),
@@ -76,8 +76,8 @@ GRANT EXECUTE ON FUNCTION desk.clear_event(text) TO tmt_agent;
 GRANT EXECUTE ON FUNCTION
     desk.mark_to_market(),
     desk.roll_days(),
-    desk.watch_limits(),
-    desk.watch_some(uuid),
+    desk.monitor_limits(),
+    desk.monitor_batch(uuid),
     desk.charge(uuid, bytea, timestamptz, uuid, text, numeric, text),
     desk.raise_event(uuid, text, text, text, text, numeric, numeric, text, uuid, uuid, uuid, jsonb),
     desk.prune(),

@@ -4,10 +4,10 @@
 --
 -- A trader may stop an account; the wider scopes are a risk officer's.
 CREATE FUNCTION desk.halt(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_scope text, p_identifier text,
-    p_mode text, p_reason text) RETURNS desk.verdict
+    p_mode text, p_reason text) RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    answer  desk.verdict;
+    answer  desk.answer;
     scope   text := lower(btrim(p_scope));
     mode    text := lower(btrim(p_mode));
     reason  text := coalesce(nullif(btrim(p_reason), ''), 'no reason given');
@@ -23,7 +23,7 @@ DECLARE
     part    jsonb;
     result  jsonb := '{"closed": [], "kept": []}';
 BEGIN
-    answer := desk.claim(p_key, p_fingerprint, p_valid_until, 'halt');
+    answer := desk.begin_request(p_key, p_fingerprint, p_valid_until, 'halt');
     IF answer.outcome IS NOT NULL THEN
         RETURN answer;
     END IF;
@@ -33,14 +33,14 @@ BEGIN
         target := account.account_id::text;
         words := account.account_name;
     ELSE
-        PERFORM desk.take_turn('halt');
+        PERFORM desk.acquire_mutex('halt');
         target := CASE scope
             WHEN 'instrument' THEN desk.canonical_instrument(p_identifier)
             WHEN 'portfolio' THEN (SELECT btrim(p_identifier) WHERE EXISTS (
                 SELECT FROM accounts a WHERE a.metadata ->> 'portfolio' = btrim(p_identifier))) END;
         words := coalesce(target, 'all trading');
     END IF;
-    IF scope = 'account' OR desk.may('tmt_risk_officer', 'tmt_admin', 'tmt_agent') THEN
+    IF scope = 'account' OR desk.has_role('tmt_risk_officer', 'tmt_admin', 'tmt_agent') THEN
         -- All that the halt is over, in the order in which everybody locks accounts: the halt waits for orders
         -- that are being judged, and those that come wait for it. Written, not only locked: an order whose
         -- picture is older than the halt then fails and is tried again.
@@ -56,14 +56,14 @@ BEGIN
             SELECT coalesce(array_agg(DISTINCT p.account_id ORDER BY p.account_id), '{}') INTO book
               FROM positions p JOIN accounts a USING (account_id)
              WHERE p.account_id = ANY (covered) AND p.status IN ('open', 'closing') AND (scope <> 'instrument' OR p.instrument = target)
-               AND (a.status <> 'closed' OR desk.may('tmt_risk_officer', 'tmt_admin'));
+               AND (a.status <> 'closed' OR desk.has_role('tmt_risk_officer', 'tmt_admin'));
         END IF;
     END IF;
     SELECT * INTO twin FROM trading_halts h
      WHERE h.cleared_at IS NULL AND h.scope = lower(btrim(p_scope)) AND h.mode = lower(btrim(p_mode))
        AND h.scope_identifier IS NOT DISTINCT FROM target;
     answer := CASE
-        WHEN NOT (desk.may('tmt_risk_officer', 'tmt_admin', 'tmt_agent') OR (scope = 'account' AND desk.may('tmt_trader'))) THEN
+        WHEN NOT (desk.has_role('tmt_risk_officer', 'tmt_admin', 'tmt_agent') OR (scope = 'account' AND desk.has_role('tmt_trader'))) THEN
             desk.refused('NOT_PERMITTED', format('%s may not halt this.', session_user))
         WHEN scope NOT IN ('account', 'instrument', 'portfolio', 'system') OR scope IS NULL THEN
             desk.refused('HALT_SCOPE_INVALID', 'A halt is for an account, an instrument, a portfolio or the system.')
@@ -91,20 +91,20 @@ BEGIN
             result := jsonb_build_object('closed', result -> 'closed' || (part -> 'closed'), 'kept', result -> 'kept' || (part -> 'kept'));
         END LOOP;
         answer := desk.accepted(halt_id, format('Halted: %s, %s. %s.', words, replace(mode, '_', ' '),
-            CASE mode WHEN 'flatten' THEN desk.flatten_words(result) ELSE 'Closing stays possible' END),
+            CASE mode WHEN 'flatten' THEN desk.flatten_text(result) ELSE 'Closing stays possible' END),
             CASE WHEN result -> 'kept' <> '[]' THEN 'PARTLY_FLATTENED' END,
             jsonb_build_object('scope', scope, 'identifier', target, 'mode', mode) || CASE mode WHEN 'flatten' THEN result ELSE '{}' END);
     END IF;
-    RETURN desk.settle(p_key, 'halt', answer, payload);
+    RETURN desk.finish_request(p_key, 'halt', answer, payload);
 END $$;
 
 -- Clears a halt, with a reason. The last halt of an account ends its risk halt too, unless it owes money.
 -- The risk event is resolved with it; whoever has not acknowledged it still finds it in the list.
 CREATE FUNCTION desk.resume(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_halt uuid, p_reason text)
-RETURNS desk.verdict
+RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    answer  desk.verdict;
+    answer  desk.answer;
     why     text := nullif(btrim(p_reason), '');
     payload jsonb := jsonb_build_object('halt_id', p_halt, 'reason', p_reason);
     halt    trading_halts%ROWTYPE;
@@ -113,7 +113,7 @@ DECLARE
     event   uuid;
     now_at  timestamptz;
 BEGIN
-    answer := desk.claim(p_key, p_fingerprint, p_valid_until, 'resume');
+    answer := desk.begin_request(p_key, p_fingerprint, p_valid_until, 'resume');
     IF answer.outcome IS NOT NULL THEN
         RETURN answer;
     END IF;
@@ -122,7 +122,7 @@ BEGIN
      WHERE a.account_id = (SELECT h.account_id FROM trading_halts h WHERE h.halt_id = p_halt) FOR NO KEY UPDATE;
     SELECT * INTO halt FROM trading_halts h WHERE h.halt_id = p_halt FOR UPDATE;
     answer := CASE
-        WHEN NOT desk.may('tmt_risk_officer', 'tmt_admin') THEN
+        WHEN NOT desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
             desk.refused('NOT_PERMITTED', format('%s may not clear halts.', session_user))
         WHEN halt.halt_id IS NULL THEN desk.refused('HALT_UNKNOWN', 'There is no such halt.')
         WHEN halt.cleared_at IS NOT NULL THEN
@@ -151,7 +151,7 @@ BEGIN
         answer := desk.accepted(p_halt, words || '.', NULL,
             jsonb_build_object('scope', halt.scope, 'identifier', halt.scope_identifier, 'mode', halt.mode));
     END IF;
-    RETURN desk.settle(p_key, 'resume', answer, payload);
+    RETURN desk.finish_request(p_key, 'resume', answer, payload);
 END $$;
 
 -- The halts in force for an account and an instrument.
@@ -207,7 +207,7 @@ END $$;
 -- Ends the halt that the day's loss set, where the account's rules say that a new day clears it. A balance
 -- below zero, another loss or a person still keep the account halted. The event is over in any case, also
 -- where the halt was resumed by hand before: the loss of the new day is another one. The caller holds the account.
-CREATE FUNCTION desk.clear_daily_halts(p_account uuid, p_at timestamptz) RETURNS void
+CREATE FUNCTION desk.resume_daily_loss_halt(p_account uuid, p_at timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     rings text := 'loss:max_daily_loss:' || p_account;
@@ -226,12 +226,12 @@ BEGIN
     UPDATE tmt.limit_states s
        SET state = CASE s.state WHEN 'unknown' THEN s.state ELSE 'ok' END,
            since = CASE s.state WHEN 'unknown' THEN s.since ELSE p_at END,
-           raised_at_value = CASE s.state WHEN 'unknown' THEN s.raised_at_value END,
+           raised_value = CASE s.state WHEN 'unknown' THEN s.raised_value END,
            event_key = CASE s.state WHEN 'unknown' THEN 'limit:' || s.limit_key END
      WHERE s.event_key = rings;
     -- Whoever acknowledges it just now may hold the next account's too: then the watch ends it.
     PERFORM FROM risk_events e WHERE e.dedup_key = rings AND e.resolution_time IS NULL FOR NO KEY UPDATE SKIP LOCKED;
     IF FOUND THEN
-        PERFORM desk.end_event(rings);
+        PERFORM desk.resolve_event(rings);
     END IF;
 END $$;

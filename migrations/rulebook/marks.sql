@@ -10,23 +10,23 @@ DECLARE
     -- Not asked for in each row: what is volatile finds no row by an index.
     now_at timestamptz := clock_timestamp();
 BEGIN
-    IF NOT desk.try_turn('mark') THEN
+    IF NOT desk.try_mutex('mark') THEN
         RETURN;
     END IF;
     SELECT array_agg(a.account_id) INTO free
       FROM (SELECT a.account_id FROM accounts a WHERE a.status <> 'closed' OR EXISTS (
                 SELECT FROM positions p WHERE p.account_id = a.account_id AND p.status IN ('open', 'closing'))
              ORDER BY a.account_id FOR NO KEY UPDATE SKIP LOCKED) a;
-    PERFORM desk.note_held(free);
+    PERFORM desk.record_locked_accounts(free);
     -- A hundred new days at a time; whose day has not begun is marked when it has.
-    PERFORM desk.roll(ARRAY(SELECT f FROM unnest(free) f, accounts a
+    PERFORM desk.roll_periods(ARRAY(SELECT f FROM unnest(free) f, accounts a
                              WHERE a.account_id = f AND a.status <> 'closed' AND NOT desk.is_rolled(f, now_at) LIMIT 100));
     now_at := clock_timestamp();
     SELECT array_agg(f) INTO free FROM unnest(free) f, accounts a
      WHERE a.account_id = f AND (a.status = 'closed' OR desk.is_rolled(f, now_at));
 
     WITH rates AS MATERIALIZED (
-        SELECT i.instrument, a.base_currency, q.bid, q.ask, i.contract_size * desk.convert(i.quote_currency, a.base_currency) AS factor,
+        SELECT i.instrument, a.base_currency, q.bid, q.ask, i.contract_size * desk.conversion_rate(i.quote_currency, a.base_currency) AS factor,
                i.margin_rate
           FROM (SELECT DISTINCT p.instrument, a.base_currency FROM positions p JOIN accounts a USING (account_id)
                  WHERE p.status IN ('open', 'closing') AND p.account_id = ANY (free)) a
@@ -69,7 +69,7 @@ BEGIN
        SET equity = a.current_balance + v.unrealized,
            margin_used = v.margin,
            available_balance = a.current_balance + v.unrealized - v.margin
-      FROM desk.book_value(free) v
+      FROM desk.account_valuation(free) v
      WHERE a.account_id = v.account_id
        AND greatest(abs(a.current_balance + v.unrealized), v.margin, abs(a.current_balance + v.unrealized - v.margin)) < 10000000000000
        AND (a.equity, a.margin_used, a.available_balance)
@@ -85,21 +85,21 @@ END $$;
 
 -- Notes which accounts are not free. Marks come every second: what is held at all of them for ten seconds is
 -- no trade, and an event. The watch ends it when it has judged the account again.
-CREATE FUNCTION desk.note_held(p_free uuid[]) RETURNS void
+CREATE FUNCTION desk.record_locked_accounts(p_free uuid[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     now_at timestamptz := clock_timestamp();
 BEGIN
-    DELETE FROM tmt.held_accounts h WHERE h.account_id = ANY (p_free) OR h.until < now_at - interval '5 seconds';
-    INSERT INTO tmt.held_accounts AS h
+    DELETE FROM tmt.locked_accounts h WHERE h.account_id = ANY (p_free) OR h.until < now_at - interval '5 seconds';
+    INSERT INTO tmt.locked_accounts AS h
     SELECT held.account_id, now_at, now_at
       FROM (SELECT a.account_id FROM accounts a
              WHERE a.status <> 'closed' OR EXISTS (SELECT FROM positions p WHERE p.account_id = a.account_id AND p.status IN ('open', 'closing'))
             EXCEPT SELECT unnest(p_free)) held
         ON CONFLICT (account_id) DO UPDATE SET until = now_at;
-    PERFORM desk.watch_failed(h.account_id, a.account_name,
+    PERFORM desk.record_monitor_failure(h.account_id, a.account_name,
                 format('another session has held the account since %s', to_char(h.since AT TIME ZONE 'UTC', 'HH24:MI:SS"Z"')))
-       FROM tmt.held_accounts h JOIN accounts a USING (account_id) WHERE h.since < now_at - interval '10 seconds';
+       FROM tmt.locked_accounts h JOIN accounts a USING (account_id) WHERE h.since < now_at - interval '10 seconds';
 END $$;
 
 CREATE OR REPLACE FUNCTION calculate_unrealized_pnl(p_position uuid) RETURNS numeric
@@ -108,7 +108,7 @@ LANGUAGE sql STABLE AS $$
                  * (p.current_price * p.total_size - coalesce(p.cost, p.average_entry_price * p.total_size))
                  * i.contract_size
                  * coalesce((p.metadata ->> 'fx_rate')::numeric,
-                            desk.convert(i.quote_currency, a.base_currency)), 2)
+                            desk.conversion_rate(i.quote_currency, a.base_currency)), 2)
       FROM positions p
       JOIN accounts a USING (account_id)
       JOIN instruments i USING (instrument)
@@ -141,7 +141,7 @@ BEGIN
         RETURN NEW;
     END IF;
     SELECT i.contract_size * coalesce((NEW.metadata ->> 'fx_rate')::numeric,
-                                      desk.convert(i.quote_currency, a.base_currency)), i.margin_rate
+                                      desk.conversion_rate(i.quote_currency, a.base_currency)), i.margin_rate
       INTO factor, margin
       FROM instruments i, accounts a
      WHERE i.instrument = NEW.instrument AND a.account_id = NEW.account_id;
@@ -163,23 +163,23 @@ BEGIN
 END $$;
 
 -- The margin of a position that does not say it; nothing if it cannot be valued.
-CREATE FUNCTION desk.margin_of(p positions) RETURNS numeric
+CREATE FUNCTION desk.position_margin(p positions) RETURNS numeric
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (SELECT p.total_size * i.contract_size * coalesce(p.current_price, p.average_entry_price) * i.margin_rate
-                   * desk.convert(i.quote_currency, a.base_currency)
+                   * desk.conversion_rate(i.quote_currency, a.base_currency)
               FROM instruments i, accounts a WHERE i.instrument = p.instrument AND a.account_id = p.account_id);
 END $$;
 
 -- Unrealized P&L and margin of the live positions of some accounts. What cannot be valued keeps the last
 -- known figure: it was true once, and zero never was.
-CREATE FUNCTION desk.book_value(p_accounts uuid[])
+CREATE FUNCTION desk.account_valuation(p_accounts uuid[])
 RETURNS TABLE (account_id uuid, unrealized numeric, margin numeric)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
     SELECT a.account_id, coalesce(sum(p.unrealized_pnl), 0),
-           coalesce(round(sum(coalesce(p.margin_used, desk.margin_of(p))), max(scale(a.current_balance))), 0)
+           coalesce(round(sum(coalesce(p.margin_used, desk.position_margin(p))), max(scale(a.current_balance))), 0)
       FROM accounts a
       LEFT JOIN positions p ON p.account_id = a.account_id AND p.status IN ('open', 'closing')
      WHERE a.account_id = ANY (p_accounts)

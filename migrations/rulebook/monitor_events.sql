@@ -1,11 +1,11 @@
 -- Gives an open event about a loss the figures of the rule that is used up most, where those that it has
 -- are of a rule that is gone or less used up by now. Makes no noise. Returns whether there is, or was,
 -- something to do.
-CREATE FUNCTION desk.lead_losses(p_account uuid, p_name text, p_measures desk.limit_measure[], p_held boolean) RETURNS boolean
+CREATE FUNCTION desk.refresh_loss_events(p_account uuid, p_name text, p_measures desk.limit_measurement[], p_held boolean) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
     led   record;
-    m     desk.limit_measure;
+    m     desk.limit_measurement;
     why   text;
     other boolean := false;
 BEGIN
@@ -37,7 +37,7 @@ END $$;
 -- is not in force any more, or that can be judged again. Says how many.
 --
 -- A drawdown stays until somebody ended it: acknowledged, and the halt that it set resumed.
-CREATE FUNCTION desk.end_watched() RETURNS integer
+CREATE FUNCTION desk.resolve_monitor_events() RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
     over  record;
@@ -45,15 +45,15 @@ DECLARE
     quiet timestamptz := clock_timestamp() - interval '60 seconds';
 BEGIN
     -- States before events, as everybody.
-    UPDATE tmt.limit_states s SET raised_at_value = NULL, event_key = NULL
-      FROM (SELECT f.limit_key FROM tmt.limit_states f WHERE f.raised_at_value IS NOT NULL AND f.state = 'ok' AND f.since < quiet
+    UPDATE tmt.limit_states s SET raised_value = NULL, event_key = NULL
+      FROM (SELECT f.limit_key FROM tmt.limit_states f WHERE f.raised_value IS NOT NULL AND f.state = 'ok' AND f.since < quiet
                FOR NO KEY UPDATE SKIP LOCKED) well
      WHERE s.limit_key = well.limit_key;
     FOR over IN
         SELECT e.dedup_key FROM risk_events e
-         WHERE e.event_source = 'sentinel' AND e.resolution_time IS NULL AND desk.is_watched(e.dedup_key)
+         WHERE e.event_source = 'sentinel' AND e.resolution_time IS NULL AND desk.is_monitor_key(e.dedup_key)
            AND NOT EXISTS (SELECT FROM tmt.limit_states s
-                            WHERE s.raised_at_value IS NOT NULL AND (s.state <> 'ok' OR s.since >= quiet)
+                            WHERE s.raised_value IS NOT NULL AND (s.state <> 'ok' OR s.since >= quiet)
                               AND (s.event_key = e.dedup_key
                                    OR (e.dedup_key = 'limit:' || s.limit_key AND (s.state = 'unknown' OR s.since >= quiet))))
            AND NOT (e.risk_measure = 'max_drawdown' AND e.severity = 'emergency'
@@ -62,7 +62,7 @@ BEGIN
          ORDER BY e.event_id
            FOR NO KEY UPDATE OF e SKIP LOCKED
     LOOP
-        PERFORM desk.end_event(over.dedup_key);
+        PERFORM desk.resolve_event(over.dedup_key);
         ended := ended + 1;
     END LOOP;
     RETURN ended;
@@ -71,7 +71,7 @@ END $$;
 -- Brings back what was acknowledged and goes on: an acknowledgement is good for 10 minutes of an emergency,
 -- for half an hour of a breach, for four hours of a warning. And writes down to whom an event was passed on
 -- that nobody took: after a quarter of an hour, and after half an hour. Says how many.
-CREATE FUNCTION desk.chase_events() RETURNS integer
+CREATE FUNCTION desk.escalate_events() RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
     now_at  timestamptz := clock_timestamp();
@@ -117,14 +117,14 @@ END $$;
 
 -- What a limit rings. The loss of one account is one thing, whichever rules it reaches. What cannot be
 -- judged is said limit by limit: somebody has to mend just that one.
-CREATE FUNCTION desk.event_key(m desk.limit_measure, p_state text, p_watched text, p_account uuid) RETURNS text
+CREATE FUNCTION desk.event_key(m desk.limit_measurement, p_state text, p_watched text, p_account uuid) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN m.is_loss AND p_account IS NOT NULL AND p_state <> 'unknown' THEN 'loss:' || m.limit_type || ':' || p_account
                 ELSE 'limit:' || p_watched END
 $$;
 
 -- How a limit stands, in a sentence.
-CREATE FUNCTION desk.standing_text(m desk.limit_measure, p_name text, p_state text) RETURNS text
+CREATE FUNCTION desk.standing_text(m desk.limit_measurement, p_name text, p_state text) RETURNS text
 LANGUAGE sql STABLE AS $$
     SELECT CASE p_state WHEN 'unknown' THEN (desk.limit_fault(m, false)).message
         ELSE format('%s%s: %s of %s (%s).', coalesce(p_name || ', ', ''), replace(m.limit_type, '_', ' '),

@@ -56,7 +56,7 @@ BEGIN
     END IF;
 END $$;
 
-CREATE FUNCTION desk.convert(p_from text, p_to text) RETURNS numeric
+CREATE FUNCTION desk.conversion_rate(p_from text, p_to text) RETURNS numeric
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (desk.conversion(p_from, p_to)).rate;
@@ -80,7 +80,7 @@ END $$;
 
 -- Whether an instant lies in one of the weekly intervals of {"tz": zone, "open": [["sun 17:00", "fri 17:00"], …]}.
 -- Nothing known, or nothing that can be read: open.
-CREATE FUNCTION desk.is_open(p_hours jsonb, p_at timestamptz) RETURNS boolean
+CREATE FUNCTION desk.in_trading_hours(p_hours jsonb, p_at timestamptz) RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     local  timestamp;
@@ -110,7 +110,7 @@ END $$;
 
 -- What an instrument is worth: its mid, else the price that it is ordered at, else what its positions were
 -- last worth.
-CREATE FUNCTION desk.worth_of(o desk.order_draft, p_instrument text) RETURNS numeric
+CREATE FUNCTION desk.valuation_price(o desk.order_context, p_instrument text) RETURNS numeric
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN coalesce((SELECT q.mid FROM desk.quote(p_instrument) q), CASE WHEN p_instrument = o.instrument THEN o.price END,
@@ -126,7 +126,7 @@ DECLARE
     quoted text := coalesce((SELECT i.quote_currency FROM instruments i WHERE i.instrument = p_position.instrument),
                             nullif(split_part(p_position.instrument, '_', 2), ''));
 BEGIN
-    rate := desk.convert(quoted, (SELECT a.base_currency FROM accounts a WHERE a.account_id = p_position.account_id));
+    rate := desk.conversion_rate(quoted, (SELECT a.base_currency FROM accounts a WHERE a.account_id = p_position.account_id));
     source := 'current';
     IF rate IS NULL THEN
         SELECT f.fx_rate INTO rate FROM trade_fills f

@@ -9,15 +9,15 @@ DECLARE
     account uuid;
 BEGIN
     IF NOT coalesce(p_repair, false) THEN
-        RETURN QUERY SELECT * FROM desk.differences(p_account) UNION ALL SELECT * FROM desk.book_differences(p_account);
+        RETURN QUERY SELECT * FROM desk.differences(p_account) UNION ALL SELECT * FROM desk.total_differences(p_account);
         RETURN;
     END IF;
-    IF NOT desk.may('tmt_admin') THEN
+    IF NOT desk.has_role('tmt_admin') THEN
         RAISE EXCEPTION 'only an administrator repairs' USING ERRCODE = '42501';
     END IF;
     PERFORM FROM accounts a WHERE p_account IS NULL OR a.account_id = p_account ORDER BY a.account_id FOR NO KEY UPDATE;
     SELECT jsonb_agg(to_jsonb(d)) INTO found
-      FROM (SELECT * FROM desk.differences(p_account) UNION ALL SELECT * FROM desk.book_differences(p_account)) d;
+      FROM (SELECT * FROM desk.differences(p_account) UNION ALL SELECT * FROM desk.total_differences(p_account)) d;
     IF found IS NULL THEN
         RETURN;
     END IF;
@@ -37,7 +37,7 @@ BEGIN
      WHERE t.trade_id = r.trade_id AND t.entry_time = r.entry_time
        AND r.trade_id IN (SELECT (d ->> 'id')::uuid FROM jsonb_array_elements(found) d WHERE d ->> 'kind' = 'trade');
     -- Last, because what was written above has moved the books too.
-    PERFORM desk.rebuild_books(p_account);
+    PERFORM desk.rebuild_totals(p_account);
     UPDATE accounts a SET current_balance = b.current_balance
       FROM desk.rebuilt_balances(p_account) b
      WHERE a.account_id = b.account_id
@@ -56,7 +56,7 @@ CREATE FUNCTION desk.differences(p_account uuid) RETURNS TABLE (kind text, id uu
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
-    SELECT 'account', a.account_id, 'current_balance', desk.plain(a.current_balance), desk.plain(b.current_balance)
+    SELECT 'account', a.account_id, 'current_balance', desk.number_text(a.current_balance), desk.number_text(b.current_balance)
       FROM desk.rebuilt_balances(p_account) b JOIN accounts a USING (account_id)
      WHERE a.current_balance <> round(b.current_balance, scale(a.current_balance));
 
@@ -66,10 +66,10 @@ BEGIN
            LATERAL (VALUES
                ('status', CASE p.status WHEN 'closing' THEN 'open' ELSE p.status::text END, r.status),
                ('position_type', p.position_type::text, r.position_type),
-               ('total_size', desk.plain(p.total_size), desk.plain(r.total_size)),
-               ('average_entry_price', desk.plain(p.average_entry_price), desk.plain(r.average_entry_price)),
-               ('cost', desk.plain(p.cost), desk.plain(r.cost)),
-               ('realized_pnl', desk.plain(coalesce(p.realized_pnl, 0)), desk.plain(r.realized_pnl))) v (field, stored, rebuilt)
+               ('total_size', desk.number_text(p.total_size), desk.number_text(r.total_size)),
+               ('average_entry_price', desk.number_text(p.average_entry_price), desk.number_text(r.average_entry_price)),
+               ('cost', desk.number_text(p.cost), desk.number_text(r.cost)),
+               ('realized_pnl', desk.number_text(coalesce(p.realized_pnl, 0)), desk.number_text(r.realized_pnl))) v (field, stored, rebuilt)
      WHERE v.stored IS DISTINCT FROM v.rebuilt;
 
     -- Each trade in its own month: its partition is found by entry_time, not by its id.
@@ -79,14 +79,14 @@ BEGIN
       JOIN trades t ON t.trade_id = r.trade_id AND t.entry_time = r.entry_time,
            LATERAL (VALUES
                ('status', t.status::text, r.status),
-               ('position_size', desk.plain(t.position_size), desk.plain(r.position_size)),
-               ('entry_price', desk.plain(t.entry_price), desk.plain(r.entry_price)),
-               ('closed_size', desk.plain(t.closed_size), desk.plain(r.closed_size)),
-               ('exit_price', desk.plain(t.exit_price), desk.plain(round(r.exit_price, scale(t.entry_price)))),
-               ('gross_pnl', desk.plain(t.gross_pnl), desk.plain(r.gross_pnl)),
-               ('net_pnl', desk.plain(t.net_pnl), desk.plain(r.net_pnl)),
-               ('commission', desk.plain(coalesce(t.commission, 0)), desk.plain(r.commission)),
-               ('swap_fee', desk.plain(coalesce(t.swap_fee, 0)), desk.plain(r.swap_fee))) v (field, stored, rebuilt)
+               ('position_size', desk.number_text(t.position_size), desk.number_text(r.position_size)),
+               ('entry_price', desk.number_text(t.entry_price), desk.number_text(r.entry_price)),
+               ('closed_size', desk.number_text(t.closed_size), desk.number_text(r.closed_size)),
+               ('exit_price', desk.number_text(t.exit_price), desk.number_text(round(r.exit_price, scale(t.entry_price)))),
+               ('gross_pnl', desk.number_text(t.gross_pnl), desk.number_text(r.gross_pnl)),
+               ('net_pnl', desk.number_text(t.net_pnl), desk.number_text(r.net_pnl)),
+               ('commission', desk.number_text(coalesce(t.commission, 0)), desk.number_text(r.commission)),
+               ('swap_fee', desk.number_text(coalesce(t.swap_fee, 0)), desk.number_text(r.swap_fee))) v (field, stored, rebuilt)
      WHERE v.stored IS DISTINCT FROM v.rebuilt;
 END $$;
 
@@ -146,13 +146,13 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- What one more fill makes of a position.
-CREATE FUNCTION desk.replay_fill(state desk.replayed, f trade_fills) RETURNS desk.replayed
+CREATE FUNCTION desk.replay_fill(state desk.position_replay, f trade_fills) RETURNS desk.position_replay
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     stored positions%ROWTYPE;   -- cost and average as their columns keep them
 BEGIN
     IF state.first_effect IS NULL THEN
-        state := ROW(f.effect, f.filled_at, CASE f.side WHEN 'BUY' THEN 'LONG' ELSE 'SHORT' END, 0, 0, 0, 0, 0)::desk.replayed;
+        state := ROW(f.effect, f.filled_at, CASE f.side WHEN 'BUY' THEN 'LONG' ELSE 'SHORT' END, 0, 0, 0, 0, 0)::desk.position_replay;
     END IF;
     IF f.effect = 'open' THEN
         stored.cost := state.cost + f.price * f.size;
@@ -165,7 +165,7 @@ BEGIN
         state.realized := state.realized + f.gross_pnl;
         state.last_size := state.size;
         IF f.size < state.size THEN
-            stored.cost := desk.whole_cost(state.cost - desk.cost_of_part(state.cost, f.size, state.size));
+            stored.cost := desk.exact_cost(state.cost - desk.partial_cost(state.cost, f.size, state.size));
             state.cost := stored.cost;
         END IF;
         state.size := state.size - f.size;
@@ -173,4 +173,4 @@ BEGIN
     RETURN state;
 END $$;
 
-CREATE AGGREGATE desk.replay(trade_fills) (SFUNC = desk.replay_fill, STYPE = desk.replayed);
+CREATE AGGREGATE desk.replay(trade_fills) (SFUNC = desk.replay_fill, STYPE = desk.position_replay);

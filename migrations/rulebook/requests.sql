@@ -4,11 +4,11 @@
 --
 -- The INSERT waits for another session that holds the same key; what it left is read by a statement of
 -- its own, because the INSERT's snapshot is from before the wait.
-CREATE FUNCTION desk.claim(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_verb text)
-RETURNS desk.verdict LANGUAGE plpgsql AS $$
+CREATE FUNCTION desk.begin_request(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_verb text)
+RETURNS desk.answer LANGUAGE plpgsql AS $$
 DECLARE
     known  tmt.requests%ROWTYPE;
-    answer desk.verdict;
+    answer desk.answer;
 BEGIN
     IF p_key IS NULL OR p_fingerprint IS NULL THEN
         answer := desk.refused('KEY_MISSING', 'A write needs a key and the fingerprint of what was reviewed.');
@@ -23,8 +23,8 @@ BEGIN
         IF p_valid_until IS NULL OR p_valid_until < clock_timestamp() THEN
             answer := desk.refused('EXPIRED_REQUEST', CASE WHEN p_valid_until IS NULL
                 THEN 'A request says until when it is meant; this one does not.'
-                ELSE format('This request was valid until %s and came too late. Review it again.', desk.stamp(p_valid_until)) END);
-            RETURN desk.settle(p_key, p_verb, answer, '{}');
+                ELSE format('This request was valid until %s and came too late. Review it again.', desk.timestamp_text(p_valid_until)) END);
+            RETURN desk.finish_request(p_key, p_verb, answer, '{}');
         END IF;
         RETURN NULL;
     END IF;
@@ -38,33 +38,33 @@ BEGIN
         answer := desk.refused('KEY_REUSED', format('This key was used before, for %s.', known.verb));
     ELSE
         RETURN ROW(known.outcome, known.code, known.message, known.measured, known.allowed, known.unit,
-                   known.subject, known.detail)::desk.verdict;
+                   known.subject, known.detail)::desk.answer;
     END IF;
     PERFORM desk.audit(p_verb, p_key, answer, jsonb_build_object('message', answer.message));
     RETURN answer;
 END $$;
 
 -- Last statement of every verb: keeps the answer under its key, writes the audit line, returns it.
-CREATE FUNCTION desk.settle(p_key uuid, p_verb text, p_verdict desk.verdict, p_payload jsonb)
-RETURNS desk.verdict LANGUAGE plpgsql AS $$
+CREATE FUNCTION desk.finish_request(p_key uuid, p_verb text, p_answer desk.answer, p_payload jsonb)
+RETURNS desk.answer LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE tmt.requests
-       SET outcome = p_verdict.outcome, code = p_verdict.code, message = p_verdict.message,
-           measured = p_verdict.measured, allowed = p_verdict.allowed, unit = p_verdict.unit,
-           subject = p_verdict.subject, detail = p_verdict.detail
+       SET outcome = p_answer.outcome, code = p_answer.code, message = p_answer.message,
+           measured = p_answer.measured, allowed = p_answer.allowed, unit = p_answer.unit,
+           subject = p_answer.subject, detail = p_answer.detail
      WHERE key = p_key;
-    PERFORM desk.audit(p_verb, p_key, p_verdict,
-        p_payload || jsonb_build_object('message', p_verdict.message, 'detail', p_verdict.detail));
-    RETURN p_verdict;
+    PERFORM desk.audit(p_verb, p_key, p_answer,
+        p_payload || jsonb_build_object('message', p_answer.message, 'detail', p_answer.detail));
+    RETURN p_answer;
 END $$;
 
 -- The final answer about a write whose reply was lost. Waits for the original if it is still under way;
 -- if it never arrived, its key is fenced, and it can never be executed later.
-CREATE FUNCTION desk.resolve_outcome(p_key uuid, p_fingerprint bytea) RETURNS desk.verdict
+CREATE FUNCTION desk.resolve_outcome(p_key uuid, p_fingerprint bytea) RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     known tmt.requests%ROWTYPE;
-    answer desk.verdict;
+    answer desk.answer;
 BEGIN
     IF p_key IS NULL OR p_fingerprint IS NULL THEN
         answer := desk.refused('KEY_MISSING', 'A write is found by its key and its fingerprint.');
@@ -76,7 +76,7 @@ BEGIN
     VALUES (p_key, p_fingerprint, session_user, 'void', clock_timestamp())
     ON CONFLICT (key) DO NOTHING;
     IF FOUND THEN
-        RETURN desk.settle(p_key, 'resolve_outcome', answer, '{}');
+        RETURN desk.finish_request(p_key, 'resolve_outcome', answer, '{}');
     END IF;
     SELECT * INTO known FROM tmt.requests r WHERE r.key = p_key;
     IF known.actor <> session_user OR known.fingerprint <> p_fingerprint THEN
@@ -85,24 +85,24 @@ BEGIN
         RETURN answer;
     END IF;
     RETURN ROW(known.outcome, known.code, known.message, known.measured, known.allowed, known.unit,
-               known.subject, known.detail)::desk.verdict;
+               known.subject, known.detail)::desk.answer;
 END $$;
 
 CREATE FUNCTION desk.accepted(p_subject uuid, p_message text,
-    p_code text DEFAULT NULL, p_detail jsonb DEFAULT '{}') RETURNS desk.verdict
+    p_code text DEFAULT NULL, p_detail jsonb DEFAULT '{}') RETURNS desk.answer
 LANGUAGE sql IMMUTABLE AS $$
-    SELECT ROW('accepted', p_code, p_message, NULL, NULL, NULL, p_subject, coalesce(p_detail, '{}'))::desk.verdict
+    SELECT ROW('accepted', p_code, p_message, NULL, NULL, NULL, p_subject, coalesce(p_detail, '{}'))::desk.answer
 $$;
 
 CREATE FUNCTION desk.refused(p_code text, p_message text, p_measured numeric DEFAULT NULL,
     p_allowed numeric DEFAULT NULL, p_unit text DEFAULT NULL, p_subject uuid DEFAULT NULL,
-    p_detail jsonb DEFAULT '{}') RETURNS desk.verdict
+    p_detail jsonb DEFAULT '{}') RETURNS desk.answer
 LANGUAGE sql IMMUTABLE AS $$
-    SELECT ROW('refused', p_code, p_message, p_measured, p_allowed, p_unit, p_subject, coalesce(p_detail, '{}'))::desk.verdict
+    SELECT ROW('refused', p_code, p_message, p_measured, p_allowed, p_unit, p_subject, coalesce(p_detail, '{}'))::desk.answer
 $$;
 
 -- Waits until nobody else has this turn, and has it until the transaction ends.
-CREATE FUNCTION desk.take_turn(p_name text) RETURNS void
+CREATE FUNCTION desk.acquire_mutex(p_name text) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM FROM tmt.mutexes t WHERE t.name = p_name FOR NO KEY UPDATE;
@@ -112,7 +112,7 @@ BEGIN
 END $$;
 
 -- Takes a turn if nobody else has it; says whether it did.
-CREATE FUNCTION desk.try_turn(p_name text) RETURNS boolean
+CREATE FUNCTION desk.try_mutex(p_name text) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM FROM tmt.mutexes t WHERE t.name = p_name FOR NO KEY UPDATE SKIP LOCKED;

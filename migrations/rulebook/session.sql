@@ -3,10 +3,10 @@ CREATE FUNCTION desk.session(OUT login text, OUT role text, OUT database text, O
     OUT schema_version integer, OUT timescale text, OUT in_recovery boolean, OUT server_time timestamptz, OUT environment text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT session_user::text,
-           CASE WHEN desk.may('tmt_admin') THEN 'admin'
-                WHEN desk.may('tmt_risk_officer') THEN 'risk_officer'
-                WHEN desk.may('tmt_trader') THEN 'trader'
-                WHEN desk.may('tmt_viewer') THEN 'viewer'
+           CASE WHEN desk.has_role('tmt_admin') THEN 'admin'
+                WHEN desk.has_role('tmt_risk_officer') THEN 'risk_officer'
+                WHEN desk.has_role('tmt_trader') THEN 'trader'
+                WHEN desk.has_role('tmt_viewer') THEN 'viewer'
                 ELSE 'none' END,
            current_database()::text, current_setting('server_version'),
            (SELECT max(m.version) FROM tmt.schema_migrations m),
@@ -16,7 +16,7 @@ $$;
 
 -- Whether the login that is connected belongs to one of these groups. session_user is the person, also
 -- inside a function that runs with its owner's rights, and SET ROLE does not change it.
-CREATE FUNCTION desk.may(VARIADIC p_groups text[]) RETURNS boolean
+CREATE FUNCTION desk.has_role(VARIADIC p_groups text[]) RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     one text;

@@ -1,26 +1,26 @@
 -- The books that limits of an order may look at, before the order, in the account's currency: the
 -- account's, and with p_wide those of its portfolio, of the instrument and of all. What other programs trade on
 -- the account and have not put into a position yet stands in them as if it were.
-CREATE FUNCTION desk.book_totals(o desk.order_draft, p_wide boolean) RETURNS SETOF desk.book_total
+CREATE FUNCTION desk.scope_totals(o desk.order_context, p_wide boolean) RETURNS SETOF desk.scope_total
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
     WITH unplaced AS MATERIALIZED (
         SELECT t.instrument, t.size + coalesce(c.change, 0) AS traded, coalesce(b.net, 0) AS net
-          FROM tmt.traded t
-          LEFT JOIN tmt.account_books b USING (account_id, instrument)
-          LEFT JOIN LATERAL (SELECT sum(n.change) AS change FROM tmt.traded_changes n
+          FROM tmt.trade_totals t
+          LEFT JOIN tmt.account_totals b USING (account_id, instrument)
+          LEFT JOIN LATERAL (SELECT sum(n.change) AS change FROM tmt.trade_total_changes n
                               WHERE n.account_id = t.account_id AND n.instrument = t.instrument) c ON true
          WHERE t.account_id = o.account_id AND abs(t.size + coalesce(c.change, 0)) > abs(coalesce(b.net, 0))
     ), held AS (
         SELECT 'account' AS scope, b.instrument, abs(b.net) AS gross, b.net, b.positions, b.risk, b.unbounded
-          FROM tmt.account_books b WHERE b.account_id = o.account_id
+          FROM tmt.account_totals b WHERE b.account_id = o.account_id
         UNION ALL
         SELECT 'portfolio', b.instrument, b.gross, b.net, b.positions, b.risk, b.unbounded
-          FROM tmt.portfolio_books b WHERE p_wide AND b.portfolio = o.portfolio
+          FROM tmt.portfolio_totals b WHERE p_wide AND b.portfolio = o.portfolio
         UNION ALL
         SELECT s.scope, b.instrument, sum(b.gross), sum(b.net), sum(b.positions)::bigint, sum(b.risk), sum(b.unbounded)::bigint
-          FROM tmt.portfolio_books b, (VALUES ('system'), ('instrument')) AS s (scope)
+          FROM tmt.portfolio_totals b, (VALUES ('system'), ('instrument')) AS s (scope)
          WHERE p_wide AND (s.scope = 'system' OR b.instrument = o.instrument)
          GROUP BY 1, 2
         UNION ALL
@@ -31,7 +31,7 @@ BEGIN
         SELECT i.instrument,
                -- Nearly every rate is there one way round or the other; the rest goes the long way.
                i.contract_size * CASE WHEN i.quote_currency = o.currency THEN 1
-                   ELSE coalesce(direct.rate, 1 / inverse.rate, desk.convert(i.quote_currency, o.currency)) END AS factor,
+                   ELSE coalesce(direct.rate, 1 / inverse.rate, desk.conversion_rate(i.quote_currency, o.currency)) END AS factor,
                -- Without a quote, what its positions were last worth.
                coalesce(r.rate, (SELECT max(coalesce(p.current_price, p.average_entry_price)) FROM positions p
                                   WHERE p.instrument = i.instrument AND p.status IN ('open', 'closing'))) AS mid
@@ -51,20 +51,20 @@ END $$;
 
 -- The exposure to single currencies, or to a group of instruments, of one scope: what there is, and what
 -- there is with the order. Both legs of an instrument count: +size in its base, −size · price in its quote.
-CREATE FUNCTION desk.net_sizes(o desk.order_draft, p_scope text)
+CREATE FUNCTION desk.net_sizes(o desk.order_context, p_scope text)
 RETURNS TABLE (instrument text, net numeric, gross numeric) LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF p_scope = 'account' THEN
-        RETURN QUERY SELECT b.instrument, b.net, abs(b.net) FROM tmt.account_books b WHERE b.account_id = o.account_id;
+        RETURN QUERY SELECT b.instrument, b.net, abs(b.net) FROM tmt.account_totals b WHERE b.account_id = o.account_id;
     ELSE
-        RETURN QUERY SELECT b.instrument, sum(b.net), sum(b.gross) FROM tmt.portfolio_books b
+        RETURN QUERY SELECT b.instrument, sum(b.net), sum(b.gross) FROM tmt.portfolio_totals b
                       WHERE p_scope = 'system' OR b.portfolio = o.portfolio GROUP BY b.instrument;
     END IF;
 END $$;
 
 -- Adds the difference that one change of a position makes. |net| is not additive where an account holds
 -- tickets on both sides: the row of the account says what its net has become.
-CREATE FUNCTION desk.keep_books() RETURNS trigger
+CREATE FUNCTION desk.update_totals() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     owner  uuid;
@@ -97,14 +97,14 @@ BEGIN
     IF owner IS NULL THEN
         RETURN NULL; -- closed before and after
     END IF;
-    INSERT INTO tmt.account_books AS b (account_id, instrument, net, positions, risk, unbounded)
+    INSERT INTO tmt.account_totals AS b (account_id, instrument, net, positions, risk, unbounded)
     VALUES (owner, held, change, counted, risked, bare)
     ON CONFLICT (account_id, instrument) DO UPDATE
         SET net = b.net + EXCLUDED.net, positions = b.positions + EXCLUDED.positions,
             risk = b.risk + EXCLUDED.risk, unbounded = b.unbounded + EXCLUDED.unbounded
     RETURNING b.net INTO net_is;
     -- By a statement of its own: an account that was changing its portfolio has held the row above until now.
-    INSERT INTO tmt.portfolio_books AS b (portfolio, instrument, gross, net, positions, risk, unbounded)
+    INSERT INTO tmt.portfolio_totals AS b (portfolio, instrument, gross, net, positions, risk, unbounded)
     SELECT coalesce(a.metadata ->> 'portfolio', ''), held, abs(net_is) - abs(net_is - change), change, counted, risked, bare
       FROM accounts a WHERE a.account_id = owner
     ON CONFLICT (portfolio, instrument) DO UPDATE
@@ -116,15 +116,15 @@ END $$;
 -- An account that changes its portfolio takes its book along. Another program may write a position
 -- meanwhile, which does not lock the account: its first row in the book holds the account's key, every
 -- later one is a row here. Whoever comes second sees what the first has done.
-CREATE FUNCTION desk.move_books() RETURNS trigger
+CREATE FUNCTION desk.move_portfolio_totals() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     PERFORM FROM accounts a WHERE a.account_id = NEW.account_id FOR UPDATE;
-    PERFORM FROM tmt.account_books m WHERE m.account_id = NEW.account_id ORDER BY m.instrument FOR NO KEY UPDATE;
-    INSERT INTO tmt.portfolio_books AS b (portfolio, instrument, gross, net, positions, risk, unbounded)
+    PERFORM FROM tmt.account_totals m WHERE m.account_id = NEW.account_id ORDER BY m.instrument FOR NO KEY UPDATE;
+    INSERT INTO tmt.portfolio_totals AS b (portfolio, instrument, gross, net, positions, risk, unbounded)
     SELECT side.portfolio, m.instrument, side.factor * abs(m.net), side.factor * m.net, side.factor * m.positions,
            side.factor * m.risk, side.factor * m.unbounded
-      FROM tmt.account_books m,
+      FROM tmt.account_totals m,
            (VALUES (coalesce(OLD.metadata ->> 'portfolio', ''), -1),
                    (coalesce(NEW.metadata ->> 'portfolio', ''), 1)) AS side (portfolio, factor)
      WHERE m.account_id = NEW.account_id
@@ -147,54 +147,54 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- Adds to what an account trades in an instrument, and says what that has become. The caller holds the account.
-CREATE FUNCTION desk.count_traded(p_account uuid, p_instrument text, p_change numeric) RETURNS numeric
+CREATE FUNCTION desk.add_trade_total(p_account uuid, p_instrument text, p_change numeric) RETURNS numeric
 LANGUAGE plpgsql AS $$
 DECLARE
     sum_is numeric;
 BEGIN
-    INSERT INTO tmt.traded AS t (account_id, instrument, size) VALUES (p_account, p_instrument, p_change)
+    INSERT INTO tmt.trade_totals AS t (account_id, instrument, size) VALUES (p_account, p_instrument, p_change)
     ON CONFLICT (account_id, instrument) DO UPDATE SET size = t.size + EXCLUDED.size
     RETURNING t.size INTO sum_is;
     RETURN sum_is;
 END $$;
 
-CREATE FUNCTION desk.note_traded(p_account uuid, p_instrument text, p_change numeric) RETURNS void
+CREATE FUNCTION desk.queue_trade_change(p_account uuid, p_instrument text, p_change numeric) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO tmt.traded_changes (account_id, instrument, change) VALUES (p_account, p_instrument, p_change);
+    INSERT INTO tmt.trade_total_changes (account_id, instrument, change) VALUES (p_account, p_instrument, p_change);
 END $$;
 
 -- Adds up what was noted of an account. The caller holds it.
-CREATE FUNCTION desk.add_up_traded(p_account uuid) RETURNS void
+CREATE FUNCTION desk.apply_trade_changes(p_account uuid) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     WITH noted AS (
-        DELETE FROM tmt.traded_changes c WHERE c.account_id = p_account RETURNING c.instrument, c.change
+        DELETE FROM tmt.trade_total_changes c WHERE c.account_id = p_account RETURNING c.instrument, c.change
     )
-    INSERT INTO tmt.traded AS t (account_id, instrument, size)
+    INSERT INTO tmt.trade_totals AS t (account_id, instrument, size)
     SELECT p_account, n.instrument, sum(n.change) FROM noted n GROUP BY n.instrument
     ON CONFLICT (account_id, instrument) DO UPDATE SET size = t.size + EXCLUDED.size;
 END $$;
 
 -- For what the desk writes itself, which holds the account then, and for deletes; what others write is
 -- counted by the backstop.
-CREATE FUNCTION desk.keep_traded() RETURNS trigger
+CREATE FUNCTION desk.update_trade_totals() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        PERFORM desk.count_traded(NEW.account_id, NEW.instrument, desk.live_size(NEW));
+        PERFORM desk.add_trade_total(NEW.account_id, NEW.instrument, desk.signed_open_size(NEW));
     ELSIF TG_OP = 'DELETE' THEN
-        PERFORM desk.note_traded(OLD.account_id, OLD.instrument, -desk.live_size(OLD));
+        PERFORM desk.queue_trade_change(OLD.account_id, OLD.instrument, -desk.signed_open_size(OLD));
     ELSIF (OLD.account_id, OLD.instrument) = (NEW.account_id, NEW.instrument) THEN
-        PERFORM desk.count_traded(NEW.account_id, NEW.instrument, desk.live_size(NEW) - desk.live_size(OLD));
+        PERFORM desk.add_trade_total(NEW.account_id, NEW.instrument, desk.signed_open_size(NEW) - desk.signed_open_size(OLD));
     ELSE
-        PERFORM desk.note_traded(OLD.account_id, OLD.instrument, -desk.live_size(OLD));
-        PERFORM desk.note_traded(NEW.account_id, NEW.instrument, desk.live_size(NEW));
+        PERFORM desk.queue_trade_change(OLD.account_id, OLD.instrument, -desk.signed_open_size(OLD));
+        PERFORM desk.queue_trade_change(NEW.account_id, NEW.instrument, desk.signed_open_size(NEW));
     END IF;
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION desk.live_size(t trades) RETURNS numeric
+CREATE FUNCTION desk.signed_open_size(t trades) RETURNS numeric
 LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN t.status NOT IN ('open', 'partial') THEN 0
                 WHEN t.trade_type = 'BUY' THEN t.position_size - t.closed_size ELSE t.closed_size - t.position_size END
@@ -203,47 +203,47 @@ $$;
 -- Writes the books anew. The caller holds the accounts. Whoever writes a position meanwhile holds a row of a
 -- book until it commits: the rows are made and locked first, and summed up by the next statement, which sees
 -- what these have waited for.
-CREATE FUNCTION desk.rebuild_books(p_account uuid) RETURNS void
+CREATE FUNCTION desk.rebuild_totals(p_account uuid) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO tmt.account_books (account_id, instrument)
-    SELECT r.account_id, r.instrument FROM desk.rebuilt_books(p_account) r ORDER BY 1, 2 ON CONFLICT DO NOTHING;
-    PERFORM FROM tmt.account_books b WHERE p_account IS NULL OR b.account_id = p_account
+    INSERT INTO tmt.account_totals (account_id, instrument)
+    SELECT r.account_id, r.instrument FROM desk.rebuilt_account_totals(p_account) r ORDER BY 1, 2 ON CONFLICT DO NOTHING;
+    PERFORM FROM tmt.account_totals b WHERE p_account IS NULL OR b.account_id = p_account
       ORDER BY b.account_id, b.instrument FOR NO KEY UPDATE;
-    UPDATE tmt.account_books b
+    UPDATE tmt.account_totals b
        SET net = coalesce(r.net, 0), positions = coalesce(r.positions, 0), risk = coalesce(r.risk, 0), unbounded = coalesce(r.unbounded, 0)
-      FROM tmt.account_books k LEFT JOIN desk.rebuilt_books(p_account) r USING (account_id, instrument)
+      FROM tmt.account_totals k LEFT JOIN desk.rebuilt_account_totals(p_account) r USING (account_id, instrument)
      WHERE b.account_id = k.account_id AND b.instrument = k.instrument AND (p_account IS NULL OR b.account_id = p_account);
 
     -- What one account changed is in the sums of its portfolio.
-    INSERT INTO tmt.portfolio_books (portfolio, instrument)
-    SELECT r.portfolio, r.instrument FROM desk.rebuilt_portfolios() r ORDER BY 1, 2 ON CONFLICT DO NOTHING;
-    PERFORM FROM tmt.portfolio_books b ORDER BY b.portfolio, b.instrument FOR NO KEY UPDATE;
-    UPDATE tmt.portfolio_books b
+    INSERT INTO tmt.portfolio_totals (portfolio, instrument)
+    SELECT r.portfolio, r.instrument FROM desk.rebuilt_portfolio_totals() r ORDER BY 1, 2 ON CONFLICT DO NOTHING;
+    PERFORM FROM tmt.portfolio_totals b ORDER BY b.portfolio, b.instrument FOR NO KEY UPDATE;
+    UPDATE tmt.portfolio_totals b
        SET gross = coalesce(r.gross, 0), net = coalesce(r.net, 0), positions = coalesce(r.positions, 0), risk = coalesce(r.risk, 0),
            unbounded = coalesce(r.unbounded, 0)
-      FROM tmt.portfolio_books k LEFT JOIN desk.rebuilt_portfolios() r USING (portfolio, instrument)
+      FROM tmt.portfolio_totals k LEFT JOIN desk.rebuilt_portfolio_totals() r USING (portfolio, instrument)
      WHERE b.portfolio = k.portfolio AND b.instrument = k.instrument;
 
     -- In one statement: a close that is noted between two would be counted twice.
     WITH noted AS (
-        DELETE FROM tmt.traded_changes c WHERE p_account IS NULL OR c.account_id = p_account
+        DELETE FROM tmt.trade_total_changes c WHERE p_account IS NULL OR c.account_id = p_account
     )
-    INSERT INTO tmt.traded (account_id, instrument, size)
+    INSERT INTO tmt.trade_totals (account_id, instrument, size)
     SELECT account_id, instrument, coalesce(r.size, 0)
-      FROM (SELECT t.account_id, t.instrument FROM tmt.traded t WHERE p_account IS NULL OR t.account_id = p_account) k
-      FULL JOIN desk.rebuilt_traded(p_account) r USING (account_id, instrument)
+      FROM (SELECT t.account_id, t.instrument FROM tmt.trade_totals t WHERE p_account IS NULL OR t.account_id = p_account) k
+      FULL JOIN desk.rebuilt_trade_totals(p_account) r USING (account_id, instrument)
     ON CONFLICT (account_id, instrument) DO UPDATE SET size = EXCLUDED.size;
 END $$;
 
 -- Portfolios only where all accounts are looked at. A row that is not there says nothing but zeros.
-CREATE FUNCTION desk.book_differences(p_account uuid) RETURNS TABLE (kind text, id uuid, field text, stored text, rebuilt text)
+CREATE FUNCTION desk.total_differences(p_account uuid) RETURNS TABLE (kind text, id uuid, field text, stored text, rebuilt text)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
-    SELECT 'book', account_id, concat_ws(' ', instrument, v.field), desk.plain(v.stored), desk.plain(v.rebuilt)
-      FROM (SELECT * FROM tmt.account_books a WHERE p_account IS NULL OR a.account_id = p_account) b
-      FULL JOIN desk.rebuilt_books(p_account) r USING (account_id, instrument),
+    SELECT 'book', account_id, concat_ws(' ', instrument, v.field), desk.number_text(v.stored), desk.number_text(v.rebuilt)
+      FROM (SELECT * FROM tmt.account_totals a WHERE p_account IS NULL OR a.account_id = p_account) b
+      FULL JOIN desk.rebuilt_account_totals(p_account) r USING (account_id, instrument),
            LATERAL (VALUES
                ('net', coalesce(b.net, 0), coalesce(r.net, 0)),
                ('positions', coalesce(b.positions, 0), coalesce(r.positions, 0)),
@@ -252,17 +252,17 @@ BEGIN
      WHERE v.stored <> v.rebuilt;
 
     RETURN QUERY
-    SELECT 'book', account_id, concat_ws(' ', instrument, 'traded'), desk.plain(coalesce(t.size, 0)), desk.plain(coalesce(r.size, 0))
+    SELECT 'book', account_id, concat_ws(' ', instrument, 'traded'), desk.number_text(coalesce(t.size, 0)), desk.number_text(coalesce(r.size, 0))
       FROM (SELECT n.account_id, n.instrument, sum(n.size) AS size
-              FROM (SELECT * FROM tmt.traded UNION ALL SELECT * FROM tmt.traded_changes) n
+              FROM (SELECT * FROM tmt.trade_totals UNION ALL SELECT * FROM tmt.trade_total_changes) n
              WHERE p_account IS NULL OR n.account_id = p_account GROUP BY 1, 2) t
-      FULL JOIN desk.rebuilt_traded(p_account) r USING (account_id, instrument)
+      FULL JOIN desk.rebuilt_trade_totals(p_account) r USING (account_id, instrument)
      WHERE coalesce(t.size, 0) <> coalesce(r.size, 0);
 
     RETURN QUERY
-    SELECT 'portfolio', NULL::uuid, concat_ws(' ', nullif(portfolio, ''), instrument, v.field), desk.plain(v.stored), desk.plain(v.rebuilt)
-      FROM tmt.portfolio_books b
-      FULL JOIN desk.rebuilt_portfolios() r USING (portfolio, instrument),
+    SELECT 'portfolio', NULL::uuid, concat_ws(' ', nullif(portfolio, ''), instrument, v.field), desk.number_text(v.stored), desk.number_text(v.rebuilt)
+      FROM tmt.portfolio_totals b
+      FULL JOIN desk.rebuilt_portfolio_totals() r USING (portfolio, instrument),
            LATERAL (VALUES
                ('gross', coalesce(b.gross, 0), coalesce(r.gross, 0)),
                ('net', coalesce(b.net, 0), coalesce(r.net, 0)),
@@ -273,7 +273,7 @@ BEGIN
 END $$;
 
 -- What the books of accounts should say, from positions.
-CREATE FUNCTION desk.rebuilt_books(p_account uuid)
+CREATE FUNCTION desk.rebuilt_account_totals(p_account uuid)
 RETURNS TABLE (account_id uuid, instrument text, net numeric, positions bigint, risk numeric, unbounded bigint)
 LANGUAGE sql STABLE AS $$
     SELECT p.account_id, p.instrument, sum(desk.signed_size(p)), count(*), sum(desk.stop_risk(p)), count(*) FILTER (WHERE p.stop_loss IS NULL)
@@ -283,18 +283,18 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- What the books of portfolios should say, from those of their accounts.
-CREATE FUNCTION desk.rebuilt_portfolios()
+CREATE FUNCTION desk.rebuilt_portfolio_totals()
 RETURNS TABLE (portfolio text, instrument text, gross numeric, net numeric, positions bigint, risk numeric, unbounded bigint)
 LANGUAGE sql STABLE AS $$
     SELECT coalesce(a.metadata ->> 'portfolio', ''), b.instrument, sum(abs(b.net)), sum(b.net), sum(b.positions)::bigint, sum(b.risk),
            sum(b.unbounded)::bigint
-      FROM tmt.account_books b JOIN public.accounts a USING (account_id) GROUP BY 1, 2
+      FROM tmt.account_totals b JOIN public.accounts a USING (account_id) GROUP BY 1, 2
 $$;
 
 -- What is counted of live trades should say, from trades.
-CREATE FUNCTION desk.rebuilt_traded(p_account uuid) RETURNS TABLE (account_id uuid, instrument text, size numeric)
+CREATE FUNCTION desk.rebuilt_trade_totals(p_account uuid) RETURNS TABLE (account_id uuid, instrument text, size numeric)
 LANGUAGE sql STABLE AS $$
-    SELECT t.account_id, t.instrument, sum(desk.live_size(t))
+    SELECT t.account_id, t.instrument, sum(desk.signed_open_size(t))
       FROM public.trades t
      WHERE t.status IN ('open', 'partial') AND (p_account IS NULL OR t.account_id = p_account)
      GROUP BY 1, 2

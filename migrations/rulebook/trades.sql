@@ -1,5 +1,5 @@
 -- With the rights of the owner: a writer of TMT needs none on the registry.
-CREATE OR REPLACE FUNCTION keep_trade_registry() RETURNS trigger
+CREATE OR REPLACE FUNCTION sync_trade_registry() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     known timestamptz;
@@ -74,7 +74,7 @@ END $$;
 
 -- updated_at is what a person saw when they proposed a change: it moves with every change, and only
 -- then. An UPDATE that changes nothing (a lock) leaves it.
-CREATE FUNCTION desk.touch() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION desk.set_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.updated_at := clock_timestamp();
     RETURN NEW;

@@ -2,7 +2,7 @@
 -- them: they are dropped and made again with the functions.
 
 -- What a write became. A refusal is a row like any other: it commits, and its event with it.
-CREATE TYPE desk.verdict AS (
+CREATE TYPE desk.answer AS (
     outcome  text,     -- accepted or refused
     code     text,     -- stable; on an accepted write only if there is something to say
     message  text,     -- a sentence for the person
@@ -28,12 +28,12 @@ CREATE TYPE desk.check_result AS (
 
 -- An order with everything about its account, its instrument and the market that a check may ask for: read once,
 -- so that all checks see the same snapshot.
-CREATE TYPE desk.order_draft AS (
+CREATE TYPE desk.order_context AS (
     at timestamptz,
     account_id uuid, account_name text, status text, currency text, portfolio text,
     balance numeric, equity numeric, initial_balance numeric, margin_used numeric,
     max_daily_loss numeric, max_total_drawdown numeric, day_start timestamptz, day_base numeric, day_base_known boolean,
-    asked_instrument text, instrument text, asset_class text, base_currency text, quote_currency text,
+    requested_instrument text, instrument text, asset_class text, base_currency text, quote_currency text,
     contract_size numeric, size_step numeric, min_size numeric, max_size numeric,
     tick_size numeric, pip_size numeric, margin_rate numeric, is_tradable boolean,
     side text, direction integer,             -- BUY +1, SELL −1
@@ -57,18 +57,18 @@ CREATE TYPE desk.order_draft AS (
 );
 
 -- What a limit came to, in the unit named; `fault` says why there is no number.
-CREATE TYPE desk.limit_measure AS (
+CREATE TYPE desk.limit_measurement AS (
     limit_id uuid, limit_type text, scope text, before numeric, after numeric, allowed numeric, warned numeric,
-    unit text, inclusive boolean, is_minimum boolean, is_loss boolean, breach boolean, over_at_stop boolean,
+    unit text, inclusive boolean, is_minimum boolean, is_loss boolean, breach boolean, breach_at_stop boolean,
     fault text, hint text
 );
 
 -- One number of one limit, before and with an order, as a ratio or count or in the currency of the account; `share`
 -- is what percentages are of. `fault` says why there is no number.
-CREATE TYPE desk.measured AS (before numeric, after numeric, share numeric, fault text, hint text);
+CREATE TYPE desk.measurement AS (before numeric, after numeric, share numeric, fault text, hint text);
 
 -- What the live positions of a scope come to, in the currency of the account that asks.
-CREATE TYPE desk.book_total AS (
+CREATE TYPE desk.scope_total AS (
     scope text, gross numeric, net numeric, risk numeric, positions bigint, unbounded bigint, missing text
 );
 
@@ -77,7 +77,7 @@ CREATE TYPE desk.open_trade AS (
 );
 
 -- A position as its fills give it.
-CREATE TYPE desk.replayed AS (
+CREATE TYPE desk.position_replay AS (
     first_effect text, first_at timestamptz, position_type text, size numeric, last_size numeric,
     cost numeric, average numeric, realized numeric
 );

@@ -122,7 +122,7 @@ pub(super) fn share(amount: Decimal, part: Decimal, whole: Decimal) -> Option<De
 /// the way: such a sum has a few decimals or, as a quotient, no end. One that comes within a few of
 /// its last digits of a number that ends is that number.
 ///
-/// The database keeps more digits and does the same (`desk.whole_cost`).
+/// The database keeps more digits and does the same (`desk.exact_cost`).
 pub(super) fn whole(amount: Decimal) -> Decimal {
     let places = amount.scale();
     // With fewer decimals nothing was cut off, or there is no telling.

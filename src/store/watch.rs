@@ -46,7 +46,7 @@ const MARK: &str = "SELECT desk.mark_to_market()";
 
 const ROLL: &str = "SELECT desk.roll_days()::bigint AS rolled";
 
-const WATCH: &str = "SELECT w.changed::bigint AS changed, w.last FROM desk.watch_some($1) w";
+const WATCH: &str = "SELECT w.changed::bigint AS changed, w.last FROM desk.monitor_batch($1) w";
 
 /// What changed its standing since. The key of a state names a limit, or the rule of an account's
 /// own column (or all of an account's limits, where they cannot be judged), and behind a colon the

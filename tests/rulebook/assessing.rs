@@ -438,7 +438,7 @@ async fn a_loss_limit_refuses_when_reached_and_asks_before() {
     let book = Book::open().await;
     let trader = book.trader().await;
     // alpha may lose 5,000 a day and 10,000 in all. The day began at 100,000.
-    book.run("SELECT desk.roll(ARRAY(SELECT account_id FROM accounts))").await;
+    book.run("SELECT desk.roll_periods(ARRAY(SELECT account_id FROM accounts))").await;
     for (equity, lines) in [
         (dec!(95500), vec![]),
         (dec!(95010), vec!["MAX_DAILY_LOSS"]),

@@ -171,7 +171,7 @@ async fn every_write_and_every_refusal_leaves_exactly_one_line() {
     scene.seen.sort();
     scene.seen.dedup();
     let verbs = "SELECT string_agg(proname, ' ' ORDER BY proname COLLATE \"C\") FROM pg_proc p
-        WHERE prorettype = 'desk.verdict'::regtype AND EXISTS (SELECT FROM aclexplode(proacl) a WHERE a.grantee <> p.proowner)";
+        WHERE prorettype = 'desk.answer'::regtype AND EXISTS (SELECT FROM aclexplode(proacl) a WHERE a.grantee <> p.proowner)";
     assert_eq!(scene.seen.join(" "), scene.book.text(verbs).await, "a verb that nobody tried");
     let (done, lines) = ("SELECT count(*) FROM tmt.requests", "SELECT count(*) FROM tmt.audit_log");
     assert_eq!(scene.book.text(done).await, scene.book.text(lines).await);

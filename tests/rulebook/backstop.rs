@@ -253,7 +253,7 @@ async fn a_close_of_another_writer_holds_up_nobody() {
 
     crate::sums::check(&book).await;
     one.batch_execute(&trade(ALPHA, "BUY", 600, "open")).await.unwrap();
-    assert_eq!(book.text("SELECT count(*) FROM tmt.traded_changes").await, "0");
+    assert_eq!(book.text("SELECT count(*) FROM tmt.trade_total_changes").await, "0");
     crate::sums::check(&book).await;
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct Book {
     pub(crate) admin: Client,
 }
 
-/// One row of `desk.verdict`.
+/// One row of `desk.answer`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Verdict {
     pub(crate) outcome: String,
@@ -285,7 +285,7 @@ pub(crate) async fn sqlstate(client: &Client, sql: &str) -> SqlState {
     client.batch_execute(sql).await.unwrap_err().code().unwrap().clone()
 }
 
-/// Reads a row of `desk.verdict`.
+/// Reads a row of `desk.answer`.
 pub(crate) fn verdict(row: &Row) -> Verdict {
     Verdict {
         outcome: row.try_get("outcome").unwrap(),

@@ -18,7 +18,7 @@ fn word<'a>(value: &'a Value, path: &str) -> &'a str {
 /// Starts and ends of a period, in UTC.
 async fn period(book: &Book, zone: &str, reset: &str, kind: &str, at: &str) -> String {
     let sql = format!(
-        "SELECT concat_ws(' ', desk.stamp(starts), desk.stamp(ends))
+        "SELECT concat_ws(' ', desk.timestamp_text(starts), desk.timestamp_text(ends))
            FROM desk.period('{{\"tz\": \"{zone}\", \"reset_time\": \"{reset}\"}}', '{kind}', '{at}')"
     );
     book.text(&sql).await.replace(".000000Z", "Z")
@@ -198,13 +198,13 @@ async fn a_halt_for_the_loss_of_the_day_ends_with_it_only_where_the_rules_say_so
               WHERE account_id = '{ALPHA}'"
         ))
         .await;
-        book.run("SELECT desk.watch_limits()").await;
+        book.run("SELECT desk.monitor_limits()").await;
         let cause = "SELECT string_agg(cause, ' ') FROM trading_halts";
         assert_eq!(book.text(cause).await, "max_daily_loss");
         if other_loss {
             book.run(&format!("UPDATE accounts SET equity = 89000, current_balance = 89000 WHERE account_id = '{ALPHA}'"))
                 .await;
-            book.run("SELECT desk.watch_limits()").await;
+            book.run("SELECT desk.monitor_limits()").await;
         }
         if by_hand {
             let halt = format!("'account', '{ALPHA}', 'no_new_orders', 'look into this'");
@@ -231,12 +231,12 @@ async fn a_loss_that_breaches_the_new_day_as_well_halts_again() {
           WHERE account_id = '{ALPHA}'"
     ))
     .await;
-    book.run("SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits()").await;
     shift(&book, ALPHA, 1).await;
     book.run("SELECT desk.roll_days()").await;
     let status = "SELECT status FROM accounts WHERE account_name = 'alpha'";
     assert_eq!(book.text(status).await, "active");
-    book.run("SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits()").await;
     assert_eq!(book.text(status).await, "risk_halt");
 }
 

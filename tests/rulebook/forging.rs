@@ -210,6 +210,8 @@ desk.limit_preview: risk_officer
 desk.limit_state: viewer
 desk.maintain: admin, agent
 desk.mark_to_market: admin, agent
+desk.monitor_batch: admin, agent
+desk.monitor_limits: admin, agent
 desk.performance: viewer
 desk.period: viewer
 desk.place_trade: agent, trader
@@ -226,9 +228,7 @@ desk.roll_days: admin, agent
 desk.session: viewer
 desk.swap_fee: viewer
 desk.swap_nights: viewer
-desk.unacknowledge: risk_officer
-desk.watch_limits: admin, agent
-desk.watch_some: admin, agent";
+desk.unacknowledge: risk_officer";
 
 /// Functions that are ours, with an ACL spelled out: none means that PUBLIC may.
 const OUR_FUNCTIONS: &str = "FROM pg_proc p
@@ -404,7 +404,7 @@ async fn nobody_creates_changes_or_takes_away_what_the_desk_is_made_of() {
         "CREATE VIEW desk.mine AS SELECT 1",
         "CREATE FUNCTION public.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT NULL::timestamptz'",
         "CREATE FUNCTION desk.mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
-        "CREATE OR REPLACE FUNCTION desk.may(VARIADIC p_groups text[]) RETURNS boolean LANGUAGE sql AS 'SELECT true'",
+        "CREATE OR REPLACE FUNCTION desk.has_role(VARIADIC p_groups text[]) RETURNS boolean LANGUAGE sql AS 'SELECT true'",
         "CREATE TYPE public.mine AS ENUM ()",
         "CREATE SEQUENCE desk.mine",
         "CREATE SCHEMA mine",
@@ -417,16 +417,16 @@ async fn nobody_creates_changes_or_takes_away_what_the_desk_is_made_of() {
         "ALTER TABLE tmt.audit_log DROP COLUMN hash",
         "ALTER TABLE accounts ENABLE ROW LEVEL SECURITY",
         "ALTER TABLE accounts OWNER TO session_user",
-        "ALTER FUNCTION desk.may(text[]) SECURITY INVOKER",
+        "ALTER FUNCTION desk.has_role(text[]) SECURITY INVOKER",
         "ALTER SCHEMA desk RENAME TO gone",
         "ALTER DEFAULT PRIVILEGES FOR ROLE tmt_owner GRANT ALL ON TABLES TO PUBLIC",
         "DROP TABLE tmt.audit_log",
-        "DROP FUNCTION desk.may(text[])",
+        "DROP FUNCTION desk.has_role(text[])",
         "DROP TRIGGER tr_append_only ON tmt.audit_log",
         "DROP OWNED BY tmt_owner",
         "DROP SCHEMA desk CASCADE",
         "DROP SCHEMA tmt CASCADE",
-        "GRANT EXECUTE ON FUNCTION desk.settle(uuid, text, desk.verdict, jsonb) TO PUBLIC",
+        "GRANT EXECUTE ON FUNCTION desk.finish_request(uuid, text, desk.answer, jsonb) TO PUBLIC",
         "COMMENT ON TABLE accounts IS 'mine'",
         "DO LANGUAGE plpgsql 'BEGIN DELETE FROM tmt.audit_log; END'",
         "SELECT lo_export(1, '/tmp/mine')",

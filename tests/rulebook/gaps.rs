@@ -112,7 +112,7 @@ async fn whoever_only_looks_holds_up_nothing_with_a_lock_of_his_own() {
     place(&trader, &buy(dec!(10000))).await.accepted();
     verb(&book.admin, "halt", "'system', NULL, 'reduce_only', 'a drill'").await.accepted();
     book.rate("EUR", "USD", dec!(0.5)).await;
-    book.run("SELECT desk.roll_days(), desk.mark_to_market(); SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.roll_days(), desk.mark_to_market(); SELECT desk.monitor_limits()").await;
     let alpha =
         format!("SELECT equity || ' ' || status FROM accounts WHERE account_id = '{ALPHA}'");
     assert_eq!(book.text(&alpha).await, "94000.00 risk_halt");
@@ -229,7 +229,7 @@ async fn what_comes_back_is_the_limit_that_gave_way() {
 async fn a_turn_that_is_not_there_is_said() {
     let book = Book::open().await;
     book.run("DELETE FROM tmt.mutexes").await;
-    for work in ["desk.mark_to_market()", "desk.watch_some(NULL)", "desk.roll_days()"] {
+    for work in ["desk.mark_to_market()", "desk.monitor_batch(NULL)", "desk.roll_days()"] {
         assert_eq!(
             sqlstate(&book.admin, &format!("SELECT {work}")).await.code(),
             "22023",
@@ -386,7 +386,7 @@ async fn a_limit_whose_scope_names_nothing_is_shown_and_rings() {
         book.set("strict_limits", "true").await;
         place(&trader, &buy(dec!(10000))).await.refused("LIMIT_NOT_ENFORCED");
         book.set("strict_limits", "false").await;
-        book.run("SELECT desk.watch_limits()").await;
+        book.run("SELECT desk.monitor_limits()").await;
         let event = format!(
             "SELECT min(event_type || ' ' || severity) FROM risk_events WHERE related_limit_id = '{limit}' AND event_source = 'sentinel'"
         );
@@ -411,7 +411,7 @@ async fn a_limit_that_only_orders_meet_rings_as_well_where_nobody_can_judge_it()
     ] {
         let one = "limit_type, limit_value, limit_unit, limit_scope, scope_identifier";
         let id = book.limit(one, &format!("'{limit}', 1, '{unit}', {scope}")).await;
-        book.run("SELECT desk.watch_limits()").await;
+        book.run("SELECT desk.monitor_limits()").await;
         let event = format!(
             "SELECT min(event_type || ' ' || severity) FROM risk_events WHERE related_limit_id = '{id}'"
         );

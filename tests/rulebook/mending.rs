@@ -20,7 +20,7 @@ async fn worth(book: &Book, amount: u32) {
         "UPDATE accounts SET equity = {amount}, current_balance = {amount} WHERE account_id = '{ALPHA}'"
     ))
     .await;
-    book.run("SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits()").await;
 }
 
 /// Clears the oldest halt: of a rule, or by hand.
@@ -129,7 +129,7 @@ async fn a_reset_that_is_no_time_of_day_is_midnight() {
         book.run(&format!(
             "DELETE FROM performance_metrics;
              UPDATE accounts SET metadata = metadata || '{{\"risk_day\": {{\"reset_time\": \"{reset}\"}}}}';
-             SELECT desk.roll_days(), desk.mark_to_market(), desk.watch_limits()"
+             SELECT desk.roll_days(), desk.mark_to_market(), desk.monitor_limits()"
         ))
         .await;
         let midnight = "SELECT bool_and(period_start = date_trunc('day', now(), 'UTC')) FROM performance_metrics WHERE period_type = 'daily'";

@@ -117,11 +117,11 @@ async fn books_that_were_left_behind_are_found_and_written_anew() {
     let admin = book.member("admin", "tmt_admin").await;
     book.run(
         "SET session_replication_role = replica;
-         UPDATE tmt.account_books SET net = 7 WHERE net > 0;
-         DELETE FROM tmt.account_books WHERE net < 0;
-         UPDATE tmt.portfolio_books SET gross = 1;
-         UPDATE tmt.traded SET size = 9 WHERE size > 0;
-         DELETE FROM tmt.traded WHERE size < 0;
+         UPDATE tmt.account_totals SET net = 7 WHERE net > 0;
+         DELETE FROM tmt.account_totals WHERE net < 0;
+         UPDATE tmt.portfolio_totals SET gross = 1;
+         UPDATE tmt.trade_totals SET size = 9 WHERE size > 0;
+         DELETE FROM tmt.trade_totals WHERE size < 0;
          SET session_replication_role = DEFAULT",
     )
     .await;
@@ -158,5 +158,5 @@ async fn a_rebuild_counts_what_it_waited_for() {
 
     repaired.unwrap();
     crate::sums::check(&book).await;
-    assert_eq!(book.text("SELECT net FROM tmt.account_books").await, "17.00");
+    assert_eq!(book.text("SELECT net FROM tmt.account_totals").await, "17.00");
 }

@@ -155,7 +155,7 @@ async fn verbs_are_for_those_who_may() {
         assert_eq!(sqlstate(client, &place_sql).await, SqlState::INSUFFICIENT_PRIVILEGE);
     }
     for internal in [
-        "SELECT desk.claim(gen_random_uuid(), '\\x01', now(), 'x')",
+        "SELECT desk.begin_request(gen_random_uuid(), '\\x01', now(), 'x')",
         "SELECT desk.raise_event(NULL, 'x', 'info', 'x', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
         "SELECT desk.book_cash(NULL, 1, now())",
         "SELECT * FROM tmt.requests",

@@ -15,7 +15,7 @@ async fn minutes_later(book: &Book, minutes: u32) {
          UPDATE risk_event_actions SET at = at - interval '{minutes} minutes';
          ALTER TABLE risk_event_actions ENABLE TRIGGER USER;
          UPDATE risk_events SET acknowledged_at = acknowledged_at - interval '{minutes} minutes';
-         SELECT desk.watch_limits()"
+         SELECT desk.monitor_limits()"
     ))
     .await;
 }
@@ -45,10 +45,10 @@ async fn a_warning_that_becomes_a_breach_is_passed_on_from_then() {
     let (book, _trader) = long().await;
     let values = format!("'{ALPHA}', 'max_exposure', 'account', NULL, 12500, 'USD', '{{}}'");
     book.limit(LIMIT, &values).await;
-    book.run("SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits()").await;
     minutes_later(&book, 60).await;
     book.run("UPDATE risk_limits SET limit_value = 10000").await;
-    book.run("SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits()").await;
     let grave = "raised; reraised: critical, and was warning";
     assert_eq!(book.text(ACTS).await, grave);
     minutes_later(&book, 14).await;
@@ -86,7 +86,7 @@ async fn what_is_given_back_waits_from_then() {
     let ann = book.officer("ann").await;
     let values = format!("'{ALPHA}', 'max_exposure', 'account', NULL, 1000, 'USD', '{{}}'");
     book.limit(LIMIT, &values).await;
-    book.run("SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits()").await;
     let arguments = "ARRAY(SELECT event_id FROM risk_events), 'mine'";
     verb(&ann, "acknowledge", arguments).await.accepted();
     minutes_later(&book, 20).await;
@@ -108,7 +108,7 @@ async fn an_unjudged_limit_comes_back_where_it_was_a_loss_before() {
     let ann = book.officer("ann").await;
     worth(&book, 96_000).await;
     assert_eq!(book.text(RAISED).await, "emergency limit_breach 1 free");
-    book.run("UPDATE risk_limits SET limit_unit = 'furlongs'; SELECT desk.watch_limits()").await;
+    book.run("UPDATE risk_limits SET limit_unit = 'furlongs'; SELECT desk.monitor_limits()").await;
     let not_judged = "SELECT acknowledged FROM risk_events WHERE event_type = 'limit_not_judged'";
     let arguments =
         "ARRAY(SELECT event_id FROM risk_events WHERE event_type = 'limit_not_judged'), 'mine'";
@@ -128,7 +128,7 @@ async fn a_new_day_rings_and_halts_where_the_halt_of_the_day_before_was_resumed(
     verb(&ann, "resume", &format!("'{halt}', 'looked into it'")).await.accepted();
     a_new_day(&book).await;
     assert_eq!(book.text(LOSSES).await, "emergency 1 5000 over");
-    book.run("SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits()").await;
     assert_eq!(book.text(LOSSES).await, "emergency 1 5000 over; emergency 1 5000 open");
     let status = "SELECT status FROM accounts WHERE account_name = 'alpha'";
     assert_eq!(book.text(status).await, "risk_halt");
@@ -145,7 +145,7 @@ async fn a_warning_of_the_day_before_rings_again_on_the_new_one() {
     a_new_day(&book).await;
     assert_eq!(book.text(RAISED).await, "-");
     // The rule that was in breach is wider from now on: the other one still warns.
-    book.run("UPDATE accounts SET max_daily_loss = 90000; SELECT desk.watch_limits()").await;
+    book.run("UPDATE accounts SET max_daily_loss = 90000; SELECT desk.monitor_limits()").await;
     assert_eq!(book.text(RAISED).await, "warning limit_warning 1 free");
 }
 
@@ -163,7 +163,7 @@ async fn an_event_says_the_figures_of_a_rule_that_is_in_force() {
     assert_eq!(book.text(says).await, format!("{}, 7000, 3000, t", sentence("3,000.00")));
     let arguments = "(SELECT limit_id FROM risk_limits), (SELECT updated_at FROM risk_limits), 50000, NULL, NULL, 'room'";
     verb(&ann, "propose_limit", arguments).await.accepted();
-    book.run("SELECT desk.watch_limits(), desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits(), desk.monitor_limits()").await;
     assert_eq!(book.text(says).await, format!("{}, 7000, 5000", sentence("5,000.00")));
     assert_eq!(book.text(LOSSES).await, "emergency 1 5000 open", "that is no news");
     assert_eq!(book.text(ACTS).await, format!("raised; note: {}", sentence("5,000.00")));
@@ -180,7 +180,7 @@ async fn the_events_of_an_account_that_is_closed_are_over() {
         book.text(RAISED).await,
         "critical limit_breach 1 free; emergency limit_breach 1 free"
     );
-    book.run("UPDATE accounts SET status = 'closed' WHERE account_name = 'alpha'; SELECT desk.watch_limits()").await;
+    book.run("UPDATE accounts SET status = 'closed' WHERE account_name = 'alpha'; SELECT desk.monitor_limits()").await;
     assert_eq!(book.text(RAISED).await, "-");
     let left = format!("SELECT count(*) FROM tmt.limit_states WHERE limit_key LIKE '%:{ALPHA}'");
     assert_eq!(book.text(&left).await, "0");
@@ -192,23 +192,23 @@ async fn an_account_that_cannot_be_measured_is_an_event_and_stops_no_other() {
     book.run("SELECT desk.roll_days(); UPDATE accounts SET equity = 94000").await;
     // A fault of the rulebook that only alpha meets.
     book.run(
-        "ALTER FUNCTION desk.account_rules(desk.order_draft) RENAME TO rules;
-         CREATE FUNCTION desk.account_rules(o desk.order_draft) RETURNS desk.limit_measure[] LANGUAGE plpgsql STABLE AS $$
+        "ALTER FUNCTION desk.account_rules(desk.order_context) RENAME TO rules;
+         CREATE FUNCTION desk.account_rules(o desk.order_context) RETURNS desk.limit_measurement[] LANGUAGE plpgsql STABLE AS $$
          BEGIN
              PERFORM 1 / CASE o.account_name WHEN 'alpha' THEN 0 ELSE 1 END;
              RETURN desk.rules(o);
          END $$",
     )
     .await;
-    book.run("SELECT desk.watch_limits(); SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits(); SELECT desk.monitor_limits()").await;
     let raised = "SELECT string_agg(concat_ws(' ', a.account_name, e.event_type, e.occurrence_count), '; ' ORDER BY a.account_name)
         FROM risk_events e JOIN accounts a USING (account_id) WHERE e.event_source = 'sentinel' AND e.resolution_time IS NULL";
     assert_eq!(book.text(raised).await, "alpha limit_not_judged 1; bravo limit_breach 1");
     let says = "SELECT string_agg(event_data ->> 'message', '; ') FROM risk_events WHERE event_type = 'limit_not_judged' AND resolution_time IS NULL";
     assert_eq!(book.text(says).await, "No limit of alpha is watched: division by zero.");
     book.run(
-        "DROP FUNCTION desk.account_rules; ALTER FUNCTION desk.rules(desk.order_draft) RENAME TO account_rules;
-         SELECT desk.watch_limits()",
+        "DROP FUNCTION desk.account_rules; ALTER FUNCTION desk.rules(desk.order_context) RENAME TO account_rules;
+         SELECT desk.monitor_limits()",
     )
     .await;
     assert_eq!(book.text(raised).await, "alpha limit_breach 1; bravo limit_breach 1");
@@ -217,15 +217,15 @@ async fn an_account_that_cannot_be_measured_is_an_event_and_stops_no_other() {
     book.limit(LIMIT, "NULL, 'max_exposure', 'system', NULL, 50, 'percentage', '{}'").await;
     book.run(
         "ALTER FUNCTION desk.scope_equity RENAME TO hidden;
-         CREATE FUNCTION desk.scope_equity(o desk.order_draft, l risk_limits, p_place text) RETURNS numeric LANGUAGE plpgsql STABLE AS
+         CREATE FUNCTION desk.scope_equity(o desk.order_context, l risk_limits, p_place text) RETURNS numeric LANGUAGE plpgsql STABLE AS
              $$ BEGIN RETURN 1 / 0; END $$",
     )
     .await;
-    book.run("SELECT desk.watch_limits(); SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits(); SELECT desk.monitor_limits()").await;
     assert_eq!(book.text(says).await, "No limit of several accounts is watched: division by zero.");
     book.run(
         "DROP FUNCTION desk.scope_equity; ALTER FUNCTION desk.hidden RENAME TO scope_equity;
-         SELECT desk.watch_limits()",
+         SELECT desk.monitor_limits()",
     )
     .await;
     assert_eq!(book.text(says).await, "-");
@@ -246,7 +246,7 @@ async fn another_program_raises_and_ends_no_event_of_the_watch() {
     }
     // Also where the sentinel has the agent's login.
     book.run("UPDATE accounts SET equity = 92000 WHERE account_name = 'alpha'").await;
-    agent.batch_execute("SELECT desk.watch_limits()").await.unwrap();
+    agent.batch_execute("SELECT desk.monitor_limits()").await.unwrap();
     agent.batch_execute(&raise("desk", "halt:x")).await.unwrap();
     agent.batch_execute(&raise("feed", "mine")).await.unwrap();
     for key in [&*format!("loss:max_daily_loss:{ALPHA}"), "halt:x"] {

@@ -20,7 +20,7 @@ async fn act(track: &Track, client: &Client, role: usize, dice: &mut Dice, accou
         (12..=14, _) => change_some_limit(track, client, dice).await,
         // TMT's own programs go on meanwhile.
         _ => {
-            let sql = "SELECT desk.mark_to_market(), desk.watch_limits(), desk.roll_days()";
+            let sql = "SELECT desk.mark_to_market(), desk.monitor_limits(), desk.roll_days()";
             if let Err(error) = client.batch_execute(sql).await {
                 assert!(is_worth_another_try(&error), "{error:?}");
             }

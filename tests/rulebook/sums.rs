@@ -25,17 +25,17 @@ const DIFFERENCE: &str = "
                sum(s.positions) AS positions, sum(s.unbounded) AS unbounded, sum(s.risk) AS risk
           FROM summed s JOIN accounts a USING (account_id) GROUP BY 1, 2
     ), kept AS (
-        SELECT b.account_id, b.instrument, b.net, b.positions, b.unbounded, b.risk FROM tmt.account_books b
+        SELECT b.account_id, b.instrument, b.net, b.positions, b.unbounded, b.risk FROM tmt.account_totals b
          WHERE (b.net, b.positions, b.unbounded, b.risk) IS DISTINCT FROM (0, 0, 0, 0)
     ), kept_together AS (
-        SELECT b.portfolio, b.instrument, b.gross, b.net, b.positions, b.unbounded, b.risk FROM tmt.portfolio_books b
+        SELECT b.portfolio, b.instrument, b.gross, b.net, b.positions, b.unbounded, b.risk FROM tmt.portfolio_totals b
          WHERE (b.gross, b.net, b.positions, b.unbounded, b.risk) IS DISTINCT FROM (0, 0, 0, 0, 0)
     ), traded AS (
         SELECT t.account_id, t.instrument::text, sum(CASE t.trade_type WHEN 'BUY' THEN 1 ELSE -1 END * (t.position_size - t.closed_size)) AS net
           FROM trades t WHERE t.status IN ('open', 'partial') GROUP BY 1, 2
     ), kept_traded AS (
         SELECT n.account_id, n.instrument, sum(n.size)::numeric(30,5)
-          FROM (SELECT * FROM tmt.traded UNION ALL SELECT * FROM tmt.traded_changes) n GROUP BY 1, 2 HAVING sum(n.size) <> 0
+          FROM (SELECT * FROM tmt.trade_totals UNION ALL SELECT * FROM tmt.trade_total_changes) n GROUP BY 1, 2 HAVING sum(n.size) <> 0
     )
     SELECT string_agg(d, ' ') FROM (
         (SELECT '~' || t::text FROM traded t WHERE t.net <> 0 EXCEPT ALL SELECT '~' || k::text FROM kept_traded k) UNION ALL

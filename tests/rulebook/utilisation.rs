@@ -66,7 +66,7 @@ const SHARES: &str = "
            max(m.fault)
       FROM accounts a, instruments i, unnest('{true,false}'::boolean[]) AS live,
            unnest(desk.measure_limits(jsonb_populate_record(
-               desk.draft_order(a.account_id, i.instrument, NULL, NULL, (desk.quote(i.instrument)).mid, NULL, NULL, NULL), '{\"is_preview\": true}'), live)) AS m
+               desk.load_order(a.account_id, i.instrument, NULL, NULL, (desk.quote(i.instrument)).mid, NULL, NULL, NULL), '{\"is_preview\": true}'), live)) AS m
      WHERE a.account_name IN ('alpha', 'bravo') AND i.instrument <> 'EUR_TRY' AND (m.after IS NULL OR m.after < 'Infinity')
      GROUP BY m.limit_id, m.is_minimum";
 

@@ -38,9 +38,9 @@ async fn profit_is_taken_from_the_exact_cost() {
 #[tokio::test]
 async fn without_a_conversion_path_there_is_no_number() {
     let book = Book::open().await;
-    assert_eq!(book.text("SELECT desk.convert('TRY', 'USD')").await, "-");
-    assert_eq!(book.text("SELECT trim_scale(desk.convert('EUR', 'JPY'))").await, "170.5");
-    assert_eq!(book.text("SELECT desk.convert(' usd ', 'USD')").await, "1");
+    assert_eq!(book.text("SELECT desk.conversion_rate('TRY', 'USD')").await, "-");
+    assert_eq!(book.text("SELECT trim_scale(desk.conversion_rate('EUR', 'JPY'))").await, "170.5");
+    assert_eq!(book.text("SELECT desk.conversion_rate(' usd ', 'USD')").await, "1");
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn a_trading_day_that_nobody_can_read_is_a_day_of_utc() {
     let book = Book::open().await;
     for (zone, reset) in [("Nowhere/Land", "00:00"), ("UTC", "soon"), ("UTC", "99999999:00")] {
         let day = format!(
-            "SELECT desk.stamp(starts) || ' ' || extract(epoch FROM ends - starts)::int / 3600
+            "SELECT desk.timestamp_text(starts) || ' ' || extract(epoch FROM ends - starts)::int / 3600
                FROM desk.trading_day('{{\"tz\": \"{zone}\", \"reset_time\": \"{reset}\"}}', '2025-06-04 10:00+00')"
         );
         assert_eq!(book.text(&day).await, "2025-06-04T00:00:00.000000Z 24");

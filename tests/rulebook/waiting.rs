@@ -27,14 +27,16 @@ async fn a_new_day_and_the_watch_do_not_wait_for_each_other() {
     trader.batch_execute(&format!("BEGIN; SELECT desk.lock_account('{ALPHA}')")).await.unwrap();
     let new_day = async {
         book.wait_for_waiters(1).await;
-        trader.batch_execute(&format!("SELECT desk.roll(ARRAY['{ALPHA}'::uuid]); COMMIT")).await
+        trader
+            .batch_execute(&format!("SELECT desk.roll_periods(ARRAY['{ALPHA}'::uuid]); COMMIT"))
+            .await
     };
     let (watched, rolled) =
-        join(sentinel.batch_execute("SELECT desk.watch_limits()"), new_day).await;
+        join(sentinel.batch_execute("SELECT desk.monitor_limits()"), new_day).await;
     watched.unwrap();
     rolled.unwrap();
 
-    book.run("SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits()").await;
     assert_eq!(book.text(STATUS).await, "risk_halt");
 }
 
@@ -46,10 +48,10 @@ async fn an_account_that_somebody_holds_has_its_turn_later_and_stops_no_other() 
     book.run("SET statement_timeout = '5s'").await;
     trader.batch_execute(&format!("BEGIN; SELECT desk.lock_account('{ALPHA}')")).await.unwrap();
     let raised = "SELECT string_agg(a.account_name, ' ' ORDER BY a.account_name) FROM risk_events e JOIN accounts a USING (account_id) WHERE e.event_source = 'sentinel'";
-    book.run("SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits()").await;
     assert_eq!(book.text(raised).await, "bravo");
     trader.batch_execute("COMMIT").await.unwrap();
-    book.run("SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits()").await;
     assert_eq!(book.text(raised).await, "alpha bravo");
 }
 
@@ -61,7 +63,7 @@ async fn an_account_that_is_held_for_long_is_an_event_until_it_is_free() {
     for hold in ["FOR NO KEY UPDATE", "FOR UPDATE"] {
         let book = Book::open().await;
         let other = book.database.client().await;
-        let second = async || book.run("SELECT desk.mark_to_market(), desk.watch_limits()").await;
+        let second = async || book.run("SELECT desk.mark_to_market(), desk.monitor_limits()").await;
         book.run("SELECT desk.roll_days(); SET statement_timeout = '5s'").await;
         let account = format!("BEGIN; SELECT FROM accounts WHERE account_id = '{ALPHA}' {hold}");
         other.batch_execute(&account).await.unwrap();
@@ -69,7 +71,7 @@ async fn an_account_that_is_held_for_long_is_an_event_until_it_is_free() {
         second().await;
         assert_eq!(book.text(RAISED).await, "-", "a second is nothing");
         // Eleven of them, one after the other.
-        book.run("UPDATE tmt.held_accounts SET since = since - interval '11 s'").await;
+        book.run("UPDATE tmt.locked_accounts SET since = since - interval '11 s'").await;
         second().await;
         assert_eq!(
             book.text(RAISED).await,
@@ -82,17 +84,17 @@ async fn an_account_that_is_held_for_long_is_an_event_until_it_is_free() {
         second().await;
         second().await;
         assert_eq!(book.text(RAISED).await, "-", "it is free");
-        assert_eq!(book.text("SELECT count(*) FROM tmt.held_accounts").await, "0");
+        assert_eq!(book.text("SELECT count(*) FROM tmt.locked_accounts").await, "0");
 
         // What was held an hour ago has not been held since.
         book.run(&format!(
-            "INSERT INTO tmt.held_accounts VALUES ('{ALPHA}', now() - interval '1 hour', now() - interval '1 minute')"
+            "INSERT INTO tmt.locked_accounts VALUES ('{ALPHA}', now() - interval '1 hour', now() - interval '1 minute')"
         ))
         .await;
         other.batch_execute(&account).await.unwrap();
         second().await;
         assert_eq!(book.text(RAISED).await, "-", "not since then");
-        let held = "SELECT since > now() - interval '10 s' FROM tmt.held_accounts";
+        let held = "SELECT since > now() - interval '10 s' FROM tmt.locked_accounts";
         assert_eq!(book.text(held).await, "true");
     }
 }
@@ -111,12 +113,12 @@ async fn a_loss_that_is_gone_when_the_account_is_free_halts_nobody() {
         .await
         .unwrap();
     let (watched, ()) = join(
-        sentinel.batch_execute("SELECT desk.watch_limits()"),
+        sentinel.batch_execute("SELECT desk.monitor_limits()"),
         book.commit_when_awaited(&trader),
     )
     .await;
     watched.unwrap();
-    book.run("SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits()").await;
     assert_eq!(book.text(STATUS).await, "active");
     assert_eq!(book.text("SELECT count(*) FROM trading_halts").await, "0");
 }
@@ -126,8 +128,8 @@ async fn what_was_seen_is_measured_again_once_the_account_is_held() {
     let book = losing(3000).await;
     // Somebody commits between the look and the lock.
     book.run(
-        "ALTER FUNCTION desk.hold_account(uuid) RENAME TO take_account;
-         CREATE FUNCTION desk.hold_account(p_account uuid) RETURNS boolean LANGUAGE plpgsql AS $$
+        "ALTER FUNCTION desk.try_lock_account(uuid) RENAME TO take_account;
+         CREATE FUNCTION desk.try_lock_account(p_account uuid) RETURNS boolean LANGUAGE plpgsql AS $$
          BEGIN
              UPDATE accounts SET equity = 100000;
              RETURN desk.take_account(p_account);
@@ -149,10 +151,10 @@ async fn an_acknowledgement_and_the_watch_do_not_wait_for_each_other() {
             let values = format!("'{ALPHA}', '{limit}', 'account', NULL, {value}, 'USD', '{{}}'");
             book.limit(LIMIT, &values).await;
         }
-        book.run("SELECT desk.watch_limits()").await;
+        book.run("SELECT desk.monitor_limits()").await;
         // Both are over.
         book.run(
-            "UPDATE risk_limits SET limit_value = 1000000; SELECT desk.watch_limits();
+            "UPDATE risk_limits SET limit_value = 1000000; SELECT desk.monitor_limits();
              UPDATE tmt.limit_states SET since = since - interval '61 s'",
         )
         .await;
@@ -170,9 +172,9 @@ async fn an_acknowledgement_and_the_watch_do_not_wait_for_each_other() {
             ann.batch_execute("COMMIT").await.unwrap();
         };
         let (watched, ()) =
-            join(sentinel.batch_execute("SELECT desk.watch_limits()"), acknowledge).await;
+            join(sentinel.batch_execute("SELECT desk.monitor_limits()"), acknowledge).await;
         watched.unwrap();
-        book.run("SELECT desk.watch_limits()").await;
+        book.run("SELECT desk.monitor_limits()").await;
         assert_eq!(book.text(RAISED).await, "-");
     }
 }
@@ -181,13 +183,13 @@ async fn an_acknowledgement_and_the_watch_do_not_wait_for_each_other() {
 async fn a_step_of_the_watch_ends_with_the_first_account_that_it_takes() {
     let book = Book::open().await;
     let (sentinel, trader) = (book.database.client().await, book.database.client().await);
-    book.run("SELECT desk.roll_days(), desk.watch_limits(); UPDATE accounts SET equity = 94000")
+    book.run("SELECT desk.roll_days(), desk.monitor_limits(); UPDATE accounts SET equity = 94000")
         .await;
     let mut after = "NULL".to_owned();
     for account in [ALPHA, BRAVO] {
         sentinel.batch_execute("BEGIN").await.unwrap();
         let step =
-            format!("SELECT changed > 0 AND last = '{account}' FROM desk.watch_some({after})");
+            format!("SELECT changed > 0 AND last = '{account}' FROM desk.monitor_batch({after})");
         assert_eq!(text(&sentinel, &step).await, "true", "{account}");
         // The others are free meanwhile.
         let others =
@@ -197,7 +199,7 @@ async fn a_step_of_the_watch_ends_with_the_first_account_that_it_takes() {
         after = format!("'{account}'");
     }
     let last = format!(
-        "SELECT changed::text || coalesce(last::text, ', all') FROM desk.watch_some({after})"
+        "SELECT changed::text || coalesce(last::text, ', all') FROM desk.monitor_batch({after})"
     );
     assert_eq!(book.text(&last).await, "0, all");
     assert_eq!(book.text("SELECT count(*) FROM trading_halts").await, "2");

@@ -13,7 +13,7 @@ async fn the_watch_rings_once_per_step_and_ends_what_is_over() {
     let id = book
         .limit(LIMIT, &format!("'{ALPHA}', 'max_exposure', 'account', NULL, 12500, 'USD', '{{}}'"))
         .await;
-    let watch = async || book.text("SELECT desk.watch_limits()").await;
+    let watch = async || book.text("SELECT desk.monitor_limits()").await;
     let state = format!("SELECT state FROM tmt.limit_states WHERE limit_key LIKE '{id}:%'");
     let price = async |mid: &str| {
         book.run(&format!(
@@ -56,7 +56,7 @@ async fn a_loss_that_reaches_its_limit_halts_the_account_and_a_close_still_goes_
     let (book, trader) = long().await;
     book.run("SELECT desk.roll_days(); UPDATE performance_metrics SET start_equity = 100000").await;
     book.run("UPDATE accounts SET equity = 95000 WHERE account_name = 'alpha'").await;
-    book.run("SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits()").await;
     assert_eq!(
         book.text("SELECT status FROM accounts WHERE account_name = 'alpha'").await,
         "risk_halt"
@@ -89,13 +89,13 @@ async fn what_nobody_can_judge_is_an_event() {
         &format!("'{ALPHA}', 'max_consecutive_losses', 'account', NULL, 1, 'count', '{{}}'"),
     )
     .await;
-    book.run("SELECT desk.watch_limits(); SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits(); SELECT desk.monitor_limits()").await;
     assert_eq!(
         book.text(RAISED).await,
         "critical limit_not_judged 1 free; critical limit_not_judged 1 free"
     );
     book.run("UPDATE positions SET unrealized_pnl = -100, current_price = 1.09").await;
-    book.run("SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits()").await;
     assert!(book.text(RAISED).await.ends_with("critical limit_breach 1 free"));
 }
 
@@ -107,14 +107,14 @@ async fn what_rang_for_a_limit_that_was_replaced_is_over() {
     let id = book
         .limit(LIMIT, &format!("'{ALPHA}', 'max_exposure', 'account', NULL, 1000, 'USD', '{{}}'"))
         .await;
-    book.run("SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits()").await;
     assert_eq!(book.text(RAISED).await, "critical limit_breach 1 free");
     let version = format!("(SELECT updated_at FROM risk_limits WHERE limit_id = '{id}')");
     verb(&ann, "propose_limit", &format!("'{id}', {version}, 100000, NULL, NULL, 'room'"))
         .await
         .accepted();
     assert_eq!(book.text(RAISED).await, "-");
-    book.run("SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits()").await;
     assert_eq!(book.text(RAISED).await, "-");
 }
 
@@ -125,13 +125,13 @@ pub(crate) const LOSSES: &str = "SELECT string_agg(concat_ws(' ', severity, occu
 /// Lets a minute and a bit go by, and the limits be watched.
 pub(crate) async fn a_minute_later(book: &Book) {
     book.run("UPDATE tmt.limit_states SET since = since - interval '61 s'").await;
-    book.run("SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits()").await;
 }
 
 /// Sets what alpha is worth, and lets the limits be watched.
 pub(crate) async fn worth(book: &Book, amount: u32) {
     book.run(&format!("UPDATE accounts SET equity = {amount} WHERE account_id = '{ALPHA}'")).await;
-    book.run("SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits()").await;
 }
 
 /// A desk whose day began, with a limit on alpha's loss beside the account's own 5,000.
@@ -197,14 +197,14 @@ async fn an_event_ends_with_the_limit_that_ran_out() {
         "'{ALPHA}', 'max_exposure', 'account', NULL, 1000, 'USD', NULL, now() + interval '1 hour', NULL, 'today'"
     );
     let made = verb(&ann, "create_limit", &values).await.accepted();
-    book.run("SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits()").await;
     assert_eq!(book.text(RAISED).await, "critical limit_breach 1 free");
     book.run(&format!(
         "UPDATE risk_limits SET effective_from = now() - interval '2 h', effective_until = now() - interval '1 s' WHERE limit_id = '{}'",
         made.subject.unwrap()
     ))
     .await;
-    book.run("SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits()").await;
     assert_eq!(book.text(RAISED).await, "-");
     assert_eq!(
         book.text("SELECT count(*) FROM tmt.limit_states WHERE state = 'breach'").await,
@@ -229,7 +229,7 @@ async fn what_can_be_judged_again_is_no_event_any_more() {
     );
     book.run(&format!("UPDATE risk_limits SET limit_unit = 'percentage' WHERE limit_id = '{id}'"))
         .await;
-    book.run("SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits()").await;
     a_minute_later(&book).await;
     assert_eq!(book.text(RAISED).await, "emergency limit_breach 1 free");
 }
@@ -285,7 +285,7 @@ async fn the_loss_of_a_new_day_is_another_event() {
     worth(&book, 94_000).await;
     book.run("UPDATE risk_events SET acknowledged = true").await;
     book.run("UPDATE performance_metrics SET period_start = period_start - interval '1 day', period_end = period_end - interval '1 day'").await;
-    book.run("SELECT desk.roll_days(); SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.roll_days(); SELECT desk.monitor_limits()").await;
     assert_eq!(book.text(LOSSES).await, "emergency 1 5000 over; emergency 1 5000 open");
 }
 
@@ -295,10 +295,10 @@ async fn an_acknowledgement_is_good_for_a_time_and_what_nobody_takes_is_passed_o
     let limit =
         |value| format!("'{ALPHA}', 'max_exposure', 'account', NULL, {value}, 'USD', '{{}}'");
     book.limit(LIMIT, &limit(1000)).await;
-    book.run("SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits()").await;
     let acts = "SELECT string_agg(action || coalesce(': ' || note, ''), '; ' ORDER BY action_id) FROM risk_event_actions";
     let age = async |what: &str, minutes: u32| {
-        book.run(&format!("ALTER TABLE risk_event_actions DISABLE TRIGGER USER; {what} - interval '{minutes} minutes'; ALTER TABLE risk_event_actions ENABLE TRIGGER USER; SELECT desk.watch_limits()")).await;
+        book.run(&format!("ALTER TABLE risk_event_actions DISABLE TRIGGER USER; {what} - interval '{minutes} minutes'; ALTER TABLE risk_event_actions ENABLE TRIGGER USER; SELECT desk.monitor_limits()")).await;
         book.text(acts).await
     };
     let waits = "UPDATE risk_event_actions SET at = at";
@@ -320,7 +320,7 @@ async fn an_acknowledgement_is_good_for_a_time_and_what_nobody_takes_is_passed_o
     // What is over is nobody's to take again.
     verb(&ann, "acknowledge", arguments).await.accepted();
     book.run("UPDATE risk_limits SET limit_value = 100000").await;
-    book.run("SELECT desk.watch_limits()").await;
+    book.run("SELECT desk.monitor_limits()").await;
     age(given, 31).await;
     assert_eq!(book.text(RAISED).await, "critical limit_breach 1 owned");
 }

@@ -144,7 +144,10 @@ async fn rows_with_invalid_numbers_or_times_are_left_out() {
         "UPDATE accounts SET equity = 5, updated_at = 'infinity' WHERE account_name = 'alpha'",
     ];
     // Row versions would replace the time.
-    desk.admin.batch_execute("ALTER TABLE accounts DISABLE TRIGGER tr_touch").await.unwrap();
+    desk.admin
+        .batch_execute("ALTER TABLE accounts DISABLE TRIGGER tr_set_updated_at")
+        .await
+        .unwrap();
     for sql in broken {
         desk.admin.batch_execute(sql).await.unwrap();
         let read = store.read(Kind::Accounts, None).await.unwrap();

@@ -2,67 +2,67 @@
 -- p_account NULL in scope account: one limit for each account by itself.
 CREATE FUNCTION desk.create_limit(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_account uuid, p_type text,
     p_scope text, p_identifier text, p_value numeric, p_unit text, p_warning numeric, p_until timestamptz, p_parameters jsonb,
-    p_reason text) RETURNS desk.verdict
+    p_reason text) RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    answer  desk.verdict;
+    answer  desk.answer;
     payload jsonb := jsonb_build_object('account_id', p_account, 'type', p_type, 'scope', p_scope, 'identifier', p_identifier,
-        'value', p_value::text, 'unit', p_unit, 'warning', p_warning::text, 'until', desk.stamp(p_until), 'parameters', p_parameters, 'reason', p_reason);
+        'value', p_value::text, 'unit', p_unit, 'warning', p_warning::text, 'until', desk.timestamp_text(p_until), 'parameters', p_parameters, 'reason', p_reason);
     drafted record;
     fresh   risk_limits%ROWTYPE;
 BEGIN
-    answer := desk.claim(p_key, p_fingerprint, p_valid_until, 'create_limit');
+    answer := desk.begin_request(p_key, p_fingerprint, p_valid_until, 'create_limit');
     IF answer.outcome IS NOT NULL THEN
         RETURN answer;
     END IF;
-    IF desk.may('tmt_risk_officer', 'tmt_admin') THEN
+    IF desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
         SELECT * INTO drafted
-          FROM desk.draft_limit(p_account, p_type, p_scope, p_identifier, p_value, p_unit, p_warning, p_until, p_parameters);
+          FROM desk.validate_limit(p_account, p_type, p_scope, p_identifier, p_value, p_unit, p_warning, p_until, p_parameters);
         fresh := drafted.fresh;
         answer := drafted.answer;
     ELSE
         answer := desk.refused('NOT_PERMITTED', format('%s may not change limits.', session_user));
     END IF;
     IF answer.outcome IS NULL THEN
-        PERFORM desk.lock_limit(fresh);
+        PERFORM desk.lock_limit_scope(fresh);
         INSERT INTO risk_limits (account_id, limit_type, limit_scope, scope_identifier, limit_value, limit_unit, warning_threshold,
             is_active, created_by, effective_from, effective_until, change_reason, parameters)
         VALUES (fresh.account_id, fresh.limit_type, fresh.limit_scope, fresh.scope_identifier, fresh.limit_value, fresh.limit_unit,
             fresh.warning_threshold, true, session_user, clock_timestamp(), p_until, nullif(btrim(p_reason), ''), fresh.parameters)
         RETURNING * INTO fresh;
         PERFORM desk.raise_event(p_account, 'limit_changed', 'info', 'desk', fresh.limit_type, fresh.limit_value, NULL, 'limit_changed:' || fresh.limit_id,
-            NULL, NULL, fresh.limit_id, jsonb_build_object('message', format('%s: new, %s', desk.limit_words(fresh),
+            NULL, NULL, fresh.limit_id, jsonb_build_object('message', format('%s: new, %s', desk.limit_text(fresh),
                 desk.measured_text(fresh.limit_value, fresh.limit_unit)), 'actor', session_user, 'reason', p_reason));
-        answer := desk.accepted(fresh.limit_id, format('%s: %s from now on.', desk.limit_words(fresh), desk.measured_text(fresh.limit_value, fresh.limit_unit)),
+        answer := desk.accepted(fresh.limit_id, format('%s: %s from now on.', desk.limit_text(fresh), desk.measured_text(fresh.limit_value, fresh.limit_unit)),
             CASE WHEN fresh.limit_unit = 'percentage' AND fresh.limit_value <= 1 THEN 'PERCENTAGE_LOOKS_LIKE_FRACTION' ELSE 'TIGHTENED' END);
     END IF;
-    RETURN desk.settle(p_key, 'create_limit', answer, payload);
+    RETURN desk.finish_request(p_key, 'create_limit', answer, payload);
 END $$;
 
 -- Proposes to end a limit. That loosens: it needs a reason and, unless the desk is one of one, a second
 -- person; until then the limit stands.
 CREATE FUNCTION desk.retire_limit(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_limit uuid,
-    p_base_version timestamptz, p_reason text) RETURNS desk.verdict
+    p_base_version timestamptz, p_reason text) RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    answer  desk.verdict;
+    answer  desk.answer;
     reason  text := nullif(btrim(p_reason), '');
-    payload jsonb := jsonb_build_object('limit_id', p_limit, 'base_version', desk.stamp(p_base_version), 'reason', p_reason);
+    payload jsonb := jsonb_build_object('limit_id', p_limit, 'base_version', desk.timestamp_text(p_base_version), 'reason', p_reason);
     old     risk_limits%ROWTYPE;
     new_id  uuid;
     at_once boolean := desk.setting('four_eyes') = 'off';
 BEGIN
-    answer := desk.claim(p_key, p_fingerprint, p_valid_until, 'retire_limit');
+    answer := desk.begin_request(p_key, p_fingerprint, p_valid_until, 'retire_limit');
     IF answer.outcome IS NOT NULL THEN
         RETURN answer;
     END IF;
     SELECT * INTO old FROM risk_limits l WHERE l.limit_id = p_limit;
     IF FOUND THEN
-        PERFORM desk.lock_limit(old);
+        PERFORM desk.lock_limit_scope(old);
     END IF;
     SELECT * INTO old FROM risk_limits l WHERE l.limit_id = p_limit FOR NO KEY UPDATE;
     answer := CASE
-        WHEN NOT desk.may('tmt_risk_officer', 'tmt_admin') THEN
+        WHEN NOT desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
             desk.refused('NOT_PERMITTED', format('%s may not change limits.', session_user))
         WHEN old.limit_id IS NULL THEN desk.refused('LIMIT_UNKNOWN', 'There is no such limit.')
         WHEN old.updated_at IS DISTINCT FROM p_base_version OR desk.limit_state(old) NOT IN ('active', 'scheduled') THEN
@@ -80,12 +80,12 @@ BEGIN
             PERFORM desk.supersede_limit(old, new_id, clock_timestamp());
         END IF;
         PERFORM desk.raise_event(old.account_id, 'limit_changed', 'warning', 'desk', old.limit_type, NULL, old.limit_value, 'limit_changed:' || new_id,
-            NULL, NULL, new_id, jsonb_build_object('message', format('%s: %s %s', desk.limit_words(old), desk.measured_text(old.limit_value, old.limit_unit),
+            NULL, NULL, new_id, jsonb_build_object('message', format('%s: %s %s', desk.limit_text(old), desk.measured_text(old.limit_value, old.limit_unit),
                 CASE WHEN at_once THEN 'ended' ELSE 'to end, proposed' END), 'actor', session_user, 'reason', reason));
-        answer := desk.accepted(new_id, format('%s: %s', desk.limit_words(old), CASE WHEN at_once THEN 'ended.'
+        answer := desk.accepted(new_id, format('%s: %s', desk.limit_text(old), CASE WHEN at_once THEN 'ended.'
             ELSE 'stands until a second person agrees to end it.' END), CASE WHEN at_once THEN 'LOOSENED' ELSE 'PENDING_APPROVAL' END);
     END IF;
-    RETURN desk.settle(p_key, 'retire_limit', answer, payload);
+    RETURN desk.finish_request(p_key, 'retire_limit', answer, payload);
 END $$;
 
 -- Proposes another value for a limit. Tightening takes effect at once. Loosening needs a reason and a
@@ -96,13 +96,13 @@ END $$;
 --
 -- p_warning NULL keeps the warning where that is possible; p_until NULL keeps the end of the old limit.
 CREATE FUNCTION desk.propose_limit(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_limit uuid,
-    p_base_version timestamptz, p_value numeric, p_warning numeric, p_until timestamptz, p_reason text) RETURNS desk.verdict
+    p_base_version timestamptz, p_value numeric, p_warning numeric, p_until timestamptz, p_reason text) RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    answer   desk.verdict;
+    answer   desk.answer;
     reason   text := nullif(btrim(p_reason), '');
-    payload  jsonb := jsonb_build_object('limit_id', p_limit, 'base_version', desk.stamp(p_base_version), 'value', p_value::text,
-        'warning', p_warning::text, 'until', desk.stamp(p_until), 'reason', p_reason);
+    payload  jsonb := jsonb_build_object('limit_id', p_limit, 'base_version', desk.timestamp_text(p_base_version), 'value', p_value::text,
+        'warning', p_warning::text, 'until', desk.timestamp_text(p_until), 'reason', p_reason);
     old      risk_limits%ROWTYPE;
     minimum  boolean;
     kind     tmt.limit_types%ROWTYPE;
@@ -115,18 +115,18 @@ DECLARE
     new_id   uuid;
     words    text;
 BEGIN
-    answer := desk.claim(p_key, p_fingerprint, p_valid_until, 'propose_limit');
+    answer := desk.begin_request(p_key, p_fingerprint, p_valid_until, 'propose_limit');
     IF answer.outcome IS NOT NULL THEN
         RETURN answer;
     END IF;
-    IF NOT desk.may('tmt_risk_officer', 'tmt_admin') THEN
-        RETURN desk.settle(p_key, 'propose_limit', desk.refused('NOT_PERMITTED', format('%s may not change limits.', session_user)), payload);
+    IF NOT desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
+        RETURN desk.finish_request(p_key, 'propose_limit', desk.refused('NOT_PERMITTED', format('%s may not change limits.', session_user)), payload);
     END IF;
     SELECT * INTO old FROM risk_limits l WHERE l.limit_id = p_limit;
     IF NOT FOUND THEN
-        RETURN desk.settle(p_key, 'propose_limit', desk.refused('LIMIT_UNKNOWN', 'There is no such limit.'), payload);
+        RETURN desk.finish_request(p_key, 'propose_limit', desk.refused('LIMIT_UNKNOWN', 'There is no such limit.'), payload);
     END IF;
-    PERFORM desk.lock_limit(old);
+    PERFORM desk.lock_limit_scope(old);
     SELECT * INTO old FROM risk_limits l WHERE l.limit_id = p_limit FOR NO KEY UPDATE;
     now_at := clock_timestamp();
     SELECT * INTO kind FROM tmt.limit_types k WHERE k.limit_type = old.limit_type;
@@ -137,9 +137,9 @@ BEGIN
     answer := CASE
         WHEN old.updated_at IS DISTINCT FROM p_base_version OR desk.limit_state(old) IN ('ended', 'inactive', 'pending') THEN
             desk.refused('LIMIT_CHANGED', format('The limit was changed since you saw it: it is %s now.', desk.measured_text(old.limit_value, old.limit_unit)),
-                value, old.limit_value, old.limit_unit, p_limit, jsonb_build_object('version', desk.stamp(old.updated_at), 'state', desk.limit_state(old)))
-        WHEN p_value IS NOT NULL AND desk.value_fault(p_value, old.limit_unit) IS NOT NULL THEN
-            desk.refused('LIMIT_VALUE_INVALID', desk.value_fault(p_value, old.limit_unit), desk.finite(p_value), NULL, old.limit_unit, p_limit)
+                value, old.limit_value, old.limit_unit, p_limit, jsonb_build_object('version', desk.timestamp_text(old.updated_at), 'state', desk.limit_state(old)))
+        WHEN p_value IS NOT NULL AND desk.limit_value_fault(p_value, old.limit_unit) IS NOT NULL THEN
+            desk.refused('LIMIT_VALUE_INVALID', desk.limit_value_fault(p_value, old.limit_unit), desk.finite(p_value), NULL, old.limit_unit, p_limit)
         WHEN p_warning IS NOT NULL AND kind.is_minimum THEN
             desk.refused('WARNING_INVALID', 'A minimum warns at 125 % of it, and needs no warning of its own.', p_warning, value,
                 old.limit_unit, p_limit)
@@ -152,7 +152,7 @@ BEGIN
             desk.refused('NOTHING_TO_CHANGE', 'The limit is like this already.', value, old.limit_value, old.limit_unit, p_limit)
     END;
     IF answer.outcome IS NOT NULL THEN
-        RETURN desk.settle(p_key, 'propose_limit', answer, payload);
+        RETURN desk.finish_request(p_key, 'propose_limit', answer, payload);
     END IF;
 
     looser := CASE WHEN minimum THEN value < old.limit_value ELSE value > old.limit_value END
@@ -160,7 +160,7 @@ BEGIN
         -- Being warned later is a loosening as well, however little is taken off the value.
         OR (NOT minimum AND coalesce(warning, value * 0.8) > coalesce(old.warning_threshold, old.limit_value * 0.8));
     IF looser AND reason IS NULL THEN
-        RETURN desk.settle(p_key, 'propose_limit', desk.refused('REASON_REQUIRED', 'Loosening a limit needs a reason.', value,
+        RETURN desk.finish_request(p_key, 'propose_limit', desk.refused('REASON_REQUIRED', 'Loosening a limit needs a reason.', value,
             old.limit_value, old.limit_unit, p_limit), payload);
     END IF;
     at_once := NOT looser OR desk.setting('four_eyes') = 'off';
@@ -173,7 +173,7 @@ BEGIN
     IF at_once THEN
         PERFORM desk.supersede_limit(old, new_id, now_at);
     END IF;
-    words := format('%s: %s -> %s', desk.limit_words(old), desk.measured_text(old.limit_value, old.limit_unit),
+    words := format('%s: %s -> %s', desk.limit_text(old), desk.measured_text(old.limit_value, old.limit_unit),
         desk.measured_text(value, old.limit_unit));
     PERFORM desk.raise_event(old.account_id, 'limit_changed', CASE WHEN looser THEN 'warning' ELSE 'info' END, 'desk', old.limit_type,
         value, old.limit_value, 'limit_changed:' || new_id, NULL, NULL, new_id,
@@ -181,72 +181,72 @@ BEGIN
             'actor', session_user, 'reason', reason));
     answer := desk.accepted(new_id, concat_ws(' ', words, CASE WHEN at_once THEN 'from now on.' ELSE 'waits for a second person.' END),
         CASE WHEN NOT looser THEN 'TIGHTENED' WHEN at_once THEN 'LOOSENED' ELSE 'PENDING_APPROVAL' END,
-        jsonb_build_object('old', desk.plain(old.limit_value), 'new', desk.plain(value), 'unit', old.limit_unit, 'supersedes', old.limit_id));
-    RETURN desk.settle(p_key, 'propose_limit', answer, payload);
+        jsonb_build_object('old', desk.number_text(old.limit_value), 'new', desk.number_text(value), 'unit', old.limit_unit, 'supersedes', old.limit_id));
+    RETURN desk.finish_request(p_key, 'propose_limit', answer, payload);
 END $$;
 
 -- Approves a loosening: another person than the one who proposed it.
 CREATE FUNCTION desk.approve_limit(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_limit uuid, p_note text)
-RETURNS desk.verdict
+RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    answer   desk.verdict;
+    answer   desk.answer;
     payload  jsonb := jsonb_build_object('limit_id', p_limit, 'note', p_note);
     proposed risk_limits%ROWTYPE;
     old      risk_limits%ROWTYPE;
     words    text;
     now_at   timestamptz;
 BEGIN
-    answer := desk.claim(p_key, p_fingerprint, p_valid_until, 'approve_limit');
+    answer := desk.begin_request(p_key, p_fingerprint, p_valid_until, 'approve_limit');
     IF answer.outcome IS NOT NULL THEN
         RETURN answer;
     END IF;
     SELECT * INTO proposed FROM risk_limits l WHERE l.limit_id = p_limit;
     IF FOUND THEN
-        PERFORM desk.lock_limit(proposed);
+        PERFORM desk.lock_limit_scope(proposed);
     END IF;
     SELECT * INTO old FROM risk_limits l WHERE l.limit_id = proposed.supersedes_limit_id FOR NO KEY UPDATE;
     SELECT * INTO proposed FROM risk_limits l WHERE l.limit_id = p_limit FOR NO KEY UPDATE;
-    answer := desk.judge_proposal(proposed, old);
+    answer := desk.check_proposal(proposed, old);
     IF answer.outcome IS NULL AND lower(btrim(proposed.created_by)) = lower(btrim(session_user::text)) THEN
         answer := desk.refused('FOUR_EYES_SAME_PERSON', 'You proposed this yourself: somebody else has to approve it.', p_subject => p_limit);
     END IF;
     IF answer.outcome IS NULL THEN
         now_at := clock_timestamp();
-        words := format('%s: %s -> %s', desk.limit_words(old), desk.measured_text(old.limit_value, old.limit_unit),
+        words := format('%s: %s -> %s', desk.limit_text(old), desk.measured_text(old.limit_value, old.limit_unit),
             CASE WHEN NOT proposed.retires THEN desk.measured_text(proposed.limit_value, old.limit_unit)
                 -- Behind a temporary limit stands another.
-                ELSE coalesce((SELECT desk.measured_text(b.limit_value, b.limit_unit) FROM desk.limit_behind(old) b), 'no limit') END);
+                ELSE coalesce((SELECT desk.measured_text(b.limit_value, b.limit_unit) FROM desk.returning_limit(old) b), 'no limit') END);
         UPDATE risk_limits l SET approved_by = session_user, approved_at = now_at WHERE l.limit_id = p_limit;
         PERFORM desk.supersede_limit(old, p_limit, now_at);
         PERFORM desk.raise_event(old.account_id, 'limit_changed', 'warning', 'desk', old.limit_type, proposed.limit_value, old.limit_value,
             'limit_changed:' || p_limit, NULL, NULL, p_limit,
             jsonb_build_object('message', words || ' approved', 'approved_by', session_user, 'note', p_note));
         answer := desk.accepted(p_limit, words || ' from now on.', NULL,
-            jsonb_build_object('old', desk.plain(old.limit_value), 'new', CASE WHEN NOT proposed.retires THEN desk.plain(proposed.limit_value) END,
+            jsonb_build_object('old', desk.number_text(old.limit_value), 'new', CASE WHEN NOT proposed.retires THEN desk.number_text(proposed.limit_value) END,
                 'unit', old.limit_unit, 'proposed_by', proposed.created_by, 'supersedes', old.limit_id));
     END IF;
-    RETURN desk.settle(p_key, 'approve_limit', answer, payload);
+    RETURN desk.finish_request(p_key, 'approve_limit', answer, payload);
 END $$;
 
 -- Turns a proposal down, or takes one's own back. The note stays with it.
 CREATE FUNCTION desk.reject_limit(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_limit uuid, p_note text)
-RETURNS desk.verdict
+RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    answer   desk.verdict;
+    answer   desk.answer;
     note     text := nullif(btrim(p_note), '');
     payload  jsonb := jsonb_build_object('limit_id', p_limit, 'note', p_note);
     proposed risk_limits%ROWTYPE;
     old      risk_limits%ROWTYPE;
 BEGIN
-    answer := desk.claim(p_key, p_fingerprint, p_valid_until, 'reject_limit');
+    answer := desk.begin_request(p_key, p_fingerprint, p_valid_until, 'reject_limit');
     IF answer.outcome IS NOT NULL THEN
         RETURN answer;
     END IF;
     SELECT * INTO proposed FROM risk_limits l WHERE l.limit_id = p_limit FOR NO KEY UPDATE;
     SELECT * INTO old FROM risk_limits l WHERE l.limit_id = proposed.supersedes_limit_id;
-    answer := desk.judge_proposal(proposed, old);
+    answer := desk.check_proposal(proposed, old);
     IF answer.outcome IS NULL AND note IS NULL THEN
         answer := desk.refused('NOTE_REQUIRED', 'Say why it is rejected.', p_subject => p_limit);
     END IF;
@@ -255,17 +255,17 @@ BEGIN
            SET effective_until = greatest(clock_timestamp(), l.effective_from + interval '1 microsecond'),
                change_reason = concat_ws(' | ', l.change_reason, format('rejected by %s: %s', session_user, note))
          WHERE l.limit_id = p_limit;
-        answer := desk.accepted(p_limit, format('Rejected: %s stays at %s.', desk.limit_words(old),
+        answer := desk.accepted(p_limit, format('Rejected: %s stays at %s.', desk.limit_text(old),
             desk.measured_text(old.limit_value, old.limit_unit)));
     END IF;
-    RETURN desk.settle(p_key, 'reject_limit', answer, payload);
+    RETURN desk.finish_request(p_key, 'reject_limit', answer, payload);
 END $$;
 
 -- The checks that approving and rejecting share; an outcome of NULL means: go on.
-CREATE FUNCTION desk.judge_proposal(p_new risk_limits, p_old risk_limits) RETURNS desk.verdict
+CREATE FUNCTION desk.check_proposal(p_new risk_limits, p_old risk_limits) RETURNS desk.answer
 LANGUAGE sql STABLE AS $$
     SELECT CASE
-        WHEN NOT desk.may('tmt_risk_officer', 'tmt_admin') THEN
+        WHEN NOT desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
             desk.refused('NOT_PERMITTED', format('%s may not decide on limits.', session_user))
         WHEN p_new.limit_id IS NULL THEN desk.refused('LIMIT_UNKNOWN', 'There is no such limit.')
         WHEN p_new.is_active OR p_new.approved_by IS NOT NULL OR p_new.supersedes_limit_id IS NULL THEN
@@ -296,14 +296,14 @@ BEGIN
     LOOP
         UPDATE risk_limits l SET change_reason = concat_ws(' | ', l.change_reason, 'void: the limit was changed meanwhile')
          WHERE l.limit_id = proposed.limit_id;
-        PERFORM desk.end_event('limit_changed:' || proposed.limit_id);
-        PERFORM desk.ring(p_old.account_id, 'limit_proposal_void', 'warning', 'desk', p_old.limit_type, proposed.limit_value, p_old.limit_value,
+        PERFORM desk.resolve_event('limit_changed:' || proposed.limit_id);
+        PERFORM desk.record_event(p_old.account_id, 'limit_proposal_void', 'warning', 'desk', p_old.limit_type, proposed.limit_value, p_old.limit_value,
             'limit_void:' || proposed.limit_id, NULL, NULL, p_new,
             jsonb_build_object('message', format('%s: the proposal of %s, %s, is void: the limit was changed meanwhile. Propose it again.',
-                desk.limit_words(p_old), proposed.created_by, desk.measured_text(proposed.limit_value, proposed.limit_unit)), 'actor', session_user));
+                desk.limit_text(p_old), proposed.created_by, desk.measured_text(proposed.limit_value, proposed.limit_unit)), 'actor', session_user));
     END LOOP;
     UPDATE risk_limits l SET is_active = NOT l.retires, effective_from = p_at WHERE l.limit_id = p_new RETURNING * INTO successor;
-    SELECT * INTO waiting FROM desk.limit_behind(p_old);
+    SELECT * INTO waiting FROM desk.returning_limit(p_old);
     UPDATE risk_limits l SET is_active = false, effective_until = greatest(p_at, l.effective_from + interval '1 microsecond')
      WHERE l.limit_id = p_old.limit_id;
     IF waiting.limit_id IS NOT NULL AND (successor.retires OR successor.effective_until > p_old.effective_until) THEN
@@ -329,7 +329,7 @@ BEGIN
     )
     SELECT coalesce(array_agg(o.key), '{}') INTO gone FROM old o;
     PERFORM FROM risk_events e WHERE e.dedup_key = ANY (gone) AND e.resolution_time IS NULL ORDER BY e.event_id FOR NO KEY UPDATE;
-    PERFORM desk.end_event(key) FROM unnest(gone) AS key;
+    PERFORM desk.resolve_event(key) FROM unnest(gone) AS key;
     -- A successor judges by the same parameters.
     UPDATE risk_limits l SET parameters = p_old.parameters
      WHERE l.limit_id = p_new AND l.parameters = '{}' AND p_old.parameters <> '{}';
@@ -340,11 +340,11 @@ END $$;
 --
 -- Every account, if the limit is over several: an order that saw no such limit when it began holds
 -- nothing but its account.
-CREATE FUNCTION desk.lock_limit(l risk_limits) RETURNS void
+CREATE FUNCTION desk.lock_limit_scope(l risk_limits) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     IF l.account_id IS NULL THEN
-        PERFORM desk.take_turn('risk');
+        PERFORM desk.acquire_mutex('risk');
         PERFORM FROM accounts a ORDER BY a.account_id FOR NO KEY UPDATE;
         UPDATE accounts a SET last_trade_at = a.last_trade_at;
     ELSE

@@ -4,7 +4,7 @@
 --
 -- Amounts are unrounded but for the dust that dividing by a rate leaves: 1.1 · (1 / 1.1) is not quite 1.
 -- All in one statement, because an order waits for it: row by row it took ten times as long.
-CREATE FUNCTION desk.measure_limits(o desk.order_draft, p_live boolean, p_without uuid[] DEFAULT '{}') RETURNS desk.limit_measure[]
+CREATE FUNCTION desk.measure_limits(o desk.order_context, p_live boolean, p_without uuid[] DEFAULT '{}') RETURNS desk.limit_measurement[]
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     -- What the order adds to any book that holds it, in the account's currency.
@@ -20,82 +20,82 @@ DECLARE
                                WHEN o.closing = 0 AND o.held = 0 THEN 1 ELSE 0 END;
     per_lot    numeric := CASE o.asset_class WHEN 'fx' THEN 100000 / o.contract_size ELSE 1 END;
     every_one  boolean := p_live OR o.is_preview;
-    measures   desk.limit_measure[];
+    measures   desk.limit_measurement[];
 BEGIN
     WITH limited AS MATERIALIZED (
         SELECT l.l, k.limit_type, l.limit_type AS named, l.limit_id, l.limit_scope, l.limit_value, l.limit_unit, l.warning_threshold, l.parameters,
-               l.of_nothing, k.reads_book, k.is_minimum, k.is_loss, CASE l.parameters ->> 'inclusive' WHEN 'true' THEN true WHEN 'false' THEN false ELSE k.inclusive END AS inclusive,
+               l.is_orphaned, k.reads_totals, k.is_minimum, k.is_loss, CASE l.parameters ->> 'inclusive' WHEN 'true' THEN true WHEN 'false' THEN false ELSE k.inclusive END AS inclusive,
                desk.unit_currency(l.limit_unit) AS money,
                CASE WHEN l.limit_scope = 'account' OR (l.account_id IS NOT NULL AND l.limit_scope <> 'instrument') THEN 'account'
                     WHEN l.limit_scope = 'instrument' AND l.account_id IS NOT NULL THEN 'mine' ELSE l.limit_scope END AS place,
-               CASE WHEN of_nothing OR NOT coalesce(k.enforced, false) OR NOT l.limit_scope = ANY (k.scopes) THEN 'LIMIT_NOT_ENFORCED'
+               CASE WHEN is_orphaned OR NOT coalesce(k.enforced, false) OR NOT l.limit_scope = ANY (k.scopes) THEN 'LIMIT_NOT_ENFORCED'
                     WHEN NOT (l.limit_unit = ANY (k.units) OR ('money' = ANY (k.units) AND desk.unit_currency(l.limit_unit) IS NOT NULL))
                         THEN 'LIMIT_UNIT_UNKNOWN'
-                    WHEN NOT desk.parameters_suit(l.limit_type, l.limit_scope, l.parameters) THEN 'LIMIT_PARAMETERS_INVALID' END AS fault
-          FROM (SELECT f AS l, f.*, false AS of_nothing FROM desk.limits_in_force(o.account_id, o.portfolio, o.instrument, o.at) f
+                    WHEN NOT desk.parameters_valid(l.limit_type, l.limit_scope, l.parameters) THEN 'LIMIT_PARAMETERS_INVALID' END AS fault
+          FROM (SELECT f AS l, f.*, false AS is_orphaned FROM desk.limits_in_force(o.account_id, o.portfolio, o.instrument, o.at) f
                 UNION ALL
-                SELECT n, n.*, true FROM desk.limits_of_nothing(o.account_id, o.at) n) l
+                SELECT n, n.*, true FROM desk.orphaned_limits(o.account_id, o.at) n) l
           LEFT JOIN tmt.limit_types k USING (limit_type)
          -- What is wrong with a limit is seen by the watch too, whatever it measures.
-         WHERE (k.limit_type IS NULL OR NOT k.enforced OR of_nothing OR CASE WHEN p_live THEN k.live OR NOT l.limit_scope = ANY (k.scopes)
+         WHERE (k.limit_type IS NULL OR NOT k.enforced OR is_orphaned OR CASE WHEN p_live THEN k.live OR NOT l.limit_scope = ANY (k.scopes)
                     OR NOT (l.limit_unit = ANY (k.units) OR ('money' = ANY (k.units) AND desk.unit_currency(l.limit_unit) IS NOT NULL))
                 ELSE k.before_trade OR NOT l.limit_scope = ANY (k.scopes) END)
            AND NOT l.limit_id = ANY (p_without)
     ), book AS MATERIALIZED (
-        SELECT * FROM desk.book_totals(o, EXISTS (SELECT FROM limited l WHERE l.reads_book AND l.place IN ('portfolio', 'system', 'instrument')))
-         WHERE EXISTS (SELECT FROM limited l WHERE l.reads_book)
+        SELECT * FROM desk.scope_totals(o, EXISTS (SELECT FROM limited l WHERE l.reads_totals AND l.place IN ('portfolio', 'system', 'instrument')))
+         WHERE EXISTS (SELECT FROM limited l WHERE l.reads_totals)
         UNION ALL
         -- One account in one instrument.
         SELECT 'mine', abs(o.net) * mid * value, NULL, NULL,
-               coalesce((SELECT b.positions FROM tmt.account_books b WHERE b.account_id = o.account_id AND b.instrument = o.instrument), 0), NULL, NULL
+               coalesce((SELECT b.positions FROM tmt.account_totals b WHERE b.account_id = o.account_id AND b.instrument = o.instrument), 0), NULL, NULL
     ), numbered AS (
         SELECT l.*, CASE
             WHEN l.fault IS NOT NULL THEN ROW(NULL, NULL, NULL, l.fault,
-                CASE WHEN l.of_nothing THEN coalesce(nullif(btrim((l.l).scope_identifier), ''), 'without a name') END)::desk.measured
-            WHEN b.missing IS NOT NULL AND l.limit_type <> 'max_open_positions' THEN ROW(NULL, NULL, NULL, 'NO_CONVERSION_RATE', b.missing)::desk.measured
-            WHEN l.limit_type = 'max_exposure' THEN ROW(coalesce(b.gross, 0), coalesce(b.gross, 0) + add_gross, NULL, NULL, NULL)::desk.measured
-            WHEN l.limit_type = 'max_net_exposure' THEN ROW(abs(coalesce(b.net, 0)), abs(coalesce(b.net, 0) + add_net), NULL, NULL, NULL)::desk.measured
+                CASE WHEN l.is_orphaned THEN coalesce(nullif(btrim((l.l).scope_identifier), ''), 'without a name') END)::desk.measurement
+            WHEN b.missing IS NOT NULL AND l.limit_type <> 'max_open_positions' THEN ROW(NULL, NULL, NULL, 'NO_CONVERSION_RATE', b.missing)::desk.measurement
+            WHEN l.limit_type = 'max_exposure' THEN ROW(coalesce(b.gross, 0), coalesce(b.gross, 0) + add_gross, NULL, NULL, NULL)::desk.measurement
+            WHEN l.limit_type = 'max_net_exposure' THEN ROW(abs(coalesce(b.net, 0)), abs(coalesce(b.net, 0) + add_net), NULL, NULL, NULL)::desk.measurement
             WHEN l.limit_type = 'max_open_risk' THEN ROW(coalesce(b.risk, 0), coalesce(b.risk, 0) + add_risk, NULL,
-                CASE WHEN coalesce(b.unbounded, 0) > 0 OR (o.opening > 0 AND o.stop IS NULL) THEN 'RISK_UNBOUNDED' END, NULL)::desk.measured
-            WHEN l.limit_type = 'max_open_positions' THEN ROW(coalesce(b.positions, 0), coalesce(b.positions, 0) + add_count, NULL, NULL, NULL)::desk.measured
+                CASE WHEN coalesce(b.unbounded, 0) > 0 OR (o.opening > 0 AND o.stop IS NULL) THEN 'RISK_UNBOUNDED' END, NULL)::desk.measurement
+            WHEN l.limit_type = 'max_open_positions' THEN ROW(coalesce(b.positions, 0), coalesce(b.positions, 0) + add_count, NULL, NULL, NULL)::desk.measurement
             WHEN l.limit_type = 'max_leverage' THEN ROW(coalesce(b.gross, 0) / nullif(greatest(o.equity, 0), 0) * CASE l.limit_unit WHEN 'percentage' THEN 100 ELSE 1 END,
                 (coalesce(b.gross, 0) + add_gross) / nullif(greatest(o.equity, 0), 0) * CASE l.limit_unit WHEN 'percentage' THEN 100 ELSE 1 END, NULL,
-                CASE WHEN o.equity <= 0 THEN 'NO_EQUITY' END, NULL)::desk.measured
+                CASE WHEN o.equity <= 0 THEN 'NO_EQUITY' END, NULL)::desk.measurement
             WHEN l.limit_type = 'max_position_size' THEN CASE l.limit_unit
-                WHEN 'units' THEN ROW(abs(o.net), abs(after_net), NULL, NULL, NULL)::desk.measured
-                WHEN 'lots' THEN ROW(abs(o.net) / per_lot, abs(after_net) / per_lot, NULL, NULL, NULL)::desk.measured
-                ELSE ROW(abs(o.net) * mid * value, abs(after_net) * o.price * value, NULL, NULL, NULL)::desk.measured END
-            WHEN l.limit_type = 'max_order_size' THEN ROW(NULL, o.opening / CASE l.limit_unit WHEN 'lots' THEN per_lot ELSE 1 END, NULL, NULL, NULL)::desk.measured
-            WHEN l.limit_type = 'max_order_value' THEN ROW(NULL, o.opening * o.price * value, NULL, NULL, NULL)::desk.measured
-            WHEN l.limit_type = 'max_risk_per_trade' THEN ROW(NULL, o.risk, NULL, CASE WHEN o.stop IS NULL THEN 'STOP_REQUIRED' END, NULL)::desk.measured
+                WHEN 'units' THEN ROW(abs(o.net), abs(after_net), NULL, NULL, NULL)::desk.measurement
+                WHEN 'lots' THEN ROW(abs(o.net) / per_lot, abs(after_net) / per_lot, NULL, NULL, NULL)::desk.measurement
+                ELSE ROW(abs(o.net) * mid * value, abs(after_net) * o.price * value, NULL, NULL, NULL)::desk.measurement END
+            WHEN l.limit_type = 'max_order_size' THEN ROW(NULL, o.opening / CASE l.limit_unit WHEN 'lots' THEN per_lot ELSE 1 END, NULL, NULL, NULL)::desk.measurement
+            WHEN l.limit_type = 'max_order_value' THEN ROW(NULL, o.opening * o.price * value, NULL, NULL, NULL)::desk.measurement
+            WHEN l.limit_type = 'max_risk_per_trade' THEN ROW(NULL, o.risk, NULL, CASE WHEN o.stop IS NULL THEN 'STOP_REQUIRED' END, NULL)::desk.measurement
             WHEN l.is_loss THEN desk.measure_loss(o, l.l, l.place)
             -- Without margin there is no level, and nothing to guard.
             WHEN l.limit_type = 'min_margin_level' THEN ROW(
                 o.equity / nullif(o.margin_used, 0) * CASE l.limit_unit WHEN 'percentage' THEN 100 ELSE 1 END,
                 o.equity / nullif(o.margin_used + coalesce(add_gross * o.margin_rate, 0), 0) * CASE l.limit_unit WHEN 'percentage' THEN 100 ELSE 1 END,
-                NULL, NULL, NULL)::desk.measured
+                NULL, NULL, NULL)::desk.measurement
             WHEN l.limit_type = 'price_collar' THEN ROW(NULL, CASE l.limit_unit WHEN 'pips' THEN abs(o.price - o.mid) / o.pip_size
                 WHEN 'fraction' THEN abs(o.price / o.mid - 1) ELSE abs(o.price / o.mid - 1) * 100 END, NULL,
-                CASE WHEN o.mid IS NULL THEN 'PRICE_UNKNOWN' END, NULL)::desk.measured
+                CASE WHEN o.mid IS NULL THEN 'PRICE_UNKNOWN' END, NULL)::desk.measurement
             WHEN l.limit_type IN ('min_stop_distance', 'max_stop_distance') THEN ROW(NULL, abs(o.price - o.stop) / o.pip_size, NULL,
-                CASE WHEN o.stop IS NULL THEN 'STOP_REQUIRED' END, NULL)::desk.measured
+                CASE WHEN o.stop IS NULL THEN 'STOP_REQUIRED' END, NULL)::desk.measurement
             -- After costs: (reward − cost) / (risk + cost), cost being the round trip.
             WHEN l.limit_type = 'min_risk_reward' THEN ROW(NULL, (abs(o.target - o.price) * value - 2 * o.cost_per_unit)
                     / nullif(abs(o.price - o.stop) * value + 2 * o.cost_per_unit, 0), NULL,
-                CASE WHEN o.stop IS NULL THEN 'STOP_REQUIRED' WHEN o.target IS NULL THEN 'TARGET_REQUIRED' END, NULL)::desk.measured
-            WHEN l.limit_type = 'duplicate_window' THEN ROW(NULL, 0, NULL, NULL, NULL)::desk.measured -- widens what desk.judge_market looks at
-            WHEN l.limit_type = 'max_spread' THEN ROW(NULL, o.spread / o.pip_size, NULL, CASE WHEN o.spread IS NULL THEN 'PRICE_UNKNOWN' END, NULL)::desk.measured
-            WHEN l.limit_type = 'max_price_age' THEN ROW(NULL, extract(epoch FROM o.at - o.quoted_at), NULL, CASE WHEN o.mid IS NULL THEN 'PRICE_UNKNOWN' END, NULL)::desk.measured
-            WHEN l.limit_type = 'trading_hours' THEN ROW(NULL, CASE WHEN desk.is_open(l.parameters -> 'hours', o.at) THEN 0 ELSE 1 END, NULL, NULL, NULL)::desk.measured
+                CASE WHEN o.stop IS NULL THEN 'STOP_REQUIRED' WHEN o.target IS NULL THEN 'TARGET_REQUIRED' END, NULL)::desk.measurement
+            WHEN l.limit_type = 'duplicate_window' THEN ROW(NULL, 0, NULL, NULL, NULL)::desk.measurement -- widens what desk.check_market looks at
+            WHEN l.limit_type = 'max_spread' THEN ROW(NULL, o.spread / o.pip_size, NULL, CASE WHEN o.spread IS NULL THEN 'PRICE_UNKNOWN' END, NULL)::desk.measurement
+            WHEN l.limit_type = 'max_price_age' THEN ROW(NULL, extract(epoch FROM o.at - o.quoted_at), NULL, CASE WHEN o.mid IS NULL THEN 'PRICE_UNKNOWN' END, NULL)::desk.measurement
+            WHEN l.limit_type = 'trading_hours' THEN ROW(NULL, CASE WHEN desk.in_trading_hours(l.parameters -> 'hours', o.at) THEN 0 ELSE 1 END, NULL, NULL, NULL)::desk.measurement
             WHEN l.limit_type = 'restricted_instrument' THEN ROW(NULL,
-                CASE WHEN l.limit_scope = 'instrument' OR desk.lists_instrument(l.parameters -> 'instruments', o.instrument) THEN 1 ELSE 0 END, NULL, NULL, NULL)::desk.measured
-            ELSE desk.measure_special(o, l.l, l.place) END AS n,
+                CASE WHEN l.limit_scope = 'instrument' OR desk.lists_instrument(l.parameters -> 'instruments', o.instrument) THEN 1 ELSE 0 END, NULL, NULL, NULL)::desk.measurement
+            ELSE desk.measure_other(o, l.l, l.place) END AS n,
             CASE WHEN l.limit_type IN ('max_leverage', 'min_margin_level', 'price_collar', 'trading_hours', 'restricted_instrument') THEN false
                  ELSE l.money IS NOT NULL OR l.limit_unit IN ('percentage', 'fraction') END AS is_money
-          FROM limited l LEFT JOIN book b ON l.reads_book AND b.scope = l.place
+          FROM limited l LEFT JOIN book b ON l.reads_totals AND b.scope = l.place
         OFFSET 0
     ), weighed AS (
-        SELECT n.*, CASE WHEN n.is_money AND n.money <> o.currency THEN desk.convert(o.currency, n.money) ELSE 1 END AS rate,
+        SELECT n.*, CASE WHEN n.is_money AND n.money <> o.currency THEN desk.conversion_rate(o.currency, n.money) ELSE 1 END AS rate,
                CASE WHEN n.limit_type IN ('trading_hours', 'restricted_instrument') THEN 0
                     WHEN NOT n.is_money OR n.money IS NOT NULL THEN n.limit_value
                     -- Percentages of what the scope is worth.
@@ -112,7 +112,7 @@ BEGIN
     ), stood AS (
         SELECT j.*, CASE WHEN j.is_minimum THEN j.after_ < j.allowed_ WHEN j.inclusive THEN j.after_ >= j.allowed_ ELSE j.after_ > j.allowed_ END
                     AND j.fault_ IS NULL AND j.limit_type <> 'duplicate_window' AS breach,
-               coalesce(j.is_loss AND j.after_ + coalesce(o.risk * j.rate, 0) >= j.allowed_, false) AND j.fault_ IS NULL AS over_at_stop
+               coalesce(j.is_loss AND j.after_ + coalesce(o.risk * j.rate, 0) >= j.allowed_, false) AND j.fault_ IS NULL AS breach_at_stop
           FROM judged j
     )
     SELECT array_agg(ROW(s.limit_id, s.named, s.limit_scope, (s.n).before * s.rate,
@@ -121,17 +121,17 @@ BEGIN
                          CASE WHEN s.fault_ IS NULL THEN s.allowed_ ELSE s.limit_value END,
                          CASE WHEN s.fault_ IS NULL THEN desk.warning_level(s.allowed_, s.allowed_ * s.warning_threshold / s.limit_value, s.is_minimum) END,
                          CASE WHEN s.fault_ IS NULL AND s.is_money AND s.money IS NULL THEN o.currency ELSE s.limit_unit END,
-                         s.inclusive, s.is_minimum, s.is_loss, s.breach, s.over_at_stop, s.fault_, (s.n).hint)::desk.limit_measure
+                         s.inclusive, s.is_minimum, s.is_loss, s.breach, s.breach_at_stop, s.fault_, (s.n).hint)::desk.limit_measurement
                      ORDER BY s.named, s.limit_scope, s.limit_id)
       INTO measures
       FROM stood s
      WHERE NOT (s.named = 'min_margin_level' AND s.fault_ IS DISTINCT FROM 'LIMIT_NOT_ENFORCED' AND (s.n).after IS NULL AND o.margin_used = 0)
-       AND (every_one OR s.fault_ IS NOT NULL OR s.breach OR s.over_at_stop OR s.limit_type = 'duplicate_window');
+       AND (every_one OR s.fault_ IS NOT NULL OR s.breach OR s.breach_at_stop OR s.limit_type = 'duplicate_window');
     RETURN coalesce(measures, '{}');
 END $$;
 
 -- How far the equity of a scope is below the point from which the floor of a loss rule hangs.
-CREATE FUNCTION desk.measure_loss(o desk.order_draft, l risk_limits, p_place text) RETURNS desk.measured
+CREATE FUNCTION desk.measure_loss(o desk.order_context, l risk_limits, p_place text) RETURNS desk.measurement
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     worth record;
@@ -149,29 +149,29 @@ BEGIN
               FROM performance_metrics d WHERE d.account_id = o.account_id AND d.period_type = 'daily' ORDER BY d.period_start DESC LIMIT 1;
         END IF;
     ELSE
-        SELECT * INTO worth FROM desk.equity_of(p_place, coalesce(l.scope_identifier, o.portfolio), o.account_id,
+        SELECT * INTO worth FROM desk.scope_figures(p_place, coalesce(l.scope_identifier, o.portfolio), o.account_id,
             CASE l.limit_type WHEN 'max_weekly_loss' THEN 'weekly' WHEN 'max_monthly_loss' THEN 'monthly' ELSE 'daily' END, o.currency);
     END IF;
     IF l.limit_type = 'max_drawdown' THEN
         -- From the peak, as far as the lock lets it rise.
         share := worth.initial;
         bound := l.limit_value * CASE l.limit_unit WHEN 'percentage' THEN share / 100 WHEN 'fraction' THEN share
-                                                   ELSE coalesce(desk.convert(money, o.currency), 1) END;
+                                                   ELSE coalesce(desk.conversion_rate(money, o.currency), 1) END;
         lost := bound - worth.equity + desk.drawdown_floor(coalesce('trailing_' || (l.parameters ->> 'trailing'), 'static'), bound,
             worth.initial, worth.peak_balance, worth.peak_equity,
-            CASE WHEN l.parameters ->> 'lock' = 'initial' THEN worth.initial ELSE desk.number_of(l.parameters ->> 'lock') * coalesce(desk.convert(money, o.currency), 1) END);
+            CASE WHEN l.parameters ->> 'lock' = 'initial' THEN worth.initial ELSE desk.parse_number(l.parameters ->> 'lock') * coalesce(desk.conversion_rate(money, o.currency), 1) END);
     ELSE
         base := CASE l.parameters ->> 'base' WHEN 'balance' THEN worth.started_balance
             WHEN 'higher' THEN greatest(worth.started, worth.started_balance) ELSE worth.started END;
         share := CASE l.parameters ->> 'of' WHEN 'initial' THEN worth.initial ELSE base END;
         lost := base - worth.equity;
     END IF;
-    RETURN ROW(lost, lost, share, NULL, NULL)::desk.measured;
+    RETURN ROW(lost, lost, share, NULL, NULL)::desk.measurement;
 END $$;
 
 -- What the accounts of a scope are worth together, and were when a period began, in a currency. A start
 -- that nobody wrote down counts as what there is now.
-CREATE FUNCTION desk.equity_of(p_scope text, p_portfolio text, p_account uuid, p_period text, p_currency text,
+CREATE FUNCTION desk.scope_figures(p_scope text, p_portfolio text, p_account uuid, p_period text, p_currency text,
     OUT equity numeric, OUT started numeric, OUT started_balance numeric, OUT initial numeric,
     OUT peak_balance numeric, OUT peak_equity numeric)
 LANGUAGE plpgsql STABLE AS $$
@@ -182,8 +182,8 @@ BEGIN
     -- One account that cannot be converted makes the sum unknown, not smaller.
     SELECT bool_or(c.rate IS NULL), sum(e.equity * c.rate), sum(e.started * c.rate), sum(e.started_balance * c.rate),
            sum(e.initial * c.rate), sum(e.peak_balance * c.rate), sum(e.peak_equity * c.rate)
-      INTO unknown, equity_of.equity, equity_of.started, equity_of.started_balance, equity_of.initial,
-           equity_of.peak_balance, equity_of.peak_equity
+      INTO unknown, scope_figures.equity, scope_figures.started, scope_figures.started_balance, scope_figures.initial,
+           scope_figures.peak_balance, scope_figures.peak_equity
       FROM (SELECT btrim(a.base_currency) AS currency, sum(a.equity) AS equity,
                    sum(CASE WHEN m.period_end > now_at THEN m.start_equity ELSE a.equity END) AS started,
                    sum(CASE WHEN m.period_end > now_at THEN m.start_balance ELSE a.current_balance END) AS started_balance,
@@ -209,8 +209,8 @@ BEGIN
 END $$;
 
 -- The equity of what a limit looks at, in the currency of the account.
-CREATE FUNCTION desk.scope_equity(o desk.order_draft, l risk_limits, p_place text) RETURNS numeric
+CREATE FUNCTION desk.scope_equity(o desk.order_context, l risk_limits, p_place text) RETURNS numeric
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN (SELECT e.equity FROM desk.equity_of(p_place, coalesce(l.scope_identifier, o.portfolio), o.account_id, 'daily', o.currency) e);
+    RETURN (SELECT e.equity FROM desk.scope_figures(p_place, coalesce(l.scope_identifier, o.portfolio), o.account_id, 'daily', o.currency) e);
 END $$;

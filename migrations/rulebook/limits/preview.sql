@@ -11,7 +11,7 @@ DECLARE
     tried   uuid := gen_random_uuid();
     found   jsonb;
 BEGIN
-    SELECT * INTO drafted FROM desk.draft_limit(p_account, p_type, p_scope, p_identifier, p_value, p_unit, p_warning, NULL, p_parameters);
+    SELECT * INTO drafted FROM desk.validate_limit(p_account, p_type, p_scope, p_identifier, p_value, p_unit, p_warning, NULL, p_parameters);
     fresh := drafted.fresh;
     IF (drafted.answer).outcome IS NOT NULL THEN
         -- The refusal that it would get, with its code.
@@ -42,8 +42,8 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, p
 DECLARE
     limited risk_limits%ROWTYPE;
     wanted  numeric := p_value;
-    o       desk.order_draft;
-    m       desk.limit_measure;
+    o       desk.order_context;
+    m       desk.limit_measurement;
     factor  numeric;
     wide    boolean;
     watched boolean;
@@ -67,7 +67,7 @@ BEGIN
     FOR one IN
         SELECT a.account_id, h.instrument
           FROM accounts a
-          LEFT JOIN tmt.account_books h ON sized AND h.account_id = a.account_id AND h.net <> 0
+          LEFT JOIN tmt.account_totals h ON sized AND h.account_id = a.account_id AND h.net <> 0
                 AND (limited.limit_scope <> 'instrument' OR h.instrument = limited.scope_identifier)
          WHERE a.account_id = ANY (desk.accounts_in_scope(limited.limit_scope,
                    coalesce(limited.account_id, (SELECT n.account_id FROM accounts n WHERE limited.limit_scope = 'account' AND n.account_id::text = lower(btrim(limited.scope_identifier)))),
@@ -75,7 +75,7 @@ BEGIN
             OR (limited.limit_scope = 'account' AND limited.account_id IS NULL AND limited.scope_identifier IS NULL)
          ORDER BY a.account_name, h.instrument
     LOOP
-        o := desk.draft_order(one.account_id, coalesce(one.instrument, CASE WHEN limited.limit_scope = 'instrument' THEN limited.scope_identifier END),
+        o := desk.load_order(one.account_id, coalesce(one.instrument, CASE WHEN limited.limit_scope = 'instrument' THEN limited.scope_identifier END),
                               NULL, NULL, NULL, NULL, NULL, NULL);
         FOREACH m IN ARRAY desk.measure_limits(o, watched) LOOP
             stands := CASE WHEN watched THEN m.after ELSE m.before END;
@@ -87,7 +87,7 @@ BEGIN
             allowed := round(m.allowed * factor, 4);
             unit := m.unit;
             room := CASE WHEN m.is_minimum THEN measured - allowed ELSE allowed - measured END;
-            state := desk.limit_state_after('ok', stands, m.allowed * factor, m.warned * factor, m.inclusive, m.is_minimum);
+            state := desk.next_standing('ok', stands, m.allowed * factor, m.warned * factor, m.inclusive, m.is_minimum);
             RETURN NEXT;
         END LOOP;
         EXIT WHEN wide;

@@ -83,7 +83,7 @@ $$;
 
 -- How a value stands that stood so before. A breach that ends is a warning, and a warning ends only
 -- 5 % of the limit below where it began, or a value that trembles at a line would ring without end.
-CREATE FUNCTION desk.limit_state_after(p_before text, p_value numeric, p_limit numeric, p_warning numeric,
+CREATE FUNCTION desk.next_standing(p_before text, p_value numeric, p_limit numeric, p_warning numeric,
     p_inclusive boolean, p_minimum boolean) RETURNS text
 LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
@@ -101,7 +101,7 @@ BEGIN
     RETURN 'ok';
 END $$;
 
-CREATE FUNCTION desk.limit_words(l risk_limits) RETURNS text
+CREATE FUNCTION desk.limit_text(l risk_limits) RETURNS text
 LANGUAGE sql STABLE AS $$
     SELECT format('%s of %s', l.limit_type, coalesce((SELECT a.account_name FROM accounts a WHERE a.account_id = l.account_id),
         l.scope_identifier, CASE l.limit_scope WHEN 'account' THEN 'every account' ELSE 'the whole desk' END))
@@ -109,7 +109,7 @@ $$;
 
 -- The limit that comes back when this temporary one ends; none where nothing does. It took its place behind
 -- this one, or behind one that this one superseded.
-CREATE FUNCTION desk.limit_behind(l risk_limits) RETURNS SETOF risk_limits
+CREATE FUNCTION desk.returning_limit(l risk_limits) RETURNS SETOF risk_limits
 LANGUAGE sql STABLE AS $$
     WITH RECURSIVE line AS (
         SELECT l.limit_id, l.supersedes_limit_id
@@ -133,7 +133,7 @@ END $$;
 
 -- Active limits of an account, or of nobody in particular, whose scope names nothing: no instrument of this desk,
 -- a portfolio that no account is in, an account that is not there.
-CREATE FUNCTION desk.limits_of_nothing(p_account uuid, p_at timestamptz) RETURNS SETOF risk_limits
+CREATE FUNCTION desk.orphaned_limits(p_account uuid, p_at timestamptz) RETURNS SETOF risk_limits
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
@@ -153,7 +153,7 @@ BEGIN
 END $$;
 
 -- Whether the watch has to look at a limit: it measures live, or nobody can judge it and somebody must be told.
-CREATE FUNCTION desk.is_for_watch(l risk_limits) RETURNS boolean
+CREATE FUNCTION desk.needs_monitoring(l risk_limits) RETURNS boolean
 LANGUAGE sql STABLE AS $$
     SELECT coalesce((SELECT k.live OR NOT k.enforced OR NOT l.limit_scope = ANY (k.scopes)
                             OR NOT (l.limit_unit = ANY (k.units) OR ('money' = ANY (k.units) AND desk.unit_currency(l.limit_unit) IS NOT NULL))

@@ -2,7 +2,7 @@
 
 INSERT INTO tmt.limit_types
     (limit_type, label, description, units, scopes,
-     is_minimum, inclusive, enforced, before_trade, live, reads_book, is_loss, time_window) VALUES
+     is_minimum, inclusive, enforced, before_trade, live, reads_totals, is_loss, time_window) VALUES
     ('max_exposure', 'Gross exposure', 'gross exposure after the trade',
      '{money,percentage,fraction}', '{account,instrument,portfolio,system}', false, false, true, true, true, true, false, NULL),
     ('max_net_exposure', 'Net exposure', 'net exposure after the trade',
@@ -64,4 +64,4 @@ INSERT INTO tmt.limit_types
 ON CONFLICT (limit_type) DO UPDATE SET
     label = EXCLUDED.label, description = EXCLUDED.description, units = EXCLUDED.units, scopes = EXCLUDED.scopes,
     is_minimum = EXCLUDED.is_minimum, inclusive = EXCLUDED.inclusive, enforced = EXCLUDED.enforced, before_trade = EXCLUDED.before_trade,
-    live = EXCLUDED.live, reads_book = EXCLUDED.reads_book, is_loss = EXCLUDED.is_loss, time_window = EXCLUDED.time_window;
+    live = EXCLUDED.live, reads_totals = EXCLUDED.reads_totals, is_loss = EXCLUDED.is_loss, time_window = EXCLUDED.time_window;

@@ -1,14 +1,14 @@
 -- Sets stop, target and trailing distance of a position to what is given; NULL is none.
 CREATE FUNCTION desk.amend_position(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_position uuid,
-    p_stop numeric, p_target numeric, p_trailing numeric, p_reason text) RETURNS desk.verdict
+    p_stop numeric, p_target numeric, p_trailing numeric, p_reason text) RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    answer    desk.verdict;
+    answer    desk.answer;
     payload   jsonb := jsonb_build_object('position_id', p_position, 'stop', p_stop::text, 'target', p_target::text,
         'trailing', p_trailing::text, 'reason', p_reason);
     held      positions%ROWTYPE;
     account   accounts%ROWTYPE;
-    o         desk.order_draft;
+    o         desk.order_context;
     stop      numeric := desk.finite(p_stop);
     target    numeric := desk.finite(p_target);
     trail     numeric := desk.finite(p_trailing);
@@ -18,7 +18,7 @@ DECLARE
     rejected  desk.check_result;
     notable   jsonb := '[]';
 BEGIN
-    answer := desk.claim(p_key, p_fingerprint, p_valid_until, 'amend_position');
+    answer := desk.begin_request(p_key, p_fingerprint, p_valid_until, 'amend_position');
     IF answer.outcome IS NOT NULL THEN
         RETURN answer;
     END IF;
@@ -27,27 +27,27 @@ BEGIN
     SELECT * INTO held FROM positions p WHERE p.position_id = p_position FOR UPDATE;
     SELECT * INTO account FROM accounts a WHERE a.account_id = held.account_id;
     answer := CASE
-        WHEN NOT desk.may('tmt_trader', 'tmt_risk_officer', 'tmt_admin', 'tmt_agent') THEN
+        WHEN NOT desk.has_role('tmt_trader', 'tmt_risk_officer', 'tmt_admin', 'tmt_agent') THEN
             desk.refused('NOT_PERMITTED', format('%s may look but not trade.', session_user))
         WHEN held.position_id IS NULL THEN desk.refused('POSITION_UNKNOWN', 'There is no such position.')
         WHEN held.status = 'closed' THEN desk.refused('POSITION_NOT_OPEN', format('This position was closed %s.',
             coalesce('at ' || to_char(held.closed_at, 'HH24:MI:SS"Z"'), 'before')), p_subject => p_position)
-        WHEN account.status = 'closed' AND NOT desk.may('tmt_risk_officer', 'tmt_admin') THEN
+        WHEN account.status = 'closed' AND NOT desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
             desk.refused('ACCOUNT_CLOSED', 'The account is closed; a risk officer closes what is left.', p_subject => p_position)
         -- Which must not read as none: that would take the stop away.
         WHEN num_nonnulls(p_stop, p_target, p_trailing) > num_nonnulls(stop, target, trail) THEN
             desk.refused('PRICE_NOT_A_TICK', 'A stop, a target or a trailing distance is not a number.', p_subject => p_position)
     END;
     IF answer.outcome IS NOT NULL THEN
-        RETURN desk.settle(p_key, 'amend_position', answer, payload);
+        RETURN desk.finish_request(p_key, 'amend_position', answer, payload);
     END IF;
 
-    o := desk.draft_order(held.account_id, held.instrument, CASE held.position_type WHEN 'LONG' THEN 'BUY' ELSE 'SELL' END,
+    o := desk.load_order(held.account_id, held.instrument, CASE held.position_type WHEN 'LONG' THEN 'BUY' ELSE 'SELL' END,
         held.total_size, held.average_entry_price, stop, target, NULL);
     wider := desk.amend_widens(held, stop, trail);
     tighter := coalesce((stop - held.stop_loss) * o.direction > 0, held.stop_loss IS NULL AND stop IS NOT NULL)
             OR coalesce(trail < held.trailing_stop_distance, held.trailing_stop_distance IS NULL AND trail IS NOT NULL);
-    FOR checked IN SELECT * FROM desk.amend_checks(p_position, stop, target, trail) LOOP
+    FOR checked IN SELECT * FROM desk.check_amend(p_position, stop, target, trail) LOOP
         IF checked.severity = 'reject' AND rejected.code IS NULL THEN
             rejected := checked;
         END IF;
@@ -55,10 +55,10 @@ BEGIN
             'allowed', checked.allowed::text, 'unit', checked.unit, 'limit_id', checked.limit_id, 'message', checked.message);
     END LOOP;
     IF rejected.code IS NOT NULL THEN
-        RETURN desk.settle(p_key, 'amend_position', desk.refused(rejected.code, rejected.message, rejected.measured, rejected.allowed,
+        RETURN desk.finish_request(p_key, 'amend_position', desk.refused(rejected.code, rejected.message, rejected.measured, rejected.allowed,
             rejected.unit, p_position, jsonb_build_object('checks', notable)), payload);
     ELSIF notable <> '[]' AND nullif(btrim(p_reason), '') IS NULL THEN
-        RETURN desk.settle(p_key, 'amend_position', desk.refused('CONFIRM_REQUIRED',
+        RETURN desk.finish_request(p_key, 'amend_position', desk.refused('CONFIRM_REQUIRED',
             format('%s Give a reason to do it all the same.', notable -> 0 ->> 'message'), p_subject => p_position,
             p_detail => jsonb_build_object('checks', notable, 'confirm', jsonb_path_query_array(notable, '$[*].code'))), payload);
     END IF;
@@ -79,7 +79,7 @@ BEGIN
         jsonb_build_object('stop', stop::text, 'target', target::text, 'trailing', trail::text,
             'before', jsonb_build_object('stop', held.stop_loss::text, 'target', held.take_profit::text,
                 'trailing', held.trailing_stop_distance::text)) || CASE WHEN notable = '[]' THEN '{}' ELSE jsonb_build_object('checks', notable) END);
-    RETURN desk.settle(p_key, 'amend_position', answer, payload);
+    RETURN desk.finish_request(p_key, 'amend_position', answer, payload);
 END $$;
 
 -- What desk.amend_position would say to these levels now: no row, nothing.
@@ -90,7 +90,7 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, p
 BEGIN
     RETURN QUERY
     SELECT a.ordinality::integer, a.code, a.severity, a.before, a.measured, a.allowed, a.unit, a.room, a.limit_id, a.message
-      FROM desk.amend_checks(p_position, desk.finite(p_stop), desk.finite(p_target), desk.finite(p_trailing)) WITH ORDINALITY AS a
+      FROM desk.check_amend(p_position, desk.finite(p_stop), desk.finite(p_target), desk.finite(p_trailing)) WITH ORDINALITY AS a
      WHERE EXISTS (SELECT FROM positions p WHERE p.position_id = p_position AND p.status <> 'closed');
 END $$;
 
@@ -98,64 +98,64 @@ END $$;
 -- is less risk and always possible; a wider one, or none, is judged as new risk. A level is compared with
 -- the market only if it changes: an old stop that the market has passed must not keep the target from
 -- being moved.
-CREATE FUNCTION desk.amend_checks(p_position uuid, p_stop numeric, p_target numeric, p_trailing numeric)
+CREATE FUNCTION desk.check_amend(p_position uuid, p_stop numeric, p_target numeric, p_trailing numeric)
 RETURNS SETOF desk.check_result
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     held  positions%ROWTYPE;
-    o     desk.order_draft;
+    o     desk.order_context;
     mark  numeric;
     line  desk.check_result;
     wider boolean;
 BEGIN
     SELECT * INTO held FROM positions p WHERE p.position_id = p_position;
     -- As an order of its size: what the market and the instrument say is then said in the same words.
-    o := desk.draft_order(held.account_id, held.instrument, CASE held.position_type WHEN 'LONG' THEN 'BUY' ELSE 'SELL' END,
+    o := desk.load_order(held.account_id, held.instrument, CASE held.position_type WHEN 'LONG' THEN 'BUY' ELSE 'SELL' END,
         held.total_size, held.average_entry_price, p_stop, p_target, NULL);
     mark := coalesce(CASE o.direction WHEN 1 THEN o.bid ELSE o.ask END, held.current_price);
     wider := desk.amend_widens(held, p_stop, p_trailing);
     FOR line IN
         SELECT (desk.price_fault(o, w.what, w.price)).* FROM (VALUES ('stop', p_stop), ('target', p_target), ('trailing distance', p_trailing)) w (what, price)
         UNION ALL
-        SELECT * FROM desk.line('STOP_REQUIRED', 'reject', 'A trade on this desk needs a stop.')
+        SELECT * FROM desk.check_result('STOP_REQUIRED', 'reject', 'A trade on this desk needs a stop.')
          WHERE p_stop IS NULL AND held.stop_loss IS NOT NULL AND o.settings ->> 'stop_required' = 'true'
         UNION ALL
-        SELECT * FROM desk.line('STOP_WRONG_SIDE', 'reject', format('The stop of a %s must be %s the market at %s: it would be hit at once.',
+        SELECT * FROM desk.check_result('STOP_WRONG_SIDE', 'reject', format('The stop of a %s must be %s the market at %s: it would be hit at once.',
                 lower(held.position_type), CASE o.direction WHEN 1 THEN 'below' ELSE 'above' END, desk.price_text(mark, o.tick_size)),
                 NULL, p_stop, mark, 'price')
          WHERE p_stop IS DISTINCT FROM held.stop_loss AND (mark - p_stop) * o.direction <= 0
         UNION ALL
-        SELECT * FROM desk.line('TARGET_WRONG_SIDE', 'reject', format('The target of a %s must be %s the market at %s: it would be hit at once.',
+        SELECT * FROM desk.check_result('TARGET_WRONG_SIDE', 'reject', format('The target of a %s must be %s the market at %s: it would be hit at once.',
                 lower(held.position_type), CASE o.direction WHEN 1 THEN 'above' ELSE 'below' END, desk.price_text(mark, o.tick_size)),
                 NULL, p_target, mark, 'price')
          WHERE p_target IS DISTINCT FROM held.take_profit AND (p_target - mark) * o.direction <= 0
         UNION ALL
-        SELECT * FROM desk.line('NOT_PERMITTED', 'reject', format('%s may tighten a stop, but not widen it.', session_user))
-         WHERE wider AND NOT desk.may('tmt_trader', 'tmt_admin', 'tmt_agent')
+        SELECT * FROM desk.check_result('NOT_PERMITTED', 'reject', format('%s may tighten a stop, but not widen it.', session_user))
+         WHERE wider AND NOT desk.has_role('tmt_trader', 'tmt_admin', 'tmt_agent')
     LOOP
         IF line.code IS NOT NULL THEN
             RETURN NEXT line;
         END IF;
     END LOOP;
     IF wider THEN
-        RETURN QUERY SELECT * FROM desk.assess_amend(p_position, p_stop) a WHERE a.severity <> 'info';
+        RETURN QUERY SELECT * FROM desk.check_wider_stop(p_position, p_stop) a WHERE a.severity <> 'info';
     END IF;
 END $$;
 
 -- What stands in the way of another stop for a position: that of new risk, for the position as it is.
-CREATE FUNCTION desk.assess_amend(p_position uuid, p_stop numeric) RETURNS SETOF desk.check_result
+CREATE FUNCTION desk.check_wider_stop(p_position uuid, p_stop numeric) RETURNS SETOF desk.check_result
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     held positions%ROWTYPE;
-    o desk.order_draft;
+    o desk.order_context;
     line desk.check_result;
-    rule desk.limit_measure;
+    rule desk.limit_measurement;
     at_stop numeric;
 BEGIN
     SELECT * INTO held FROM positions p WHERE p.position_id = p_position;
-    o := desk.draft_order(held.account_id, held.instrument, CASE held.position_type WHEN 'LONG' THEN 'BUY' ELSE 'SELL' END,
+    o := desk.load_order(held.account_id, held.instrument, CASE held.position_type WHEN 'LONG' THEN 'BUY' ELSE 'SELL' END,
                           held.total_size, held.average_entry_price, p_stop, NULL, NULL);
-    FOREACH line IN ARRAY desk.judge_standing(o) LOOP
+    FOREACH line IN ARRAY desk.check_status(o) LOOP
         IF line.severity = 'reject' AND line.code <> 'NOT_PERMITTED' THEN
             RETURN NEXT line;
         END IF;
@@ -166,12 +166,12 @@ BEGIN
     o.opening := held.total_size;
     o.risk := desk.risk_amount(o.direction, held.total_size, held.average_entry_price, p_stop, o.contract_size, o.fx);
     IF o.risk / nullif(greatest(o.equity, 0), 0) > (o.settings ->> 'max_risk_fraction')::numeric OR (o.risk > 0 AND o.equity <= 0) THEN
-        RETURN NEXT desk.line('RISK_PERCENTAGE', 'reject', format('The position would risk %s %% of equity; no trade may risk more than %s %%.',
-            round(o.risk / nullif(o.equity, 0) * 100, 2), desk.plain((o.settings ->> 'max_risk_fraction')::numeric * 100)),
+        RETURN NEXT desk.check_result('RISK_PERCENTAGE', 'reject', format('The position would risk %s %% of equity; no trade may risk more than %s %%.',
+            round(o.risk / nullif(o.equity, 0) * 100, 2), desk.number_text((o.settings ->> 'max_risk_fraction')::numeric * 100)),
             NULL, o.risk / nullif(o.equity, 0), (o.settings ->> 'max_risk_fraction')::numeric, 'fraction');
     END IF;
     FOR line IN
-        SELECT (CASE WHEN m.fault IS NULL THEN desk.limit_line(m) ELSE desk.limit_fault(m, true) END).*
+        SELECT (CASE WHEN m.fault IS NULL THEN desk.limit_check(m) ELSE desk.limit_fault(m, true) END).*
           FROM unnest(desk.measure_limits(o, false)) m
          WHERE m.limit_type IN ('max_risk_per_trade', 'min_stop_distance', 'max_stop_distance') AND (m.breach OR m.fault IS NOT NULL)
     LOOP
@@ -179,9 +179,9 @@ BEGIN
     END LOOP;
     o.risk := o.risk - desk.stop_risk(held) * o.contract_size * o.fx;
     FOR line IN
-        SELECT (CASE WHEN m.fault IS NULL THEN desk.limit_line(m) ELSE desk.limit_fault(m, true) END).*
+        SELECT (CASE WHEN m.fault IS NULL THEN desk.limit_check(m) ELSE desk.limit_fault(m, true) END).*
           FROM unnest(desk.measure_limits(o, false)) m
-         WHERE (m.limit_type = 'max_open_risk' OR m.is_loss) AND (m.breach OR m.over_at_stop OR m.fault IS NOT NULL)
+         WHERE (m.limit_type = 'max_open_risk' OR m.is_loss) AND (m.breach OR m.breach_at_stop OR m.fault IS NOT NULL)
     LOOP
         RETURN NEXT line;
     END LOOP;
@@ -189,10 +189,10 @@ BEGIN
     FOREACH rule IN ARRAY desk.account_rules(o) LOOP
         at_stop := rule.after + coalesce(o.risk, 0);
         IF rule.breach OR at_stop >= rule.allowed THEN
-            RETURN NEXT desk.line(upper(rule.limit_type), CASE WHEN rule.breach THEN 'reject' ELSE 'confirm' END,
+            RETURN NEXT desk.check_result(upper(rule.limit_type), CASE WHEN rule.breach THEN 'reject' ELSE 'confirm' END,
                 format('%s is %s of %s %s%s', CASE rule.limit_type WHEN 'max_daily_loss' THEN 'Today''s loss' ELSE 'Drawdown' END,
-                    desk.amount(rule.after), desk.amount(rule.allowed), o.currency, CASE WHEN rule.breach THEN ': the limit is reached.'
-                        ELSE format('; at this stop it would be %s.', desk.amount(at_stop)) END),
+                    desk.amount_text(rule.after), desk.amount_text(rule.allowed), o.currency, CASE WHEN rule.breach THEN ': the limit is reached.'
+                        ELSE format('; at this stop it would be %s.', desk.amount_text(at_stop)) END),
                 rule.after, at_stop, rule.allowed, o.currency);
         END IF;
     END LOOP;

@@ -30,12 +30,12 @@ BEGIN
       LEFT JOIN instruments i ON i.instrument = p_instrument
       LEFT JOIN fx_rates r ON r.from_currency = i.base_currency AND r.to_currency = i.quote_currency
      WHERE a.account_id = p_account;
-    due := coalesce(p_commission, desk.commission_of(around.metadata, p_instrument, p_size));
+    due := coalesce(p_commission, desk.commission_for(around.metadata, p_instrument, p_size));
 
     IF p_ticket IS NOT NULL THEN
-        SELECT t.trade_id, t.position_id INTO chosen, held.position_id FROM desk.ticket(p_ticket) t;
+        SELECT t.trade_id, t.position_id INTO chosen, held.position_id FROM desk.find_position(p_ticket) t;
         SELECT * INTO held FROM positions p WHERE p.position_id = held.position_id AND p.status IN ('open', 'closing') FOR UPDATE;
-    ELSIF NOT desk.hedges(around.metadata) THEN
+    ELSIF NOT desk.is_hedging(around.metadata) THEN
         SELECT * INTO held FROM positions p
          WHERE p.account_id = p_account AND p.instrument = p_instrument AND p.netting_key = '' AND p.status IN ('open', 'closing')
            FOR UPDATE;
@@ -62,7 +62,7 @@ BEGIN
     END IF;
     IF closing < p_size THEN
         result := coalesce(result, '{}') || desk.book_opening(p_key, p_account, p_instrument, p_side, held,
-            CASE WHEN desk.hedges(around.metadata) THEN p_key::text ELSE '' END, p_size - closing, p_price, around.contract, around.margin_rate,
+            CASE WHEN desk.is_hedging(around.metadata) THEN p_key::text ELSE '' END, p_size - closing, p_price, around.contract, around.margin_rate,
             around.pip, p_fx, due - coalesce(closed.commission, 0), CASE closing WHEN 0 THEN coalesce(p_swap, 0) ELSE 0 END, p_stop, p_target,
             CASE direction WHEN 1 THEN around.bid ELSE around.ask END, around.balance + cash, around.equity, around.broker,
             p_signal, p_reason, p_at);
@@ -74,7 +74,7 @@ BEGIN
         END IF;
     END IF;
     PERFORM desk.book_cash(p_account, cash, p_at);
-    RETURN result || jsonb_build_object('fx_rate', desk.plain(p_fx));
+    RETURN result || jsonb_build_object('fx_rate', desk.number_text(p_fx));
 END $$;
 
 -- Adds to a position, or opens one where `held` is none: position, trade, fill. The trade's id is the
@@ -136,7 +136,7 @@ BEGIN
             coalesce(risk, 0), greatest(0, least(coalesce(risk / nullif(p_equity, 0), 0), 9.9999)),
             fill.commission, fill.swap_fee,
             greatest(-9999, least(9999, coalesce((p_price - signal.entry_price) * direction / p_pip, 0))),
-            signal.generated_at, p_at, desk.session_of(p_at), p_venue, held.position_id,
+            signal.generated_at, p_at, desk.trading_session(p_at), p_venue, held.position_id,
             jsonb_strip_nulls(jsonb_build_object('source', 'desk', 'actor', session_user, 'reason', p_reason,
                 'risk', CASE WHEN risk IS NULL THEN 'unbounded' END)));
     INSERT INTO trade_fills (account_id, trade_id, position_id, instrument, side, effect, size, price, fx_rate, commission,
@@ -162,7 +162,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
     direction  integer := CASE held.position_type WHEN 'LONG' THEN 1 ELSE -1 END;
     held_cost  numeric := coalesce(held.cost, held.average_entry_price * held.total_size);
-    cost_out   numeric := desk.cost_of_part(held_cost, p_size, held.total_size);
+    cost_out   numeric := desk.partial_cost(held_cost, p_size, held.total_size);
     remaining  numeric := held.total_size - p_size;
     rest       numeric := p_size;
     slice      numeric;
@@ -190,7 +190,7 @@ BEGIN
         part.gross_pnl := direction * (fill.price - taken.entry_price) * slice * p_contract * p_fx;
         IF rest = 0 AND remaining = 0 THEN
             -- Nothing is left to differ: what rounding kept apart so far goes to the last part.
-            part.gross_pnl := part.gross_pnl + desk.closing_dust(held, p_size, fill.gross_pnl, given.gross_pnl + part.gross_pnl,
+            part.gross_pnl := part.gross_pnl + desk.closing_rounding(held, p_size, fill.gross_pnl, given.gross_pnl + part.gross_pnl,
                 jsonb_array_length(fill.allocation) + 1);
         END IF;
         given.gross_pnl := given.gross_pnl + part.gross_pnl;
@@ -250,7 +250,7 @@ BEGIN
         held.closed_at := p_at;
     ELSE
         held.total_size := remaining;
-        held.cost := desk.whole_cost(held_cost - cost_out);
+        held.cost := desk.exact_cost(held_cost - cost_out);
         held.current_price := coalesce(p_mark, held.current_price, fill.price);
         held.unrealized_pnl := direction * (held.current_price * remaining - held.cost) * p_contract * p_fx;
         held.margin_used := held.current_price * remaining * p_contract * p_margin * p_fx;
@@ -268,7 +268,7 @@ END $$;
 -- A position counts by its average cost, its trades by their own entries, and each part is rounded by itself. When
 -- the last of a position is closed, what both have made is the same but for those cents: what the trades lack.
 -- Nothing where fills do not explain all of it, or where it is more than rounding can do.
-CREATE FUNCTION desk.closing_dust(p_held positions, p_size numeric, p_gross numeric, p_given numeric, p_parts integer) RETURNS numeric
+CREATE FUNCTION desk.closing_rounding(p_held positions, p_size numeric, p_gross numeric, p_given numeric, p_parts integer) RETURNS numeric
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     opened  numeric;
@@ -288,15 +288,15 @@ BEGIN
 END $$;
 
 -- What a part of a position cost, by its size.
-CREATE FUNCTION desk.cost_of_part(p_cost numeric, p_part numeric, p_whole numeric) RETURNS numeric
+CREATE FUNCTION desk.partial_cost(p_cost numeric, p_part numeric, p_whole numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE AS $$
     -- The quotient has as many decimals as what is divided.
-    SELECT desk.whole_cost(round(p_cost * p_part, 40) / p_whole)
+    SELECT desk.exact_cost(round(p_cost * p_part, 40) / p_whole)
 $$;
 
 -- A cost as it would be had nothing been cut off on the way. Prices and sizes have a few decimals, and so has
 -- a sum of their products; forty are kept of what has no end.
-CREATE FUNCTION desk.whole_cost(p_cost numeric) RETURNS numeric
+CREATE FUNCTION desk.exact_cost(p_cost numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN abs(p_cost - round(p_cost, 24)) < 1e-34 THEN trim_scale(round(p_cost, 24)) ELSE round(p_cost, 40) END
 $$;
@@ -317,7 +317,7 @@ BEGIN
            last_trade_at = p_at,
            status = CASE WHEN a.current_balance + p_cash < 0 AND a.status = 'active' THEN 'risk_halt' ELSE a.status END
       FROM (SELECT coalesce(sum(p.unrealized_pnl), 0) AS unrealized,
-                   coalesce(sum(coalesce(p.margin_used, desk.margin_of(p))), 0) AS margin
+                   coalesce(sum(coalesce(p.margin_used, desk.position_margin(p))), 0) AS margin
               FROM positions p WHERE p.account_id = p_account AND p.status IN ('open', 'closing')) v
      WHERE a.account_id = p_account
     RETURNING a.current_balance INTO balance;
@@ -375,21 +375,21 @@ END $$;
 
 -- The position behind a ticket, which may be a position or one of its trades; nothing if it is neither.
 -- In the trade's own month: its partition is found by entry_time, not by its id.
-CREATE FUNCTION desk.ticket(p_ticket uuid, OUT position_id uuid, OUT trade_id uuid, OUT entry_time timestamptz)
+CREATE FUNCTION desk.find_position(p_ticket uuid, OUT position_id uuid, OUT trade_id uuid, OUT entry_time timestamptz)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     one trades%ROWTYPE;
 BEGIN
-    SELECT p.position_id INTO ticket.position_id FROM positions p WHERE p.position_id = p_ticket;
+    SELECT p.position_id INTO find_position.position_id FROM positions p WHERE p.position_id = p_ticket;
     IF FOUND THEN
         RETURN;
     END IF;
-    SELECT r.trade_id, r.entry_time INTO ticket.trade_id, ticket.entry_time FROM trade_registry r WHERE r.trade_id = p_ticket;
-    SELECT * INTO one FROM trades t WHERE t.trade_id = p_ticket AND t.entry_time = ticket.entry_time;
-    ticket.position_id := one.position_id;
-    IF ticket.position_id IS NULL AND one.status IN ('open', 'partial') THEN
+    SELECT r.trade_id, r.entry_time INTO find_position.trade_id, find_position.entry_time FROM trade_registry r WHERE r.trade_id = p_ticket;
+    SELECT * INTO one FROM trades t WHERE t.trade_id = p_ticket AND t.entry_time = find_position.entry_time;
+    find_position.position_id := one.position_id;
+    IF find_position.position_id IS NULL AND one.status IN ('open', 'partial') THEN
         -- Written by another program, which knows nothing of positions.
-        SELECT p.position_id INTO ticket.position_id
+        SELECT p.position_id INTO find_position.position_id
           FROM positions p
          WHERE p.account_id = one.account_id AND p.instrument = one.instrument AND p.netting_key = ''
            AND p.position_type = CASE one.trade_type WHEN 'BUY' THEN 'LONG' ELSE 'SHORT' END
@@ -398,7 +398,7 @@ BEGIN
 END $$;
 
 -- The answer to a write of which some amount fits no column.
-CREATE FUNCTION desk.amount_out_of_range(p_subject uuid) RETURNS desk.verdict
+CREATE FUNCTION desk.amount_out_of_range(p_subject uuid) RETURNS desk.answer
 LANGUAGE sql IMMUTABLE AS $$
     SELECT desk.refused('AMOUNT_OUT_OF_RANGE', 'An amount that follows from this is larger than can be booked. Nothing was booked.',
                         p_subject => p_subject)

@@ -2,10 +2,10 @@
 -- positive, a credit (only a swap can be one) negative. It goes to the trades of the position by size, to
 -- the open ones while there are any; the last takes what rounding left.
 CREATE FUNCTION desk.charge(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_position uuid,
-    p_kind text, p_amount numeric, p_reason text) RETURNS desk.verdict
+    p_kind text, p_amount numeric, p_reason text) RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    answer  desk.verdict;
+    answer  desk.answer;
     kind    text := lower(btrim(p_kind));
     amount  numeric := desk.finite(p_amount);
     payload jsonb := jsonb_build_object('position_id', p_position, 'kind', p_kind, 'amount', p_amount::text, 'reason', p_reason);
@@ -20,7 +20,7 @@ DECLARE
     left_over numeric;
     now_at  timestamptz;
 BEGIN
-    answer := desk.claim(p_key, p_fingerprint, p_valid_until, 'charge');
+    answer := desk.begin_request(p_key, p_fingerprint, p_valid_until, 'charge');
     IF answer.outcome IS NOT NULL THEN
         RETURN answer;
     END IF;
@@ -29,7 +29,7 @@ BEGIN
     SELECT * INTO held FROM positions p WHERE p.position_id = p_position FOR UPDATE;
     now_at := clock_timestamp();
     answer := CASE
-        WHEN NOT desk.may('tmt_admin', 'tmt_agent') THEN desk.refused('NOT_PERMITTED', format('%s may not charge accounts.', session_user))
+        WHEN NOT desk.has_role('tmt_admin', 'tmt_agent') THEN desk.refused('NOT_PERMITTED', format('%s may not charge accounts.', session_user))
         WHEN held.position_id IS NULL THEN desk.refused('POSITION_UNKNOWN', 'There is no such position.')
         WHEN kind NOT IN ('commission', 'swap') OR kind IS NULL THEN
             desk.refused('CHARGE_KIND_INVALID', 'A charge is a commission or a swap.', p_subject => p_position)
@@ -38,10 +38,10 @@ BEGIN
                 btrim(account.base_currency), p_position)
     END;
     IF answer.outcome IS NOT NULL THEN
-        RETURN desk.settle(p_key, 'charge', answer, payload);
+        RETURN desk.finish_request(p_key, 'charge', answer, payload);
     END IF;
 
-    PERFORM desk.roll(ARRAY[held.account_id]);
+    PERFORM desk.roll_periods(ARRAY[held.account_id]);
     BEGIN
         fill.commission := CASE kind WHEN 'commission' THEN amount ELSE 0 END;
         fill.swap_fee := CASE kind WHEN 'swap' THEN amount ELSE 0 END;
@@ -78,13 +78,13 @@ BEGIN
                 session_user, now_at, account.current_balance - fill.commission - fill.swap_fee);
         PERFORM desk.book_cash(held.account_id, -fill.commission - fill.swap_fee, account.last_trade_at);
     EXCEPTION WHEN numeric_value_out_of_range THEN
-        RETURN desk.settle(p_key, 'charge', desk.amount_out_of_range(p_position), payload);
+        RETURN desk.finish_request(p_key, 'charge', desk.amount_out_of_range(p_position), payload);
     END;
     answer := desk.accepted(p_position, format('%s %s %s of %s on %s.', CASE WHEN amount > 0 THEN 'Charged' ELSE 'Credited' END,
-            desk.amount(abs(fill.commission + fill.swap_fee)), btrim(account.base_currency), kind, held.instrument),
+            desk.amount_text(abs(fill.commission + fill.swap_fee)), btrim(account.base_currency), kind, held.instrument),
         NULL, jsonb_build_object('account_id', held.account_id, 'kind', kind, 'amount', (fill.commission + fill.swap_fee)::text,
             'trades', fill.allocation));
-    RETURN desk.settle(p_key, 'charge', answer, payload);
+    RETURN desk.finish_request(p_key, 'charge', answer, payload);
 END $$;
 
 -- How many nights of swap lie between two dates: one for each night from p_from on that is over before

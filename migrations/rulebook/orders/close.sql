@@ -4,10 +4,10 @@
 --
 -- Without a price it closes at the market, however old: a long at the bid, a short at the ask.
 CREATE FUNCTION desk.close_position(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_position uuid,
-    p_size numeric, p_price numeric, p_reason text) RETURNS desk.verdict
+    p_size numeric, p_price numeric, p_reason text) RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    answer   desk.verdict;
+    answer   desk.answer;
     reason   text := nullif(btrim(p_reason), '');
     payload  jsonb := jsonb_build_object('position_id', p_position, 'size', p_size::text, 'price', p_price::text, 'reason', p_reason);
     chosen   record;
@@ -29,14 +29,14 @@ DECLARE
     confirms text[];
     booked   jsonb;
 BEGIN
-    answer := desk.claim(p_key, p_fingerprint, p_valid_until, 'close_position');
+    answer := desk.begin_request(p_key, p_fingerprint, p_valid_until, 'close_position');
     IF answer.outcome IS NOT NULL THEN
         RETURN answer;
     END IF;
-    IF NOT desk.may('tmt_trader', 'tmt_risk_officer', 'tmt_admin', 'tmt_agent') THEN
-        RETURN desk.settle(p_key, 'close_position', desk.refused('NOT_PERMITTED', format('%s may look but not trade.', session_user)), payload);
+    IF NOT desk.has_role('tmt_trader', 'tmt_risk_officer', 'tmt_admin', 'tmt_agent') THEN
+        RETURN desk.finish_request(p_key, 'close_position', desk.refused('NOT_PERMITTED', format('%s may look but not trade.', session_user)), payload);
     END IF;
-    SELECT * INTO chosen FROM desk.ticket(p_position);
+    SELECT * INTO chosen FROM desk.find_position(p_position);
     SELECT a.* INTO account FROM accounts a
      WHERE a.account_id = (SELECT p.account_id FROM positions p WHERE p.position_id = chosen.position_id) FOR NO KEY UPDATE;
     SELECT * INTO held FROM positions p WHERE p.position_id = chosen.position_id FOR UPDATE;
@@ -51,11 +51,11 @@ BEGIN
     ELSIF held.status NOT IN ('open', 'closing') THEN
         answer := desk.refused('POSITION_NOT_OPEN', format('This position was closed %s.',
             coalesce('at ' || to_char(held.closed_at, 'HH24:MI:SS"Z"'), 'before')), p_subject => p_position);
-    ELSIF account.status = 'closed' AND NOT desk.may('tmt_risk_officer', 'tmt_admin') THEN
+    ELSIF account.status = 'closed' AND NOT desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
         answer := desk.refused('ACCOUNT_CLOSED', 'The account is closed; a risk officer closes what is left.', p_subject => p_position);
     END IF;
     IF answer.outcome IS NOT NULL THEN
-        RETURN desk.settle(p_key, 'close_position', answer, payload);
+        RETURN desk.finish_request(p_key, 'close_position', answer, payload);
     END IF;
 
     SELECT * INTO quote FROM desk.quote(held.instrument);
@@ -73,20 +73,20 @@ BEGIN
         answer := desk.refused('PRICE_UNKNOWN', format('There is no price for %s: give one.', held.instrument), p_subject => p_position);
     ELSIF round(price, stored.scale) <> price OR (p_price IS NOT NULL AND price % tick <> 0) THEN
         answer := desk.refused('PRICE_NOT_A_TICK', format('The price %s is not a multiple of the tick %s.',
-            desk.plain(price), desk.plain(coalesce(tick, 10::numeric ^ (-stored.scale)))), price, tick, 'price', p_position);
+            desk.number_text(price), desk.number_text(coalesce(tick, 10::numeric ^ (-stored.scale)))), price, tick, 'price', p_position);
     ELSIF price >= stored.bound THEN
-        answer := desk.refused('PRICE_OUT_OF_RANGE', format('The price %s is outside what can be booked.', desk.plain(price)),
+        answer := desk.refused('PRICE_OUT_OF_RANGE', format('The price %s is outside what can be booked.', desk.number_text(price)),
             price, stored.bound, 'price', p_position);
     ELSIF size > closable THEN
         answer := desk.refused('REDUCE_ONLY_EXCEEDS_POSITION', format('Only %s can be closed.', desk.size_text(closable)),
             size, closable, 'units', p_position);
     -- Closing all of it is right whatever the step is now.
     ELSIF size <= 0 OR (size <> closable AND (size % step <> 0 OR size <> round(size, scale(held.total_size)))) THEN
-        answer := desk.refused('SIZE_NOT_A_STEP', format('The size %s is not a multiple of the step %s.', desk.plain(size),
-            desk.plain(coalesce(step, 10::numeric ^ (-scale(held.total_size))))), size, step, 'units', p_position);
+        answer := desk.refused('SIZE_NOT_A_STEP', format('The size %s is not a multiple of the step %s.', desk.number_text(size),
+            desk.number_text(coalesce(step, 10::numeric ^ (-scale(held.total_size))))), size, step, 'units', p_position);
     END IF;
     IF answer.outcome IS NOT NULL THEN
-        RETURN desk.settle(p_key, 'close_position', answer, payload);
+        RETURN desk.finish_request(p_key, 'close_position', answer, payload);
     END IF;
 
     age := extract(epoch FROM clock_timestamp() - quote.as_of);
@@ -102,50 +102,50 @@ BEGIN
             ELSE desk.refused('CONFIRM_REQUIRED', format('The last quote of %s is %s s old. Give a reason to close at %s all the same.',
                 held.instrument, round(age, 1), desk.price_text(price, tick)), age, max_age, 'seconds', p_position) END;
         answer.detail := jsonb_build_object('confirm', confirms);
-        RETURN desk.settle(p_key, 'close_position', answer, payload);
+        RETURN desk.finish_request(p_key, 'close_position', answer, payload);
     END IF;
     SELECT * INTO rate FROM desk.closing_rate(held);
     IF rate.rate IS NULL THEN
-        RETURN desk.settle(p_key, 'close_position', desk.refused('NO_CONVERSION_RATE', format('Nobody ever stored a rate that turns %s into %s: '
+        RETURN desk.finish_request(p_key, 'close_position', desk.refused('NO_CONVERSION_RATE', format('Nobody ever stored a rate that turns %s into %s: '
             'store one in fx_rates.', held.instrument, account.base_currency), p_subject => p_position), payload);
     END IF;
 
-    PERFORM desk.roll(ARRAY[held.account_id]);
+    PERFORM desk.roll_periods(ARRAY[held.account_id]);
     BEGIN
         booked := desk.book_fill(p_key, held.account_id, held.instrument, CASE held.position_type WHEN 'LONG' THEN 'SELL' ELSE 'BUY' END,
             size, price, rate.rate, NULL, 0, NULL, NULL, NULL, coalesce(reason, 'manual'), clock_timestamp(), p_position);
     EXCEPTION WHEN numeric_value_out_of_range THEN
-        RETURN desk.settle(p_key, 'close_position', desk.amount_out_of_range(p_position), payload);
+        RETURN desk.finish_request(p_key, 'close_position', desk.amount_out_of_range(p_position), payload);
     END;
     answer := desk.accepted(held.position_id, format('Closed %s %s at %s: %s %s%s.', desk.size_text(size), held.instrument, desk.price_text(price, tick),
-            desk.signed_amount((booked ->> 'gross_pnl')::numeric), btrim(account.base_currency),
+            desk.signed_amount_text((booked ->> 'gross_pnl')::numeric), btrim(account.base_currency),
             CASE WHEN size < held.total_size THEN format(', %s left', desk.size_text(held.total_size - size)) ELSE '' END),
         CASE WHEN rate.source <> 'current' THEN 'RATE_NOT_CURRENT' END,
-        booked || jsonb_strip_nulls(jsonb_build_object('account_id', held.account_id, 'fx_source', rate.source, 'price', desk.plain(price),
+        booked || jsonb_strip_nulls(jsonb_build_object('account_id', held.account_id, 'fx_source', rate.source, 'price', desk.number_text(price),
             'price_age_seconds', round(age, 1)::text)));
-    RETURN desk.settle(p_key, 'close_position', answer, payload);
+    RETURN desk.finish_request(p_key, 'close_position', answer, payload);
 END $$;
 
 -- Closes every live position of an account at the market.
 CREATE FUNCTION desk.flatten(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_account uuid, p_reason text)
-RETURNS desk.verdict
+RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    answer  desk.verdict;
+    answer  desk.answer;
     payload jsonb := jsonb_build_object('account_id', p_account, 'reason', p_reason);
     account accounts%ROWTYPE;
     result  jsonb;
 BEGIN
-    answer := desk.claim(p_key, p_fingerprint, p_valid_until, 'flatten');
+    answer := desk.begin_request(p_key, p_fingerprint, p_valid_until, 'flatten');
     IF answer.outcome IS NOT NULL THEN
         RETURN answer;
     END IF;
     SELECT * INTO account FROM accounts a WHERE a.account_id = p_account FOR NO KEY UPDATE;
     answer := CASE
-        WHEN NOT desk.may('tmt_trader', 'tmt_risk_officer', 'tmt_admin', 'tmt_agent') THEN
+        WHEN NOT desk.has_role('tmt_trader', 'tmt_risk_officer', 'tmt_admin', 'tmt_agent') THEN
             desk.refused('NOT_PERMITTED', format('%s may look but not trade.', session_user))
         WHEN account.account_id IS NULL THEN desk.refused('ACCOUNT_UNKNOWN', 'There is no such account.')
-        WHEN account.status = 'closed' AND NOT desk.may('tmt_risk_officer', 'tmt_admin') THEN
+        WHEN account.status = 'closed' AND NOT desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
             desk.refused('ACCOUNT_CLOSED', 'The account is closed; a risk officer closes what is left.', p_subject => p_account)
         WHEN NOT EXISTS (SELECT FROM positions p WHERE p.account_id = p_account AND p.status IN ('open', 'closing')) THEN
             desk.refused('NOTHING_TO_FLATTEN', format('%s holds no position.', account.account_name), p_subject => p_account)
@@ -155,11 +155,11 @@ BEGIN
         answer := CASE WHEN result -> 'closed' = '[]'
             THEN desk.refused(result -> 'kept' -> 0 ->> 'code', format('Nothing could be closed. %s', result -> 'kept' -> 0 ->> 'message'),
                 p_subject => p_account, p_detail => result)
-            ELSE desk.accepted(p_account, format('%s: %s, %s %s.', account.account_name, desk.flatten_words(result),
-                desk.signed_amount((SELECT sum((c ->> 'gross_pnl')::numeric) FROM jsonb_array_elements(result -> 'closed') c)),
+            ELSE desk.accepted(p_account, format('%s: %s, %s %s.', account.account_name, desk.flatten_text(result),
+                desk.signed_amount_text((SELECT sum((c ->> 'gross_pnl')::numeric) FROM jsonb_array_elements(result -> 'closed') c)),
                 btrim(account.base_currency)), CASE WHEN result -> 'kept' <> '[]' THEN 'PARTLY_FLATTENED' END, result) END;
     END IF;
-    RETURN desk.settle(p_key, 'flatten', answer, payload);
+    RETURN desk.finish_request(p_key, 'flatten', answer, payload);
 END $$;
 
 -- Closes every live position of an account at the market, or those in one instrument, and says of each
@@ -176,7 +176,7 @@ DECLARE
     closed jsonb := '[]';
     kept   jsonb := '[]';
 BEGIN
-    PERFORM desk.roll(ARRAY[p_account]);
+    PERFORM desk.roll_periods(ARRAY[p_account]);
     FOR held IN
         SELECT * FROM positions p
          WHERE p.account_id = p_account AND p.status IN ('open', 'closing') AND (p_instrument IS NULL OR p.instrument = p_instrument)
@@ -196,7 +196,7 @@ BEGIN
                 booked := desk.book_fill(p_key, p_account, held.instrument, CASE held.position_type WHEN 'LONG' THEN 'SELL' ELSE 'BUY' END,
                     held.total_size, price, rate.rate, NULL, 0, NULL, NULL, NULL, p_reason, clock_timestamp(), held.position_id);
                 closed := closed || jsonb_strip_nulls(jsonb_build_object('position_id', held.position_id, 'account_id', p_account,
-                    'instrument', held.instrument, 'size', held.total_size::text, 'price', desk.plain(price),
+                    'instrument', held.instrument, 'size', held.total_size::text, 'price', desk.number_text(price),
                     'gross_pnl', booked ->> 'gross_pnl', 'net_pnl', booked ->> 'net_pnl',
                     'price_age_seconds', round(extract(epoch FROM clock_timestamp() - quote.as_of), 1)::text, 'fx_source', rate.source));
             END IF;
@@ -215,7 +215,7 @@ BEGIN
 END $$;
 
 -- How a flatten reads: "2 positions closed, 1 kept (EUR_TRY)".
-CREATE FUNCTION desk.flatten_words(p_result jsonb) RETURNS text
+CREATE FUNCTION desk.flatten_text(p_result jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
     SELECT format('%s position%s closed', jsonb_array_length(p_result -> 'closed'), CASE jsonb_array_length(p_result -> 'closed') WHEN 1 THEN '' ELSE 's' END)
         || CASE WHEN p_result -> 'kept' = '[]' THEN '' ELSE format(', %s kept (%s)', jsonb_array_length(p_result -> 'kept'),

@@ -5,16 +5,16 @@
 -- lock still sees the world from before its wait.
 CREATE FUNCTION desk.place_trade(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_account uuid,
     p_instrument text, p_side text, p_size numeric, p_price numeric, p_stop numeric, p_target numeric,
-    p_signal uuid, p_reason text) RETURNS desk.verdict
+    p_signal uuid, p_reason text) RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    answer   desk.verdict;
+    answer   desk.answer;
     checked  desk.check_result;
     rejected desk.check_result;
     notable  jsonb := '[]';
     confirms text[] := '{}';
     reason   text := nullif(btrim(p_reason), '');
-    o        desk.order_draft;
+    o        desk.order_context;
     booked   jsonb;
     broken   text;
     booked_at timestamptz;
@@ -22,23 +22,23 @@ DECLARE
         'size', p_size::text, 'price', p_price::text, 'stop', p_stop::text, 'target', p_target::text,
         'signal_id', p_signal, 'reason', p_reason);
 BEGIN
-    answer := desk.claim(p_key, p_fingerprint, p_valid_until, 'place_trade');
+    answer := desk.begin_request(p_key, p_fingerprint, p_valid_until, 'place_trade');
     IF answer.outcome IS NOT NULL THEN
         RETURN answer;
     END IF;
     -- There the picture is that of the first statement. For one account that is enough: whoever booked or
     -- changed a limit meanwhile wrote its row, and this order fails with 40001. No row stands for several.
-    IF current_setting('transaction_isolation') = 'repeatable read' AND desk.limits_span_accounts() THEN
-        RETURN desk.settle(p_key, 'place_trade', desk.refused('ISOLATION_LEVEL',
+    IF current_setting('transaction_isolation') = 'repeatable read' AND desk.has_wide_limits() THEN
+        RETURN desk.finish_request(p_key, 'place_trade', desk.refused('ISOLATION_LEVEL',
             'Limits over several accounts are in force: place orders in READ COMMITTED or SERIALIZABLE.'), payload);
     END IF;
     PERFORM desk.lock_account(p_account);
     IF p_signal IS NOT NULL THEN
         PERFORM FROM signals g WHERE g.signal_id = p_signal FOR NO KEY UPDATE;
     END IF;
-    o := desk.draft_order(p_account, p_instrument, p_side, p_size, p_price, p_stop, p_target, p_signal);
+    o := desk.load_order(p_account, p_instrument, p_side, p_size, p_price, p_stop, p_target, p_signal);
     o.is_preview := false;
-    FOREACH checked IN ARRAY desk.checks(o) LOOP
+    FOREACH checked IN ARRAY desk.check_order(o) LOOP
         CONTINUE WHEN checked.severity = 'info';
         IF checked.severity = 'reject' AND rejected.code IS NULL THEN
             rejected := checked;
@@ -52,29 +52,29 @@ BEGIN
     IF rejected.code IS NOT NULL THEN
         -- A slip of the hand is the trader's own; what a limit or a halt stopped is the risk officer's too.
         IF rejected.limit_id IS NOT NULL OR rejected.code ~ '^(TRADING_HALT|ACCOUNT_(RISK_HALT|SUSPENDED|CLOSED)|MAX_|INSUFFICIENT_MARGIN|RISK_PERCENTAGE|NO_EQUITY|PRICE_COLLAR)' THEN
-            PERFORM desk.raise_refusal(p_account, rejected,
-                format('%s %s %s @ %s', upper(p_side), desk.plain(p_size), p_instrument, desk.plain(p_price)));
+            PERFORM desk.raise_refusal_event(p_account, rejected,
+                format('%s %s %s @ %s', upper(p_side), desk.number_text(p_size), p_instrument, desk.number_text(p_price)));
         END IF;
-        RETURN desk.settle(p_key, 'place_trade', desk.refused(rejected.code, rejected.message, rejected.measured,
+        RETURN desk.finish_request(p_key, 'place_trade', desk.refused(rejected.code, rejected.message, rejected.measured,
             rejected.allowed, rejected.unit, rejected.limit_id, jsonb_build_object('checks', notable)), payload);
     ELSIF num_nonnulls(p_stop, p_target) > num_nonnulls(desk.finite(p_stop), desk.finite(p_target)) THEN
         -- Which must not read as none: the order would have no stop.
-        RETURN desk.settle(p_key, 'place_trade', desk.refused('PRICE_NOT_A_TICK', 'The stop or the target is not a number.'), payload);
+        RETURN desk.finish_request(p_key, 'place_trade', desk.refused('PRICE_NOT_A_TICK', 'The stop or the target is not a number.'), payload);
     ELSIF cardinality(confirms) > 0 AND reason IS NULL THEN
-        RETURN desk.settle(p_key, 'place_trade', desk.refused('CONFIRM_REQUIRED',
+        RETURN desk.finish_request(p_key, 'place_trade', desk.refused('CONFIRM_REQUIRED',
             format('%s Give a reason to send it all the same.', notable -> 0 ->> 'message'),
             p_detail => jsonb_build_object('checks', notable, 'confirm', to_jsonb(confirms))), payload);
     END IF;
 
     booked_at := clock_timestamp();
     IF NOT coalesce(o.day_base_known, false) THEN
-        PERFORM desk.roll(ARRAY[p_account]);
+        PERFORM desk.roll_periods(ARRAY[p_account]);
     END IF;
     IF o.fx IS NULL AND o.closing > 0 THEN
         SELECT c.rate INTO o.fx FROM positions p, desk.closing_rate(p) c WHERE p.position_id = o.position_id;
     END IF;
     IF o.fx IS NULL THEN
-        RETURN desk.settle(p_key, 'place_trade', desk.refused('NO_CONVERSION_RATE', format('Nobody ever stored a rate that turns %s into %s: '
+        RETURN desk.finish_request(p_key, 'place_trade', desk.refused('NO_CONVERSION_RATE', format('Nobody ever stored a rate that turns %s into %s: '
             'store one in fx_rates.', o.instrument, btrim(o.currency)), p_subject => o.position_id), payload);
     END IF;
     -- What follows is booked whole or not at all: an amount that no column can hold and an id that
@@ -87,23 +87,23 @@ BEGIN
         END IF;
     EXCEPTION
         WHEN numeric_value_out_of_range THEN
-            RETURN desk.settle(p_key, 'place_trade', desk.amount_out_of_range(p_account), payload);
+            RETURN desk.finish_request(p_key, 'place_trade', desk.amount_out_of_range(p_account), payload);
         WHEN unique_violation THEN
             GET STACKED DIAGNOSTICS broken = TABLE_NAME;
             IF broken NOT LIKE 'trade%' THEN
                 RAISE;
             END IF;
-            RETURN desk.settle(p_key, 'place_trade', desk.refused('KEY_REUSED', 'A trade with this id exists already.'), payload);
+            RETURN desk.finish_request(p_key, 'place_trade', desk.refused('KEY_REUSED', 'A trade with this id exists already.'), payload);
     END;
 
     answer := desk.accepted(
         CASE WHEN o.opening > 0 THEN p_key ELSE o.position_id END,
         format('%s %s %s at %s%s.', CASE o.side WHEN 'BUY' THEN 'Bought' ELSE 'Sold' END, desk.size_text(o.size), o.instrument,
             desk.price_text(o.price, o.tick_size), CASE WHEN o.closing > 0 THEN format(', realized %s %s',
-                desk.signed_amount((booked ->> 'gross_pnl')::numeric), o.currency) ELSE '' END),
+                desk.signed_amount_text((booked ->> 'gross_pnl')::numeric), o.currency) ELSE '' END),
         CASE WHEN o.closing > 0 AND o.opening > 0 THEN 'FLIPPED' WHEN o.closing > 0 THEN 'REDUCED' END,
         booked || CASE WHEN notable = '[]' THEN '{}' ELSE jsonb_build_object('checks', notable) END);
-    RETURN desk.settle(p_key, 'place_trade', answer, payload);
+    RETURN desk.finish_request(p_key, 'place_trade', answer, payload);
 END $$;
 
 -- Notes that an account has taken a signal, with an order that opened a trade or that only reduced (p_trade

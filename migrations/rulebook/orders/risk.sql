@@ -1,9 +1,9 @@
 -- What the risk of an order and the limits say about it.
-CREATE FUNCTION desk.judge_risk(o desk.order_draft, p_measures desk.limit_measure[]) RETURNS desk.check_result[]
+CREATE FUNCTION desk.check_risk(o desk.order_context, p_measures desk.limit_measurement[]) RETURNS desk.check_result[]
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     lines  desk.check_result[] := '{}';
-    m      desk.limit_measure;
+    m      desk.limit_measurement;
     most   numeric := (o.settings ->> 'max_risk_fraction')::numeric;
     daily  numeric := desk.daily_loss_amount(o.max_daily_loss, o.initial_balance);
     after  numeric;
@@ -13,24 +13,24 @@ DECLARE
 BEGIN
     IF passed THEN
         IF o.is_preview THEN
-            lines := lines || desk.line('RISK_UNKNOWN', 'info', 'With its stop at or beyond its price the risk of this trade has no number.');
+            lines := lines || desk.check_result('RISK_UNKNOWN', 'info', 'With its stop at or beyond its price the risk of this trade has no number.');
         END IF;
     ELSIF o.risk IS NULL THEN
         IF o.is_preview THEN
-            lines := lines || desk.line('RISK_UNKNOWN', 'info', 'Without a stop and a rate the risk of this trade has no number.');
+            lines := lines || desk.check_result('RISK_UNKNOWN', 'info', 'Without a stop and a rate the risk of this trade has no number.');
         END IF;
     ELSIF o.equity <= 0 THEN
-        lines := lines || desk.line('NO_EQUITY', 'reject', 'The account has no equity to risk.', NULL, o.equity, 0, o.currency);
+        lines := lines || desk.check_result('NO_EQUITY', 'reject', 'The account has no equity to risk.', NULL, o.equity, 0, o.currency);
     ELSE
         IF o.is_preview THEN
-            lines := lines || desk.line('RISK_AMOUNT', 'info', format('%s %s is lost at the stop, %s %% of equity.', desk.amount(o.risk),
+            lines := lines || desk.check_result('RISK_AMOUNT', 'info', format('%s %s is lost at the stop, %s %% of equity.', desk.amount_text(o.risk),
                 o.currency, round(o.risk / o.equity * 100, 2)), NULL, o.risk, NULL, o.currency);
         END IF;
         IF o.risk / o.equity > most THEN
-            lines := lines || desk.line('RISK_PERCENTAGE', 'reject', format('The trade risks %s %% of equity; no trade may risk more than %s %%.',
-                round(o.risk / o.equity * 100, 2), desk.plain(most * 100)), NULL, o.risk / o.equity, most, 'fraction');
+            lines := lines || desk.check_result('RISK_PERCENTAGE', 'reject', format('The trade risks %s %% of equity; no trade may risk more than %s %%.',
+                round(o.risk / o.equity * 100, 2), desk.number_text(most * 100)), NULL, o.risk / o.equity, most, 'fraction');
         ELSIF o.is_preview THEN
-            lines := lines || desk.line('RISK_PERCENTAGE', 'info', format('%s %% of equity.', round(o.risk / o.equity * 100, 2)),
+            lines := lines || desk.check_result('RISK_PERCENTAGE', 'info', format('%s %% of equity.', round(o.risk / o.equity * 100, 2)),
                 NULL, o.risk / o.equity, most, 'fraction');
         END IF;
     END IF;
@@ -42,18 +42,18 @@ BEGIN
             IF o.is_preview OR m.fault <> 'LIMIT_NOT_ENFORCED' OR o.settings ->> 'strict_limits' = 'true' THEN
                 lines := lines || desk.limit_fault(m, o.settings ->> 'strict_limits' = 'true');
             END IF;
-        ELSIF o.is_preview OR m.breach OR m.over_at_stop THEN
-            lines := lines || desk.limit_line(m);
+        ELSIF o.is_preview OR m.breach OR m.breach_at_stop THEN
+            lines := lines || desk.limit_check(m);
         END IF;
     END LOOP;
     IF o.is_preview THEN
         lines := lines || ARRAY(
-            SELECT desk.line('PERCENTAGE_LOOKS_LIKE_FRACTION', 'info', format('The limit %s is %s per cent of equity; was a fraction meant?',
-                       l.limit_type, desk.plain(l.limit_value)), NULL, NULL, l.limit_value, 'percentage', l.limit_id)
+            SELECT desk.check_result('PERCENTAGE_LOOKS_LIKE_FRACTION', 'info', format('The limit %s is %s per cent of equity; was a fraction meant?',
+                       l.limit_type, desk.number_text(l.limit_value)), NULL, NULL, l.limit_value, 'percentage', l.limit_id)
               FROM desk.limits_in_force(o.account_id, o.portfolio, o.instrument, o.at) l
              WHERE l.limit_unit = 'percentage' AND l.limit_value <= 1);
         lines := lines || ARRAY(
-            SELECT desk.line('LIMIT_WINDOW_UNUSED', 'info', format('The limit %s says %s; it is measured %s.', l.limit_type, l.time_window,
+            SELECT desk.check_result('LIMIT_WINDOW_UNUSED', 'info', format('The limit %s says %s; it is measured %s.', l.limit_type, l.time_window,
                        CASE k.time_window WHEN 'daily' THEN 'by the day' WHEN 'weekly' THEN 'by the week' WHEN 'monthly' THEN 'by the month' WHEN 'minute' THEN 'by the minute'
                             WHEN 'position' THEN 'by position' ELSE 'at every moment' END), NULL, NULL, l.limit_value, l.limit_unit, l.limit_id)
               FROM desk.limits_in_force(o.account_id, o.portfolio, o.instrument, o.at) l JOIN tmt.limit_types k USING (limit_type)
@@ -63,27 +63,27 @@ BEGIN
     -- Margin of the book with this order; the traded instrument is counted net.
     after := o.margin_used + (abs(o.held + o.direction * o.size) - abs(o.held)) * o.contract_size * o.price * o.fx * o.margin_rate;
     IF after > o.equity THEN
-        lines := lines || desk.line('INSUFFICIENT_MARGIN', 'reject', format('Margin would be %s; equity is %s %s.', desk.amount(after),
-            desk.amount(o.equity), o.currency), o.margin_used, after, o.equity, o.currency);
+        lines := lines || desk.check_result('INSUFFICIENT_MARGIN', 'reject', format('Margin would be %s; equity is %s %s.', desk.amount_text(after),
+            desk.amount_text(o.equity), o.currency), o.margin_used, after, o.equity, o.currency);
     ELSIF after IS NOT NULL AND o.is_preview THEN
-        lines := lines || desk.line('MARGIN', 'info', format('Margin %s of %s %s.', desk.amount(after), desk.amount(o.equity), o.currency),
+        lines := lines || desk.check_result('MARGIN', 'info', format('Margin %s of %s %s.', desk.amount_text(after), desk.amount_text(o.equity), o.currency),
             o.margin_used, after, o.equity, o.currency);
     END IF;
 
     -- Through the floor: no new risk. Through it if the stop is hit: worth a reason.
     IF daily IS NULL THEN
-        lines := lines || desk.line('MAX_DAILY_LOSS', 'reject', format('The account''s daily loss limit is %s, which is no limit. '
-            'It has to be corrected first.', desk.plain(o.max_daily_loss)), NULL, NULL, o.max_daily_loss, o.currency);
+        lines := lines || desk.check_result('MAX_DAILY_LOSS', 'reject', format('The account''s daily loss limit is %s, which is no limit. '
+            'It has to be corrected first.', desk.number_text(o.max_daily_loss)), NULL, NULL, o.max_daily_loss, o.currency);
     END IF;
     FOREACH m IN ARRAY desk.account_rules(o) LOOP
         at_stop := m.after + coalesce(o.risk, 0);
         CONTINUE WHEN NOT (o.is_preview OR m.breach OR at_stop >= m.allowed);
-        lines := lines || desk.line(upper(m.limit_type),
+        lines := lines || desk.check_result(upper(m.limit_type),
             CASE WHEN m.breach THEN 'reject' WHEN at_stop >= m.allowed THEN 'confirm' ELSE 'info' END,
             format('%s is %s of %s %s%s', CASE m.limit_type WHEN 'max_daily_loss' THEN 'Today''s loss' ELSE 'Drawdown' END,
-                desk.amount(m.after), desk.amount(m.allowed), o.currency,
+                desk.amount_text(m.after), desk.amount_text(m.allowed), o.currency,
                 CASE WHEN m.breach THEN ': the limit is reached.'
-                     WHEN at_stop >= m.allowed THEN format('; with this trade at its stop it would be %s.', desk.amount(at_stop))
+                     WHEN at_stop >= m.allowed THEN format('; with this trade at its stop it would be %s.', desk.amount_text(at_stop))
                      ELSE '.' END),
             m.after, at_stop, m.allowed, o.currency);
     END LOOP;
@@ -93,11 +93,11 @@ END $$;
 -- Loss of the day and drawdown by the account's own columns. Which reading of the rule applies, and how
 -- the floor moves, is in accounts.metadata -> 'risk_rules': {"daily": {"base", "inclusive"},
 -- "drawdown": {"trailing", "lock", "inclusive"}}; by default equity, static, and reached is breached.
-CREATE FUNCTION desk.account_rules(o desk.order_draft) RETURNS desk.limit_measure[]
+CREATE FUNCTION desk.account_rules(o desk.order_context) RETURNS desk.limit_measurement[]
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    rules desk.limit_measure[] := '{}';
-    m     desk.limit_measure;
+    rules desk.limit_measurement[] := '{}';
+    m     desk.limit_measurement;
     rule  jsonb;
 BEGIN
     m.scope := 'account';
@@ -114,7 +114,7 @@ BEGIN
         m.after := m.allowed - o.equity + CASE step
             WHEN 1 THEN desk.day_floor(jsonb_build_object('base', rule ->> 'base', 'amount', m.allowed), o.initial_balance, o.day_balance, o.day_base)
             ELSE desk.drawdown_floor(coalesce('trailing_' || (rule ->> 'trailing'), 'static'), m.allowed, o.initial_balance, o.peak_balance,
-                     o.peak_equity, CASE WHEN rule ->> 'lock' = 'initial' THEN o.initial_balance ELSE desk.number_of(rule ->> 'lock') END) END;
+                     o.peak_equity, CASE WHEN rule ->> 'lock' = 'initial' THEN o.initial_balance ELSE desk.parse_number(rule ->> 'lock') END) END;
         m.before := m.after;
         m.warned := desk.warning_level(m.allowed, NULL, false);
         m.breach := CASE WHEN m.inclusive THEN m.after >= m.allowed ELSE m.after > m.allowed END;
@@ -124,7 +124,7 @@ BEGIN
 END $$;
 
 -- The words for a limit that stands in the way, or that passes.
-CREATE FUNCTION desk.limit_line(m desk.limit_measure) RETURNS desk.check_result
+CREATE FUNCTION desk.limit_check(m desk.limit_measurement) RETURNS desk.check_result
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     kind tmt.limit_types%ROWTYPE;
@@ -135,19 +135,19 @@ BEGIN
     what := CASE WHEN m.limit_type = 'max_currency_exposure' AND m.hint IS NOT NULL THEN 'Exposure to ' || m.hint ELSE kind.label END;
     said := CASE
         WHEN m.limit_type = 'trading_hours' THEN
-            CASE WHEN m.breach THEN desk.line('OUTSIDE_TRADING_HOURS', 'reject', format('A limit over the %s allows no new risk at this hour.', m.scope), NULL, NULL, NULL, NULL, m.limit_id)
-                 ELSE desk.line('OUTSIDE_TRADING_HOURS', 'info', 'Within trading hours.', NULL, NULL, NULL, NULL, m.limit_id) END
+            CASE WHEN m.breach THEN desk.check_result('OUTSIDE_TRADING_HOURS', 'reject', format('A limit over the %s allows no new risk at this hour.', m.scope), NULL, NULL, NULL, NULL, m.limit_id)
+                 ELSE desk.check_result('OUTSIDE_TRADING_HOURS', 'info', 'Within trading hours.', NULL, NULL, NULL, NULL, m.limit_id) END
         WHEN m.limit_type = 'restricted_instrument' THEN
-            CASE WHEN m.breach THEN desk.line('RESTRICTED_INSTRUMENT', 'reject', format('A limit over the %s allows no new risk in this instrument.', m.scope), NULL, NULL, NULL, NULL, m.limit_id)
-                 ELSE desk.line('RESTRICTED_INSTRUMENT', 'info', 'Not restricted.', NULL, NULL, NULL, NULL, m.limit_id) END
-        WHEN m.breach THEN desk.line(upper(m.limit_type), 'reject', format('%s %s %s; the %s %s is %s.', what,
+            CASE WHEN m.breach THEN desk.check_result('RESTRICTED_INSTRUMENT', 'reject', format('A limit over the %s allows no new risk in this instrument.', m.scope), NULL, NULL, NULL, NULL, m.limit_id)
+                 ELSE desk.check_result('RESTRICTED_INSTRUMENT', 'info', 'Not restricted.', NULL, NULL, NULL, NULL, m.limit_id) END
+        WHEN m.breach THEN desk.check_result(upper(m.limit_type), 'reject', format('%s %s %s; the %s %s is %s.', what,
             CASE WHEN m.is_loss OR m.limit_type IN ('max_spread', 'max_price_age', 'max_order_size', 'max_order_value', 'price_collar', 'min_stop_distance',
                  'max_stop_distance', 'min_risk_reward', 'max_risk_per_trade') THEN 'is' ELSE 'would be' END,
             desk.measured_text(CASE WHEN m.is_loss THEN m.before ELSE m.after END, m.unit), m.scope, CASE WHEN m.is_minimum THEN 'minimum' ELSE 'limit' END, desk.measured_text(m.allowed, m.unit)),
             m.before, m.after, m.allowed, m.unit, m.limit_id)
-        WHEN m.over_at_stop THEN desk.line(upper(m.limit_type), 'confirm', format('%s is %s of %s; with this trade at its stop the limit would be reached.',
+        WHEN m.breach_at_stop THEN desk.check_result(upper(m.limit_type), 'confirm', format('%s is %s of %s; with this trade at its stop the limit would be reached.',
             what, desk.measured_text(m.before, m.unit), desk.measured_text(m.allowed, m.unit)), m.before, m.after, m.allowed, m.unit, m.limit_id)
-        ELSE desk.line(upper(m.limit_type), 'info', format('%s %s of %s%s', what, desk.measured_text(CASE WHEN m.is_loss THEN m.before ELSE m.after END, m.unit), desk.measured_text(m.allowed, m.unit),
+        ELSE desk.check_result(upper(m.limit_type), 'info', format('%s %s of %s%s', what, desk.measured_text(CASE WHEN m.is_loss THEN m.before ELSE m.after END, m.unit), desk.measured_text(m.allowed, m.unit),
             CASE WHEN (NOT m.is_minimum AND m.after >= m.warned) OR (m.is_minimum AND m.after <= m.warned) THEN ': past its warning.' ELSE '.' END),
             m.before, m.after, m.allowed, m.unit, m.limit_id)
     END;
@@ -159,17 +159,17 @@ BEGIN
 END $$;
 
 -- Why a limit has no number. What is needed and unknown is not a permission.
-CREATE FUNCTION desk.limit_fault(m desk.limit_measure, p_strict boolean) RETURNS desk.check_result
+CREATE FUNCTION desk.limit_fault(m desk.limit_measurement, p_strict boolean) RETURNS desk.check_result
 LANGUAGE sql STABLE AS $$
     SELECT CASE m.fault
-        WHEN 'LIMIT_NOT_ENFORCED' THEN desk.line('LIMIT_NOT_ENFORCED', CASE WHEN p_strict THEN 'reject' ELSE 'info' END,
+        WHEN 'LIMIT_NOT_ENFORCED' THEN desk.check_result('LIMIT_NOT_ENFORCED', CASE WHEN p_strict THEN 'reject' ELSE 'info' END,
             CASE WHEN m.hint IS NULL THEN format('The limit %s over %s is NOT ENFORCED by this version.', m.limit_type, m.scope)
                  ELSE format('The limit %s over %s %s is NOT ENFORCED: there is no such %s.', m.limit_type, m.scope, m.hint, m.scope) END, NULL, NULL, m.allowed, m.unit, m.limit_id)
-        WHEN 'LIMIT_UNIT_UNKNOWN' THEN desk.line('LIMIT_UNIT_UNKNOWN', 'reject', format('The limit %s is in %s, which cannot be compared. '
+        WHEN 'LIMIT_UNIT_UNKNOWN' THEN desk.check_result('LIMIT_UNIT_UNKNOWN', 'reject', format('The limit %s is in %s, which cannot be compared. '
             'A risk officer has to correct it.', m.limit_type, m.unit), NULL, NULL, m.allowed, m.unit, m.limit_id)
-        WHEN 'LIMIT_PARAMETERS_INVALID' THEN desk.line('LIMIT_PARAMETERS_INVALID', 'reject', format('The limit %s does not say of what. '
+        WHEN 'LIMIT_PARAMETERS_INVALID' THEN desk.check_result('LIMIT_PARAMETERS_INVALID', 'reject', format('The limit %s does not say of what. '
             'A risk officer has to correct it.', m.limit_type), NULL, NULL, NULL, NULL, m.limit_id)
-        ELSE desk.line(m.fault, 'reject', format('The limit %s cannot be judged: %s.', m.limit_type, CASE m.fault
+        ELSE desk.check_result(m.fault, 'reject', format('The limit %s cannot be judged: %s.', m.limit_type, CASE m.fault
             WHEN 'STOP_REQUIRED' THEN 'the trade has no stop'
             WHEN 'TARGET_REQUIRED' THEN 'the trade has no target'
             WHEN 'RISK_UNBOUNDED' THEN 'a position without a stop risks more than any number'

@@ -93,7 +93,7 @@ const VERSIONS: &[File] =
 
 const RULEBOOK: &[File] = &[
     file!("rulebook/types.sql"),
-    file!("rulebook/words.sql"),
+    file!("rulebook/text.sql"),
     file!("rulebook/session.sql"),
     file!("rulebook/requests.sql"),
     file!("rulebook/audit.sql"),
@@ -109,11 +109,11 @@ const RULEBOOK: &[File] = &[
     file!("rulebook/limits/types.sql"),
     file!("rulebook/limits/scope.sql"),
     file!("rulebook/limits/measure.sql"),
-    file!("rulebook/limits/figures.sql"),
-    file!("rulebook/limits/draft.sql"),
+    file!("rulebook/limits/measure_other.sql"),
+    file!("rulebook/limits/validate.sql"),
     file!("rulebook/limits/change.sql"),
     file!("rulebook/limits/preview.sql"),
-    file!("rulebook/orders/draft.sql"),
+    file!("rulebook/orders/context.sql"),
     file!("rulebook/orders/assess.sql"),
     file!("rulebook/orders/risk.sql"),
     file!("rulebook/orders/place.sql"),

@@ -84,7 +84,7 @@ fn start(balance: Option<Decimal>, equity: Option<Decimal>) -> Option<Start> {
     balance.zip(equity).map(|(balance, equity)| Start { balance, equity })
 }
 
-/// What cannot be read costs nothing, as in `desk.commission_of`.
+/// What cannot be read costs nothing, as in `desk.commission_for`.
 fn commission(json: &Value) -> Commission {
     let by_instrument = json.get("by_instrument").and_then(Value::as_object);
     Commission {

@@ -89,7 +89,7 @@ pub(super) async fn book(scene: &Scene, vector: &Vector) -> Judged {
     let mut each = Vec::new();
     let worth = |p: &str| {
         format!(
-            "desk.signed_size({p}) * i.contract_size * q.mid * desk.convert(i.quote_currency, '{account}')"
+            "desk.signed_size({p}) * i.contract_size * q.mid * desk.conversion_rate(i.quote_currency, '{account}')"
         )
     };
     let is_short = format!(
@@ -127,12 +127,16 @@ pub(super) async fn by_currency(scene: &Scene, vector: &Vector) -> Judged {
     let mut found = Map::new();
     for (currency, expected) in vector.expected.object("currencies")? {
         // How much there is does not depend on what it is worth, but a limit asks only that.
-        if scene.text(&format!("SELECT desk.convert('{currency}', '{account}')")).await?.is_none() {
+        if scene
+            .text(&format!("SELECT desk.conversion_rate('{currency}', '{account}')"))
+            .await?
+            .is_none()
+        {
             scene.rate(currency, account, 1).await?;
         }
         let worth = format!(
-            "SELECT round(e.before / desk.convert('{currency}', '{account}'), 2)
-               FROM desk.currency_exposure(desk.draft_order('{ALPHA}', NULL, NULL, NULL, NULL, NULL, NULL, NULL), 'account', '{currency}') e"
+            "SELECT round(e.before / desk.conversion_rate('{currency}', '{account}'), 2)
+               FROM desk.currency_exposure(desk.load_order('{ALPHA}', NULL, NULL, NULL, NULL, NULL, NULL, NULL), 'account', '{currency}') e"
         );
         let amount = scene.number(&worth).await?;
         let is_short = decimal(expected)?.is_sign_negative();
@@ -159,11 +163,11 @@ pub(super) async fn after_order(scene: &Scene, vector: &Vector) -> Judged {
     let side = side(order.word("side")?);
     let exposed = format!(
         "SELECT round(m.after, 2) FROM unnest(desk.measure_limits(
-                    desk.draft_order('{ALPHA}', '{instrument}', '{side}', {size}, {price}, NULL, NULL, NULL), false)) m"
+                    desk.load_order('{ALPHA}', '{instrument}', '{side}', {size}, {price}, NULL, NULL, NULL), false)) m"
     );
     scene.watch(&[("max_exposure", "USD")]).await?;
     let opening = format!(
-        "SELECT (desk.draft_order('{ALPHA}', '{instrument}', '{side}', {size}, {price}, NULL, NULL, NULL)).opening"
+        "SELECT (desk.load_order('{ALPHA}', '{instrument}', '{side}', {size}, {price}, NULL, NULL, NULL)).opening"
     );
     let opening = scene.number(&opening).await?;
     Ok(json!({

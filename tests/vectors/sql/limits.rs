@@ -19,7 +19,7 @@ pub(super) async fn state_after(
     let warning = warning.map_or_else(|| "NULL".to_owned(), |warning| warning.to_string());
     scene
         .value(&format!(
-            "SELECT desk.limit_state_after('{before}', {value}, {limit}, desk.warning_level({limit}, {warning}, false),
+            "SELECT desk.next_standing('{before}', {value}, {limit}, desk.warning_level({limit}, {warning}, false),
                                             {inclusive}, false)"
         ))
         .await

@@ -234,7 +234,7 @@ impl Scene {
     pub(super) async fn measured(&self, limit_type: &str, places: u32) -> Result<Value, String> {
         self.value(&format!(
             "SELECT round(m.before, {places}) FROM unnest(desk.measure_limits(
-                        desk.draft_order('{ALPHA}', NULL, NULL, NULL, NULL, NULL, NULL, NULL), true)) m
+                        desk.load_order('{ALPHA}', NULL, NULL, NULL, NULL, NULL, NULL, NULL), true)) m
               WHERE m.limit_type = '{limit_type}'"
         ))
         .await
@@ -263,7 +263,7 @@ impl Scene {
         at: Option<&str>,
         code: &str,
     ) -> Result<Vec<Value>, String> {
-        let draft = format!("desk.draft_order({})", order.fields());
+        let draft = format!("desk.load_order({})", order.fields());
         let at = at.map_or_else(String::new, |at| format!(", 'at', {at}"));
         let draft =
             format!("jsonb_populate_record({draft}, jsonb_build_object('is_preview', true{at}))");
@@ -272,7 +272,7 @@ impl Scene {
                 "SELECT coalesce(jsonb_agg(jsonb_build_object('code', a.code, 'severity', a.severity, 'before', a.before::text,
                             'measured', a.measured::text, 'allowed', a.allowed::text, 'unit', a.unit, 'room', a.room::text,
                             'message', a.message) ORDER BY a.ordinality), '[]')
-                   FROM unnest(desk.checks({draft})) WITH ORDINALITY AS a WHERE '{code}' IN ('', a.code)"
+                   FROM unnest(desk.check_order({draft})) WITH ORDINALITY AS a WHERE '{code}' IN ('', a.code)"
             ))
             .await?;
         lines.as_array().cloned().ok_or_else(|| "no lines".to_owned())

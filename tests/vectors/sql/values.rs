@@ -42,7 +42,7 @@ pub(super) async fn open_profit(scene: &Scene, vector: &Vector) -> Judged {
     scene.hold(ALPHA, &instrument, input.word("side")?, size, entry).await?;
     scene.rate("XXX", quote, input.number("mark_price")?).await?;
     scene.run("SELECT desk.mark_to_market()").await?;
-    let fx = format!("SELECT round(desk.convert('{quote}', '{account}'), 12)");
+    let fx = format!("SELECT round(desk.conversion_rate('{quote}', '{account}'), 12)");
     Ok(json!({
         // Nothing here is ever in the quote currency.
         "pnl_quote": OTHER_SIDE,
@@ -96,7 +96,7 @@ pub(super) async fn rate_or_none(scene: &Scene, vector: &Vector) -> Judged {
         .await?;
     let close = "SELECT (desk.close_position(gen_random_uuid(), '\\x01', now() + interval '1 minute', p.position_id, NULL, 1, NULL)).outcome
                    FROM positions p";
-    let fx = format!("SELECT round(desk.convert('{quote}', '{account}'), 12)");
+    let fx = format!("SELECT round(desk.conversion_rate('{quote}', '{account}'), 12)");
     Ok(json!({
         "error": if refuses { Some(code) } else { None },
         "fx_quote_to_account": scene.value(&fx).await?,

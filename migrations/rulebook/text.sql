@@ -1,16 +1,16 @@
 -- A number without the zeros that its arithmetic left behind.
-CREATE FUNCTION desk.plain(p_value numeric) RETURNS text
+CREATE FUNCTION desk.number_text(p_value numeric) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$ SELECT trim_scale(round(p_value, 10))::text $$;
 
 -- An amount as a person reads it: groups of three, two decimals.
-CREATE FUNCTION desk.amount(p_value numeric) RETURNS text
+CREATE FUNCTION desk.amount_text(p_value numeric) RETURNS text
 LANGUAGE sql STABLE AS $$ SELECT to_char(p_value, 'FM999,999,999,999,999,990.00') $$;
 
 -- A gain shows its plus: P&L is read at a glance.
-CREATE FUNCTION desk.signed_amount(p_value numeric) RETURNS text
+CREATE FUNCTION desk.signed_amount_text(p_value numeric) RETURNS text
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN CASE WHEN p_value > 0 THEN '+' ELSE '' END || desk.amount(p_value);
+    RETURN CASE WHEN p_value > 0 THEN '+' ELSE '' END || desk.amount_text(p_value);
 END $$;
 
 -- A size without decimals where it has none.
@@ -31,17 +31,17 @@ END $$;
 CREATE FUNCTION desk.measured_text(p_value numeric, p_unit text) RETURNS text
 LANGUAGE sql STABLE AS $$
     SELECT CASE
-        WHEN desk.unit_currency(p_unit) IS NOT NULL THEN desk.amount(p_value) || ' ' || p_unit
-        WHEN p_unit = 'percentage' THEN desk.plain(round(p_value, 4)) || ' %'
-        WHEN p_unit = 'fraction' THEN desk.plain(round(p_value * 100, 4)) || ' %'
-        WHEN p_unit IN ('count', 'ratio', 'list') THEN desk.plain(round(p_value, 4))
+        WHEN desk.unit_currency(p_unit) IS NOT NULL THEN desk.amount_text(p_value) || ' ' || p_unit
+        WHEN p_unit = 'percentage' THEN desk.number_text(round(p_value, 4)) || ' %'
+        WHEN p_unit = 'fraction' THEN desk.number_text(round(p_value * 100, 4)) || ' %'
+        WHEN p_unit IN ('count', 'ratio', 'list') THEN desk.number_text(round(p_value, 4))
         WHEN p_unit IN ('units', 'lots') THEN desk.size_text(p_value) || ' ' || p_unit
-        WHEN p_unit IN ('pips', 'seconds') THEN desk.plain(round(p_value, 1)) || ' ' || p_unit
-        ELSE concat_ws(' ', desk.plain(p_value), p_unit) END
+        WHEN p_unit IN ('pips', 'seconds') THEN desk.number_text(round(p_value, 1)) || ' ' || p_unit
+        ELSE concat_ws(' ', desk.number_text(p_value), p_unit) END
 $$;
 
 -- A time that reads the same whatever the time zone of the session.
-CREATE FUNCTION desk.stamp(p_at timestamptz) RETURNS text
+CREATE FUNCTION desk.timestamp_text(p_at timestamptz) RETURNS text
 LANGUAGE sql STABLE AS $$ SELECT to_char(p_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') $$;
 
 -- NaN and infinity are numbers to PostgreSQL but not to a desk.
@@ -51,7 +51,7 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- A number that a person typed into a JSON object; nothing where it is none.
-CREATE FUNCTION desk.number_of(p_text text) RETURNS numeric
+CREATE FUNCTION desk.parse_number(p_text text) RETURNS numeric
 LANGUAGE sql IMMUTABLE AS $$ SELECT CASE WHEN p_text ~ '^[0-9]{1,15}(\.[0-9]{1,12})?$' THEN p_text::numeric END $$;
 
 -- A number as the columns of risk_events can hold it; nothing rather than an error if they cannot.

@@ -1,8 +1,8 @@
 -- Limits that ask for more than the order and the books.
-CREATE FUNCTION desk.measure_special(o desk.order_draft, l risk_limits, p_place text) RETURNS desk.measured
+CREATE FUNCTION desk.measure_other(o desk.order_context, l risk_limits, p_place text) RETURNS desk.measurement
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    m desk.measured;
+    m desk.measurement;
     counted record;
     names text[];
 BEGIN
@@ -49,7 +49,7 @@ BEGIN
         IF p_place = 'system' AND l.scope_identifier <> 'person' AND lower(btrim(l.scope_identifier)) <> lower(session_user) THEN
             m.after := 0; -- somebody else's
         ELSE
-            m.before := desk.orders_in_a_minute(o, CASE WHEN p_place = 'account' THEN o.account_id END,
+            m.before := desk.orders_in_last_minute(o, CASE WHEN p_place = 'account' THEN o.account_id END,
                 CASE WHEN p_place = 'system' AND l.scope_identifier IS NOT NULL THEN session_user::text END, l.limit_value);
             m.after := m.before + 1;
         END IF;
@@ -57,7 +57,7 @@ BEGIN
         m.after := desk.losing_streak(o.account_id, o.day_start);
     WHEN 'max_loss_per_position' THEN
         -- Over an instrument without an account: the worst of everybody's.
-        SELECT coalesce(greatest(0, max(-p.unrealized_pnl * CASE WHEN p.account_id = o.account_id THEN 1 ELSE desk.convert(a.base_currency, o.currency) END)), 0)
+        SELECT coalesce(greatest(0, max(-p.unrealized_pnl * CASE WHEN p.account_id = o.account_id THEN 1 ELSE desk.conversion_rate(a.base_currency, o.currency) END)), 0)
           INTO m.after
           FROM positions p JOIN accounts a USING (account_id)
          WHERE p.status IN ('open', 'closing')
@@ -71,7 +71,7 @@ BEGIN
     RETURN m;
 END $$;
 
-CREATE FUNCTION desk.currency_exposure(o desk.order_draft, p_scope text, p_currency text,
+CREATE FUNCTION desk.currency_exposure(o desk.order_context, p_scope text, p_currency text,
     OUT before numeric, OUT after numeric, OUT currency text, OUT missing text)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -81,14 +81,14 @@ BEGIN
         SELECT o.instrument, 0, o.direction * o.size WHERE o.size IS NOT NULL
     ), legs AS (
         SELECT leg.currency, leg.before, leg.after, s.instrument
-          FROM sized s JOIN instruments i USING (instrument), desk.worth_of(o, s.instrument) w (mid),
+          FROM sized s JOIN instruments i USING (instrument), desk.valuation_price(o, s.instrument) w (mid),
                LATERAL (VALUES (i.base_currency, s.before * i.contract_size, s.after * i.contract_size),
                                (i.quote_currency, -s.before * i.contract_size * w.mid, -s.after * i.contract_size * w.mid))
                    AS leg (currency, before, after)
          WHERE p_currency IS NULL OR leg.currency = upper(btrim(p_currency))
     ), summed AS (
-        SELECT l.currency, abs(sum(l.before)) * desk.convert(l.currency, o.currency) AS before,
-               abs(sum(l.after)) * desk.convert(l.currency, o.currency) AS after,
+        SELECT l.currency, abs(sum(l.before)) * desk.conversion_rate(l.currency, o.currency) AS before,
+               abs(sum(l.after)) * desk.conversion_rate(l.currency, o.currency) AS after,
                min(l.instrument) FILTER (WHERE l.after IS NULL) AS missing
           FROM legs l GROUP BY l.currency
     )
@@ -98,7 +98,7 @@ BEGIN
       INTO currency_exposure.before, currency_exposure.after, currency_exposure.currency, currency_exposure.missing;
 END $$;
 
-CREATE FUNCTION desk.group_exposure(o desk.order_draft, p_scope text, p_instruments jsonb,
+CREATE FUNCTION desk.group_exposure(o desk.order_context, p_scope text, p_instruments jsonb,
     OUT before numeric, OUT after numeric, OUT missing text)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -115,7 +115,7 @@ BEGIN
            min(s.instrument) FILTER (WHERE v.value IS NULL AND s.after <> 0)
       INTO group_exposure.before, group_exposure.after, group_exposure.missing
       FROM sized s JOIN instruments i USING (instrument),
-           LATERAL (SELECT desk.worth_of(o, s.instrument) * i.contract_size * desk.convert(i.quote_currency, o.currency) AS value) v
+           LATERAL (SELECT desk.valuation_price(o, s.instrument) * i.contract_size * desk.conversion_rate(i.quote_currency, o.currency) AS value) v
      WHERE desk.lists_instrument(p_instruments, s.instrument);
 END $$;
 
@@ -139,7 +139,7 @@ END $$;
 
 -- Orders accepted in the last 60 s, of an account, of a person, or of all: (t − 60 s, t]. Counted no further
 -- than p_most: more is as much too many.
-CREATE FUNCTION desk.orders_in_a_minute(o desk.order_draft, p_account uuid, p_person text, p_most numeric) RETURNS numeric
+CREATE FUNCTION desk.orders_in_last_minute(o desk.order_context, p_account uuid, p_person text, p_most numeric) RETURNS numeric
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF o.settings ->> 'rate_counts_refused' = 'true' THEN

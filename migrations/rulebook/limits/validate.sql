@@ -1,6 +1,6 @@
 -- A limit as it would be stored, or why it cannot be.
-CREATE FUNCTION desk.draft_limit(p_account uuid, p_type text, p_scope text, p_identifier text, p_value numeric, p_unit text,
-    p_warning numeric, p_until timestamptz, p_parameters jsonb, OUT fresh risk_limits, OUT answer desk.verdict)
+CREATE FUNCTION desk.validate_limit(p_account uuid, p_type text, p_scope text, p_identifier text, p_value numeric, p_unit text,
+    p_warning numeric, p_until timestamptz, p_parameters jsonb, OUT fresh risk_limits, OUT answer desk.answer)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     kind    tmt.limit_types%ROWTYPE;
@@ -34,8 +34,8 @@ BEGIN
                  UNION ALL SELECT FROM fx_rates r WHERE unit IN (r.from_currency, r.to_currency)))) THEN
             desk.refused('LIMIT_UNIT_UNKNOWN', format('%s is in one of: %s.', kind.limit_type,
                 replace(array_to_string(kind.units, ', '), 'money', 'a currency')))
-        WHEN desk.value_fault(p_value, unit) IS NOT NULL THEN
-            desk.refused('LIMIT_VALUE_INVALID', desk.value_fault(p_value, unit), value, NULL, unit)
+        WHEN desk.limit_value_fault(p_value, unit) IS NOT NULL THEN
+            desk.refused('LIMIT_VALUE_INVALID', desk.limit_value_fault(p_value, unit), value, NULL, unit)
         WHEN (fresh.limit_scope IN ('instrument', 'portfolio') AND fresh.scope_identifier IS NULL)
              OR (p_account IS NOT NULL AND NOT EXISTS (SELECT FROM accounts a WHERE a.account_id = p_account)) THEN
             desk.refused('LIMIT_TARGET_UNKNOWN', format('There is no %s %s.', fresh.limit_scope,
@@ -44,7 +44,7 @@ BEGIN
             desk.refused('WARNING_INVALID', CASE WHEN kind.is_minimum THEN 'A minimum warns at 125 % of it, and needs no warning of its own.'
                 ELSE 'The warning lies between zero and the limit.' END, p_warning, value, unit)
         WHEN p_until <= clock_timestamp() THEN desk.refused('LIMIT_UNTIL_PAST', 'The end of the limit has passed already.')
-        WHEN NOT desk.parameters_suit(kind.limit_type, fresh.limit_scope, coalesce(p_parameters, '{}')) OR jsonb_typeof(coalesce(p_parameters, '{}')) <> 'object' THEN
+        WHEN NOT desk.parameters_valid(kind.limit_type, fresh.limit_scope, coalesce(p_parameters, '{}')) OR jsonb_typeof(coalesce(p_parameters, '{}')) <> 'object' THEN
             desk.refused('LIMIT_PARAMETERS_INVALID', CASE kind.limit_type
                 WHEN 'trading_hours' THEN 'Say which hours: {"hours": {"tz": "UTC", "open": [["mon 00:00", "fri 22:00"]]}}.'
                 ELSE 'Say which instruments: {"instruments": ["EUR_USD"]}.' END)
@@ -70,7 +70,7 @@ BEGIN
 END $$;
 
 -- Why a value can be no limit in a unit; NULL if it can.
-CREATE FUNCTION desk.value_fault(p_value numeric, p_unit text) RETURNS text
+CREATE FUNCTION desk.limit_value_fault(p_value numeric, p_unit text) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE
         WHEN desk.finite(p_value) IS NULL THEN 'A limit is a number.'
@@ -82,11 +82,11 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- Whether a limit that needs more than a number has it, and it names what there is.
-CREATE FUNCTION desk.parameters_suit(p_type text, p_scope text, p_parameters jsonb) RETURNS boolean
+CREATE FUNCTION desk.parameters_valid(p_type text, p_scope text, p_parameters jsonb) RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF p_type = 'trading_hours' THEN
-        RETURN desk.hours_suit(p_parameters -> 'hours');
+        RETURN desk.hours_valid(p_parameters -> 'hours');
     ELSIF p_type = 'max_correlated_exposure' OR (p_type = 'restricted_instrument' AND p_scope <> 'instrument') THEN
         IF jsonb_typeof(p_parameters -> 'instruments') IS DISTINCT FROM 'array' OR jsonb_array_length(p_parameters -> 'instruments') = 0 THEN
             RETURN false;
@@ -102,7 +102,7 @@ EXCEPTION WHEN data_exception THEN
 END $$;
 
 -- Whether weekly hours can be read: a zone that exists, and spans of a day and a time each.
-CREATE FUNCTION desk.hours_suit(p_hours jsonb) RETURNS boolean
+CREATE FUNCTION desk.hours_valid(p_hours jsonb) RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF jsonb_typeof(p_hours -> 'open') IS DISTINCT FROM 'array' OR jsonb_array_length(p_hours -> 'open') = 0 THEN

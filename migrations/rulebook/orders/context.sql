@@ -1,10 +1,10 @@
 -- An account with a draft of an order on it; without an instrument, the account alone. Read at once, so
 -- that all checks judge one picture.
-CREATE FUNCTION desk.draft_order(p_account uuid, p_instrument text, p_side text, p_size numeric,
-    p_price numeric, p_stop numeric, p_target numeric, p_signal uuid) RETURNS desk.order_draft
+CREATE FUNCTION desk.load_order(p_account uuid, p_instrument text, p_side text, p_size numeric,
+    p_price numeric, p_stop numeric, p_target numeric, p_signal uuid) RETURNS desk.order_context
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    o desk.order_draft;
+    o desk.order_context;
     commission jsonb;
 BEGIN
     o.at := clock_timestamp();
@@ -16,7 +16,7 @@ BEGIN
     o.stop := desk.finite(p_stop);
     o.target := desk.finite(p_target);
     o.signal_id := p_signal;
-    o.asked_instrument := p_instrument;
+    o.requested_instrument := p_instrument;
 
     SELECT a.account_id, a.account_name, a.status, btrim(a.base_currency), a.metadata ->> 'portfolio', a.current_balance,
            a.equity, a.initial_balance, coalesce(a.margin_used, 0), a.max_daily_loss, a.max_total_drawdown,
@@ -38,7 +38,7 @@ BEGIN
       FROM accounts a
       LEFT JOIN instruments i ON i.instrument = desk.canonical_instrument(p_instrument)
       LEFT JOIN fx_rates r ON r.from_currency = i.base_currency AND r.to_currency = i.quote_currency
-      LEFT JOIN tmt.account_books b ON b.account_id = a.account_id AND b.instrument = i.instrument
+      LEFT JOIN tmt.account_totals b ON b.account_id = a.account_id AND b.instrument = i.instrument
       -- Accounts that hedge keep tickets apart: an opposite order nets nothing there.
       LEFT JOIN positions p ON p.account_id = a.account_id AND p.instrument = i.instrument AND p.netting_key = ''
            AND p.status IN ('open', 'closing') AND a.metadata ->> 'position_mode' IS DISTINCT FROM 'hedging'
@@ -54,7 +54,7 @@ BEGIN
         o.day_base := o.equity;
         o.day_balance := o.balance;
     END IF;
-    o.cost_per_unit := coalesce(desk.number_of(commission -> 'by_instrument' ->> o.instrument), desk.number_of(commission ->> 'per_unit'), 0);
+    o.cost_per_unit := coalesce(desk.parse_number(commission -> 'by_instrument' ->> o.instrument), desk.parse_number(commission ->> 'per_unit'), 0);
     IF o.risk_rules -> 'drawdown' ->> 'trailing' IS NOT NULL THEN
         -- Handed on from day to day: the last row has them.
         SELECT m.peak_eod_balance, m.peak_equity INTO o.peak_balance, o.peak_equity
@@ -86,24 +86,24 @@ CREATE FUNCTION desk.lock_account(p_account uuid) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
     -- Limits that look at several accounts cannot be guarded by the row of one.
-    wide  boolean := desk.limits_span_accounts();
+    wide  boolean := desk.has_wide_limits();
     known boolean;
 BEGIN
     IF wide THEN
-        PERFORM desk.take_turn('risk');
+        PERFORM desk.acquire_mutex('risk');
     END IF;
     PERFORM FROM accounts a WHERE a.account_id = p_account FOR NO KEY UPDATE;
     known := FOUND;
     -- Whoever makes the first of them locks every account, so it can have come while this waited, and
     -- not after this. Taking its lock now, in the wrong order, would invite deadlocks.
-    IF NOT wide AND desk.limits_span_accounts() THEN
+    IF NOT wide AND desk.has_wide_limits() THEN
         RAISE EXCEPTION 'a limit over several accounts came into force meanwhile' USING ERRCODE = '40001';
     END IF;
     RETURN known;
 END $$;
 
 -- Whether a limit is in force, or will be, that looks at several accounts.
-CREATE FUNCTION desk.limits_span_accounts() RETURNS boolean
+CREATE FUNCTION desk.has_wide_limits() RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN EXISTS (SELECT FROM risk_limits l
@@ -112,13 +112,13 @@ BEGIN
 END $$;
 
 -- Accounts that hedge keep one position per ticket: an opposite order nets nothing there.
-CREATE FUNCTION desk.hedges(p_metadata jsonb) RETURNS boolean
+CREATE FUNCTION desk.is_hedging(p_metadata jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce(p_metadata ->> 'position_mode' = 'hedging', false) $$;
 
 -- What an account pays for a fill, unrounded: accounts.metadata->'commission' is {"per_unit": "0.00003"}
 -- or {"by_instrument": {"EUR_USD": "0.00003"}}, per side and per 1.00 of size, in its currency. What
 -- is missing or cannot be read costs nothing.
-CREATE FUNCTION desk.commission_of(p_metadata jsonb, p_instrument text, p_size numeric) RETURNS numeric
+CREATE FUNCTION desk.commission_for(p_metadata jsonb, p_instrument text, p_size numeric) RETURNS numeric
 LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
     rule text := coalesce(p_metadata #>> ARRAY['commission', 'by_instrument', p_instrument], p_metadata #>> '{commission,per_unit}');
