@@ -1,4 +1,4 @@
-# The entry points. Everything here is short: what is longer is in scripts/ or in the program.
+# The entry points, kept short: anything longer is in scripts/ or in the program.
 
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
@@ -6,20 +6,20 @@ DENY := $(shell $(CARGO) deny --version >/dev/null 2>&1 && echo yes)
 
 .PHONY: help demo build setup test tests timescale doctests lint bench
 
-help: ## says what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+help: ## lists the entry points
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
-demo: setup ## builds and runs the whole thing on this machine; ARGS="--role risk" and so on
+demo: setup ## builds and runs a complete desk on this machine; options in ARGS="--role risk"
 	@$(CARGO) build --locked --profile demo
 	@target/demo/tmt demo $(ARGS)
 
-build: ## builds the program for use: target/release/tmt
+build: ## builds target/release/tmt
 	$(CARGO) build --locked --release
 
-setup: ## installs what this system lacks: PostgreSQL, Redis
+setup: ## installs PostgreSQL and Redis if they are missing
 	@scripts/setup
 
-test: setup lint tests doctests ## everything that must pass; installs what is lacking
+test: setup lint tests doctests ## runs lint and every test; installs what is missing first
 
 # A test that needs what not every machine has is ignored, and says so in the name of its module. It runs here
 # where that is there; nextest lists the others as SKIP.
@@ -41,7 +41,7 @@ else
 	@echo 'tests: skipped TimescaleDB, because TMT_TIMESCALE_URL names no server (scripts/timescale start)'
 endif
 
-timescale: ## the schema and the rulebook on the TimescaleDB that TMT_TIMESCALE_URL names, or that is installed
+timescale: ## runs the TimescaleDB tests on the server in TMT_TIMESCALE_URL, or on an installed one
 ifeq ($(NEXTEST),yes)
 	$(CARGO) nextest run --locked --run-ignored only --test timescale
 	TMT_TEST_SERVER=timescale $(CARGO) nextest run --locked --test rulebook --test vectors
@@ -53,7 +53,7 @@ endif
 doctests:
 	$(CARGO) test --locked --doc
 
-lint: ## format, clippy, rustdoc, licences and duplicate packages
+lint: ## checks format, clippy, rustdoc, licences and duplicate packages
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --quiet
@@ -63,5 +63,5 @@ else
 	@echo 'lint: skipped cargo-deny, which is not installed (cargo install --locked cargo-deny)'
 endif
 
-bench: setup ## measures, one line of JSON per figure
+bench: setup ## prints measurements, one line of JSON each
 	$(CARGO) bench --locked
