@@ -9,8 +9,8 @@ pub mod chord;
 pub mod columns;
 pub mod command;
 pub mod desk;
-pub mod draft;
 pub mod effect;
+pub mod form;
 mod input;
 pub mod keymap;
 pub mod limits;
@@ -18,12 +18,12 @@ pub mod lists;
 pub mod model;
 pub mod msg;
 pub mod notice;
-mod opening;
 pub mod outbox;
 pub mod pane;
 pub mod pending;
 pub mod permit;
 pub mod prompt;
+pub mod review;
 mod selection;
 #[cfg(test)]
 mod tests;
@@ -38,7 +38,7 @@ pub use msg::Msg;
 use cell::Tone;
 use model::{Link, Overlay};
 use pane::Pane;
-use ticket::{Stage, Verdict};
+use ticket::Stage;
 
 use crate::domain::change::Kind;
 use crate::domain::event::{RiskEvent, Severity};
@@ -141,24 +141,16 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             vec![]
         }
         Msg::Assessed { key, question, checks } => {
-            let at = model.elapsed;
-            if let Overlay::Ticket(ticket) = &mut model.overlay
-                && ticket.key == key
-            {
-                ticket.verdict = match checks {
-                    Ok(checks) => Verdict::Known { question, checks, at },
-                    Err(why) => Verdict::Failed(why),
-                };
-            }
+            review::assessed(model, key, question, checks);
             vec![]
         }
         Msg::LimitPreviewed { preview, impacts } => {
-            opening::limit::answered(model, preview, impacts);
+            review::previewed(model, preview, impacts);
             vec![]
         }
         Msg::LimitTypesRead(types) => {
             model.limit_types = types;
-            opening::limit::types_read(model)
+            review::types_read(model)
         }
         Msg::Answered { key, outcome } => outbox::answered(model, key, outcome),
         Msg::WritesLeft(left) => outbox::left(model, left),
@@ -284,7 +276,7 @@ fn time_passed(
         .ticket()
         .is_some_and(|ticket| matches!(ticket.stage, Stage::Editing | Stage::Review { .. }))
     {
-        effects.extend(opening::assess(model));
+        effects.extend(review::assess(model));
     }
     if model.focus == Pane::Market && elapsed.as_secs().is_multiple_of(BARS_EVERY) {
         effects.extend(lists::read_bars(model));

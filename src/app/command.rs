@@ -5,22 +5,22 @@
 //! are the same command.
 
 mod completion;
-mod spoken;
-mod verbs;
+mod grammar;
 mod wrong;
 
 use clap::{Parser, Subcommand};
 
 pub use completion::completions;
-pub use spoken::ticket;
-pub use verbs::*;
+pub use grammar::{LimitVerb, Verbs};
 
 use super::effect::Effect;
 use super::lists;
 use super::model::{Model, Overlay};
-use super::opening;
 use super::pane::Pane;
-use super::permit;
+use super::permit::{self, Bar};
+use super::review;
+use super::ticket::Ticket;
+use super::ticket::read::Problem;
 use crate::domain::ids::ClientKey;
 
 /// What only the console can be told.
@@ -102,6 +102,24 @@ pub fn rewrite(words: impl IntoIterator<Item = String>) -> Vec<String> {
         .collect()
 }
 
+/// Returns why this person may not write at all what a word begins, as far as the word says it.
+pub fn bar(model: &Model, word: &str) -> Option<Bar> {
+    permit::bar(model, grammar::known(word)?.right)
+}
+
+/// Opens the ticket that a verb asks for, at review where its fields can be sent.
+///
+/// # Errors
+///
+/// A sentence that says what is not there, or not allowed.
+pub fn ticket(model: &Model, verb: &Verbs, fresh: ClientKey) -> Result<Ticket, Problem> {
+    let ticket = verb.open(model, fresh)?;
+    match permit::bar(model, ticket.form.kind().right()) {
+        Some(bar) => Err(Problem { code: bar.code(), ..bar.to_string().into() }),
+        None => Ok(review::freeze(model, ticket)),
+    }
+}
+
 /// Takes a line that was entered behind `:`.
 ///
 /// # Errors
@@ -117,14 +135,14 @@ pub(super) fn entered(
         return Ok(vec![]);
     }
     // Whoever may not at all need not learn first how it is written.
-    let barred = words.first().and_then(|word| spoken::right(word));
-    if let Some(why) = barred.and_then(|right| permit::barred(model, right)) {
-        return Err(format!("{}: {why}", words.first().map_or("", String::as_str)));
+    let first = words.first().map_or("", String::as_str);
+    if let Some(why) = bar(model, first) {
+        return Err(format!("{first}: {why}"));
     }
     match Line::try_parse_from(rewrite(words.clone())) {
         Ok(Line { command: Spoken::Verb(verb) }) => {
             let ticket = ticket(model, &verb, fresh).map_err(|why| why.text)?;
-            Ok(opening::show(model, ticket))
+            Ok(review::show(model, ticket))
         }
         Ok(Line { command: Spoken::View(view) }) => Ok(viewed(model, view)),
         Err(error) => Err(wrong::sentence(&error, &words)),

@@ -28,6 +28,7 @@ use crate::domain::ids::InstrumentId;
 use crate::domain::instrument::Instrument;
 use crate::domain::limit::LimitType;
 use crate::domain::marking::Book;
+use crate::domain::money::price_text;
 use crate::domain::session::{Right, Role, Session};
 
 /// Smallest terminal in which the console shows anything else than that it is too small.
@@ -355,6 +356,11 @@ impl Model {
         /// Decimals of the price columns.
         const STORED: u32 = 5;
         self.book.instrument(instrument.as_str()).map_or(STORED, Instrument::price_places)
+    }
+
+    /// Returns a price with all the digits that the market writes, and none fewer than it has.
+    pub(super) fn price_text(&self, instrument: &InstrumentId, price: Decimal) -> String {
+        price_text(price, self.price_places(instrument))
     }
 
     /// Returns the age of an instrument's price.

@@ -1,16 +1,112 @@
-//! What may be done now, and why not: asked before a ticket opens, and again before it is sent.
+//! What may be done now, and why not: asked before a ticket opens, and again before it is sent. The
+//! console and the shell ask here.
 
+use std::fmt;
 use std::time::Duration;
 
-use super::draft::right_of;
+use super::form::Waits;
 use super::keymap::{Action, BINDINGS};
 use super::model::{Link, Model, is_too_small};
-use super::opening;
-use super::ticket::{FieldName, Form, Impacts, Stage, Ticket, Verdict};
-use crate::domain::outcome::Finding;
-use crate::domain::session::Right;
+use super::ticket::{FieldName, Impacts, Stage, Ticket, Verdict};
+use crate::domain::code::Code;
+use crate::domain::outcome::{Check, Finding};
+use crate::domain::request::{NewTrade, Verb};
+use crate::domain::session::{Right, Role};
+
+/// Why nothing can be done now that needs a right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bar {
+    /// This console writes nothing, whatever the login may do.
+    ReadOnly,
+    /// The database is away, for this reason.
+    Away(String),
+    Unanswered,
+    Standby,
+    Role {
+        needed: Right,
+        role: Role,
+    },
+}
+
+impl Bar {
+    /// Returns the code with which the desk refuses the same; `None` where it cannot even be asked.
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Self::ReadOnly | Self::Standby => Some(Code::ReadOnly),
+            Self::Role { .. } => Some(Code::NotPermitted),
+            Self::Away(_) | Self::Unanswered => None,
+        }
+    }
+}
+
+impl fmt::Display for Bar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ReadOnly => f.write_str("this console was started read-only"),
+            Self::Away(reason) => {
+                write!(f, "the database is away, nothing can be written ({reason})")
+            }
+            Self::Unanswered => f.write_str("the database has not answered yet"),
+            Self::Standby => f.write_str("the server is a standby: nothing can be written"),
+            Self::Role { needed, role } => {
+                let who = match needed {
+                    Right::Risk => "a risk officer",
+                    Right::Read | Right::Open | Right::Trade | Right::Halt => "a trader",
+                };
+                write!(f, "needs the role of {who}; you are {}", role.as_str())
+            }
+        }
+    }
+}
+
+/// Returns why nothing can be done now that needs `right`, or `None` if it can.
+pub fn bar(model: &Model, right: Right) -> Option<Bar> {
+    if right == Right::Read {
+        return None;
+    }
+    if model.options.is_read_only {
+        return Some(Bar::ReadOnly);
+    }
+    match (&model.database, &model.session) {
+        (Link::Down { reason, .. }, _) => return Some(Bar::Away(reason.clone())),
+        (Link::Connecting, _) | (Link::Up { .. }, None) => return Some(Bar::Unanswered),
+        (Link::Up { .. }, Some(session)) if session.in_recovery => return Some(Bar::Standby),
+        (Link::Up { .. }, Some(_)) => {}
+    }
+    (!model.may(right)).then(|| Bar::Role { needed: right, role: model.role() })
+}
+
+/// Returns what keeps a write from being sent, of the checks that the rulebook made; a soft limit is
+/// passed with a reason.
+pub fn against<'a>(checks: impl Iterator<Item = &'a Check>, has_reason: bool) -> Option<&'a Check> {
+    let mut soft = None;
+    for check in checks {
+        match check.finding {
+            Finding::Reject => return Some(check),
+            Finding::Confirm if !has_reason => soft = soft.or(Some(check)),
+            Finding::Confirm | Finding::Passes => {}
+        }
+    }
+    soft
+}
+
+/// Tells whether a write says why a soft limit may be passed.
+pub fn has_reason(verb: &Verb) -> bool {
+    if let Verb::Place(NewTrade { reason, .. }) | Verb::Amend { reason, .. } = verb {
+        reason.is_some()
+    } else {
+        false
+    }
+}
 
 impl Model {
+    /// Returns why `action` cannot be done now, or `None` if it can. What cannot be done stays in
+    /// the help and the footer, grey, with this reason.
+    pub fn obstacle(&self, action: Action) -> Option<String> {
+        let binding = BINDINGS.iter().find(|binding| binding.action == action)?;
+        bar(self, binding.right).map(|bar| bar.to_string())
+    }
+
     /// Returns why `y` would not send the ticket under review now, or `None` if it would.
     pub fn send_obstacle(&self) -> Option<String> {
         let ticket = self.ticket()?;
@@ -19,72 +115,24 @@ impl Model {
             Stage::Editing | Stage::Sending | Stage::Unknown => None,
         }
     }
-
-    /// Returns why `action` cannot be done now, or `None` if it can. What cannot be done stays in
-    /// the help and the footer, grey, with this reason.
-    pub fn obstacle(&self, action: Action) -> Option<String> {
-        obstacle(self, action)
-    }
-}
-
-/// Returns why an action cannot be done now.
-pub(super) fn obstacle(model: &Model, action: Action) -> Option<String> {
-    let binding = BINDINGS.iter().find(|binding| binding.action == action)?;
-    barred(model, binding.right)
-}
-
-/// Returns why nothing can be done now that needs a right.
-pub(super) fn barred(model: &Model, right: Right) -> Option<String> {
-    if right == Right::Read {
-        return None;
-    }
-    if model.options.is_read_only {
-        return Some("this console was started read-only".to_owned());
-    }
-    match (&model.database, &model.session) {
-        (Link::Down { reason, .. }, _) => {
-            return Some(format!("the database is away, nothing can be written ({reason})"));
-        }
-        (Link::Connecting, _) | (Link::Up { .. }, None) => {
-            return Some("the database has not answered yet".to_owned());
-        }
-        (Link::Up { .. }, Some(session)) if session.in_recovery => {
-            return Some("the server is a standby: nothing can be written".to_owned());
-        }
-        (Link::Up { .. }, Some(_)) => {}
-    }
-    if !model.may(right) {
-        let needed = match right {
-            Right::Risk => "needs the role of a risk officer",
-            Right::Read | Right::Open | Right::Trade | Right::Halt => "needs the role of a trader",
-        };
-        return Some(format!("{needed}; you are {}", model.role().as_str()));
-    }
-    None
 }
 
 /// Returns why `y` does nothing now at the review of `ticket`.
-pub(super) fn not_yet(
-    model: &Model,
-    ticket: &Ticket,
-    armed_at: Option<Duration>,
-) -> Option<String> {
+fn not_yet(model: &Model, ticket: &Ticket, armed_at: Option<Duration>) -> Option<String> {
     if is_too_small(model.size) {
         return Some("the terminal is too small to show what would be sent".to_owned());
     }
     if !model.has_focus || armed_at.is_none_or(|at| model.elapsed < at) {
         return Some("read it first: y counts after a moment".to_owned());
     }
+    let kind = ticket.form.kind();
     // The role may have been taken away, or the database lost, since the ticket opened.
-    if let Some(reason) = barred(model, right_of(&ticket.form)) {
-        return Some(reason);
+    if let Some(bar) = bar(model, kind.right()) {
+        return Some(bar.to_string());
     }
     // Also where it was opened by its key on the line.
-    if let Form::Approve { limit } = ticket.form
-        && let Some(row) = model.desk.limits.get(&limit)
-        && opening::limit::is_own(model, row)
-    {
-        return Some(opening::limit::OWN_PROPOSAL.to_owned());
+    if let Some(why) = kind.bar(model) {
+        return Some(why);
     }
     // Whoever tightens or agrees must see whom it puts in breach.
     match &ticket.impacts {
@@ -94,24 +142,18 @@ pub(super) fn not_yet(
         Impacts::Refused { refusal, .. } => return Some(format!("{} forbids it", refusal.code)),
         Impacts::None | Impacts::Known { .. } | Impacts::Failed { .. } => {}
     }
-    // Less risk waits for nobody: the database says itself what stands in the way of an amendment.
-    let amends = matches!(ticket.form, Form::Amend { .. })
-        && matches!(ticket.verdict, Verdict::Asked(_) | Verdict::Known { .. });
-    let is_judged = amends || matches!(ticket.form, Form::Open { .. });
-    if !is_judged {
-        return None;
-    }
-    match (&ticket.verdict, ticket.verdict.worst()) {
-        (Verdict::Failed(why), _) => Some(format!("the rulebook cannot be asked: {why}")),
-        (Verdict::None | Verdict::Asked(_), _) => Some("wait for the checks".to_owned()),
-        (Verdict::Known { .. }, Some(Finding::Reject)) => {
-            let first = ticket.verdict.checks().iter().find(|c| c.finding == Finding::Reject)?;
-            Some(format!("{} forbids it", first.code))
+    match (kind.waits_for(), &ticket.verdict) {
+        (Waits::Nothing, _) | (Waits::Asked, Verdict::None | Verdict::Failed(_)) => None,
+        (_, Verdict::Failed(why)) => Some(format!("the rulebook cannot be asked: {why}")),
+        (_, Verdict::None | Verdict::Asked(_)) => Some("wait for the checks".to_owned()),
+        (_, Verdict::Known { checks, .. }) => {
+            let check = against(checks.iter(), ticket.text(FieldName::Reason).is_some())?;
+            Some(match check.finding {
+                Finding::Confirm => {
+                    "a soft limit asks for a reason: press Y and type it".to_owned()
+                }
+                Finding::Reject | Finding::Passes => format!("{} forbids it", check.code),
+            })
         }
-        (Verdict::Known { .. }, Some(Finding::Confirm)) => {
-            let has_reason = ticket.text(FieldName::Reason).is_some();
-            (!has_reason).then(|| "a soft limit asks for a reason: press Y and type it".to_owned())
-        }
-        (Verdict::Known { .. }, Some(Finding::Passes) | None) => None,
     }
 }

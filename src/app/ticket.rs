@@ -1,121 +1,24 @@
 //! The ticket: the one form through which every write passes.
 //!
 //! A ticket is edited, reviewed, sent and answered. What it writes is its [`Form`]; what a person
-//! types are its [`Field`]s, a table by form. It latches what it is about when it opens (the row's
+//! types are its [`Field`]s. It latches what it is about when it opens (the row's
 //! key, its version), so that a row that moves under the cursor cannot become its target.
 
 mod field;
+mod form;
+pub mod read;
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 pub use field::{ANY, EACH_ACCOUNT, Field, FieldKind, FieldName, LONGEST_TEXT};
+pub use form::*;
 
-use field::layout;
-
-use crate::domain::halt::{HaltMode, Scope};
-use crate::domain::ids::{
-    AccountId, ClientKey, EventId, HaltId, InstrumentId, LimitId, PositionId, SignalId,
-};
+use crate::domain::ids::ClientKey;
 use crate::domain::money::price_text;
 use crate::domain::outcome::{Check, Finding, Impact, Refusal};
-use crate::domain::request::{Closing, LimitPreview, Question};
-use crate::domain::trade::Side;
-
-/// What a ticket writes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Form {
-    Open {
-        side: Side,
-        signal: Option<SignalId>,
-    },
-    /// The end of a position, or of a part.
-    Close {
-        /// Which, or which trade of it.
-        what: Closing,
-    },
-    /// Another stop, target or trailing distance.
-    Amend {
-        position: PositionId,
-    },
-    /// The end of every position of an account.
-    Flatten {
-        account: AccountId,
-    },
-    Acknowledge {
-        /// Those that were selected or marked at the key press.
-        events: Vec<EventId>,
-        /// One of them asks for a note.
-        needs_note: bool,
-    },
-    /// The end of that ownership.
-    Unacknowledge {
-        event: EventId,
-    },
-    /// Another value for a limit.
-    EditLimit {
-        limit: LimitId,
-        /// The version that was on the screen.
-        base_version: Option<DateTime<Utc>>,
-    },
-    /// A limit that is not there yet.
-    NewLimit,
-    /// The end of a limit.
-    RetireLimit {
-        limit: LimitId,
-        /// The version that was on the screen.
-        base_version: Option<DateTime<Utc>>,
-    },
-    Approve {
-        limit: LimitId,
-    },
-    Reject {
-        limit: LimitId,
-    },
-    Halt {
-        mode: HaltMode,
-        scope: HaltScope,
-        /// What it would cover when narrowed again.
-        narrow: Option<HaltScope>,
-    },
-    /// The end of a halt.
-    Resume {
-        halt: HaltId,
-    },
-}
-
-/// What a halt covers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HaltScope {
-    Account(AccountId),
-    Instrument(InstrumentId),
-    Portfolio(String),
-    System,
-}
-
-impl HaltScope {
-    /// Returns the database's word and the identifier that goes with it.
-    pub fn words(&self) -> (Scope, Option<String>) {
-        match self {
-            Self::Account(id) => (Scope::Account, Some(id.to_string())),
-            Self::Instrument(id) => (Scope::Instrument, Some(id.to_string())),
-            Self::Portfolio(name) => (Scope::Portfolio, Some(name.clone())),
-            Self::System => (Scope::System, None),
-        }
-    }
-}
-
-/// Coded notes for an acknowledgement, by digit.
-pub const CODED_NOTES: [&str; 6] = [
-    "true, reducing",
-    "true, accepted until reviewed",
-    "data fault",
-    "late trade",
-    "limit change asked",
-    "duplicate",
-];
+use crate::domain::request::{LimitPreview, Question};
 
 /// Where a ticket stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -232,9 +135,9 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// Opens an empty ticket.
-    pub fn new(key: ClientKey, form: Form) -> Self {
-        let fields = layout(&form).iter().map(|(name, kind)| Field::new(*name, *kind)).collect();
+    /// Opens a ticket with empty fields, in the order of Tab.
+    pub fn new(key: ClientKey, form: Form, fields: &[(FieldName, FieldKind)]) -> Self {
+        let fields = fields.iter().map(|(name, kind)| Field::new(*name, *kind)).collect();
         Self {
             key,
             form,
@@ -319,8 +222,8 @@ impl Ticket {
         };
     }
 
-    /// Tells whether Enter sends it without a review: it can be taken back.
-    pub fn is_reversible(&self) -> bool {
-        matches!(self.form, Form::Acknowledge { .. } | Form::Unacknowledge { .. })
+    /// Wants the review at once, as far as the fields can be sent.
+    pub(super) fn at_review(self) -> Self {
+        Self { stage: Stage::Review { armed_at: None }, ..self }
     }
 }

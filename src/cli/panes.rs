@@ -7,10 +7,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::args::Table;
-use super::desk::Desk;
 use super::exit::{Exit, Trouble};
 use super::io::Io;
 use super::prices::Subscription;
+use super::snapshot::Snapshot;
 use super::table::{self, Format};
 use crate::app::Msg;
 use crate::app::pane::Pane;
@@ -36,17 +36,17 @@ pub(super) async fn print(
     stop: &CancellationToken,
 ) -> Result<Exit, Trouble> {
     let kinds = kinds(pane);
-    let mut desk = Desk::read(config, &kinds).await?;
+    let mut snapshot = Snapshot::read(config, &kinds).await?;
     let mut seen = String::new();
-    for sentence in &desk.unreadable {
+    for sentence in &snapshot.unreadable {
         io.note(sentence);
     }
-    if desk.cut.contains(&pane.kind()) {
+    if snapshot.cut.contains(&pane.kind()) {
         io.note("more rows exist; these are the newest");
     }
-    show(&desk, pane, table, io, &mut seen)?;
+    show(&snapshot, pane, table, io, &mut seen)?;
     if table.watch {
-        watch(config, &mut desk, pane, table, io, stop, &mut seen).await?;
+        watch(config, &mut snapshot, pane, table, io, stop, &mut seen).await?;
     }
     Ok(Exit::Done)
 }
@@ -83,14 +83,14 @@ fn format(table: Table) -> Format {
 
 /// Prints the pane if it differs from the last printout.
 fn show(
-    desk: &Desk,
+    snapshot: &Snapshot,
     pane: Pane,
     table: Table,
     io: &mut Io<'_>,
     seen: &mut String,
 ) -> Result<(), Trouble> {
     let mut page = Vec::new();
-    table::write(&mut page, &desk.model, pane, format(table))?;
+    table::write(&mut page, &snapshot.model, pane, format(table))?;
     let page = String::from_utf8_lossy(&page).into_owned();
     if page == *seen {
         return Ok(());
@@ -106,7 +106,7 @@ fn show(
 
 async fn watch(
     config: &Config,
-    desk: &mut Desk,
+    snapshot: &mut Snapshot,
     pane: Pane,
     table: Table,
     io: &mut Io<'_>,
@@ -127,12 +127,12 @@ async fn watch(
             _ = ticks.tick() => {}
         }
         // While the database is unreachable the last printout stands, and polling goes on.
-        let changed = match desk.store.changes(cursor.as_deref()).await {
+        let changed = match snapshot.store.changes(cursor.as_deref()).await {
             Ok(changes) => {
                 cursor = Some(changes.cursor);
                 let now = changes.server_time;
-                let elapsed = desk.model.elapsed.saturating_add(POLL_EVERY);
-                desk.tell(Msg::TimePassed { now, elapsed });
+                let elapsed = snapshot.model.elapsed.saturating_add(POLL_EVERY);
+                snapshot.tell(Msg::TimePassed { now, elapsed });
                 changes.changed.into_iter().any(|(kind, _)| kinds.contains(&kind))
             }
             Err(error) => {
@@ -140,11 +140,11 @@ async fn watch(
                 false
             }
         };
-        if changed && let Err(error) = desk.refresh(&kinds).await {
+        if changed && let Err(error) = snapshot.refresh(&kinds).await {
             tracing::warn!(%error, "read failed");
             cursor = None;
         }
-        desk.tell(Msg::QuotesArrived(prices.board.drain()));
-        show(desk, pane, table, io, seen)?;
+        snapshot.tell(Msg::QuotesArrived(prices.board.drain()));
+        show(snapshot, pane, table, io, seen)?;
     }
 }

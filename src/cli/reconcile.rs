@@ -4,9 +4,9 @@ use serde_json::json;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::args::Reconcile;
-use super::desk::Desk;
 use super::exit::{Exit, Trouble};
 use super::io::Io;
+use super::snapshot::Snapshot;
 use crate::config::Config;
 use crate::domain::change::Kind;
 use crate::domain::ids::AccountId;
@@ -23,9 +23,9 @@ pub(super) async fn reconcile(
     arguments: &Reconcile,
     io: &mut Io<'_>,
 ) -> Result<Exit, Trouble> {
-    let desk = Desk::read(config, &[Kind::Accounts]).await?;
-    let account = arguments.account.as_deref().map(|name| account(&desk, name)).transpose()?;
-    let mut upkeep = desk.store.upkeep().await?;
+    let snapshot = Snapshot::read(config, &[Kind::Accounts]).await?;
+    let account = arguments.account.as_deref().map(|name| account(&snapshot, name)).transpose()?;
+    let mut upkeep = snapshot.store.upkeep().await?;
     let found = upkeep.reconcile(account, Repair::No).await.map_err(|error| {
         let groups = "tmt_risk_officer, tmt_admin or tmt_agent";
         Trouble::needs_group(error, "comparing with the fills", groups)
@@ -52,11 +52,11 @@ pub(super) async fn reconcile(
     Ok(Exit::Done)
 }
 
-fn account(desk: &Desk, name: &str) -> Result<AccountId, Trouble> {
+fn account(snapshot: &Snapshot, name: &str) -> Result<AccountId, Trouble> {
     let name = name.strip_prefix('@').unwrap_or(name);
-    desk.model.desk.account_named(name).map(|row| row.id).ok_or_else(|| {
+    snapshot.model.desk.account_named(name).map(|row| row.id).ok_or_else(|| {
         let mut names: Vec<&str> =
-            desk.model.desk.accounts.values().map(|row| row.name.as_str()).collect();
+            snapshot.model.desk.accounts.values().map(|row| row.name.as_str()).collect();
         names.sort_unstable();
         Trouble::Usage(format!("no account {name:?}; known: {}", names.join(", ")))
     })

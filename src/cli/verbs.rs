@@ -1,25 +1,23 @@
 //! The verbs that write, without the screen: the same ticket, the same checks, the same call.
 
 mod drafting;
-mod environment;
 pub(super) mod sending;
 
 use tokio_util::sync::CancellationToken;
 
-use super::desk::Desk;
 use super::exit::{Exit, Trouble};
 use super::io::Io;
 use super::report::{Line, Report, Said};
+use super::snapshot::Snapshot;
 use super::write_args::{How, Write};
-use crate::app::command::{Halt, Verbs};
-use crate::app::draft;
+use crate::app::command::{self, Verbs};
+use crate::app::form::{self, Facts};
+use crate::app::permit;
 use crate::config::Config;
 use crate::domain::change::Kind;
-use crate::domain::code::Code;
 use crate::domain::ids::ClientKey;
 use crate::domain::outcome::{Finding, Outcome, Refusal};
-use crate::domain::request::{LimitPreview, Request, Verb};
-use crate::domain::session::Right;
+use crate::domain::request::Request;
 use crate::runtime::Clock;
 use crate::store::StoreError;
 
@@ -46,30 +44,32 @@ pub(super) async fn write(
     io: &mut Io<'_>,
     stop: &CancellationToken,
 ) -> Result<Exit, Trouble> {
-    let Write { verb, how } = write;
+    let Write { word, verb, how } = write;
     // Only a close can be about one trade.
     let is_close = matches!(verb, Verbs::Close(_));
     let kinds: Vec<Kind> =
         KINDS.into_iter().filter(|kind| is_close || *kind != Kind::Trades).collect();
-    let mut desk = Desk::read(config, &kinds).await?;
-    for sentence in std::mem::take(&mut desk.unreadable) {
+    let mut snapshot = Snapshot::read(config, &kinds).await?;
+    for sentence in std::mem::take(&mut snapshot.unreadable) {
         io.note(&sentence);
     }
     let key = how.id.map_or_else(Clock::fresh_key, ClientKey);
-    if let Some(refusal) = not_allowed(&desk, verb) {
-        let report = Report::new(key, verb_name(verb).to_owned(), vec![]);
-        return finish(&report, &Said::Outcome(Outcome::Refused(refusal)), *how, io);
+    let unsent = |said: &Said, io: &mut Io<'_>| {
+        finish(&Report::new(key, word.clone(), vec![]), said, *how, io)
+    };
+    // Before anything else is asked. The database would say the same.
+    if let Some(bar) = command::bar(&snapshot.model, word) {
+        let code = bar.code().ok_or_else(|| Trouble::Other(bar.to_string()))?;
+        let refusal = Refusal::plain(code, bar.to_string());
+        return unsent(&Said::Outcome(Outcome::Refused(refusal)), io);
     }
-    let (journal, unknown) = sending::open(config, &desk.store, io).await?;
-    let (request, is_repeated) = match request(config, &mut desk, verb, key, *how, io).await {
+    let (journal, unknown) = sending::open(config, &snapshot.store, io).await?;
+    let (request, is_repeated) = match request(config, &mut snapshot, verb, key, *how, io).await {
+        Err(Trouble::Refused(refusal)) if how.dry_run => {
+            return unsent(&Said::Checked(Some(refusal)), io);
+        }
         Err(Trouble::Refused(refusal)) => {
-            let report = Report::new(key, verb_name(verb).to_owned(), vec![]);
-            let said = if how.dry_run {
-                Said::Checked(Some(refusal))
-            } else {
-                Said::Outcome(Outcome::Refused(refusal))
-            };
-            return finish(&report, &said, *how, io);
+            return unsent(&Said::Outcome(Outcome::Refused(refusal)), io);
         }
         drafted => drafted?,
     };
@@ -80,18 +80,20 @@ pub(super) async fn write(
         );
         return Err(Trouble::Other(text));
     }
-    let report = report(&desk, &request, io).await?;
+    let facts = form::facts(&snapshot.model, &request.verb);
+    let report = report(&snapshot, &request, &facts, io).await?;
+    let draft = Draft { request: &request, facts: &facts, report: &report };
     // What stands already is not asked about: the database returns its first outcome.
-    if !is_repeated && let Some(said) = decide(&desk, &request, &report, *how, io, stop).await? {
+    if !is_repeated && let Some(said) = decide(&snapshot, draft, *how, io, stop).await? {
         return finish(&report, &said, *how, io);
     }
     if how.id.is_some() {
         journal.keep();
     }
-    let outcome = sending::send(&desk.store, &journal, &request, &report.sentence, io).await?;
+    let outcome = sending::send(&snapshot.store, &journal, &request, &report.sentence, io).await?;
     let announced = match &outcome {
         Outcome::Accepted(accepted) => {
-            Some(sending::announce(config, &desk, &request, accepted).await)
+            Some(sending::announce(config, &snapshot, &request, accepted).await)
         }
         Outcome::Refused(_) | Outcome::Unknown(_) => None,
     };
@@ -106,13 +108,13 @@ pub(super) async fn write(
 /// one has ended.
 async fn request(
     config: &Config,
-    desk: &mut Desk,
+    snapshot: &mut Snapshot,
     verb: &Verbs,
     key: ClientKey,
     how: How,
     io: &mut Io<'_>,
 ) -> Result<(Request, bool), Trouble> {
-    let made = drafting::request(config, desk, verb, key, io).await;
+    let made = drafting::request(config, snapshot, verb, key, io).await;
     let sent = how.id.map(|_| sending::sent_before(config, key)).unwrap_or_default();
     let found = match &made {
         Ok(new) => sent
@@ -129,21 +131,24 @@ async fn request(
 }
 
 /// Returns the request in words, with what the rulebook says of it.
-async fn report(desk: &Desk, request: &Request, io: &mut Io<'_>) -> Result<Report, Trouble> {
-    let (account, _) = desk.model.desk.touched(&request.verb);
-    let checks = match request.verb.question().zip(account) {
+async fn report(
+    snapshot: &Snapshot,
+    request: &Request,
+    facts: &Facts,
+    io: &mut Io<'_>,
+) -> Result<Report, Trouble> {
+    let checks = match request.verb.question().zip(facts.account) {
         Some((question, account)) => {
-            let checks = desk.store.ask(&question).await?;
-            checks.into_iter().map(|check| Line::new(&desk.model, account, check)).collect()
+            let checks = snapshot.store.ask(&question).await?;
+            checks.into_iter().map(|check| Line::new(&snapshot.model, account, check)).collect()
         }
         None => vec![],
     };
-    let sentence = draft::sentence(&desk.model, &request.verb);
-    let mut report = Report::new(request.key, sentence, checks);
-    let instruments = desk.model.book.instruments();
+    let mut report = Report::new(request.key, facts.sentence.clone(), checks);
+    let instruments = snapshot.model.book.instruments();
     report.places = instruments.map(|row| (row.id.to_string(), row.price_places())).collect();
-    if let Some(preview) = weighed(desk, &request.verb) {
-        match desk.store.preview_limit(&preview).await {
+    if let Some(preview) = &facts.preview {
+        match snapshot.store.preview_limit(preview).await {
             Ok(impacts) => report.impacts = impacts,
             Err(StoreError::WouldBeRefused { code, message }) => {
                 report.bar = Some(Refusal::plain(code, message));
@@ -152,31 +157,6 @@ async fn report(desk: &Desk, request: &Request, io: &mut Io<'_>) -> Result<Repor
         }
     }
     Ok(report)
-}
-
-/// Returns the limit that would count after a write.
-fn weighed(desk: &Desk, verb: &Verb) -> Option<LimitPreview> {
-    match verb {
-        Verb::ProposeLimit { limit, value, .. } => {
-            Some(LimitPreview::Value { limit: *limit, value: *value })
-        }
-        Verb::ApproveLimit { limit, .. } => {
-            let row = desk.model.desk.limits.get(limit)?;
-            let limit = row.supersedes.unwrap_or(row.id);
-            (!row.retires).then_some(LimitPreview::Value { limit, value: row.value })
-        }
-        Verb::CreateLimit(limit) => Some(LimitPreview::New(limit.clone())),
-        Verb::Place(_)
-        | Verb::Close { .. }
-        | Verb::Amend { .. }
-        | Verb::Flatten { .. }
-        | Verb::Acknowledge { .. }
-        | Verb::Unacknowledge { .. }
-        | Verb::RetireLimit { .. }
-        | Verb::RejectLimit { .. }
-        | Verb::Halt { .. }
-        | Verb::Resume { .. } => None,
-    }
 }
 
 fn finish(report: &Report, said: &Said, how: How, io: &mut Io<'_>) -> Result<Exit, Trouble> {
@@ -188,82 +168,30 @@ fn finish(report: &Report, said: &Said, how: How, io: &mut Io<'_>) -> Result<Exi
     Ok(said.exit())
 }
 
-/// Returns the right that a verb needs.
-fn right(verb: &Verbs) -> Right {
-    match verb {
-        Verbs::Buy(_) | Verbs::Sell(_) | Verbs::Take(_) => Right::Open,
-        Verbs::Close(_) | Verbs::Amend(_) | Verbs::Flatten(_) => Right::Trade,
-        Verbs::Ack(_) | Verbs::Unack(_) | Verbs::Limit(_) | Verbs::Resume(_) => Right::Risk,
-        Verbs::Halt(Halt { of, .. }) | Verbs::ReduceOnly(of) => {
-            if of.account.is_some() {
-                Right::Halt
-            } else {
-                Right::Risk
-            }
-        }
-    }
-}
-
-/// Returns the word of a verb.
-pub(super) fn verb_name(verb: &Verbs) -> &'static str {
-    match verb {
-        Verbs::Buy(_) => "buy",
-        Verbs::Sell(_) => "sell",
-        Verbs::Close(_) => "close",
-        Verbs::Amend(_) => "amend",
-        Verbs::Flatten(_) => "flatten",
-        Verbs::Take(_) => "take",
-        Verbs::Ack(_) => "ack",
-        Verbs::Unack(_) => "unack",
-        Verbs::Limit(_) => "limit",
-        Verbs::Halt(_) => "halt",
-        Verbs::ReduceOnly(_) => "reduce-only",
-        Verbs::Resume(_) => "resume",
-    }
-}
-
-/// Returns why this login may not do it, before anything else is asked. The database would say the
-/// same.
-fn not_allowed(desk: &Desk, verb: &Verbs) -> Option<Refusal> {
-    let session = desk.model.session.as_ref()?;
-    let needed = right(verb);
-    if desk.options().is_read_only {
-        let text = "screen.read_only is set: nothing can be written";
-        return Some(Refusal::plain(Code::ReadOnly, text));
-    }
-    if session.in_recovery {
-        let text = "the server is a standby: nothing can be written there";
-        return Some(Refusal::plain(Code::ReadOnly, text));
-    }
-    if session.may(needed) {
-        return None;
-    }
-    let who = match needed {
-        Right::Read => "a viewer",
-        Right::Open | Right::Trade | Right::Halt => "a trader",
-        Right::Risk => "a risk officer",
-    };
-    let (operator, role) = (&session.operator, session.role.as_str());
-    let text = format!("login {operator} has the role {role}; this needs the role of {who}");
-    Some(Refusal::plain(Code::NotPermitted, text))
+/// What is about to be sent, and what is known of it.
+#[derive(Debug, Clone, Copy)]
+struct Draft<'a> {
+    request: &'a Request,
+    facts: &'a Facts,
+    report: &'a Report,
 }
 
 /// Shows what will be sent, and finds out whether it may be. `None` is yes.
 async fn decide(
-    desk: &Desk,
-    request: &Request,
-    report: &Report,
+    snapshot: &Snapshot,
+    draft: Draft<'_>,
     how: How,
     io: &mut Io<'_>,
     stop: &CancellationToken,
 ) -> Result<Option<Said>, Trouble> {
-    let environment = environment::of(&desk.model, &request.verb)
+    let Draft { request, facts, report } = draft;
+    let environment = form::environment_of(&snapshot.model, facts.account)
         .map(|environment| environment.as_str().to_uppercase())
         .unwrap_or_default();
     if !how.json {
         report.write_checks(&environment, io.out)?;
     }
-    let stopper = report.bar.clone().or_else(|| stopper(&report.checks, request));
+    let stopper = report.bar.clone().or_else(|| stopper(report, request));
     if how.dry_run {
         return Ok(Some(Said::Checked(stopper)));
     }
@@ -283,33 +211,30 @@ async fn decide(
     } else {
         "send?".to_owned()
     };
-    let word = draft::confirmation_of(&desk.model, &request.verb);
     let is_yes = tokio::select! {
         biased;
         () = stop.cancelled() => false,
-        answer = io.ask_for(&question, word.as_deref()) => answer,
+        answer = io.ask_for(&question, facts.word.as_deref()) => answer,
     };
     Ok((!is_yes).then_some(Said::Declined))
 }
 
-/// Returns the first check that keeps the write from being sent.
-fn stopper(lines: &[Line], request: &Request) -> Option<Refusal> {
-    let has_reason = matches!(&request.verb, Verb::Place(trade) if trade.reason.is_some());
-    let found = |finding| lines.iter().map(|line| &line.check).find(|c| c.finding == finding);
-    let (hard, soft) = (found(Finding::Reject), found(Finding::Confirm));
-    let (check, advice) = match (hard, soft) {
-        (Some(check), _) => (check, ""),
-        (None, Some(check)) if !has_reason => {
-            (check, "; a soft limit can be passed with reason=\"…\"")
-        }
-        (None, _) => return None,
-    };
+/// Returns what keeps the write from being sent, in the words of the shell.
+fn stopper(report: &Report, request: &Request) -> Option<Refusal> {
+    let checks = report.checks.iter().map(|line| &line.check);
+    let check = permit::against(checks, permit::has_reason(&request.verb))?;
     let message = check.message.as_deref().unwrap_or("the check does not pass");
-    // A sentence that goes on does not end here.
-    let message = if advice.is_empty() { message } else { message.trim_end_matches('.') };
+    let message = match check.finding {
+        // A sentence that goes on does not end here.
+        Finding::Confirm => format!(
+            "{}; a soft limit can be passed with reason=\"…\"",
+            message.trim_end_matches('.')
+        ),
+        Finding::Reject | Finding::Passes => message.to_owned(),
+    };
     Some(Refusal {
         code: check.code.clone(),
-        message: format!("{message}{advice}"),
+        message,
         measured: check.measured,
         allowed: check.allowed,
         unit: check.unit.clone(),

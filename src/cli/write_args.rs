@@ -11,6 +11,8 @@ const FIRST_PLACE: usize = 100;
 /// A verb that writes, as it was typed in a shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write {
+    /// The word that was typed for it.
+    pub word: String,
     /// What to write.
     pub verb: Verbs,
     /// How it is to be done.
@@ -53,7 +55,8 @@ impl FromArgMatches for Write {
         while let Some((_, below)) = leaf.subcommand() {
             leaf = below;
         }
-        Ok(Self { verb, how: How::from_arg_matches(leaf)? })
+        let word = matches.subcommand_name().unwrap_or_default().to_owned();
+        Ok(Self { word, verb, how: How::from_arg_matches(leaf)? })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {

@@ -15,7 +15,7 @@ use super::{format, popup};
 use crate::app::keymap::{Action, Binding, Look as KeyLook, Step};
 use crate::app::model::{Model, Overlay};
 use crate::app::prompt::Prompt;
-use crate::app::ticket::{FieldName, Form, Stage, Ticket};
+use crate::app::ticket::{FieldName, Form, Stage};
 use crate::app::{chord, command};
 
 /// Draws the newest notice, and tells whether it took more than the first line of `area`. Its last
@@ -164,7 +164,7 @@ fn hint(model: &Model, binding: &Binding, keys: &str, theme: Theme) -> [Span<'st
 
 /// Returns what a key does now: what can be taken back is not reviewed.
 fn label(model: &Model, binding: &Binding) -> &'static str {
-    let is_sent = model.ticket().is_some_and(Ticket::is_reversible);
+    let is_sent = model.ticket().is_some_and(|ticket| ticket.form.kind().is_reversible());
     if is_sent && binding.action == Action::Ticket(Step::ToReview) { "send" } else { binding.label }
 }
 
@@ -223,13 +223,13 @@ fn has_meaning(model: &Model, action: Action) -> bool {
     let Some(ticket) = model.ticket() else { return true };
     let Action::Ticket(step) = action else { return true };
     match step {
-        Step::RiskSize => matches!(ticket.form, Form::Open { .. }),
+        Step::RiskSize => matches!(ticket.form, Form::Trade(_)),
         Step::Reprice => ticket.field(FieldName::Price).is_some(),
         Step::TickUp | Step::TickDown => {
             ticket.field(FieldName::Price).is_some() || ticket.field(FieldName::Stop).is_some()
         }
         Step::GiveReason => ticket.field(FieldName::Reason).is_some(),
-        Step::WidenScope => matches!(ticket.form, Form::Halt { .. }),
+        Step::WidenScope => matches!(ticket.form, Form::Halt(_)),
         Step::NextField
         | Step::PreviousField
         | Step::ScrollDown

@@ -5,13 +5,19 @@ mod acknowledge;
 mod amend;
 mod checks;
 mod close;
+mod edit_limit;
 mod flatten;
 mod halt;
+mod impact;
+mod judge_limit;
 mod limit;
 mod new_limit;
+mod resume;
+mod retire_limit;
 mod review;
 mod sheet;
 mod trade;
+mod unacknowledge;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -21,9 +27,7 @@ use self::sheet::Sheet;
 use super::popup;
 use super::theme::{Ink, Theme};
 use crate::app::model::Model;
-use crate::app::ticket::{Form, HaltScope, Ticket, Verdict};
-use crate::domain::account::Environment;
-use crate::domain::halt::HaltMode;
+use crate::app::ticket::{Form, Ticket, Verdict};
 
 /// Widest a ticket becomes: the eye must not travel.
 const WIDEST: u16 = 120;
@@ -59,66 +63,29 @@ pub(super) fn view(
 
 fn sheet(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Sheet {
     match &ticket.form {
-        Form::Open { side, signal } => trade::sheet(model, ticket, *side, *signal, theme, width),
-        Form::Close { what } => close::sheet(model, ticket, *what, theme, width),
-        Form::Amend { position } => amend::sheet(model, ticket, *position, theme, width),
-        Form::Flatten { account } => flatten::sheet(model, *account, theme, width),
-        Form::Acknowledge { events, needs_note } => {
-            acknowledge::sheet(model, ticket, events, *needs_note, theme, width)
-        }
-        Form::Unacknowledge { event } => acknowledge::undo(model, ticket, *event, theme, width),
-        Form::EditLimit { limit, .. } => limit::edit(model, ticket, *limit, theme, width),
-        Form::NewLimit => new_limit::sheet(model, ticket, theme, width),
-        Form::RetireLimit { limit, .. } => limit::retire(model, *limit, theme, width),
-        Form::Approve { limit } | Form::Reject { limit } => {
-            limit::judge(model, ticket, *limit, theme, width)
-        }
-        Form::Halt { mode, scope, narrow } => {
-            halt::sheet(model, ticket, (*mode, scope, narrow.as_ref()), theme, width)
-        }
-        Form::Resume { halt } => halt::resume(model, ticket, *halt, theme, width),
+        Form::Trade(form) => trade::sheet(model, ticket, form, theme, width),
+        Form::Close(form) => close::sheet(model, ticket, form, theme, width),
+        Form::Amend(form) => amend::sheet(model, ticket, form, theme, width),
+        Form::Flatten(form) => flatten::sheet(model, form, theme, width),
+        Form::Acknowledge(form) => acknowledge::sheet(model, ticket, form, theme, width),
+        Form::Unacknowledge(form) => unacknowledge::sheet(model, form, theme, width),
+        Form::EditLimit(form) => edit_limit::sheet(model, ticket, form, theme, width),
+        Form::NewLimit(_) => new_limit::sheet(model, ticket, theme, width),
+        Form::RetireLimit(form) => retire_limit::sheet(model, form, theme, width),
+        Form::JudgeLimit(form) => judge_limit::sheet(model, ticket, form, theme, width),
+        Form::Halt(form) => halt::sheet(model, form, theme, width),
+        Form::Resume(form) => resume::sheet(model, form, theme, width),
     }
 }
 
 /// Returns the name of what a ticket writes, with the environment that it would touch.
 fn title(model: &Model, ticket: &Ticket, theme: Theme) -> Line<'static> {
-    let name = match &ticket.form {
-        Form::Open { side, .. } => {
-            let what = ticket.text(crate::app::ticket::FieldName::Instrument);
-            format!("{side} {}", what.unwrap_or("…"))
-        }
-        Form::Close { what } => {
-            let held = model.desk.holding(*what);
-            format!("CLOSE {}", held.as_ref().map_or("position", |held| held.instrument.as_str()))
-        }
-        Form::Amend { position } => {
-            let held = model.desk.positions.get(position);
-            format!("AMEND {}", held.map_or("position", |held| held.instrument.as_str()))
-        }
-        Form::Flatten { account } => format!("FLATTEN {}", model.desk.account_name(*account)),
-        Form::Acknowledge { events, .. } => match events.len() {
-            1 => "ACKNOWLEDGE".to_owned(),
-            several => format!("ACKNOWLEDGE {several} events"),
-        },
-        Form::Unacknowledge { .. } => "UN-ACKNOWLEDGE".to_owned(),
-        Form::EditLimit { .. } => "CHANGE LIMIT".to_owned(),
-        Form::NewLimit => "NEW LIMIT".to_owned(),
-        Form::RetireLimit { .. } => "TAKE LIMIT AWAY".to_owned(),
-        Form::Approve { .. } => "APPROVE LIMIT".to_owned(),
-        Form::Reject { .. } => "REJECT LIMIT".to_owned(),
-        Form::Halt { mode: HaltMode::ReduceOnly, .. } => "REDUCE ONLY".to_owned(),
-        Form::Halt { mode: HaltMode::Flatten, .. } => "HALT AND FLATTEN".to_owned(),
-        Form::Halt { .. } => "HALT".to_owned(),
-        Form::Resume { halt } => match model.desk.halts.get(halt) {
-            Some(row) => format!("RESUME {}", model.desk.halted(row)),
-            None => "RESUME".to_owned(),
-        },
-    };
+    let name = ticket.form.kind().title(model, ticket);
     let mut spans = vec![Span::styled(
         format!(" {name} "),
         theme.style(Ink::Focus).patch(theme.style(Ink::Strong)),
     )];
-    if let Some(environment) = environment(model, ticket) {
+    if let Some(environment) = ticket.form.kind().environment(model, ticket) {
         let text = format!("[ {} ]", environment.as_str().to_uppercase());
         spans.push(Span::raw(" "));
         spans.push(Span::styled(text, theme.style(Ink::Badge(environment))));
@@ -127,38 +94,10 @@ fn title(model: &Model, ticket: &Ticket, theme: Theme) -> Line<'static> {
     Line::from(spans)
 }
 
-/// Returns the environment of the account that a ticket is about, else the most serious one.
-fn environment(model: &Model, ticket: &Ticket) -> Option<Environment> {
-    let desk = &model.desk;
-    let account = match &ticket.form {
-        // Before an account is chosen, nothing is known about whose money it is.
-        Form::Open { .. } => {
-            return {
-                let id = crate::app::draft::chosen_account(model, ticket);
-                id.and_then(|id| desk.accounts.get(&id)).map(|row| row.environment)
-            };
-        }
-        Form::Close { what } => desk.holding(*what).map(|row| row.account),
-        Form::Amend { position } => desk.positions.get(position).map(|row| row.account),
-        Form::Flatten { account } => Some(*account),
-        Form::EditLimit { limit, .. }
-        | Form::RetireLimit { limit, .. }
-        | Form::Approve { limit }
-        | Form::Reject { limit } => desk.limits.get(limit).and_then(|row| row.account),
-        Form::NewLimit => crate::app::draft::chosen_account(model, ticket),
-        // Whose row was selected says nothing of whom a wider halt stops.
-        Form::Halt { scope: HaltScope::Account(id), .. } => Some(*id),
-        Form::Resume { halt } => desk.halts.get(halt).and_then(|row| row.account),
-        Form::Halt { .. } | Form::Acknowledge { .. } | Form::Unacknowledge { .. } => None,
-    };
-    let own = account.and_then(|id| desk.accounts.get(&id)).map(|row| row.environment);
-    own.or_else(|| model.environment())
-}
-
 /// Returns the ticket's key and how old what it stands on is.
 fn corner(model: &Model, ticket: &Ticket) -> String {
     let mut parts = vec![format!("ticket {}", ticket.key.short())];
-    let instrument = crate::app::draft::instrument_of(model, ticket);
+    let instrument = ticket.form.kind().instrument(model, ticket);
     if let Some(instrument) = instrument {
         let age = model.price_age(&instrument);
         let age = age.map_or_else(

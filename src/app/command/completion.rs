@@ -5,9 +5,8 @@ use std::sync::LazyLock;
 
 use clap::{Arg, Command, CommandFactory};
 
-use super::{Line, spoken};
+use super::{Line, bar};
 use crate::app::model::Model;
-use crate::app::permit;
 use crate::app::prompt::Prompt;
 
 static DEFINITION: LazyLock<Command> = LazyLock::new(|| {
@@ -48,10 +47,7 @@ pub fn completions(model: &Model, prompt: &Prompt) -> Vec<String> {
 }
 
 fn verbs(model: &Model, command: &Command, is_first: bool) -> Vec<String> {
-    let may = |name: &str| {
-        let right = if is_first { spoken::right(name) } else { None };
-        right.is_none_or(|right| permit::barred(model, right).is_none())
-    };
+    let may = |name: &str| !is_first || bar(model, name).is_none();
     let names = command.get_subcommands().map(Command::get_name);
     names.filter(|name| may(name)).map(str::to_owned).collect()
 }

@@ -2,32 +2,20 @@
 //!
 //! The parser's own words speak of subcommands and arguments, which nobody typed.
 
-use crate::app::draft::ABOVE_ZERO;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
-/// How each command is written.
-const EXAMPLES: [(&str, &str); 12] = [
-    ("buy", "buy EUR_USD 10k sl=1.0800 tp=1.0950 @alpha"),
-    ("sell", "sell EUR_USD 10k sl=1.0950 tp=1.0800 @alpha"),
-    ("close", "close EUR_USD @alpha, or close EUR_USD 5k @alpha for a part"),
-    ("amend", "amend EUR_USD sl=1.0830 tp=none @alpha"),
-    ("flatten", "flatten @alpha"),
-    ("take", "take 5d0a @alpha, with the end of the signal's key"),
-    ("ack", "ack 5d0a note=\"data fault\", with the end of the event's key"),
-    ("unack", "unack 5d0a note=\"not mine\", with the end of the event's key"),
-    ("limit", "limit set 41c2 90000, limit new max_open_positions 5 @alpha, limit approve 41c2"),
-    ("halt", "halt @alpha reason=\"fat finger\"; halt alone is for everything"),
-    ("reduce-only", "reduce-only @alpha; reduce-only alone is for everything"),
-    ("resume", "resume @alpha reason=\"checked\""),
-];
+use super::grammar::{WORDS, known};
+use crate::app::form::limit::ABOVE_ZERO;
 
 /// Returns the sentence for a line that the grammar does not take; `words` are what was typed.
 pub(super) fn sentence(error: &Error, words: &[String]) -> String {
     let command = words.first().map_or("", String::as_str);
     let problem = problem(error, command);
-    match EXAMPLES.iter().find(|(name, _)| *name == command) {
-        Some((_, example)) => format!("{problem}; write {example}"),
-        None => format!("{problem}; ? lists the keys, and e.g. {} opens a ticket", EXAMPLES[0].1),
+    match known(command) {
+        Some(word) => format!("{problem}; write {}", word.example),
+        None => {
+            format!("{problem}; ? lists the keys, and e.g. {} opens a ticket", WORDS[0].example)
+        }
     }
 }
 

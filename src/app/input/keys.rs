@@ -8,15 +8,10 @@ use crate::app::chord::{Chord, Key};
 use crate::app::effect::Effect;
 use crate::app::keymap::{Action, Danger, Look, Lookup, Opening};
 use crate::app::model::{Model, Overlay};
-use crate::app::opening::{self, Declined, halt, holding, limit};
-use crate::app::pane::{Pane, RowId};
 use crate::app::prompt::Prompt;
-use crate::app::selection::{Subject, subject};
-use crate::app::ticket::{Form, Stage, Ticket};
-use crate::app::{cell, chord, columns, lists, permit};
-use crate::domain::halt::HaltMode;
-use crate::domain::ids::{ClientKey, EventId};
-use crate::domain::trade::Side;
+use crate::app::ticket::{Form, Stage};
+use crate::app::{cell, chord, columns, form, lists, review};
+use crate::domain::ids::ClientKey;
 
 /// Takes a key press.
 pub(in crate::app) fn pressed(model: &mut Model, chord: Chord, fresh: ClientKey) -> Vec<Effect> {
@@ -91,7 +86,7 @@ fn dispatch(model: &mut Model, chord: Chord, fresh: ClientKey) -> Vec<Effect> {
             if binding.action != Action::Quit {
                 model.is_leaving = false;
             }
-            if let Some(reason) = permit::obstacle(model, binding.action) {
+            if let Some(reason) = model.obstacle(binding.action) {
                 model.say(Tone::Warning, format!("{}: {reason}", binding.label));
                 return vec![];
             }
@@ -246,64 +241,18 @@ fn interrupt(model: &mut Model) -> Vec<Effect> {
 }
 
 fn open(model: &mut Model, opening: Opening, fresh: ClientKey) -> Vec<Effect> {
-    let about = subject(model);
-    let opened: Result<Ticket, Declined> = match opening {
-        Opening::Buy => open_trade(model, fresh, Side::Buy, &about),
-        Opening::Sell => open_trade(model, fresh, Side::Sell, &about),
-        Opening::Take => match model.selected() {
-            Some(RowId::Signal(id)) => opening::take(model, fresh, *id),
-            _ => Err("select a signal first".to_owned()),
-        },
-        Opening::Close => {
-            holding::selected(model).and_then(|what| holding::close(model, fresh, what))
-        }
-        Opening::Amend => {
-            holding::selected_position(model).and_then(|id| holding::amend(model, fresh, id))
-        }
-        Opening::Flatten => holding::flatten_selected(model, fresh),
-        Opening::Acknowledge => opening::acknowledge(model, fresh),
-        Opening::Unacknowledge => match model.selected() {
-            Some(RowId::Event(id)) => Ok(Ticket::new(fresh, Form::Unacknowledge { event: *id })),
-            _ => Err("select a risk event first".to_owned()),
-        },
-        Opening::EditLimit => limit::edit(model, fresh),
-        Opening::NewLimit => Ok(limit::new(model, fresh)),
-        Opening::RetireLimit => limit::retire(model, fresh),
-        Opening::Approve => limit::approve(model, fresh),
-        Opening::Reject => limit::reject(model, fresh),
-        Opening::Halt => halt::halt(model, fresh, HaltMode::NoNewOrders),
-        Opening::ReduceOnly => halt::halt(model, fresh, HaltMode::ReduceOnly),
-        Opening::Resume => halt::resume(model, fresh),
-    };
-    match opened {
-        Ok(ticket) => {
-            // What nobody selected is shown before it is sent.
-            let is_chosen = |id: &EventId| {
-                let id = RowId::Event(*id);
-                model.selected() == Some(&id) || model.pane(Pane::Events).marked.contains(&id)
-            };
-            if let Form::Acknowledge { needs_note: false, events } = &ticket.form
-                && events.iter().all(is_chosen)
-            {
-                return ticket::send(model, ticket);
-            }
-            opening::show(model, ticket)
-        }
+    let opened = match form::open(model, opening, fresh) {
+        Ok(ticket) => ticket,
         Err(why) => {
             model.say(Tone::Warning, why);
-            vec![]
+            return vec![];
         }
+    };
+    // What nobody selected is shown before it is sent.
+    if let Form::Acknowledge(form) = &opened.form
+        && form.is_ready(model)
+    {
+        return ticket::send(model, opened);
     }
-}
-
-fn open_trade(
-    model: &Model,
-    fresh: ClientKey,
-    side: Side,
-    about: &Subject,
-) -> Result<Ticket, Declined> {
-    if model.focus == Pane::Signals && about.instrument.is_none() {
-        return Err("select a signal first".to_owned());
-    }
-    Ok(opening::open(model, fresh, side, about))
+    review::open(model, opened)
 }

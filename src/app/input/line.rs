@@ -8,7 +8,7 @@ use crate::app::effect::Effect;
 use crate::app::model::{Model, Overlay};
 use crate::app::prompt::{self, Prompt};
 use crate::app::ticket::Stage;
-use crate::app::{command, opening};
+use crate::app::{command, review};
 use crate::domain::ids::ClientKey;
 
 /// What an editing key does to a line of text.
@@ -153,5 +153,5 @@ pub(in crate::app) fn pasted(model: &mut Model, text: &str) -> Vec<Effect> {
         let focus = model.focus;
         model.pane_mut(focus).filter = filter;
     }
-    opening::assess(model)
+    review::assess(model)
 }

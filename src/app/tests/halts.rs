@@ -10,7 +10,7 @@ use crate::app::cell::Cell;
 use crate::app::columns;
 use crate::app::msg::Msg;
 use crate::app::pane::{Pane, RowId};
-use crate::app::ticket::{FieldName, Form, HaltScope};
+use crate::app::ticket::{self, FieldName, Form, HaltScope, Resume};
 use crate::domain::change::Kind;
 use crate::domain::event::{RiskEvent, Severity};
 use crate::domain::halt::{Halt, HaltMode, Scope};
@@ -203,11 +203,11 @@ fn the_end_of_a_halt_is_that_of_the_selected_rows_account() {
     desk.halted(vec![of_alpha.clone(), newer.clone()]);
 
     desk.press("! u");
-    assert_eq!(desk.model.ticket().unwrap().form, Form::Resume { halt: newer.id });
+    assert_eq!(desk.model.ticket().unwrap().form, Form::Resume(Resume { halt: newer.id }));
     desk.press("Esc");
     desk.select(Pane::Positions, RowId::Position(HELD));
     desk.press("! u");
-    assert_eq!(desk.model.ticket().unwrap().form, Form::Resume { halt: of_alpha.id });
+    assert_eq!(desk.model.ticket().unwrap().form, Form::Resume(Resume { halt: of_alpha.id }));
     let shown = desk.model.ticket().unwrap().text(FieldName::Halt).unwrap();
     assert!(shown.starts_with("alpha "), "{shown}");
 }
@@ -231,7 +231,9 @@ fn another_halt_can_be_chosen_in_the_ticket() {
 #[test]
 fn a_halt_is_offered_of_what_is_selected() {
     let scope = |desk: &Desk| {
-        let Form::Halt { scope, .. } = &desk.model.ticket().unwrap().form else { panic!() };
+        let Form::Halt(ticket::Halt { scope, .. }) = &desk.model.ticket().unwrap().form else {
+            panic!()
+        };
         scope.clone()
     };
     let mut desk = Desk::of(Role::RiskOfficer);

@@ -91,10 +91,10 @@ fn a_stop_is_amended_from_what_it_is() {
     let (stop, target, trailing, reason) = (Some(dec!(1.083)), None, None, None);
     let amend = Verb::Amend { position: HELD, stop, target, trailing, reason };
     assert_eq!(*desk.only_verb(), amend);
-    let said = crate::app::draft::sentence(&desk.model, &amend);
+    let said = crate::app::form::sentence(&desk.model, &amend);
     assert_eq!(said, "AMEND EUR_USD LONG 50,000  SL 1.08120 -> 1.08300  (tightens)  account alpha");
     let wider = Verb::Amend { position: HELD, stop: None, target, trailing, reason: None };
-    let said = crate::app::draft::sentence(&desk.model, &wider);
+    let said = crate::app::form::sentence(&desk.model, &wider);
     assert!(said.contains("SL 1.08120 -> none  (WIDENS)"), "{said}");
 }
 
@@ -115,10 +115,10 @@ fn what_stands_against_other_levels_is_said_before_they_are_sent() {
     assert!(desk.writes().is_empty());
     assert_eq!(desk.last_notice(), "STOP_WRONG_SIDE forbids it");
     // It would be no stop, but a close: that is not "tightens".
-    let Ok(amend) = crate::app::draft::draft(&desk.model, desk.model.ticket().unwrap()) else {
+    let Ok(amend) = crate::app::review::draft(&desk.model, desk.model.ticket().unwrap()) else {
         panic!("no amend")
     };
-    let said = crate::app::draft::sentence(&desk.model, &amend);
+    let said = crate::app::form::sentence(&desk.model, &amend);
     assert!(said.contains("1.09000  (WOULD BE HIT AT ONCE)"), "{said}");
 }
 
@@ -174,8 +174,8 @@ fn one_trade_is_closed_and_not_its_position() {
     let mut desk = Desk::with_a_trade(Role::Trader, trade(Some(HELD)));
 
     desk.press("x");
-    let sentence = crate::app::draft::draft(&desk.model, desk.model.ticket().unwrap()).unwrap();
-    let sentence = crate::app::draft::sentence(&desk.model, &sentence);
+    let sentence = crate::app::review::draft(&desk.model, desk.model.ticket().unwrap()).unwrap();
+    let sentence = crate::app::form::sentence(&desk.model, &sentence);
     assert!(sentence.starts_with("CLOSE all of 15,000 EUR_USD LONG @ 1.08640"), "{sentence}");
     assert!(sentence.contains("trade 00007001"), "{sentence}");
     desk.press("y");

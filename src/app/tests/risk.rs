@@ -7,8 +7,9 @@ use rust_decimal::{Decimal, dec};
 use super::Desk;
 use super::desk::{ALPHA, CRITICAL, EMERGENCY, HELD, LIMIT, PROPOSAL, WARNING};
 use crate::app::chord::{Chord, Key};
-use crate::app::draft::{draft, sentence};
+use crate::app::form::sentence;
 use crate::app::pane::{Pane, RowId};
+use crate::app::review::draft;
 use crate::app::ticket::{FieldName, Form, Stage, Ticket};
 use crate::domain::event::Acknowledged;
 use crate::domain::halt::{HaltMode, Scope};
@@ -57,8 +58,8 @@ fn without_a_selection_the_event_of_the_bar_is_acknowledged_after_it_was_shown()
             Some(_) => break,
         };
         desk.press("5 a");
-        let Form::Acknowledge { events, .. } = &desk.model.ticket().unwrap().form else { panic!() };
-        assert_eq!(*events, [next]);
+        let Form::Acknowledge(form) = &desk.model.ticket().unwrap().form else { panic!() };
+        assert_eq!(form.events, [next]);
         assert!(desk.writes().is_empty(), "nobody has seen yet which");
         desk.press("Esc");
     }

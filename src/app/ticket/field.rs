@@ -1,9 +1,6 @@
-//! The fields of a ticket: which each form has, and what may be typed into them.
+//! The fields of a ticket, and what may be typed into them.
 
 use tui_input::{Input, InputRequest};
-
-use super::Form;
-use crate::domain::halt::HaltMode;
 
 /// A field of a ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -157,50 +154,5 @@ impl Field {
         if let Some(choice) = self.choices.get(next).cloned() {
             self.set(choice);
         }
-    }
-}
-
-/// The fields of each form, in the order of Tab.
-pub(super) fn layout(form: &Form) -> &'static [(FieldName, FieldKind)] {
-    use FieldKind::{Choice, Number, Text};
-    use FieldName as F;
-    match form {
-        Form::Open { .. } => &[
-            (F::Account, Choice),
-            (F::Instrument, Choice),
-            (F::Size, Number),
-            (F::Price, Number),
-            (F::Stop, Number),
-            (F::Target, Number),
-            (F::Reason, Text),
-        ],
-        Form::Close { .. } => &[(F::Size, Number), (F::Price, Number), (F::Reason, Text)],
-        Form::Amend { .. } => {
-            &[(F::Stop, Number), (F::Target, Number), (F::Trailing, Number), (F::Reason, Text)]
-        }
-        Form::Flatten { .. } | Form::Halt { mode: HaltMode::Flatten, .. } => {
-            &[(F::Confirm, Text), (F::Reason, Text)]
-        }
-        Form::Acknowledge { .. } => &[(F::Note, Text)],
-        Form::EditLimit { .. } => {
-            &[(F::Value, Number), (F::Warning, Number), (F::Until, Text), (F::Reason, Text)]
-        }
-        Form::NewLimit => &[
-            (F::LimitType, Choice),
-            (F::Account, Choice),
-            (F::Instrument, Choice),
-            (F::Portfolio, Choice),
-            (F::Value, Number),
-            (F::Unit, Text),
-            (F::Warning, Number),
-            (F::Until, Text),
-            (F::Parameters, Text),
-            (F::Reason, Text),
-        ],
-        Form::Approve { .. } | Form::Reject { .. } | Form::Unacknowledge { .. } => {
-            &[(F::Note, Text)]
-        }
-        Form::Resume { .. } => &[(F::Halt, Choice), (F::Reason, Text)],
-        Form::Halt { .. } | Form::RetireLimit { .. } => &[(F::Reason, Text)],
     }
 }

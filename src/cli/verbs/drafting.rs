@@ -2,17 +2,16 @@
 
 use crate::app::Msg;
 use crate::app::command::{self, LimitVerb, Verbs};
-use crate::app::draft::{self, Problem};
+use crate::app::ticket::read::Problem;
 use crate::app::ticket::{FieldName, Form, Ticket};
-use crate::cli::desk::Desk;
 use crate::cli::exit::Trouble;
 use crate::cli::io::Io;
 use crate::cli::prices;
+use crate::cli::snapshot::Snapshot;
 use crate::config::Config;
 use crate::domain::ids::ClientKey;
 use crate::domain::outcome::Refusal;
 use crate::domain::request::{Request, Verb};
-use rust_decimal::Decimal;
 
 /// Makes the request that a verb asks for.
 ///
@@ -22,45 +21,24 @@ use rust_decimal::Decimal;
 /// refuse; [`Trouble::Other`] that no price is known.
 pub(super) async fn request(
     config: &Config,
-    desk: &mut Desk,
+    snapshot: &mut Snapshot,
     verb: &Verbs,
     key: ClientKey,
     io: &mut Io<'_>,
 ) -> Result<Request, Trouble> {
     if let Verbs::Limit(LimitVerb::New(_)) = verb {
-        let types = desk.store.limit_types().await?;
-        desk.tell(Msg::LimitTypesRead(types));
+        let types = snapshot.store.limit_types().await?;
+        snapshot.tell(Msg::LimitTypesRead(types));
     }
-    let mut ticket = ticket(config, desk, verb, key, io).await?;
-    // The shell asks for the word after it has shown what would be done.
-    if let Some(word) = draft::confirmation(&desk.model, &ticket.form) {
-        ticket.fill(FieldName::Confirm, word);
-    }
-    Ok(Request { key, verb: drafted(desk, &ticket)? })
-}
-
-/// Returns the price that a verb names.
-fn named_price(verb: &Verbs) -> Option<Decimal> {
-    match verb {
-        Verbs::Buy(open) | Verbs::Sell(open) => open.price,
-        Verbs::Take(take) => take.price,
-        Verbs::Close(close) => close.price,
-        Verbs::Amend(_)
-        | Verbs::Flatten(_)
-        | Verbs::Ack(_)
-        | Verbs::Unack(_)
-        | Verbs::Limit(_)
-        | Verbs::Halt(_)
-        | Verbs::ReduceOnly(_)
-        | Verbs::Resume(_) => None,
-    }
+    let ticket = ticket(config, snapshot, verb, key, io).await?;
+    Ok(Request { key, verb: drafted(snapshot, &ticket)? })
 }
 
 /// Tells whether `new` is what was sent before: the same, but for a price that nobody named and
 /// that has moved since.
 pub(super) fn is_the_same(verb: &Verbs, sent: &Verb, new: &Verb) -> bool {
     let mut new = new.clone();
-    if named_price(verb).is_none() {
+    if verb.price().is_none() {
         match (&mut new, sent) {
             (Verb::Place(trade), Verb::Place(sent)) => trade.price = sent.price,
             (Verb::Close { price, .. }, Verb::Close { price: sent, .. }) => *price = *sent,
@@ -73,23 +51,20 @@ pub(super) fn is_the_same(verb: &Verbs, sent: &Verb, new: &Verb) -> bool {
 /// Opens the ticket, with the price of this moment where the verb names none.
 async fn ticket(
     config: &Config,
-    desk: &mut Desk,
+    snapshot: &mut Snapshot,
     verb: &Verbs,
     key: ClientKey,
     io: &mut Io<'_>,
 ) -> Result<Ticket, Trouble> {
-    let opened = command::ticket(&desk.model, verb, key).map_err(trouble)?;
-    let wants_price = matches!(opened.form, Form::Open { .. } | Form::Close { .. });
-    let Some(instrument) = draft::instrument_of(&desk.model, &opened)
-        .filter(|_| wants_price && named_price(verb).is_none())
-    else {
-        return Ok(opened);
-    };
-    let closes = matches!(opened.form, Form::Close { .. });
+    let opened = command::ticket(&snapshot.model, verb, key).map_err(trouble)?;
+    let wants_price = opened.field(FieldName::Price).is_some() && verb.price().is_none();
+    let instrument = opened.form.kind().instrument(&snapshot.model, &opened);
+    let Some(instrument) = instrument.filter(|_| wants_price) else { return Ok(opened) };
+    let closes = matches!(opened.form, Form::Close(_));
     match prices::quote(config.feed.clone(), &instrument).await {
         Ok(quote) => {
-            desk.tell(Msg::QuotesArrived(vec![quote]));
-            command::ticket(&desk.model, verb, key).map_err(trouble)
+            snapshot.tell(Msg::QuotesArrived(vec![quote]));
+            command::ticket(&snapshot.model, verb, key).map_err(trouble)
         }
         // Less risk is always allowed: a position can be closed at the last price that is known.
         Err(why) if closes && opened.text(FieldName::Price).is_some() => {
@@ -103,19 +78,20 @@ async fn ticket(
 }
 
 /// Reads the ticket; what is missing is said in the words of the shell.
-fn drafted(desk: &Desk, ticket: &Ticket) -> Result<Verb, Trouble> {
-    draft::draft(&desk.model, ticket).map_err(|problem| {
+fn drafted(snapshot: &Snapshot, ticket: &Ticket) -> Result<Verb, Trouble> {
+    // The word that some must type is asked for once they have seen what would be done.
+    ticket.form.kind().read(&snapshot.model, ticket).map_err(|problem| {
         let is_empty = |name| ticket.text(name).is_none();
         let text = problem.text.clone();
         let text = match problem.field {
             Some(FieldName::Account) if is_empty(FieldName::Account) => {
                 let mut names: Vec<&str> =
-                    desk.model.desk.accounts.values().map(|row| row.name.as_str()).collect();
+                    snapshot.model.desk.accounts.values().map(|row| row.name.as_str()).collect();
                 names.sort_unstable();
                 format!("say which account, like @{}", names.join(" or @"))
             }
             Some(FieldName::LimitType) => {
-                let types = desk.model.limit_types.iter();
+                let types = snapshot.model.limit_types.iter();
                 let names: Vec<&str> = types.map(|row| row.name.as_str()).collect();
                 let typed = ticket.text(FieldName::LimitType).unwrap_or_default();
                 format!("There is no limit type {typed}. There are: {}.", names.join(", "))

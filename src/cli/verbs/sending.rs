@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::cli::args;
-use crate::cli::desk::Desk;
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::io::Io;
 use crate::cli::report::{Report, Said};
+use crate::cli::snapshot::Snapshot;
 use crate::config::Config;
 use crate::domain::code::Code;
 use crate::domain::ids::ClientKey;
@@ -103,12 +103,12 @@ async fn settled(store: &Store, request: &Request, io: &mut Io<'_>) -> Outcome {
 
 pub(super) async fn announce(
     config: &Config,
-    desk: &Desk,
+    snapshot: &Snapshot,
     request: &Request,
     accepted: &Accepted,
 ) -> Result<(), String> {
-    let (account, instrument) = desk.model.desk.touched(&request.verb);
-    let operator = desk.model.session.as_ref().map_or("", |session| session.operator.as_str());
+    let (account, instrument) = snapshot.model.desk.touched(&request.verb);
+    let operator = snapshot.model.session.as_ref().map_or("", |session| session.operator.as_str());
     let written = Written {
         request,
         accepted,

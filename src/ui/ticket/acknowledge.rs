@@ -1,11 +1,12 @@
-//! Owning risk events, and giving them back.
+//! Owning risk events: which, and what is said about them.
 
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::sheet::{Item, Sheet};
+use crate::app::form::acknowledge::CODED_NOTES;
 use crate::app::model::Model;
-use crate::app::ticket::{CODED_NOTES, FieldName, Ticket};
+use crate::app::ticket::{Acknowledge, FieldName, Ticket};
 use crate::domain::event::{RiskEvent, Severity};
 use crate::domain::ids::EventId;
 use crate::ui::theme::{Ink, Theme};
@@ -18,36 +19,26 @@ const LISTED: usize = 6;
 pub(super) fn sheet(
     model: &Model,
     ticket: &Ticket,
-    events: &[EventId],
-    needs_note: bool,
+    form: &Acknowledge,
     theme: Theme,
     width: usize,
 ) -> Sheet {
-    let mut left = described(model, events, theme, width);
+    let mut left = described(model, &form.events, theme, width);
     left.push(Item::Blank);
     left.push(Item::Field(FieldName::Note, String::new()));
-    if needs_note {
+    if form.needs_note {
         left.push(Item::Blank);
         left.extend(coded(ticket, theme));
     }
     Sheet { left, ..Sheet::default() }
 }
 
-/// Returns the sheet that gives an event back.
-pub(super) fn undo(
+pub(super) fn described(
     model: &Model,
-    _ticket: &Ticket,
-    event: EventId,
+    events: &[EventId],
     theme: Theme,
     width: usize,
-) -> Sheet {
-    let mut left = described(model, &[event], theme, width);
-    left.push(Item::Blank);
-    left.push(Item::Field(FieldName::Note, String::new()));
-    Sheet { left, ..Sheet::default() }
-}
-
-fn described(model: &Model, events: &[EventId], theme: Theme, width: usize) -> Vec<Item> {
+) -> Vec<Item> {
     let mut items: Vec<Item> = Vec::new();
     for id in events.iter().take(LISTED) {
         if let Some(row) = model.desk.events.get(id) {

@@ -4,10 +4,9 @@ use ratatui::text::Line;
 use rust_decimal::Decimal;
 
 use super::sheet::{Item, Sheet, fact_line, right_width, split, words};
-use crate::app::draft::draft;
 use crate::app::model::Model;
-use crate::app::ticket::{FieldName, Ticket, Verdict};
-use crate::domain::ids::PositionId;
+use crate::app::review::draft;
+use crate::app::ticket::{Amend, FieldName, Ticket, Verdict};
 use crate::domain::money::{exact, typed};
 use crate::domain::outcome::{Check, Finding};
 use crate::domain::position::{Position, Protection};
@@ -20,11 +19,11 @@ use crate::ui::{format, popup};
 pub(super) fn sheet(
     model: &Model,
     ticket: &Ticket,
-    position: PositionId,
+    form: &Amend,
     theme: Theme,
     width: usize,
 ) -> Sheet {
-    let Some(held) = model.desk.positions.get(&position) else {
+    let Some(held) = model.desk.positions.get(&form.position) else {
         let text = " the position is no longer open";
         let line = Line::styled(text, theme.style(Ink::Warning));
         return Sheet { left: vec![Item::Fact(line)], ..Sheet::default() };

@@ -7,7 +7,6 @@ use rust_decimal::Decimal;
 use unicode_width::UnicodeWidthStr;
 
 use crate::app::cell::Align;
-use crate::app::draft::instrument_of;
 use crate::app::model::Model;
 use crate::app::ticket::{Ticket, Verdict};
 use crate::domain::money::price_text;
@@ -77,7 +76,8 @@ pub(super) fn lines(
     theme: Theme,
     width: usize,
 ) -> Vec<Line<'static>> {
-    let places = instrument_of(model, ticket).map_or(0, |id| model.price_places(&id));
+    let places =
+        ticket.form.kind().instrument(model, ticket).map_or(0, |id| model.price_places(&id));
     let widths = Widths::of(width, places);
     let mut lines = vec![heading(widths, theme)];
     match &ticket.verdict {

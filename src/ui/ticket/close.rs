@@ -4,9 +4,9 @@ use ratatui::text::Line;
 use rust_decimal::Decimal;
 
 use super::sheet::{Item, Sheet, fact_line, right_width, split, words};
-use crate::app::draft::draft;
 use crate::app::model::{Freshness, Model};
-use crate::app::ticket::{FieldName, Form, Ticket};
+use crate::app::review::draft;
+use crate::app::ticket::{Close, FieldName, Ticket};
 use crate::domain::money::exact;
 use crate::domain::position::Position;
 use crate::domain::request::{Closing, Verb};
@@ -18,11 +18,11 @@ use crate::ui::{format, popup};
 pub(super) fn sheet(
     model: &Model,
     ticket: &Ticket,
-    what: Closing,
+    form: &Close,
     theme: Theme,
     width: usize,
 ) -> Sheet {
-    let held = model.desk.holding(what);
+    let held = model.desk.holding(form.what);
     let now = held.as_ref().and_then(|held| {
         let price = model.book.mark(&held.instrument, held.direction)?;
         Some(format!("= {}", format::price(price, model.price_places(&held.instrument))))
@@ -34,7 +34,7 @@ pub(super) fn sheet(
     ];
     let right = held.map_or_else(
         || vec![Line::styled("it is no longer open", theme.style(Ink::Warning))],
-        |held| facts(model, ticket, &held, theme, right_width(width)),
+        |held| facts(model, ticket, form, &held, theme, right_width(width)),
     );
     Sheet { left, right, split: split(width), ..Sheet::default() }
 }
@@ -42,6 +42,7 @@ pub(super) fn sheet(
 fn facts(
     model: &Model,
     ticket: &Ticket,
+    form: &Close,
     held: &Position,
     theme: Theme,
     width: usize,
@@ -55,10 +56,9 @@ fn facts(
         exact(held.size),
         model.desk.account_name(held.account)
     );
-    let label = if let Form::Close { what: Closing::Trade(_) } = ticket.form {
-        "Trade"
-    } else {
-        "Position"
+    let label = match form.what {
+        Closing::Trade(_) => "Trade",
+        Closing::Position(_) => "Position",
     };
     let mut lines = words(label, &name, width, theme);
     let entry = format::price(held.average_entry, places);

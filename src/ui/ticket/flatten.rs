@@ -6,8 +6,7 @@ use unicode_width::UnicodeWidthStr;
 use super::sheet::{Item, Sheet, right_width, split};
 use crate::app::cell::Align;
 use crate::app::model::Model;
-use crate::app::ticket::FieldName;
-use crate::domain::ids::AccountId;
+use crate::app::ticket::{FieldName, Flatten};
 use crate::domain::money::exact;
 use crate::domain::position::Position;
 use crate::ui::table::gain_style;
@@ -18,16 +17,17 @@ use crate::ui::{format, popup};
 const LISTED: usize = 12;
 
 /// Returns the sheet of a flatten.
-pub(super) fn sheet(model: &Model, account: AccountId, theme: Theme, width: usize) -> Sheet {
+pub(super) fn sheet(model: &Model, form: &Flatten, theme: Theme, width: usize) -> Sheet {
     let left = vec![
         Item::Field(FieldName::Confirm, String::new()),
         Item::Field(FieldName::Reason, String::new()),
     ];
     let room = right_width(width);
     let held: Vec<&Position> =
-        model.desk.positions.values().filter(|held| held.account == account).collect();
+        model.desk.positions.values().filter(|held| held.account == form.account).collect();
     let mut right = list(model, &held, Named::No, theme, room);
-    let currency = model.desk.accounts.get(&account).map_or("", |row| row.base_currency.as_str());
+    let currency =
+        model.desk.accounts.get(&form.account).map_or("", |row| row.base_currency.as_str());
     let text = format!(
         "P&L in {currency}. Each is closed at the price of now; one without a price stays, and is \
          named."

@@ -1,6 +1,6 @@
 //! A limit that is not there yet: what it would measure, and what there is of its kind.
 
-use super::limit::impact;
+use super::impact;
 use super::sheet::{Item, Sheet, right_width, split, words};
 use crate::app::model::Model;
 use crate::app::ticket::{FieldName, Ticket};

@@ -5,9 +5,10 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::checks::names;
-use super::limit::impact;
-use crate::app::draft::{draft, sentence};
+use super::impact;
+use crate::app::form::sentence;
 use crate::app::model::Model;
+use crate::app::review::draft;
 use crate::app::ticket::{FieldKind, FieldName, Form, Stage, Ticket};
 use crate::domain::outcome::{Check, Finding};
 use crate::domain::request::Verb;
@@ -82,7 +83,7 @@ fn editing(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Li
         }
     }
     lines.extend(against(model, ticket, theme, width));
-    let does = if ticket.is_reversible() { "sends it" } else { "reviews it" };
+    let does = if ticket.form.kind().is_reversible() { "sends it" } else { "reviews it" };
     let mut offered = vec![("Enter", does, true)];
     if ticket.fields.len() > 1 {
         offered.push(("Tab", "next", true));
@@ -120,7 +121,7 @@ fn review(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Lin
         lines.extend(popup::paragraph(&text, width, theme.style(Ink::Warning)));
     }
     let has_reason = ticket.field(FieldName::Reason).is_some();
-    let widens = matches!(ticket.form, Form::Halt { .. }) && model.may(Right::Risk);
+    let widens = matches!(ticket.form, Form::Halt(_)) && model.may(Right::Risk);
     let mut offered = vec![("y", "sends", obstacle.is_none())];
     if has_reason {
         offered.push(("Y", "reason", true));
@@ -176,7 +177,7 @@ fn unknown(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Li
          ticket's key; nothing is sent again."
     );
     lines.extend(popup::paragraph(&text, width, theme.style(Ink::Warning)));
-    if let Form::Open { .. } = ticket.form {
+    if let Form::Trade(_) = ticket.form {
         let text = "Until then nothing more opens in this account and instrument.";
         lines.extend(popup::paragraph(text, width, theme.style(Ink::Warning)));
     }

@@ -4,10 +4,9 @@ use rust_decimal::Decimal;
 
 use super::checks;
 use super::sheet::{Item, Sheet, fact_that_fits, first_that_fits, right_width, split};
-use crate::app::draft::{chosen_account, chosen_instrument};
+use crate::app::form::{chosen_account, chosen_instrument};
 use crate::app::model::Model;
-use crate::app::ticket::{FieldName, Ticket};
-use crate::domain::ids::SignalId;
+use crate::app::ticket::{FieldName, Ticket, Trade};
 use crate::domain::instrument::Instrument;
 use crate::domain::levels;
 use crate::domain::money::{exact, typed};
@@ -30,8 +29,7 @@ struct Figures {
 pub(super) fn sheet(
     model: &Model,
     ticket: &Ticket,
-    side: Side,
-    signal: Option<SignalId>,
+    &Trade { side, signal }: &Trade,
     theme: Theme,
     width: usize,
 ) -> Sheet {

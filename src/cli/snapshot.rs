@@ -3,7 +3,7 @@
 use futures_util::future::try_join_all;
 
 use super::exit::Trouble;
-use crate::app::{self, Model, Msg, update};
+use crate::app::{Model, Msg, update};
 use crate::config::Config;
 use crate::domain::change::Kind;
 use crate::domain::rows::Rows;
@@ -11,7 +11,7 @@ use crate::store::{Read, Store};
 
 /// A model and the way to its database.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct Snapshot {
     pub(super) store: Store,
     pub(super) model: Model,
     /// One sentence for each row that cannot be read.
@@ -20,7 +20,7 @@ pub(super) struct Desk {
     pub(super) cut: Vec<Kind>,
 }
 
-impl Desk {
+impl Snapshot {
     /// Logs in, and reads the rows of some kinds.
     ///
     /// # Errors
@@ -31,12 +31,12 @@ impl Desk {
         let probe = store.probe().await?;
         let now = probe.session.server_time;
         let model = Model::new(config.app.clone(), now);
-        let mut desk = Self { store, model, unreadable: Vec::new(), cut: Vec::new() };
+        let mut snapshot = Self { store, model, unreadable: Vec::new(), cut: Vec::new() };
         let (session, round_trip) = (probe.session, probe.round_trip);
         let offset = chrono::TimeDelta::zero();
-        desk.tell(Msg::SessionOpened { session, round_trip, offset });
-        desk.refresh(kinds).await?;
-        Ok(desk)
+        snapshot.tell(Msg::SessionOpened { session, round_trip, offset });
+        snapshot.refresh(kinds).await?;
+        Ok(snapshot)
     }
 
     /// Reads the rows of some kinds again.
@@ -67,10 +67,5 @@ impl Desk {
     /// console.
     pub(super) fn tell(&mut self, msg: Msg) {
         drop(update(&mut self.model, msg));
-    }
-
-    /// Returns the options that the model was made with.
-    pub(super) fn options(&self) -> &app::Options {
-        &self.model.options
     }
 }

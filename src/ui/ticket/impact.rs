@@ -17,7 +17,7 @@ const WIDE: usize = 58;
 
 /// Says that it would be refused, or names who would be in breach at once, with what is measured and allowed: whoever confirms must
 /// have read it.
-pub(in crate::ui::ticket) fn sentence(ticket: &Ticket) -> Option<String> {
+pub(super) fn sentence(ticket: &Ticket) -> Option<String> {
     if let Impacts::Refused { refusal, .. } = &ticket.impacts {
         return Some(format!("HARD {}: {}", refusal.code, refusal.message));
     }
@@ -51,11 +51,7 @@ fn figures(row: &Impact) -> String {
 }
 
 /// Returns who would be in breach, and how much room the others would have.
-pub(in crate::ui::ticket) fn lines(
-    ticket: &Ticket,
-    theme: Theme,
-    width: usize,
-) -> Vec<Line<'static>> {
+pub(super) fn lines(ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'static>> {
     let rows = match &ticket.impacts {
         Impacts::None => return vec![],
         Impacts::Asked(_) => {

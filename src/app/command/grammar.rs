@@ -1,0 +1,140 @@
+//! The verbs that write: one clap definition for the `:` line and for the shell. The words behind a
+//! verb stand in the file of its form.
+
+use clap::Subcommand;
+use rust_decimal::Decimal;
+
+use crate::app::form::{
+    acknowledge, amend, close, edit_limit, flatten, halt, judge_limit, new_limit, resume,
+    retire_limit, trade, unacknowledge,
+};
+use crate::app::model::Model;
+use crate::app::ticket::Ticket;
+use crate::app::ticket::read::Problem;
+use crate::domain::halt::HaltMode;
+use crate::domain::ids::ClientKey;
+use crate::domain::session::Right;
+use crate::domain::trade::Side;
+
+/// A verb that writes.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Verbs {
+    /// Buy
+    Buy(trade::Words),
+    /// Sell
+    Sell(trade::Words),
+    /// Close a position, one trade of it, or a part
+    Close(close::Words),
+    /// Change stop, target and trailing distance of a position
+    Amend(amend::Words),
+    /// Close every position of an account at the market
+    Flatten(flatten::Words),
+    /// Take a signal
+    Take(trade::TakeWords),
+    /// Acknowledge risk events
+    Ack(acknowledge::Words),
+    /// Give an acknowledged risk event back
+    Unack(unacknowledge::Words),
+    /// Set, change, approve, reject or take away a limit
+    #[command(subcommand)]
+    Limit(LimitVerb),
+    /// Halt: no new orders; without a scope, for everything
+    Halt(halt::Words),
+    /// Halt: only orders that reduce; without a scope, for everything
+    ReduceOnly(halt::Covered),
+    /// End a halt; without one named, the newest
+    Resume(resume::Words),
+}
+
+/// `limit …`
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum LimitVerb {
+    /// Change a limit: tighter takes effect at once, looser needs a second person
+    Set(edit_limit::Words),
+    /// Set a limit that is not there yet; it takes effect at once
+    New(Box<new_limit::Words>),
+    /// Take a limit away; needs a second person
+    Retire(retire_limit::Words),
+    /// Approve a proposal of another person
+    Approve(judge_limit::ApproveWords),
+    /// Reject a proposal
+    Reject(judge_limit::RejectWords),
+}
+
+impl Verbs {
+    /// Opens the ticket that it asks for.
+    pub(super) fn open(&self, model: &Model, key: ClientKey) -> Result<Ticket, Problem> {
+        match self {
+            Self::Buy(words) => trade::spoken(model, key, Side::Buy, words),
+            Self::Sell(words) => trade::spoken(model, key, Side::Sell, words),
+            Self::Close(words) => close::spoken(model, key, words),
+            Self::Amend(words) => amend::spoken(model, key, words),
+            Self::Flatten(words) => flatten::spoken(model, key, words),
+            Self::Take(words) => trade::spoken_take(model, key, words),
+            Self::Ack(words) => acknowledge::spoken(model, key, words),
+            Self::Unack(words) => unacknowledge::spoken(model, key, words),
+            Self::Limit(LimitVerb::Set(words)) => edit_limit::spoken(model, key, words),
+            Self::Limit(LimitVerb::New(words)) => new_limit::spoken(model, key, words),
+            Self::Limit(LimitVerb::Retire(words)) => retire_limit::spoken(model, key, words),
+            Self::Limit(LimitVerb::Approve(words)) => {
+                judge_limit::spoken_approval(model, key, words)
+            }
+            Self::Limit(LimitVerb::Reject(words)) => {
+                judge_limit::spoken_rejection(model, key, words)
+            }
+            Self::Halt(words) => halt::spoken(model, key, words.mode.mode(), &words.of),
+            Self::ReduceOnly(words) => halt::spoken(model, key, HaltMode::ReduceOnly, words),
+            Self::Resume(words) => resume::spoken(model, key, words),
+        }
+    }
+
+    /// Returns the price that it names.
+    pub fn price(&self) -> Option<Decimal> {
+        if let Self::Buy(words) | Self::Sell(words) = self {
+            words.price
+        } else if let Self::Take(words) = self {
+            words.price
+        } else if let Self::Close(words) = self {
+            words.price
+        } else {
+            None
+        }
+    }
+}
+
+/// A word that begins a line, the least right that it needs, and how it goes on.
+pub(super) struct Word {
+    pub(super) name: &'static str,
+    /// Whatever stands behind it: a halt of everything needs more than one of an account.
+    pub(super) right: Right,
+    pub(super) example: &'static str,
+}
+
+const fn word(name: &'static str, right: Right, example: &'static str) -> Word {
+    Word { name, right, example }
+}
+
+/// The words of the verbs.
+pub(super) const WORDS: [Word; 12] = [
+    word("buy", Right::Open, "buy EUR_USD 10k sl=1.0800 tp=1.0950 @alpha"),
+    word("sell", Right::Open, "sell EUR_USD 10k sl=1.0950 tp=1.0800 @alpha"),
+    word("close", Right::Trade, "close EUR_USD @alpha, or close EUR_USD 5k @alpha for a part"),
+    word("amend", Right::Trade, "amend EUR_USD sl=1.0830 tp=none @alpha"),
+    word("flatten", Right::Trade, "flatten @alpha"),
+    word("take", Right::Open, "take 5d0a @alpha, with the end of the signal's key"),
+    word("ack", Right::Risk, "ack 5d0a note=\"data fault\", with the end of the event's key"),
+    word("unack", Right::Risk, "unack 5d0a note=\"not mine\", with the end of the event's key"),
+    word(
+        "limit",
+        Right::Risk,
+        "limit set 41c2 90000, limit new max_open_positions 5 @alpha, limit approve 41c2",
+    ),
+    word("halt", Right::Halt, "halt @alpha reason=\"fat finger\"; halt alone is for everything"),
+    word("reduce-only", Right::Halt, "reduce-only @alpha; reduce-only alone is for everything"),
+    word("resume", Right::Risk, "resume @alpha reason=\"checked\""),
+];
+
+/// Returns what is known of a word, where it is that of a verb.
+pub(super) fn known(word: &str) -> Option<&'static Word> {
+    WORDS.iter().find(|known| known.name == word)
+}

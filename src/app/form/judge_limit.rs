@@ -1,0 +1,133 @@
+//! A second person's answer to a proposal.
+
+use clap::Args;
+
+use super::{Declined, Facts, Fields, FormKind, limit};
+use crate::app::model::Model;
+use crate::app::ticket::read::{Problem, needed, note};
+use crate::app::ticket::{Decision, FieldKind as Kind, FieldName, Form, JudgeLimit, Ticket};
+use crate::domain::ids::{AccountId, ClientKey, LimitId};
+use crate::domain::limit::{Limit, LimitState};
+use crate::domain::request::Verb;
+use crate::domain::session::Right;
+
+const FIELDS: Fields = &[(FieldName::Note, Kind::Text)];
+
+/// Why nobody approves what they asked for.
+const OWN_PROPOSAL: &str = "you asked for this change: another person must approve it";
+
+/// `limit approve`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct ApproveWords {
+    /// Key of the proposal, or its end
+    pub limit: String,
+    /// What you add
+    #[arg(long)]
+    pub note: Option<String>,
+}
+
+/// `limit reject`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct RejectWords {
+    /// Key of the proposal, or its end
+    pub limit: String,
+    /// Why
+    #[arg(long)]
+    pub note: String,
+}
+
+/// Opens it on the selected proposal; an approval at review.
+pub(super) fn open(model: &Model, key: ClientKey, decision: Decision) -> Result<Ticket, Declined> {
+    let row = limit::selected(model)?;
+    if row.state != LimitState::Pending {
+        let what = if decision == Decision::Approve { "approve" } else { "reject" };
+        return Err(format!("this limit is in force: there is nothing to {what}"));
+    }
+    let form = JudgeLimit { limit: row.id, decision };
+    if let Some(why) = form.bar(model) {
+        return Err(why);
+    }
+    let ticket = Ticket::new(key, Form::JudgeLimit(form), FIELDS);
+    Ok(if decision == Decision::Approve { ticket.at_review() } else { ticket })
+}
+
+/// Opens an approval as words say it.
+pub(in crate::app) fn spoken_approval(
+    model: &Model,
+    key: ClientKey,
+    words: &ApproveWords,
+) -> Result<Ticket, Problem> {
+    let note = words.note.as_deref().unwrap_or_default();
+    spoken(model, key, Decision::Approve, &words.limit, note)
+}
+
+/// Opens a rejection as words say it.
+pub(in crate::app) fn spoken_rejection(
+    model: &Model,
+    key: ClientKey,
+    words: &RejectWords,
+) -> Result<Ticket, Problem> {
+    spoken(model, key, Decision::Reject, &words.limit, &words.note)
+}
+
+fn spoken(
+    model: &Model,
+    key: ClientKey,
+    decision: Decision,
+    limit: &str,
+    note: &str,
+) -> Result<Ticket, Problem> {
+    let limit = limit::named(model, limit)?.id;
+    let mut ticket = Ticket::new(key, Form::JudgeLimit(JudgeLimit { limit, decision }), FIELDS);
+    ticket.fill(FieldName::Note, note);
+    Ok(ticket)
+}
+
+/// Tells whether a proposal is that of whoever sits here; persons compare as the database does it.
+fn is_own(model: &Model, row: &Limit) -> bool {
+    let operator = model.session.as_ref().map_or("", |session| session.operator.as_str());
+    row.created_by.trim().eq_ignore_ascii_case(operator.trim())
+}
+
+impl FormKind for JudgeLimit {
+    fn title(&self, _model: &Model, _ticket: &Ticket) -> String {
+        match self.decision {
+            Decision::Approve => "APPROVE LIMIT".to_owned(),
+            Decision::Reject => "REJECT LIMIT".to_owned(),
+        }
+    }
+
+    fn right(&self) -> Right {
+        Right::Risk
+    }
+
+    fn read(&self, _model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
+        let limit = self.limit;
+        Ok(match self.decision {
+            Decision::Approve => Verb::ApproveLimit { limit, note: note(ticket, FieldName::Note) },
+            Decision::Reject => {
+                let note = needed(ticket, FieldName::Note, "say why it is rejected")?;
+                Verb::RejectLimit { limit, note: Some(note) }
+            }
+        })
+    }
+
+    fn account(&self, model: &Model, _ticket: &Ticket) -> Option<AccountId> {
+        limit::account(model, self.limit)
+    }
+
+    fn bar(&self, model: &Model) -> Option<String> {
+        let row = model.desk.limits.get(&self.limit)?;
+        let is_barred = self.decision == Decision::Approve && is_own(model, row);
+        is_barred.then(|| OWN_PROPOSAL.to_owned())
+    }
+}
+
+pub(super) fn facts(model: &Model, limit: LimitId, decision: Decision) -> Facts {
+    let name = limit::name(model, limit);
+    let (sentence, preview) = match decision {
+        Decision::Approve => (format!("APPROVE {name}"), limit::proposed(model, limit)),
+        Decision::Reject => (format!("REJECT {name}"), None),
+    };
+    Facts { preview, ..Facts::new(sentence, limit::account(model, limit)) }
+}

@@ -1,0 +1,73 @@
+//! The end of a limit.
+
+use clap::Args;
+
+use super::{Declined, Facts, Fields, FormKind, limit};
+use crate::app::model::Model;
+use crate::app::ticket::read::{Problem, needed};
+use crate::app::ticket::{FieldKind as Kind, FieldName, Form, RetireLimit, Ticket};
+use crate::domain::ids::{AccountId, ClientKey, LimitId};
+use crate::domain::limit::{Limit, LimitState};
+use crate::domain::request::Verb;
+use crate::domain::session::Right;
+
+const FIELDS: Fields = &[(FieldName::Reason, Kind::Text)];
+
+/// `limit retire`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Words {
+    /// Key of the limit, or its end
+    pub limit: String,
+    /// Why it is not needed any more
+    #[arg(long)]
+    pub reason: String,
+}
+
+/// Opens it on the selected limit.
+pub(super) fn open(model: &Model, key: ClientKey) -> Result<Ticket, Declined> {
+    let row = limit::selected(model)?;
+    if row.state != LimitState::Active {
+        return Err("this is a proposal: reject it with -".to_owned());
+    }
+    Ok(about(key, row))
+}
+
+/// Opens it as words say it.
+pub(in crate::app) fn spoken(
+    model: &Model,
+    key: ClientKey,
+    words: &Words,
+) -> Result<Ticket, Problem> {
+    let mut ticket = about(key, limit::named(model, &words.limit)?);
+    ticket.fill(FieldName::Reason, words.reason.clone());
+    Ok(ticket)
+}
+
+fn about(key: ClientKey, row: &Limit) -> Ticket {
+    let form = RetireLimit { limit: row.id, base_version: row.updated_at };
+    Ticket::new(key, Form::RetireLimit(form), FIELDS)
+}
+
+impl FormKind for RetireLimit {
+    fn title(&self, _model: &Model, _ticket: &Ticket) -> String {
+        "TAKE LIMIT AWAY".to_owned()
+    }
+
+    fn right(&self) -> Right {
+        Right::Risk
+    }
+
+    fn read(&self, _model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
+        let reason = needed(ticket, FieldName::Reason, "say why it is not needed any more")?;
+        Ok(Verb::RetireLimit { limit: self.limit, base_version: self.base_version, reason })
+    }
+
+    fn account(&self, model: &Model, _ticket: &Ticket) -> Option<AccountId> {
+        limit::account(model, self.limit)
+    }
+}
+
+pub(super) fn facts(model: &Model, limit: LimitId) -> Facts {
+    let sentence = format!("TAKE AWAY {}", limit::name(model, limit));
+    Facts::new(sentence, limit::account(model, limit))
+}

@@ -1,0 +1,77 @@
+//! Giving an owned risk event back.
+
+use clap::Args;
+
+use super::acknowledge::name;
+use super::{Declined, Facts, Fields, FormKind, words};
+use crate::app::model::Model;
+use crate::app::pane::RowId;
+use crate::app::ticket::read::{Problem, needed};
+use crate::app::ticket::{FieldKind as Kind, FieldName, Form, Ticket, Unacknowledge};
+use crate::domain::ids::{AccountId, ClientKey, EventId};
+use crate::domain::request::Verb;
+use crate::domain::session::Right;
+
+const FIELDS: Fields = &[(FieldName::Note, Kind::Text)];
+
+/// `unack`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Words {
+    /// Key of the event, or its end
+    pub event: String,
+    /// Why
+    #[arg(long)]
+    pub note: String,
+}
+
+/// Opens it on the selected event.
+pub(super) fn open(model: &Model, key: ClientKey) -> Result<Ticket, Declined> {
+    match model.selected() {
+        Some(RowId::Event(id)) => Ok(about(key, *id)),
+        _ => Err("select a risk event first".to_owned()),
+    }
+}
+
+/// Opens it as words say it.
+pub(in crate::app) fn spoken(
+    model: &Model,
+    key: ClientKey,
+    words: &Words,
+) -> Result<Ticket, Problem> {
+    let event = words::one(&words.event, "risk event", model.desk.events.keys().copied())?;
+    let mut ticket = about(key, event);
+    ticket.fill(FieldName::Note, words.note.clone());
+    Ok(ticket)
+}
+
+fn about(key: ClientKey, event: EventId) -> Ticket {
+    Ticket::new(key, Form::Unacknowledge(Unacknowledge { event }), FIELDS)
+}
+
+impl FormKind for Unacknowledge {
+    fn title(&self, _model: &Model, _ticket: &Ticket) -> String {
+        "UN-ACKNOWLEDGE".to_owned()
+    }
+
+    fn right(&self) -> Right {
+        Right::Risk
+    }
+
+    fn read(&self, _model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
+        let note = needed(ticket, FieldName::Note, "say why it is given back")?;
+        Ok(Verb::Unacknowledge { event: self.event, note })
+    }
+
+    fn account(&self, model: &Model, _ticket: &Ticket) -> Option<AccountId> {
+        model.desk.events.get(&self.event)?.account
+    }
+
+    fn is_reversible(&self) -> bool {
+        true
+    }
+}
+
+pub(super) fn facts(model: &Model, event: EventId) -> Facts {
+    let account = model.desk.events.get(&event).and_then(|row| row.account);
+    Facts::new(format!("UN-ACK {}", name(model, event)), account)
+}

@@ -1,0 +1,38 @@
+//! Another value for a limit: what it would become, and who would be in breach.
+
+use super::sheet::{Item, Sheet, right_width, split};
+use super::{impact, limit};
+use crate::app::model::Model;
+use crate::app::ticket::{EditLimit, FieldName, Ticket};
+use crate::domain::money::typed;
+use crate::ui::format;
+use crate::ui::theme::Theme;
+
+/// Returns the sheet of a change.
+pub(super) fn sheet(
+    model: &Model,
+    ticket: &Ticket,
+    form: &EditLimit,
+    theme: Theme,
+    width: usize,
+) -> Sheet {
+    let Some(row) = model.desk.limits.get(&form.limit) else { return limit::gone(theme) };
+    let number = |name| ticket.text(name).and_then(|text| typed(text).ok());
+    let unit = format::unit_name(&row.unit).to_owned();
+    let now = format!("now {}", format::measured(row.value, &row.unit));
+    let warning = row.warning_level().map(|level| format::measured(level, &row.unit));
+    let left = vec![
+        Item::Field(FieldName::Value, format!("{now} {unit}").trim_end().to_owned()),
+        Item::Field(FieldName::Warning, format!("now {}", warning.unwrap_or_default())),
+        Item::Field(FieldName::Until, String::new()),
+        Item::Field(FieldName::Reason, String::new()),
+    ];
+    let new = number(FieldName::Value);
+    let room = right_width(width);
+    let mut right = limit::about(model, row, theme, room);
+    let warning = number(FieldName::Warning);
+    let loosens = "Loosens: needs a reason, then another risk officer's approval.";
+    right.extend(limit::change(model, row, (new, warning), loosens, theme, room));
+    right.extend(impact::lines(ticket, theme, room));
+    Sheet { left, right, split: split(width), ..Sheet::default() }
+}

@@ -1,0 +1,20 @@
+//! The end of a limit: what would bind nobody any more.
+
+use super::limit;
+use super::sheet::{Item, Sheet, right_width, split, words};
+use crate::app::model::Model;
+use crate::app::ticket::{FieldName, RetireLimit};
+use crate::ui::popup;
+use crate::ui::theme::{Ink, Theme};
+
+/// Returns the sheet of the end of a limit.
+pub(super) fn sheet(model: &Model, form: &RetireLimit, theme: Theme, width: usize) -> Sheet {
+    let Some(row) = model.desk.limits.get(&form.limit) else { return limit::gone(theme) };
+    let room = right_width(width);
+    let left = vec![Item::Field(FieldName::Reason, String::new())];
+    let mut right = limit::about(model, row, theme, room);
+    right.extend(words("Limit is", &limit::amount(row, row.value), room, theme));
+    let text = "Taken away, it binds nobody: that needs another risk officer's approval.";
+    right.extend(popup::paragraph(text, room, theme.style(Ink::Warning)));
+    Sheet { left, right, split: split(width), ..Sheet::default() }
+}
