@@ -1,6 +1,6 @@
 //! The command line: [`args`] defines the commands, [`run`] runs one.
 //!
-//! Nothing here prints an error: it returns a [`Trouble`], and `main` prints it and picks the exit
+//! Nothing here prints an error: it returns a [`CliError`], and `main` prints it and picks the exit
 //! code.
 
 pub mod args;
@@ -36,7 +36,7 @@ use crate::runtime;
 use crate::store::Store;
 use args::{Cli, Command, Global};
 
-pub use exit::{Exit, Trouble};
+pub use exit::{CliError, Exit};
 pub use io::Io;
 pub use write_args::{How, Write};
 
@@ -47,13 +47,13 @@ pub use write_args::{How, Write};
 ///
 /// # Errors
 ///
-/// [`Trouble`] says why the command failed.
+/// [`CliError`] says why the command failed.
 pub async fn run(
     cli: Cli,
     sources: Sources,
     io: &mut Io<'_>,
     stop: CancellationToken,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     if let Some(Command::Completions { shell }) = cli.command {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut Cli::command(), "tmt", &mut script);
@@ -84,7 +84,7 @@ async fn dispatch(
     command: Command,
     io: &mut Io<'_>,
     stop: &CancellationToken,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     if let Some((pane, table)) = command.pane() {
         return panes::print(config, pane, table, io, stop).await;
     }
@@ -131,9 +131,9 @@ async fn console(
     config: &Config,
     io: &mut Io<'_>,
     stop: CancellationToken,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     if !console::has_terminal() {
-        return Err(Trouble::Run(runtime::RunError::NoTerminal));
+        return Err(CliError::Run(runtime::RunError::NoTerminal));
     }
     let store = Store::connect(config.store.clone());
     let first = timeout(FIRST_CONTACT, store.session()).await;
@@ -153,7 +153,7 @@ async fn console(
     Ok(exit)
 }
 
-fn print_keys(config: &Config, keys: args::Keys, io: &mut Io<'_>) -> Result<Exit, Trouble> {
+fn print_keys(config: &Config, keys: args::Keys, io: &mut Io<'_>) -> Result<Exit, CliError> {
     let keymap = &config.app.keymap;
     if keys.markdown {
         keys::write_markdown(keymap, io.out)?;
@@ -165,7 +165,7 @@ fn print_keys(config: &Config, keys: args::Keys, io: &mut Io<'_>) -> Result<Exit
     Ok(Exit::Done)
 }
 
-fn print_config(config: &Config, shown: args::Shown, io: &mut Io<'_>) -> Result<Exit, Trouble> {
+fn print_config(config: &Config, shown: args::Shown, io: &mut Io<'_>) -> Result<Exit, CliError> {
     if shown.json {
         let settings = config.settings.iter().map(|setting| {
             let (key, value) = (&setting.key, &setting.text);

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::panic;
 use std::process::ExitCode;
 
-use tmt::cli::{self, Exit, Io, Trouble, args};
+use tmt::cli::{self, CliError, Exit, Io, args};
 use tmt::config::{Faults, Sources};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -31,16 +31,16 @@ fn start() -> Exit {
     };
     match run(cli) {
         Ok(exit) => exit,
-        Err(trouble) if trouble.is_broken_pipe() => Exit::Done,
-        Err(trouble) => {
-            print(&trouble);
-            trouble.exit()
+        Err(failure) if failure.is_broken_pipe() => Exit::Done,
+        Err(failure) => {
+            print(&failure);
+            failure.exit()
         }
     }
 }
 
 /// Starts the async runtime and runs the command on it.
-fn run(cli: args::Cli) -> Result<Exit, Trouble> {
+fn run(cli: args::Cli) -> Result<Exit, CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let (mut out, mut notes) = (io::stdout(), io::stderr());
     let exit = runtime.block_on(async {
@@ -78,12 +78,12 @@ async fn stop_on_signal(
 }
 
 /// Prints an error to stderr: one line, or one per fault of the configuration.
-fn print(trouble: &Trouble) {
+fn print(failure: &CliError) {
     let mut error = io::stderr().lock();
-    let printed = if let Trouble::Config(Faults(faults)) = trouble {
+    let printed = if let CliError::Config(Faults(faults)) = failure {
         faults.iter().try_for_each(|fault| writeln!(error, "tmt: {fault}"))
     } else {
-        writeln!(error, "tmt: {trouble}")
+        writeln!(error, "tmt: {failure}")
     };
     // stderr may be closed; there is nowhere else to report it.
     printed.ok();

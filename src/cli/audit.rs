@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::args::{Audit, Verify};
-use super::exit::{Exit, Trouble};
+use super::exit::{CliError, Exit};
 use super::io::Io;
 use crate::config::Config;
 use crate::domain::money::exact;
@@ -16,13 +16,13 @@ use crate::store::{Store, StoreError};
 ///
 /// # Errors
 ///
-/// [`Trouble::Usage`] if the given head cannot be read; [`Trouble::Store`] if the database does not
-/// answer; [`Trouble::Other`] if the login lacks the right.
+/// [`CliError::Usage`] if the given head cannot be read; [`CliError::Store`] if the database does not
+/// answer; [`CliError::Other`] if the login lacks the right.
 pub(super) async fn audit(
     config: &Config,
     command: &Audit,
     io: &mut Io<'_>,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     let store = Store::connect(config.store.clone());
     match command {
         Audit::Head { json } => {
@@ -43,24 +43,24 @@ pub(super) async fn audit(
     }
 }
 
-fn not_permitted(error: StoreError) -> Trouble {
+fn not_permitted(error: StoreError) -> CliError {
     let groups = "tmt_viewer, tmt_trader, tmt_risk_officer or tmt_admin";
-    Trouble::needs_group(error, "reading the audit log", groups)
+    CliError::needs_group(error, "reading the audit log", groups)
 }
 
 /// Reads the head to compare with, if one was given.
-fn kept(verify: &Verify) -> Result<Option<AuditHead>, Trouble> {
+fn kept(verify: &Verify) -> Result<Option<AuditHead>, CliError> {
     let text = match (&verify.head, &verify.head_file) {
         (Some(text), _) => text.clone(),
         (None, Some(file)) => first_line(file)?,
         (None, None) => return Ok(None),
     };
-    text.parse().map(Some).map_err(|error| Trouble::Usage(format!("{error}")))
+    text.parse().map(Some).map_err(|error| CliError::Usage(format!("{error}")))
 }
 
-fn first_line(file: &Path) -> Result<String, Trouble> {
+fn first_line(file: &Path) -> Result<String, CliError> {
     let text = std::fs::read_to_string(file)
-        .map_err(|error| Trouble::Usage(format!("{}: {error}", file.display())))?;
+        .map_err(|error| CliError::Usage(format!("{}: {error}", file.display())))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
@@ -69,7 +69,7 @@ fn report(
     kept: Option<&AuditHead>,
     as_json: bool,
     io: &mut Io<'_>,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     let Audited { lines, head, broken } = audited;
     if as_json {
         let document = json!({
@@ -92,10 +92,10 @@ fn report(
             (None, None) => writeln!(io.out, "intact")?,
         }
     }
-    Ok(if broken.is_some() { Exit::Trouble } else { Exit::Done })
+    Ok(if broken.is_some() { Exit::Failed } else { Exit::Done })
 }
 
-fn write_json(document: &serde_json::Value, io: &mut Io<'_>) -> Result<(), Trouble> {
+fn write_json(document: &serde_json::Value, io: &mut Io<'_>) -> Result<(), CliError> {
     serde_json::to_writer_pretty(&mut *io.out, document).map_err(std::io::Error::from)?;
     writeln!(io.out)?;
     Ok(())

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 
-use super::exit::{Exit, Trouble};
+use super::exit::{CliError, Exit};
 use super::io::Io;
 use super::verbs::sending::place;
 use crate::config::{Colour, Config};
@@ -26,7 +26,7 @@ pub(super) async fn show(
     journal_folder: &Path,
     io: &mut Io<'_>,
     stop: CancellationToken,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     let mut app = config.app.clone();
     let place = place(store.options());
     let (journal, left) = match Journal::open(journal_folder, &place) {

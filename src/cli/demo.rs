@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::{Demo, Role};
 use super::console;
-use super::exit::{Exit, Trouble};
+use super::exit::{CliError, Exit};
 use super::io::Io;
 use crate::config::Config;
 use crate::feed;
@@ -49,15 +49,15 @@ fn login(role: Role) -> &'static str {
 ///
 /// # Errors
 ///
-/// [`Trouble::Local`] says which program to install; [`Trouble::Sim`] which file is wrong.
+/// [`CliError::Local`] says which program to install; [`CliError::Sim`] which file is wrong.
 pub(super) async fn run(
     config: &Config,
     demo: &Demo,
     io: &mut Io<'_>,
     stop: CancellationToken,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     if !demo.headless && !console::has_terminal() {
-        return Err(Trouble::Run(crate::runtime::RunError::NoTerminal));
+        return Err(CliError::Run(crate::runtime::RunError::NoTerminal));
     }
     let options = options(demo)?;
     let seed = seed(demo, &options).await?;
@@ -86,11 +86,11 @@ pub(super) async fn run(
 }
 
 /// Returns what is simulated.
-fn options(demo: &Demo) -> Result<sim::Options, Trouble> {
+fn options(demo: &Demo) -> Result<sim::Options, CliError> {
     let mut options = sim::Options::new(demo.seed, clock::wall);
     options.rate = demo.rate;
     if !demo.replay.is_empty() {
-        let speed = demo.speed.parse().map_err(|error| Trouble::Usage(format!("{error}")))?;
+        let speed = demo.speed.parse().map_err(|error| CliError::Usage(format!("{error}")))?;
         options.replay =
             Some(replay::Options { files: demo.replay.clone(), instrument: None, speed });
     }
@@ -98,12 +98,12 @@ fn options(demo: &Demo) -> Result<sim::Options, Trouble> {
 }
 
 /// Returns how the desk is founded: around the first prices of a recording, if there is one.
-async fn seed(demo: &Demo, options: &sim::Options) -> Result<SeedOptions, Trouble> {
+async fn seed(demo: &Demo, options: &sim::Options) -> Result<SeedOptions, CliError> {
     let prices = match options.replay.clone() {
         // Files are read outside the runtime's own threads.
         Some(recorded) => tokio::task::spawn_blocking(move || replay::first_prices(&recorded))
             .await
-            .map_err(|error| Trouble::Other(error.to_string()))??,
+            .map_err(|error| CliError::Other(error.to_string()))??,
         None => Vec::new(),
     };
     Ok(SeedOptions { seed: demo.seed, now: clock::wall(), prices })
@@ -115,7 +115,7 @@ async fn seed_desk(
     place: local::Options,
     seed: &SeedOptions,
     login: &str,
-) -> Result<Servers, Trouble> {
+) -> Result<Servers, CliError> {
     let servers = Servers::start(place).await?;
     tracing::info!("servers run");
     let store = store_of(config, &servers, SUPERUSER)?;
@@ -132,9 +132,10 @@ async fn seed_desk(
 }
 
 /// Returns the way to the database for a login. Over the socket no password is asked.
-fn store_of(config: &Config, servers: &Servers, login: &str) -> Result<Store, Trouble> {
+fn store_of(config: &Config, servers: &Servers, login: &str) -> Result<Store, CliError> {
     let address = servers.postgres().url(DATABASE, login);
-    let options = store::Options::parse(&address).map_err(|bad| Trouble::Other(bad.to_string()))?;
+    let options =
+        store::Options::parse(&address).map_err(|bad| CliError::Other(bad.to_string()))?;
     let (deadlines, pools) = (config.store.deadlines, config.store.pools);
     Ok(Store::connect(store::Options { deadlines, pools, ..options }))
 }
@@ -147,7 +148,7 @@ async fn serve(
     servers: &Servers,
     io: &mut Io<'_>,
     stop: CancellationToken,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     let feed = feed::Options { url: servers.redis_url().into(), ..config.feed.clone() };
     let agents = store_of(config, servers, sim::AGENTS)?;
     let end = stop.child_token();
@@ -193,7 +194,7 @@ async fn headless(
     login: &str,
     io: &mut Io<'_>,
     stop: &CancellationToken,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     writeln!(io.out, "DATABASE_URL={}", servers.postgres().url(DATABASE, login))?;
     writeln!(io.out, "REDIS_URL={}", servers.redis_url())?;
     io.out.flush()?;

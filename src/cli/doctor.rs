@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::args;
-use super::exit::{Exit, Trouble};
+use super::exit::{CliError, Exit};
 use super::io::Io;
 use super::prices::Subscription;
 use crate::config::Config;
@@ -58,12 +58,12 @@ fn fail(check: &'static str, message: impl Into<String>) -> CheckResult {
 ///
 /// # Errors
 ///
-/// [`Trouble::Output`] only; failed checks are printed.
+/// [`CliError::Output`] only; failed checks are printed.
 pub(super) async fn run(
     config: &Config,
     arguments: args::Doctor,
     io: &mut Io<'_>,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     let (database, bus) = tokio::join!(database(config), bus(config));
     let mut findings = vec![configuration(config)];
     findings.extend(database);
@@ -74,7 +74,7 @@ pub(super) async fn run(
         write_text(&findings, io)?;
     }
     let is_fit = findings.iter().all(|finding| finding.level != Level::Fail);
-    Ok(if is_fit { Exit::Done } else { Exit::Trouble })
+    Ok(if is_fit { Exit::Done } else { Exit::Failed })
 }
 
 fn configuration(config: &Config) -> CheckResult {

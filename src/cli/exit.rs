@@ -18,7 +18,7 @@ use crate::store::migrate::MigrateError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     Done,
-    Trouble,
+    Failed,
     /// The command line is wrong, or names something that does not exist.
     Usage,
     /// The write was refused: nothing was written.
@@ -34,7 +34,7 @@ impl Exit {
     pub fn code(self) -> u8 {
         match self {
             Self::Done => 0,
-            Self::Trouble => 1,
+            Self::Failed => 1,
             Self::Usage => 2,
             Self::Refused => 3,
             Self::Unknown => 4,
@@ -51,7 +51,7 @@ impl From<Exit> for ExitCode {
 
 /// Why a command failed. Each message says what to do, where something can be done.
 #[derive(Debug, Error)]
-pub enum Trouble {
+pub enum CliError {
     #[error("{0}")]
     Config(#[from] Faults),
     /// The command line parses, but names something that does not exist.
@@ -83,7 +83,7 @@ pub enum Trouble {
     Other(String),
 }
 
-impl Trouble {
+impl CliError {
     /// Returns the exit code that belongs to the error.
     pub fn exit(&self) -> Exit {
         match self {
@@ -97,7 +97,7 @@ impl Trouble {
             | Self::Journal(_)
             | Self::Sim(_)
             | Self::Output(_)
-            | Self::Other(_) => Exit::Trouble,
+            | Self::Other(_) => Exit::Failed,
         }
     }
 

@@ -5,19 +5,19 @@ use std::os::unix::fs::OpenOptionsExt as _;
 
 use tracing_subscriber::EnvFilter;
 
-use super::exit::Trouble;
+use super::exit::CliError;
 use crate::config::Log;
 
 /// Opens the log, if one is wanted. Only its owner can read it.
 ///
 /// # Errors
 ///
-/// [`Trouble::Other`] if the file cannot be written.
-pub(super) fn start(log: &Log) -> Result<(), Trouble> {
+/// [`CliError::Other`] if the file cannot be written.
+pub(super) fn start(log: &Log) -> Result<(), CliError> {
     let Some(path) = &log.file else { return Ok(()) };
     let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
     let file = opened.map_err(|error| {
-        Trouble::Other(format!("the log {} cannot be written: {error}", path.display()))
+        CliError::Other(format!("the log {} cannot be written: {error}", path.display()))
     })?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(&log.filter))

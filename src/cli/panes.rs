@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::args::Table;
-use super::exit::{Exit, Trouble};
+use super::exit::{CliError, Exit};
 use super::io::Io;
 use super::prices::Subscription;
 use super::snapshot::Snapshot;
@@ -27,14 +27,14 @@ const POLL_EVERY: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 ///
-/// [`Trouble::Store`]; with `--watch` only at the start.
+/// [`CliError::Store`]; with `--watch` only at the start.
 pub(super) async fn print(
     config: &Config,
     pane: Pane,
     table: Table,
     io: &mut Io<'_>,
     stop: &CancellationToken,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     let kinds = kinds(pane);
     let mut snapshot = Snapshot::read(config, &kinds).await?;
     let mut seen = String::new();
@@ -88,7 +88,7 @@ fn show(
     table: Table,
     io: &mut Io<'_>,
     seen: &mut String,
-) -> Result<(), Trouble> {
+) -> Result<(), CliError> {
     let mut page = Vec::new();
     table::write(&mut page, &snapshot.model, pane, format(table))?;
     let page = String::from_utf8_lossy(&page).into_owned();
@@ -112,7 +112,7 @@ async fn watch(
     io: &mut Io<'_>,
     stop: &CancellationToken,
     seen: &mut String,
-) -> Result<(), Trouble> {
+) -> Result<(), CliError> {
     let mut prices = Subscription::open(config.feed.clone());
     let kinds = kinds(pane);
     let mut cursor: Option<String> = None;

@@ -4,7 +4,7 @@ use serde_json::json;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::args::Reconcile;
-use super::exit::{Exit, Trouble};
+use super::exit::{CliError, Exit};
 use super::io::Io;
 use super::snapshot::Snapshot;
 use crate::config::Config;
@@ -16,53 +16,53 @@ use crate::store::reconcile::{Difference, Repair};
 ///
 /// # Errors
 ///
-/// [`Trouble::Usage`] if there is no such account, or `--repair` cannot be confirmed;
-/// [`Trouble::Other`] if the login lacks the right; [`Trouble::Store`] otherwise.
+/// [`CliError::Usage`] if there is no such account, or `--repair` cannot be confirmed;
+/// [`CliError::Other`] if the login lacks the right; [`CliError::Store`] otherwise.
 pub(super) async fn reconcile(
     config: &Config,
     arguments: &Reconcile,
     io: &mut Io<'_>,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     let snapshot = Snapshot::read(config, &[Kind::Accounts]).await?;
     let account = arguments.account.as_deref().map(|name| account(&snapshot, name)).transpose()?;
     let mut upkeep = snapshot.store.upkeep().await?;
     let found = upkeep.reconcile(account, Repair::No).await.map_err(|error| {
         let groups = "tmt_risk_officer, tmt_admin or tmt_agent";
-        Trouble::needs_group(error, "comparing with the fills", groups)
+        CliError::needs_group(error, "comparing with the fills", groups)
     })?;
     write(&found, arguments.json, io)?;
     if found.is_empty() || !arguments.repair {
-        return Ok(if found.is_empty() { Exit::Done } else { Exit::Trouble });
+        return Ok(if found.is_empty() { Exit::Done } else { Exit::Failed });
     }
     if !arguments.yes {
         if !io.is_interactive {
             let text = "stdin or stderr is not a terminal: pass --yes to repair";
-            return Err(Trouble::Usage(text.to_owned()));
+            return Err(CliError::Usage(text.to_owned()));
         }
         if !io.ask("repair these figures?").await {
             io.note("nothing written");
-            return Ok(Exit::Trouble);
+            return Ok(Exit::Failed);
         }
     }
     let repaired = upkeep
         .reconcile(account, Repair::Yes)
         .await
-        .map_err(|error| Trouble::needs_group(error, "repairing figures", "tmt_admin"))?;
+        .map_err(|error| CliError::needs_group(error, "repairing figures", "tmt_admin"))?;
     io.note(&format!("{} figures repaired", repaired.len()));
     Ok(Exit::Done)
 }
 
-fn account(snapshot: &Snapshot, name: &str) -> Result<AccountId, Trouble> {
+fn account(snapshot: &Snapshot, name: &str) -> Result<AccountId, CliError> {
     let name = name.strip_prefix('@').unwrap_or(name);
     snapshot.model.desk.account_named(name).map(|row| row.id).ok_or_else(|| {
         let mut names: Vec<&str> =
             snapshot.model.desk.accounts.values().map(|row| row.name.as_str()).collect();
         names.sort_unstable();
-        Trouble::Usage(format!("no account {name:?}; known: {}", names.join(", ")))
+        CliError::Usage(format!("no account {name:?}; known: {}", names.join(", ")))
     })
 }
 
-fn write(found: &[Difference], as_json: bool, io: &mut Io<'_>) -> Result<(), Trouble> {
+fn write(found: &[Difference], as_json: bool, io: &mut Io<'_>) -> Result<(), CliError> {
     if as_json {
         let rows: Vec<_> = found
             .iter()

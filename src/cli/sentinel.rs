@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::args::Sentinel;
-use super::exit::{Exit, Trouble};
+use super::exit::{CliError, Exit};
 use super::io::Io;
 use crate::config::Config;
 use crate::domain::money::{exact, round};
@@ -24,13 +24,13 @@ const WAITING: usize = 256;
 ///
 /// # Errors
 ///
-/// [`Trouble::Store`] if the login may not, or the schema is not there.
+/// [`CliError::Store`] if the login may not, or the schema is not there.
 pub(super) async fn sentinel(
     config: &Config,
     arguments: Sentinel,
     io: &mut Io<'_>,
     stop: CancellationToken,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     let store = Store::connect(config.store.clone());
     // Before anything is done: is it the right database, and may this login?
     if arguments.once || store.session().await.is_err_and(|error| error.needs_a_person()) {
@@ -55,18 +55,18 @@ pub(super) async fn sentinel(
     }
     match working.await {
         Ok(ended) => ended.map_err(lacking)?,
-        Err(error) => return Err(Trouble::Other(error.to_string())),
+        Err(error) => return Err(CliError::Other(error.to_string())),
     }
     Ok(Exit::Done)
 }
 
 /// Says whose work this is, where the login may not do it.
-fn lacking(error: StoreError) -> Trouble {
-    Trouble::needs_group(error, "watching the limits", "tmt_agent or tmt_admin")
+fn lacking(error: StoreError) -> CliError {
+    CliError::needs_group(error, "watching the limits", "tmt_agent or tmt_admin")
 }
 
 /// Prints one line for what happened.
-fn print(said: &SentinelEvent, io: &mut Io<'_>) -> Result<(), Trouble> {
+fn print(said: &SentinelEvent, io: &mut Io<'_>) -> Result<(), CliError> {
     let at = clock::wall().format("%Y-%m-%dT%H:%M:%SZ");
     writeln!(io.out, "{at}  {}", text(said))?;
     io.out.flush()?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::args::{Local, Migrate};
-use super::exit::{Exit, Trouble};
+use super::exit::{CliError, Exit};
 use super::io::Io;
 use crate::config::{Config, masked};
 use crate::local::{Running, service};
@@ -14,12 +14,12 @@ use crate::store::migrate::{self, Mode, Standing};
 ///
 /// # Errors
 ///
-/// [`Trouble::Local`] says which program is missing, or who uses the folder.
+/// [`CliError::Local`] says which program is missing, or who uses the folder.
 pub(super) async fn local(
     config: &Config,
     command: &Local,
     io: &mut Io<'_>,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     let folder = &config.local_folder;
     match command {
         Local::Start => {
@@ -39,7 +39,7 @@ pub(super) async fn local(
                 service::list(folder).into_iter().filter(Running::is_whole).collect();
             let Some(running) = whole.first() else {
                 let text = "no private servers run: `tmt local start` or `tmt demo` starts some";
-                return Err(Trouble::Other(text.to_owned()));
+                return Err(CliError::Other(text.to_owned()));
             };
             if whole.len() > 1 {
                 io.note(&which(running, folder, whole.len()));
@@ -54,7 +54,7 @@ pub(super) async fn local(
             let question = format!("delete all data in {}?", folder.display());
             if !yes && !io.is_interactive {
                 let text = "nobody can be asked here: add --yes to delete the data";
-                return Err(Trouble::Usage(text.to_owned()));
+                return Err(CliError::Usage(text.to_owned()));
             }
             if !yes && !io.ask(&question).await {
                 writeln!(io.out, "nothing was deleted")?;
@@ -88,7 +88,7 @@ fn as_login(address: &str, login: Option<&str>) -> String {
     }
 }
 
-fn status(config: &Config, io: &mut Io<'_>) -> Result<Exit, Trouble> {
+fn status(config: &Config, io: &mut Io<'_>) -> Result<Exit, CliError> {
     let running = service::list(&config.local_folder);
     if running.is_empty() {
         writeln!(io.out, "no private servers run")?;
@@ -113,12 +113,12 @@ fn status(config: &Config, io: &mut Io<'_>) -> Result<Exit, Trouble> {
 ///
 /// # Errors
 ///
-/// [`Trouble::Migrate`] says what stands in the way; [`Trouble::Store`] why there is no connection.
+/// [`CliError::Migrate`] says what stands in the way; [`CliError::Store`] why there is no connection.
 pub(super) async fn migrate(
     config: &Config,
     arguments: Migrate,
     io: &mut Io<'_>,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     let store = Store::connect(config.store.clone());
     let mut upkeep = store.upkeep().await?;
     let client = upkeep.client();
@@ -142,7 +142,7 @@ pub(super) async fn migrate(
     Ok(Exit::Done)
 }
 
-async fn check(client: &tokio_postgres::Client, io: &mut Io<'_>) -> Result<Exit, Trouble> {
+async fn check(client: &tokio_postgres::Client, io: &mut Io<'_>) -> Result<Exit, CliError> {
     match migrate::standing(client).await? {
         Standing::Empty => writeln!(io.out, "the database is empty")?,
         Standing::Unmanaged { tables } => {
@@ -170,11 +170,11 @@ async fn check(client: &tokio_postgres::Client, io: &mut Io<'_>) -> Result<Exit,
 ///
 /// # Errors
 ///
-/// [`Trouble::Store`] if the login is no administrator, or the database is away.
-pub(super) async fn maintain(config: &Config, io: &mut Io<'_>) -> Result<Exit, Trouble> {
+/// [`CliError::Store`] if the login is no administrator, or the database is away.
+pub(super) async fn maintain(config: &Config, io: &mut Io<'_>) -> Result<Exit, CliError> {
     let store = Store::connect(config.store.clone());
     let done = store.upkeep().await?.maintain().await;
-    let done = done.map_err(|error| Trouble::needs_group(error, "maintaining", "tmt_admin"))?;
+    let done = done.map_err(|error| CliError::needs_group(error, "maintaining", "tmt_admin"))?;
     for (task, done) in done {
         writeln!(io.out, "{task:<20}  {done}")?;
     }

@@ -8,7 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{Replay, Simulate};
-use super::exit::{Exit, Trouble};
+use super::exit::{CliError, Exit};
 use super::io::Io;
 use crate::config::Config;
 use crate::domain::ids::InstrumentId;
@@ -26,13 +26,13 @@ const SAY_EVERY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10
 ///
 /// # Errors
 ///
-/// [`Trouble::Sim`] if the database holds a real desk; [`Trouble::Other`] if this login may not write.
+/// [`CliError::Sim`] if the database holds a real desk; [`CliError::Other`] if this login may not write.
 pub(super) async fn simulate(
     config: &Config,
     arguments: &Simulate,
     io: &mut Io<'_>,
     stop: CancellationToken,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     let store = Store::connect(config.store.clone());
     // Before anything moves: is it the right database, and may this login?
     let session = store.session().await?;
@@ -49,11 +49,11 @@ pub(super) async fn simulate(
 }
 
 /// Says whose work this is, where the login may not do it.
-fn lacking(error: StoreError, what: &str) -> Trouble {
-    Trouble::needs_group(error, what, "tmt_agent")
+fn lacking(error: StoreError, what: &str) -> CliError {
+    CliError::needs_group(error, what, "tmt_agent")
 }
 
-fn say_tally(tally: &Tally, io: &mut Io<'_>) -> Result<(), Trouble> {
+fn say_tally(tally: &Tally, io: &mut Io<'_>) -> Result<(), CliError> {
     let Tally { quotes, quotes_lost, signals, opened, closed, refused, raised, bars } = tally;
     writeln!(io.out, "quotes    {} sent, {} lost", count(*quotes), count(*quotes_lost))?;
     writeln!(io.out, "signals   {}", count(*signals))?;
@@ -78,15 +78,15 @@ fn count(number: u64) -> String {
 ///
 /// # Errors
 ///
-/// [`Trouble::Sim`] before anything is published, if a file is not what it must be;
-/// [`Trouble::Other`] if this login may not write.
+/// [`CliError::Sim`] before anything is published, if a file is not what it must be;
+/// [`CliError::Other`] if this login may not write.
 pub(super) async fn replay(
     config: &Config,
     arguments: &Replay,
     io: &mut Io<'_>,
     stop: CancellationToken,
-) -> Result<Exit, Trouble> {
-    let speed = arguments.speed.parse().map_err(|error| Trouble::Usage(format!("{error}")))?;
+) -> Result<Exit, CliError> {
+    let speed = arguments.speed.parse().map_err(|error| CliError::Usage(format!("{error}")))?;
     let options = replay::Options {
         files: arguments.files.clone(),
         instrument: arguments.instrument.as_deref().map(InstrumentId::new),
@@ -126,7 +126,7 @@ fn say_progress(progress: &Progress, io: &mut Io<'_>) {
     ));
 }
 
-fn say_summary(summary: &Summary, io: &mut Io<'_>) -> Result<Exit, Trouble> {
+fn say_summary(summary: &Summary, io: &mut Io<'_>) -> Result<Exit, CliError> {
     let mut exit = Exit::Done;
     for file in &summary.files {
         let path = file.path.display();
@@ -144,7 +144,7 @@ fn say_summary(summary: &Summary, io: &mut Io<'_>) -> Result<Exit, Trouble> {
         writeln!(io.out, "{instrument}  {quotes} quotes{}  {path}", span.unwrap_or_default())?;
         if let Some(why) = &file.broken {
             io.note(&format!("{path}: broken off: {why}"));
-            exit = Exit::Trouble;
+            exit = Exit::Failed;
         }
     }
     writeln!(io.out, "{} bars written", count(summary.bars))?;

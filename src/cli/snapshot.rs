@@ -2,7 +2,7 @@
 
 use futures_util::future::try_join_all;
 
-use super::exit::Trouble;
+use super::exit::CliError;
 use crate::app::{Model, Msg, update};
 use crate::config::Config;
 use crate::domain::change::Kind;
@@ -25,8 +25,8 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// [`Trouble::Store`] says what an administrator has to do, or what is away.
-    pub(super) async fn read(config: &Config, kinds: &[Kind]) -> Result<Self, Trouble> {
+    /// [`CliError::Store`] says what an administrator has to do, or what is away.
+    pub(super) async fn read(config: &Config, kinds: &[Kind]) -> Result<Self, CliError> {
         let store = Store::connect(config.store.clone());
         let probe = store.probe().await?;
         let now = probe.session.server_time;
@@ -43,8 +43,8 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// [`Trouble::Store`]
-    pub(super) async fn refresh(&mut self, kinds: &[Kind]) -> Result<(), Trouble> {
+    /// [`CliError::Store`]
+    pub(super) async fn refresh(&mut self, kinds: &[Kind]) -> Result<(), CliError> {
         let store = self.store.clone();
         let reads = try_join_all(kinds.iter().map(|kind| store.read(*kind, None))).await?;
         self.unreadable.clear();

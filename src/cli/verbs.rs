@@ -5,7 +5,7 @@ pub(super) mod sending;
 
 use tokio_util::sync::CancellationToken;
 
-use super::exit::{Exit, Trouble};
+use super::exit::{CliError, Exit};
 use super::io::Io;
 use super::report::{Line, Report, Said};
 use super::snapshot::Snapshot;
@@ -37,13 +37,13 @@ const KINDS: [Kind; 8] = [
 ///
 /// # Errors
 ///
-/// [`Trouble`] where nothing was sent. What became of something that was sent is the exit code.
+/// [`CliError`] where nothing was sent. What became of something that was sent is the exit code.
 pub(super) async fn write(
     config: &Config,
     write: &Write,
     io: &mut Io<'_>,
     stop: &CancellationToken,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     let Write { word, verb, how } = write;
     // Only a close can be about one trade.
     let is_close = matches!(verb, Verbs::Close(_));
@@ -59,16 +59,16 @@ pub(super) async fn write(
     };
     // Before anything else is asked. The database would say the same.
     if let Some(bar) = command::bar(&snapshot.model, word) {
-        let code = bar.code().ok_or_else(|| Trouble::Other(bar.to_string()))?;
+        let code = bar.code().ok_or_else(|| CliError::Other(bar.to_string()))?;
         let refusal = Refusal::plain(code, bar.to_string());
         return unsent(&Said::Outcome(Outcome::Refused(refusal)), io);
     }
     let (journal, unknown) = sending::open(config, &snapshot.store, io).await?;
     let (request, is_repeated) = match request(config, &mut snapshot, verb, key, *how, io).await {
-        Err(Trouble::Refused(refusal)) if how.dry_run => {
+        Err(CliError::Refused(refusal)) if how.dry_run => {
             return unsent(&Said::Checked(Some(refusal)), io);
         }
-        Err(Trouble::Refused(refusal)) => {
+        Err(CliError::Refused(refusal)) => {
             return unsent(&Said::Outcome(Outcome::Refused(refusal)), io);
         }
         drafted => drafted?,
@@ -78,7 +78,7 @@ pub(super) async fn write(
             "not sent: an earlier write is still unknown ({}); settle it first with `tmt outcome {}`",
             earlier.summary, earlier.request.key
         );
-        return Err(Trouble::Other(text));
+        return Err(CliError::Other(text));
     }
     let facts = form::facts(&snapshot.model, &request.verb);
     let report = report(&snapshot, &request, &facts, io).await?;
@@ -113,7 +113,7 @@ async fn request(
     key: ClientKey,
     how: How,
     io: &mut Io<'_>,
-) -> Result<(Request, bool), Trouble> {
+) -> Result<(Request, bool), CliError> {
     let made = drafting::request(config, snapshot, verb, key, io).await;
     let sent = how.id.map(|_| sending::sent_before(config, key)).unwrap_or_default();
     let found = match &made {
@@ -136,7 +136,7 @@ async fn report(
     request: &Request,
     facts: &Facts,
     io: &mut Io<'_>,
-) -> Result<Report, Trouble> {
+) -> Result<Report, CliError> {
     let checks = match request.verb.question().zip(facts.account) {
         Some((question, account)) => {
             let checks = snapshot.store.ask(&question).await?;
@@ -159,7 +159,7 @@ async fn report(
     Ok(report)
 }
 
-fn finish(report: &Report, said: &Said, how: How, io: &mut Io<'_>) -> Result<Exit, Trouble> {
+fn finish(report: &Report, said: &Said, how: How, io: &mut Io<'_>) -> Result<Exit, CliError> {
     if how.json {
         report.write_json(said, io.out)?;
     } else {
@@ -183,7 +183,7 @@ async fn decide(
     how: How,
     io: &mut Io<'_>,
     stop: &CancellationToken,
-) -> Result<Option<Said>, Trouble> {
+) -> Result<Option<Said>, CliError> {
     let Draft { request, facts, report } = draft;
     let environment = form::environment_of(&snapshot.model, facts.account)
         .map(|environment| environment.as_str().to_uppercase())
@@ -204,7 +204,7 @@ async fn decide(
         return Ok(None);
     }
     if !io.is_interactive {
-        return Err(Trouble::NotInteractive);
+        return Err(CliError::NotInteractive);
     }
     let question = if how.json {
         format!("{}  [{environment}]: send?", report.sentence)

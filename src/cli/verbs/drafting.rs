@@ -4,7 +4,7 @@ use crate::app::Msg;
 use crate::app::command::{self, LimitVerb, Verbs};
 use crate::app::ticket::read::Problem;
 use crate::app::ticket::{FieldName, Form, Ticket};
-use crate::cli::exit::Trouble;
+use crate::cli::exit::CliError;
 use crate::cli::io::Io;
 use crate::cli::prices;
 use crate::cli::snapshot::Snapshot;
@@ -17,15 +17,15 @@ use crate::domain::request::{Request, Verb};
 ///
 /// # Errors
 ///
-/// [`Trouble::Usage`] says what is missing or not there, [`Trouble::Refused`] what the desk would
-/// refuse; [`Trouble::Other`] that no price is known.
+/// [`CliError::Usage`] says what is missing or not there, [`CliError::Refused`] what the desk would
+/// refuse; [`CliError::Other`] that no price is known.
 pub(super) async fn request(
     config: &Config,
     snapshot: &mut Snapshot,
     verb: &Verbs,
     key: ClientKey,
     io: &mut Io<'_>,
-) -> Result<Request, Trouble> {
+) -> Result<Request, CliError> {
     if let Verbs::Limit(LimitVerb::New(_)) = verb {
         let types = snapshot.store.limit_types().await?;
         snapshot.tell(Msg::LimitTypesRead(types));
@@ -55,7 +55,7 @@ async fn ticket(
     verb: &Verbs,
     key: ClientKey,
     io: &mut Io<'_>,
-) -> Result<Ticket, Trouble> {
+) -> Result<Ticket, CliError> {
     let opened = command::ticket(&snapshot.model, verb, key).map_err(trouble)?;
     let wants_price = opened.field(FieldName::Price).is_some() && verb.price().is_none();
     let instrument = opened.form.kind().instrument(&snapshot.model, &opened);
@@ -73,12 +73,12 @@ async fn ticket(
             ));
             Ok(opened)
         }
-        Err(why) => Err(Trouble::Other(format!("no price: {why}; give one with price=…"))),
+        Err(why) => Err(CliError::Other(format!("no price: {why}; give one with price=…"))),
     }
 }
 
 /// Reads the ticket; what is missing is said in the words of the shell.
-fn drafted(snapshot: &Snapshot, ticket: &Ticket) -> Result<Verb, Trouble> {
+fn drafted(snapshot: &Snapshot, ticket: &Ticket) -> Result<Verb, CliError> {
     // The word that some must type is asked for once they have seen what would be done.
     ticket.form.kind().read(&snapshot.model, ticket).map_err(|problem| {
         let is_empty = |name| ticket.text(name).is_none();
@@ -113,9 +113,9 @@ fn drafted(snapshot: &Snapshot, ticket: &Ticket) -> Result<Verb, Trouble> {
 
 /// Returns how a verb ends that cannot be sent: what the desk would refuse is refused, whoever says
 /// so first.
-fn trouble(problem: Problem) -> Trouble {
+fn trouble(problem: Problem) -> CliError {
     match problem.code {
-        Some(code) => Trouble::Refused(Refusal::plain(code, problem.text)),
-        None => Trouble::Usage(problem.text),
+        Some(code) => CliError::Refused(Refusal::plain(code, problem.text)),
+        None => CliError::Usage(problem.text),
     }
 }

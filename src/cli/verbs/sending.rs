@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::cli::args;
-use crate::cli::exit::{Exit, Trouble};
+use crate::cli::exit::{CliError, Exit};
 use crate::cli::io::Io;
 use crate::cli::report::{Report, Said};
 use crate::cli::snapshot::Snapshot;
@@ -37,12 +37,12 @@ pub(in crate::cli) fn place(options: &store::Options) -> String {
 ///
 /// # Errors
 ///
-/// [`Trouble::Journal`] if it cannot be written: then nothing may be sent.
+/// [`CliError::Journal`] if it cannot be written: then nothing may be sent.
 pub(super) async fn open(
     config: &Config,
     store: &Store,
     io: &mut Io<'_>,
-) -> Result<(Journal, Vec<Intent>), Trouble> {
+) -> Result<(Journal, Vec<Intent>), CliError> {
     let (journal, left) = Journal::open(&config.journal_folder, &place(&config.store))?;
     let mut unknown = Vec::new();
     for intent in left {
@@ -71,14 +71,14 @@ pub(super) fn sent_before(config: &Config, key: ClientKey) -> Vec<Found> {
 ///
 /// # Errors
 ///
-/// [`Trouble::Journal`] if it cannot be written down: then nothing was sent.
+/// [`CliError::Journal`] if it cannot be written down: then nothing was sent.
 pub(super) async fn send(
     store: &Store,
     journal: &Journal,
     request: &Request,
     summary: &str,
     io: &mut Io<'_>,
-) -> Result<Outcome, Trouble> {
+) -> Result<Outcome, CliError> {
     let (summary, at) = (summary.to_owned(), clock::wall());
     journal.intend(Intent { request: request.clone(), summary, at }).await?;
     let outcome = settled(store, request, io).await;
@@ -125,12 +125,12 @@ pub(super) async fn announce(
 ///
 /// # Errors
 ///
-/// [`Trouble::Usage`] if this machine did not send it.
+/// [`CliError::Usage`] if this machine did not send it.
 pub(in crate::cli) async fn outcome(
     config: &Config,
     arguments: args::Outcome,
     io: &mut Io<'_>,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     let key = ClientKey(arguments.id);
     let sent = sent_before(config, key);
     let store = Store::connect(config.store.clone());
@@ -150,7 +150,7 @@ pub(in crate::cli) async fn outcome(
     });
     let decided = decided.map(|(at, _)| at).ok_or_else(|| {
         let folder = config.journal_folder.display();
-        Trouble::Usage(format!("no write {key} to this database, as this login, is in {folder}"))
+        CliError::Usage(format!("no write {key} to this database, as this login, is in {folder}"))
     })?;
     let (summary, outcome) = asked.remove(decided);
     for (other, outcome) in &asked {
