@@ -1,11 +1,9 @@
--- The tables of TMT's data model, with its names and types, in an order that works, and the indexes that it
--- names. On a database that has them already they stay as they are.
+-- The tables and indexes of TMT's data model. Tables that exist stay as they are.
 --
--- Three things differ from the model on a fresh database, because it cannot be built as written:
+-- The model cannot be built as written. A fresh database differs in three things:
 --   * `trades` is partitioned by month, so its key must contain entry_time. `trade_registry` keeps trade_id
---     unique over all months, and is what foreign keys point at.
---   * `system_events` has the key (event_id, occurred_at), which a hypertable asks for, and hence no foreign
---     key to itself.
+--     unique over all months and is what foreign keys reference.
+--   * `system_events` has the key (event_id, occurred_at), as a hypertable needs, and no foreign key to itself.
 --   * the second, identical CHECK on risk_events.severity is left out.
 
 CREATE TABLE IF NOT EXISTS accounts (
@@ -86,8 +84,8 @@ CREATE INDEX IF NOT EXISTS idx_signals_confidence ON signals (confidence);
 CREATE INDEX IF NOT EXISTS idx_signals_agent_id ON signals (agent_id);
 CREATE INDEX IF NOT EXISTS idx_signals_instrument_time ON signals (instrument, generated_at DESC);
 
--- One narrow row per trade, never partitioned. It is the arbiter of idempotent inserts, says in which month a
--- trade_id is, and counts the entries of a day over one index.
+-- One narrow row per trade, not partitioned: keeps trade_id unique, finds the month of a trade, and counts the
+-- trades of a day over one index.
 CREATE TABLE trade_registry (
     trade_id          uuid PRIMARY KEY,
     entry_time        timestamptz NOT NULL,
@@ -96,9 +94,8 @@ CREATE TABLE trade_registry (
     instrument        varchar(20)
 );
 
--- Only a table that is laid out here gets partitions from here. No row is ever refused for its date: what belongs
--- to no month is in the default partition. The two months are those that the data model names; later ones are
--- made by create_monthly_partitions().
+-- An existing table keeps its layout. Rows of a month without a partition go to the default partition. The two
+-- months are those in the data model; create_monthly_partitions() creates later ones.
 DO $$
 BEGIN
     IF to_regclass('public.trades') IS NOT NULL THEN
@@ -177,8 +174,8 @@ CREATE TABLE IF NOT EXISTS positions (
     metadata               jsonb DEFAULT '{}',
     CONSTRAINT positive_size CHECK (total_size > 0),
     CONSTRAINT positive_entry_price CHECK (average_entry_price > 0)
-    -- The model's UNIQUE (account_id, instrument, status) would refuse the second closed position of
-    -- an instrument; 0002 puts a key on the live ones in its place.
+    -- The model's UNIQUE (account_id, instrument, status) would refuse a second closed position in an
+    -- instrument; 0002 has a unique index on open ones instead.
 );
 CREATE INDEX IF NOT EXISTS idx_positions_account_id ON positions (account_id);
 CREATE INDEX IF NOT EXISTS idx_positions_instrument ON positions (instrument);

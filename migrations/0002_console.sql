@@ -1,10 +1,9 @@
--- What the console adds to TMT's data model: tables beside it, columns, keys and wider checks.
+-- What the console adds to TMT's data model: tables, columns, keys and wider checks.
 --
--- Additive: a writer of TMT that names only columns of the data model goes on as before, and every row that
--- exists still passes. No function of the rulebook is called here: it comes after this file.
+-- Additive: TMT's writers name only columns of the data model and go on as before, and every existing row still
+-- passes. No rulebook function is called here: the rulebook comes after this file.
 
--- Until the triggers of the rulebook are there, no row of these may be written: it would be in no registry and
--- in no running total.
+-- A row written before the rulebook's triggers exist would be in no registry and no running total.
 LOCK TABLE trades, positions IN SHARE ROW EXCLUSIVE MODE;
 
 -- ---- reference data ---------------------------------------------------------------------------
@@ -22,13 +21,13 @@ CREATE TABLE instruments (
     pip_size        numeric(18,8) NOT NULL CHECK (pip_size > 0),
     margin_rate     numeric(9,6) NOT NULL DEFAULT 0.0333 CHECK (margin_rate >= 0),
     is_tradable     boolean NOT NULL DEFAULT true,
-    aliases         text[] NOT NULL DEFAULT '{}',         -- other spellings, compared without case
+    aliases         text[] NOT NULL DEFAULT '{}',         -- other spellings, case-insensitive
     description     text,
-    trading_hours   jsonb,                                -- none: no rule is known
+    trading_hours   jsonb,                                -- NULL: always open
     triple_swap_day smallint NOT NULL DEFAULT 3 CHECK (triple_swap_day BETWEEN 1 AND 7) -- ISO: 3 is Wednesday
 );
 
--- The last mid (and bid and ask) of every instrument, as base to quote currency.
+-- The last quote of every instrument, from base to quote currency. `rate` is the mid.
 CREATE TABLE fx_rates (
     from_currency varchar(8) NOT NULL,
     to_currency   varchar(8) NOT NULL,
@@ -37,18 +36,18 @@ CREATE TABLE fx_rates (
     ask           numeric(28,12) CHECK (ask >= bid),
     as_of         timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (from_currency, to_currency)
-) WITH (fillfactor = 70); -- rewritten with every quote: room for the next version on the same page
+) WITH (fillfactor = 70); -- updated with every quote: leaves room for HOT updates
 
 -- ---- columns ----------------------------------------------------------------------------------
 
 ALTER TABLE positions
-    ADD COLUMN IF NOT EXISTS netting_key varchar(64) NOT NULL DEFAULT '',  -- the ticket, where an account hedges
-    ADD COLUMN IF NOT EXISTS cost numeric,                 -- exact Σ size × price; none: average_entry_price is all there is
+    ADD COLUMN IF NOT EXISTS netting_key varchar(64) NOT NULL DEFAULT '',  -- '' on a netting account; on a hedging account the key of the request
+    ADD COLUMN IF NOT EXISTS cost numeric,                 -- exact Σ size × price; NULL: only average_entry_price is known
     ADD COLUMN IF NOT EXISTS closed_at timestamptz,
-    ADD COLUMN IF NOT EXISTS day_started_at timestamptz,   -- the trading day that daily_pnl counts
-    ADD COLUMN IF NOT EXISTS day_base decimal(15,2) NOT NULL DEFAULT 0, -- realized + unrealized when it began
-    -- What the position ties up at its current price, in the currency of its account: an account is then a sum
-    -- over its positions, without a look at instruments and rates. None: another program wrote the row.
+    ADD COLUMN IF NOT EXISTS day_started_at timestamptz,   -- start of the trading day of daily_pnl
+    ADD COLUMN IF NOT EXISTS day_base decimal(15,2) NOT NULL DEFAULT 0, -- realized + unrealized P&L at that start
+    -- At the current price, in the account's currency. An account's margin is then a sum over its positions.
+    -- NULL: another program wrote the row.
     ADD COLUMN IF NOT EXISTS margin_used decimal(15,2);
 ALTER TABLE trades
     ADD COLUMN IF NOT EXISTS closed_size decimal(12,2) NOT NULL DEFAULT 0,
@@ -60,14 +59,14 @@ ALTER TABLE risk_events
     ADD COLUMN IF NOT EXISTS dedup_key varchar(200),
     ADD COLUMN IF NOT EXISTS occurrence_count integer NOT NULL DEFAULT 1,
     ADD COLUMN IF NOT EXISTS last_occurred_at timestamptz,
-    ALTER COLUMN account_id DROP NOT NULL;                 -- an event of a portfolio or of the system has none
+    ALTER COLUMN account_id DROP NOT NULL;                 -- NULL for events of a portfolio or the system
 ALTER TABLE risk_limits
     ADD COLUMN IF NOT EXISTS approved_at timestamptz,
     ADD COLUMN IF NOT EXISTS supersedes_limit_id uuid REFERENCES risk_limits (limit_id),
     ADD COLUMN IF NOT EXISTS change_reason text,
-    -- What one number cannot say: {"base", "of", "trailing", "lock", "inclusive", "instruments", "hours"}.
+    -- More than the value: {"base", "of", "trailing", "lock", "inclusive", "instruments", "hours"}.
     ADD COLUMN IF NOT EXISTS parameters jsonb NOT NULL DEFAULT '{}',
-    -- This row would end the one it supersedes, and put nothing in its place.
+    -- This row ends the limit that it supersedes and is never active itself.
     ADD COLUMN IF NOT EXISTS retires boolean NOT NULL DEFAULT false;
 
 -- ---- tables beside TMT's ----------------------------------------------------------------------
@@ -92,12 +91,12 @@ CREATE UNIQUE INDEX uq_signal_execution_once ON signal_executions (signal_id, ac
     WHERE status IN ('claimed', 'executed');
 CREATE INDEX idx_signal_executions_trade ON signal_executions (trade_id);
 
--- Append-only, and the truth of netting: positions and trades can be rebuilt from it. A fee is cash without a
--- trade: a swap of the night, a commission that the broker bills later.
+-- Append-only. Positions and trades can be rebuilt from it. A fee is cash without a trade: a swap, or a commission
+-- billed later.
 CREATE TABLE trade_fills (
     fill_id       uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     account_id    uuid NOT NULL REFERENCES accounts (account_id),
-    trade_id      uuid REFERENCES trade_registry (trade_id), -- the trade opened; on a close the one closed, if only one
+    trade_id      uuid REFERENCES trade_registry (trade_id), -- the trade opened; on a close the trade closed, if only one
     position_id   uuid REFERENCES positions (position_id),
     instrument    varchar(20) NOT NULL,
     side          varchar(4) NOT NULL CHECK (side IN ('BUY', 'SELL')),
@@ -105,27 +104,27 @@ CREATE TABLE trade_fills (
     size          decimal(12,2) NOT NULL,
     price         decimal(10,5) NOT NULL CHECK (price > 0),
     fx_rate       numeric(28,12) NOT NULL CHECK (fx_rate > 0), -- quote to account currency, at the fill
-    gross_pnl     decimal(12,2),                           -- average cost, account currency; what the balance moved by
+    gross_pnl     decimal(12,2),                           -- at average cost, account currency, before costs
     commission    decimal(8,2) NOT NULL DEFAULT 0,
     swap_fee      decimal(8,2) NOT NULL DEFAULT 0,
-    allocation    jsonb NOT NULL DEFAULT '[]',             -- which trades a close reduced, first in first out
+    allocation    jsonb NOT NULL DEFAULT '[]',             -- the trades that a close reduced, first in first out
     client_key    varchar(100) NOT NULL,
     actor         varchar(100) NOT NULL,
     filled_at     timestamptz NOT NULL,
     recorded_at   timestamptz NOT NULL DEFAULT now(),
-    seq           bigint GENERATED ALWAYS AS IDENTITY,     -- the order of fills: a clock can be set back
-    balance_after numeric,                                 -- anchors the account, which may have had a history before
+    seq           bigint GENERATED ALWAYS AS IDENTITY,     -- the order of fills; clocks can be set back
+    balance_after numeric,                                 -- the first one anchors the balance: an adopted account has a history
     CONSTRAINT trade_fills_size_check CHECK (size > 0 OR (effect = 'fee' AND size = 0)),
     UNIQUE (account_id, client_key, effect)
 );
 CREATE INDEX idx_trade_fills_position ON trade_fills (position_id, filled_at);
 CREATE INDEX idx_trade_fills_trade ON trade_fills (trade_id);
 CREATE INDEX idx_trade_fills_recent ON trade_fills (account_id, filled_at);
--- Orders of the last minute, of everybody. Fills come in order of time, so a few pages tell it; a tree would
--- cost every fill an entry, and tempt the planner where the account is known.
+-- Orders of the last minute over all accounts. Fills are stored in order of time, so BRIN needs few pages; a B-tree
+-- would cost every fill an entry, and the planner would prefer it where the account is known.
 CREATE INDEX idx_trade_fills_time ON trade_fills USING brin (filled_at) WITH (pages_per_range = 8, autosummarize = on);
 
--- One row per account and trading period. The row of the running period is its start.
+-- One row per account and day, week or month. The row is inserted when the period begins and completed when it ends.
 CREATE TABLE performance_metrics (
     metric_id        uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     account_id       uuid NOT NULL REFERENCES accounts (account_id),
@@ -139,7 +138,7 @@ CREATE TABLE performance_metrics (
     peak_equity      decimal(15,2) NOT NULL,
     peak_eod_balance decimal(15,2) NOT NULL,
     min_equity       decimal(15,2),
-    is_estimated     boolean NOT NULL DEFAULT false,       -- the start was taken after the boundary
+    is_estimated     boolean NOT NULL DEFAULT false,       -- the period began before anybody recorded its start
     realized_pnl     decimal(15,2) NOT NULL DEFAULT 0,
     commission       decimal(15,2) NOT NULL DEFAULT 0,
     swap             decimal(15,2) NOT NULL DEFAULT 0,
@@ -148,10 +147,10 @@ CREATE TABLE performance_metrics (
     losing_trades    integer NOT NULL DEFAULT 0,
     UNIQUE (account_id, period_type, period_start)
 );
--- The running row of an account is the one that has not ended.
+-- Finds the current period of an account.
 CREATE INDEX idx_performance_metrics_running ON performance_metrics (account_id, period_type, period_end);
 
--- Append-only: everything that ever happened to a risk event.
+-- Append-only: the history of a risk event.
 CREATE TABLE risk_event_actions (
     action_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     event_id  uuid NOT NULL REFERENCES risk_events (event_id),
@@ -160,7 +159,7 @@ CREATE TABLE risk_event_actions (
                   'resolved', 'auto_resolved', 'reopened', 'shelved')),
     actor     varchar(100) NOT NULL,
     note      text,
-    batch_id  uuid,                                        -- the request that did it
+    batch_id  uuid,                                        -- key of the request
     at        timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX idx_risk_event_actions_event ON risk_event_actions (event_id, action_id);
@@ -178,15 +177,15 @@ CREATE TABLE trading_halts (
     cleared_by       varchar(100),
     cleared_at       timestamptz,
     clear_reason     text,
-    -- The rule that set it: max_daily_loss, which a new day may end, or another loss. None: a person.
+    -- max_daily_loss: set by that limit, a new trading day may end it. loss: by another loss limit. NULL: by a person.
     cause            varchar(50)
 );
 CREATE INDEX idx_trading_halts_in_force ON trading_halts (scope) WHERE cleared_at IS NULL;
 
 -- ---- keys -------------------------------------------------------------------------------------
 
--- One live position per account, instrument and ticket. The model's key over (…, status) would refuse
--- the second closed position and allow an open one beside one that is closing.
+-- One open position per account, instrument and netting_key. The model's key over (…, status) would refuse a second
+-- closed position and allow an open one beside a closing one.
 DO $$
 DECLARE
     old_key text;
@@ -207,7 +206,7 @@ CREATE UNIQUE INDEX uq_risk_events_live ON risk_events (dedup_key)
 
 CREATE INDEX idx_trades_keyset ON trades (entry_time, trade_id);
 CREATE INDEX idx_trades_position ON trades (position_id);
--- What was closed in a period, over all months. Trades that are open are not in it.
+-- Closed trades of a period.
 CREATE INDEX idx_trades_exit ON trades (account_id, exit_time) WHERE exit_time IS NOT NULL;
 CREATE INDEX idx_trade_registry_entries ON trade_registry (account_id, entry_time);
 CREATE INDEX idx_positions_keyset ON positions (opened_at, position_id);
@@ -216,7 +215,7 @@ CREATE INDEX idx_risk_events_keyset ON risk_events (occurred_at, event_id);
 CREATE INDEX idx_risk_events_trade ON risk_events (related_trade_id);
 CREATE INDEX idx_risk_events_position ON risk_events (related_position_id);
 CREATE INDEX idx_risk_events_limit ON risk_events (related_limit_id);
--- The open events of the monitor: few, and asked for every second.
+-- Open events of the monitor: few, read every second.
 CREATE INDEX idx_risk_events_monitored ON risk_events (dedup_key)
     WHERE event_source = 'sentinel' AND resolution_time IS NULL;
 CREATE INDEX idx_system_events_parent ON system_events (parent_event_id);
@@ -224,11 +223,10 @@ CREATE INDEX idx_system_events_keyset ON system_events (occurred_at, event_id);
 
 -- ---- checks -----------------------------------------------------------------------------------
 
--- NOT VALID: rows that are there are facts. Each check is wider than the model's, or binds only what
--- the console and approvers write.
+-- NOT VALID: existing rows stay. Each check is wider than the model's, or concerns only what the console writes.
 ALTER TABLE trades DROP CONSTRAINT IF EXISTS valid_risk_percentage;
 ALTER TABLE trades ADD CONSTRAINT valid_risk_percentage CHECK (risk_percentage >= 0) NOT VALID;
--- A loss beyond the balance is a broker's fact and must be storable.
+-- A balance below zero must be storable: a loss can exceed the balance.
 ALTER TABLE accounts DROP CONSTRAINT IF EXISTS positive_balances;
 ALTER TABLE accounts ADD CONSTRAINT positive_balances CHECK (initial_balance > 0) NOT VALID;
 ALTER TABLE risk_events DROP CONSTRAINT IF EXISTS valid_severity;
@@ -241,27 +239,27 @@ ALTER TABLE risk_limits ADD CONSTRAINT valid_window
 
 -- ---- rows -------------------------------------------------------------------------------------
 
--- The console writes system events under its own name.
+-- The console writes system events as this agent.
 INSERT INTO agents (agent_id, agent_name, agent_type, config_version, version, status)
 VALUES ('console', 'Operator console', 'operator_console', '1', '1', 'running')
 ON CONFLICT (agent_id) DO NOTHING;
 
--- All that follows is about rows of an adopted database.
+-- The rest concerns rows of an adopted database.
 INSERT INTO trade_registry (trade_id, entry_time, account_id, platform_trade_id, instrument)
 SELECT trade_id, entry_time, account_id, platform_trade_id, instrument FROM trades;
 CREATE UNIQUE INDEX uq_trade_registry_platform_id
     ON trade_registry (account_id, platform_trade_id) WHERE platform_trade_id IS NOT NULL;
 
--- Without instruments nothing can be valued, and every limit would refuse TMT's own writers. TMT writes currency
--- pairs as EUR_USD and sizes in units of the base currency, so pairs that its rows name can be described; the
--- description says that a person should look.
+-- Without instruments nothing can be valued, and limits would refuse TMT's own writers. TMT writes currency pairs
+-- as EUR_USD and sizes in units of the base currency, so the pairs in its rows can be inserted; the description
+-- asks for a review.
 --
--- There can be a hundred million bars: their instruments are found by stepping along the index.
-WITH RECURSIVE barred (instrument) AS (
+-- There may be a hundred million bars: their instruments are found by a loose index scan.
+WITH RECURSIVE with_bars (instrument) AS (
     (SELECT m.instrument FROM market_data m ORDER BY m.instrument LIMIT 1)
     UNION ALL
     SELECT (SELECT m.instrument FROM market_data m WHERE m.instrument > b.instrument ORDER BY m.instrument LIMIT 1)
-      FROM barred b WHERE b.instrument IS NOT NULL
+      FROM with_bars b WHERE b.instrument IS NOT NULL
 )
 INSERT INTO instruments (instrument, base_currency, quote_currency, tick_size, pip_size, description)
 SELECT seen.instrument, left(seen.instrument, 3), right(seen.instrument, 3),
@@ -269,11 +267,10 @@ SELECT seen.instrument, left(seen.instrument, 3), right(seen.instrument, 3),
        CASE WHEN seen.instrument LIKE '%JPY' THEN 0.01 ELSE 0.0001 END,
        'found in the rows of TMT; check step, tick and margin rate'
   FROM (SELECT t.instrument FROM trades t UNION SELECT p.instrument FROM positions p
-        UNION SELECT g.instrument FROM signals g UNION SELECT b.instrument FROM barred b) AS seen
+        UNION SELECT g.instrument FROM signals g UNION SELECT b.instrument FROM with_bars b) AS seen
  WHERE seen.instrument ~ '^[A-Z]{3}_[A-Z]{3}$';
 
--- The last close of each, with its own time: old enough that new risk is refused until a quote comes, good
--- enough to value what is open.
+-- The last close of each, with its time: values open positions, and is too old for new risk until a quote comes.
 INSERT INTO fx_rates (from_currency, to_currency, rate, as_of)
 SELECT i.base_currency, i.quote_currency, last.close, last.time
   FROM instruments i,

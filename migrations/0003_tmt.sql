@@ -1,6 +1,6 @@
--- Schema tmt: what only the console and its rulebook read and write.
+-- Schema tmt: the console's own tables.
 
--- What a desk may set without a new program. Numbers are decimal text.
+-- Settings of the desk. Numbers are decimal text.
 CREATE TABLE tmt.settings (
     key         text PRIMARY KEY,
     value       text NOT NULL,
@@ -9,36 +9,36 @@ CREATE TABLE tmt.settings (
     updated_by  text NOT NULL DEFAULT session_user
 );
 INSERT INTO tmt.settings (key, value, description) VALUES
-    ('environment', 'live', 'live, paper or demo. A database that nobody labelled is taken as live'),
-    ('price_max_age_seconds', '10', 'an older price refuses new risk'),
-    ('conversion_max_age_seconds', '60', 'an older conversion rate refuses new risk'),
-    ('price_collar_percent', '1', 'how far a price may stand from the last mid'),
-    ('duplicate_window_seconds', '5', 'a twin of an accepted order inside this window asks for a reason'),
-    ('signal_slippage_pips', '10', 'a worse price than the signal''s by more than this asks for a reason'),
-    ('stop_required', 'true', 'whether a trade that opens risk needs a stop'),
-    ('max_risk_fraction', '0.10', 'most that one trade may risk, as a fraction of equity'),
-    ('strict_limits', 'false', 'whether an active limit of a type nobody enforces refuses new risk'),
-    ('four_eyes', 'on', 'on: loosening a limit needs a second person; off: a single-operator desk'),
-    ('market_data_keep_days', '', 'how long bars are kept; empty: for ever'),
-    ('system_events_keep_days', '', 'how long system events are kept; empty: for ever'),
-    ('rate_counts_refused', 'false', 'whether refused orders count in max_orders_per_minute');
+    ('environment', 'live', 'live, paper or demo'),
+    ('price_max_age_seconds', '10', 'maximum age of a price for new risk'),
+    ('conversion_max_age_seconds', '60', 'maximum age of a conversion rate for new risk'),
+    ('price_collar_percent', '1', 'maximum distance of an order''s price from the mid, in percent'),
+    ('duplicate_window_seconds', '5', 'a repeat of an accepted order within this time needs a reason'),
+    ('signal_slippage_pips', '10', 'a price worse than the signal''s by more than this needs a reason'),
+    ('stop_required', 'true', 'true: new risk needs a stop'),
+    ('max_risk_fraction', '0.10', 'maximum risk of one trade, as a fraction of equity'),
+    ('strict_limits', 'false', 'true: an active limit that is not enforced refuses new risk'),
+    ('four_eyes', 'on', 'on: loosening a limit needs a second person; off: single-operator desk'),
+    ('market_data_keep_days', '', 'days that bars are kept; empty: forever'),
+    ('system_events_keep_days', '', 'days that system events are kept; empty: forever'),
+    ('rate_counts_refused', 'false', 'true: refused orders count in max_orders_per_minute');
 INSERT INTO tmt.settings (key, value, description)
 SELECT 'trades_layout',
        CASE WHEN c.relkind = 'r' THEN 'plain'
             WHEN EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid
                             AND i.inhrelid = to_regclass('public.trades_default')) THEN 'monthly'
             ELSE 'foreign' END,
-       'monthly, plain or foreign: who owns the partitions of trades; never changed by hand'
+       'partitions of trades: monthly, plain (none) or foreign (managed by another program); set by tmt migrate'
   FROM pg_class c WHERE c.oid = 'public.trades'::regclass;
 
--- One key, one answer. Never pruned: a key that is gone would read as "not executed".
+-- One key, one answer. Never pruned: a missing key would read as "not executed".
 CREATE TABLE tmt.requests (
     key         uuid PRIMARY KEY,
-    fingerprint bytea NOT NULL,              -- sha256 of the fields the person reviewed
+    fingerprint bytea NOT NULL,              -- SHA-256 of the request
     actor       text NOT NULL,
-    verb        text NOT NULL,               -- void: fenced because its outcome was asked for first
+    verb        text NOT NULL,               -- void: fenced, because its outcome was queried before it arrived
     received_at timestamptz NOT NULL,
-    outcome     text,                        -- with the columns below: the verdict; set before commit
+    outcome     text,                        -- this and the columns below: the answer; set before commit
     code        text,
     message     text,
     measured    numeric,
@@ -48,8 +48,8 @@ CREATE TABLE tmt.requests (
     detail      jsonb
 );
 
--- Every write and every refusal, chained: each hash covers the one before it. A deleted tail does not show in
--- the chain itself, so keep tmt.audit_head somewhere else as well.
+-- One line per write and per refusal; each hash covers the line before it. Lines deleted from the end do not show
+-- in the chain itself: export tmt.audit_head.
 CREATE TABLE tmt.audit_log (
     seq       bigint PRIMARY KEY,
     at        timestamptz NOT NULL,
@@ -69,20 +69,20 @@ CREATE TABLE tmt.audit_head (
     only_row  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     seq       bigint NOT NULL,
     hash      bytea NOT NULL,
-    prev_hash bytea,                         -- of the line that moved the head here
-    at        timestamptz                    -- of that line
+    prev_hash bytea,                         -- of the newest line
+    at        timestamptz                    -- of the newest line
 );
 INSERT INTO tmt.audit_head (seq, hash) VALUES (0, sha256('tmt'));
 
--- Which rows changed, by transaction: what a poll asks for.
+-- Which rows changed, by transaction, for polls.
 CREATE TABLE tmt.change_log (
     xid  xid8 NOT NULL,
     kind text NOT NULL,
-    id   text,                               -- none: too many to name
+    id   text,                               -- NULL: too many rows to list; read the whole kind
     at   timestamptz NOT NULL
 );
 CREATE INDEX idx_change_log_xid ON tmt.change_log (xid);
--- Changes of transactions before this one are gone: an older cursor has to read everything.
+-- Changes of older transactions were pruned: an older cursor must read everything.
 CREATE TABLE tmt.change_horizon (
     only_row  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     xid       xid8 NOT NULL,
@@ -90,58 +90,56 @@ CREATE TABLE tmt.change_horizon (
 );
 INSERT INTO tmt.change_horizon (xid, pruned_at) VALUES ('0', '-infinity');
 
--- What limit types there are. Their rows are in rulebook/limits/types.sql.
+-- The limit types. Their rows are in rulebook/limits/types.sql.
 CREATE TABLE tmt.limit_types (
     limit_type   text PRIMARY KEY,
     description  text NOT NULL,
-    units        text[] NOT NULL,                 -- of: money (any currency), percentage, fraction, units, lots, …
+    units        text[] NOT NULL,                 -- money (any currency), percentage, fraction, units, lots, …
     scopes       text[] NOT NULL,
-    is_minimum   boolean NOT NULL DEFAULT false,  -- tighter means larger
-    inclusive    boolean NOT NULL DEFAULT false,  -- reaching the limit is a breach, not only passing it
+    is_minimum   boolean NOT NULL DEFAULT false,  -- a larger value is tighter
+    inclusive    boolean NOT NULL DEFAULT false,  -- reaching the limit is a breach, not only exceeding it
     enforced     boolean NOT NULL,
     before_trade boolean NOT NULL DEFAULT true,   -- checked before an order is booked
     live         boolean NOT NULL DEFAULT false,  -- monitored while positions are open
-    reads_totals   boolean NOT NULL DEFAULT false,  -- needs the running totals valued
+    reads_totals boolean NOT NULL DEFAULT false,  -- measured from the running totals
     is_loss      boolean NOT NULL DEFAULT false,  -- a breach halts the account
-    label        text,                            -- how a sentence begins that is about it
-    time_window  text                             -- over what time it is measured; none: at every moment
+    label        text,                            -- subject of a sentence about it
+    time_window  text                             -- the period it is measured over; NULL: none
 );
 
--- The standing of each live limit when it was last measured, for each account it governs; '' for one that looks
--- at several together.
+-- The standing of each monitored limit when it was last measured: per account, or once for a wide limit.
 CREATE TABLE tmt.limit_states (
     limit_key  text PRIMARY KEY,             -- limit, or the rule of an account's column; and the account
     state      text NOT NULL,                -- ok, warning, breach, unknown
     measured   numeric,
     allowed    numeric,
     unit       text,
-    raised_value numeric,                 -- what was measured when an event was last raised
+    raised_value numeric,                    -- measured when an event was last raised
     since      timestamptz NOT NULL,
     measured_at timestamptz NOT NULL,
-    -- The event it raised last. Several rules may say the same of one account's loss: the account's own column, a
-    -- row of risk_limits, another row. They share one event, that of the rule that is used up most.
+    -- Key of the event it raised last. Several limits on one account's loss (columns of accounts, rows of
+    -- risk_limits) share one event: it shows the limit with the highest use.
     event_key  text
 );
 -- Of one account: what the monitor asks for all the time.
 CREATE INDEX idx_limit_states_account ON tmt.limit_states (split_part(limit_key, ':', 2));
 
--- Accounts that could not be marked, from when to when.
+-- Accounts that could not be marked because another session had locked them.
 CREATE TABLE tmt.locked_accounts (
     account_id uuid PRIMARY KEY,
     since timestamptz NOT NULL,
     until timestamptz NOT NULL
 );
 
--- What only one session does at a time. Rows and not advisory locks, because anybody who may log in can take
--- an advisory lock: a viewer could hold up every order, and blind the monitor.
+-- Rows to lock for work that one session does at a time. Not advisory locks: any login can take those, and a viewer
+-- could block orders and the monitor.
 CREATE TABLE tmt.mutexes (name text PRIMARY KEY);
 INSERT INTO tmt.mutexes (name) VALUES ('risk'), ('halt'), ('mark'), ('roll'), ('monitor'), ('prune');
 
 -- ---- running totals ---------------------------------------------------------------------------
 
--- Sums over the live positions of each account, and of each portfolio ('' is that of accounts that have none), by
--- instrument. A limit reads a handful of rows here instead of every position. In units, not in money: prices
--- move too often to be stored.
+-- Sums over open positions, per account and per portfolio ('' is that of accounts without one), by instrument, so
+-- that a limit reads a few rows. In units, not in money: prices change too often.
 CREATE TABLE tmt.account_totals (
     account_id uuid NOT NULL REFERENCES accounts (account_id) ON DELETE CASCADE,
     instrument text NOT NULL,
@@ -162,13 +160,11 @@ CREATE TABLE tmt.portfolio_totals (
     PRIMARY KEY (portfolio, instrument)
 ) WITH (fillfactor = 50);
 
--- Σ signed open size of the live trades of an account in an instrument, for the exposure check: summing up 15,000
--- live trades made one INSERT take 90 ms. Trades, not positions: other writers insert trades, and nobody has
--- updated a position yet.
+-- Σ signed open size of the open trades of an account in an instrument, for the exposure check: summing 15,000 open
+-- trades took 90 ms per INSERT. Trades, not positions: other programs insert trades before any position changes.
 --
--- Written only by the session that holds the account. What takes risk away may hold nothing and waits for nobody:
--- it leaves a line in trade_total_changes, which belongs to the sum, and which the next one who holds the account adds
--- to it.
+-- Written only with the account locked. A trade that reduces risk does not wait for that lock: it adds a row to
+-- trade_total_changes, which counts at once and which the next session that locks the account adds to the total.
 CREATE TABLE tmt.trade_totals (
     account_id uuid NOT NULL REFERENCES accounts (account_id) ON DELETE CASCADE,
     instrument text NOT NULL,

@@ -1,5 +1,6 @@
--- Walks the chain and answers with the first line that does not fit, or with no row if all do. The head is
--- the last line: it was written with it.
+-- The audit chain: each line's hash covers the line before it.
+
+-- Walks the chain and returns the first bad line; no row if the chain is intact.
 CREATE FUNCTION desk.audit_verify(OUT bad_seq bigint, OUT reason text) RETURNS SETOF record
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -13,9 +14,9 @@ BEGIN
         reason := CASE
             WHEN line.seq <> last + 1 THEN 'lines before this one are missing'
             WHEN line.prev_hash <> latest THEN 'does not follow the line before it'
-            -- The hash takes nothing and an empty word for the same; nobody writes one.
+            -- NULL and '' hash the same; '' is never written.
             WHEN line.code = '' OR line.hash <> desk.audit_hash(line.prev_hash, line.seq, line.at, line.actor, line.verb, line.key, line.outcome,
-                     line.code, line.subject, line.payload) THEN 'was changed after it was written'
+                     line.code, line.subject, line.payload) THEN 'changed after it was written'
         END;
         IF reason IS NOT NULL THEN
             RETURN NEXT;
@@ -28,32 +29,32 @@ BEGIN
     bad_seq := greatest(head.seq, last);
     reason := CASE
         WHEN head.seq IS NULL THEN 'the head of the chain is missing'
-        WHEN head.seq > last THEN 'the chain ends before its head: lines at its end are missing'
-        WHEN head.seq < last THEN 'stands after the head of the chain'
-        WHEN head.hash <> latest THEN 'is not what the head of the chain says'
+        WHEN head.seq > last THEN 'the chain ends before its head: the last lines are missing'
+        WHEN head.seq < last THEN 'newer than the head of the chain'
+        WHEN head.hash <> latest THEN 'differs from the head of the chain'
     END;
     IF reason IS NOT NULL THEN
         RETURN NEXT;
     END IF;
 END $$;
 
--- The chain against a head that was written down elsewhere: a tail that was cut, with its head moved
--- back, fits in itself, but no longer reaches what was exported.
+-- The same, and against an exported head: a chain whose last lines were deleted and whose head was moved back is
+-- consistent in itself.
 CREATE FUNCTION desk.audit_verify(p_seq bigint, p_hash bytea, OUT bad_seq bigint, OUT reason text) RETURNS SETOF record
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT v.bad_seq, v.reason
       FROM (SELECT * FROM desk.audit_verify()
             UNION ALL
-            SELECT p_seq, CASE WHEN l.seq IS NULL THEN 'the chain ends before the head that was exported'
-                               ELSE 'the line that was exported as the head is another one now' END
+            SELECT p_seq, CASE WHEN l.seq IS NULL THEN 'the chain ends before the exported head'
+                               ELSE 'differs from the exported head' END
               FROM (SELECT 1) AS always LEFT JOIN tmt.audit_log l ON l.seq = p_seq
              WHERE p_seq > 0 AND l.hash IS DISTINCT FROM p_hash) AS v
      ORDER BY v.bad_seq LIMIT 1
 $$;
 
--- The number comes from the head, which stays locked until commit: an identity column is drawn before
--- the lock, and concurrent writers would chain out of order. Last in every verb, so the wait is short.
--- A time is from before that wait; it never lies before that of the line it follows.
+-- Appends a line. Its number comes from the head, which stays locked until commit: an identity column would be
+-- drawn before the lock, and concurrent writers would chain out of order. Last in every verb, so that the wait
+-- is short. Times never run backwards.
 CREATE FUNCTION desk.audit(p_verb text, p_key uuid, p_answer desk.answer, p_payload jsonb) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -70,7 +71,7 @@ BEGIN
         p_answer.subject, payload, head.prev_hash, head.hash);
 END $$;
 
--- The hash of one line. Fields are joined with their lengths, so that no two lines read the same.
+-- The hash of one line. Fields carry their lengths, so that no two lines hash the same input.
 CREATE FUNCTION desk.audit_hash(p_prev bytea, p_seq bigint, p_at timestamptz, p_actor text, p_verb text,
     p_key uuid, p_outcome text, p_code text, p_subject uuid, p_payload jsonb) RETURNS bytea
 LANGUAGE plpgsql STABLE AS $$
@@ -80,9 +81,8 @@ BEGIN
                                 coalesce(p_code, ''), coalesce(p_subject::text, ''), p_payload::text]) WITH ORDINALITY AS f (field, n));
 END $$;
 
--- What a rule does to a halt is a line of the audit, like what a person does to it. Written as the
--- transaction ends: until then it may have to wait for other rows, and whoever holds those may wait for
--- the head of the audit.
+-- Halts that a rule sets or ends are audited like those of a person. Deferred to the end of the transaction: it
+-- may still wait for rows whose holder waits for the head of the audit.
 CREATE FUNCTION desk.audit_automatic_halt() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 BEGIN
@@ -93,7 +93,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Append-only also for the owner's own mistakes.
+-- Append-only, even for the owner.
 CREATE FUNCTION desk.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'TR020';

@@ -1,8 +1,7 @@
--- Who may do what. Nobody but the owner writes a table; rights on writes are rights to call functions, and every
--- function looks at session_user again.
+-- Who may do what. Only the owner writes tables; everybody else calls functions, and each function checks
+-- session_user again.
 
--- An adopted database may have been generous. What is taken here is only what everybody had; grants to TMT's own
--- writers stay.
+-- An adopted database may have granted more. Only grants to PUBLIC are revoked; those to TMT's own writers stay.
 DO $$
 DECLARE
     open_to_all record;
@@ -22,8 +21,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- Everything can be read by everybody on the desk, except what unlocks a broker account, and the keys under which
--- others wait for an answer.
+-- Every role reads everything but broker credentials and request keys.
 GRANT USAGE ON SCHEMA desk, tmt TO tmt_viewer;
 GRANT SELECT ON accounts, signals, trade_registry, trades, positions, market_data, risk_limits, risk_events, agents,
     system_events, instruments, fx_rates, signal_executions, trade_fills, performance_metrics, risk_event_actions,
@@ -43,12 +41,12 @@ GRANT EXECUTE ON FUNCTION
     desk.audit_verify(),
     desk.audit_verify(bigint, bytea) TO tmt_viewer;
 
--- Traders, and TMT's own programs.
+-- Traders and TMT's own programs.
 GRANT EXECUTE ON FUNCTION
     desk.place_trade(uuid, bytea, timestamptz, uuid, text, text, numeric, numeric, numeric, numeric, uuid, text)
     TO tmt_trader, tmt_agent;
 
--- Risk officers close what others may no longer close, but open nothing.
+-- Risk officers close and reduce, but open nothing.
 GRANT EXECUTE ON FUNCTION
     desk.close_position(uuid, bytea, timestamptz, uuid, numeric, numeric, text),
     desk.flatten(uuid, bytea, timestamptz, uuid, text),
@@ -67,12 +65,12 @@ GRANT EXECUTE ON FUNCTION
     desk.resume(uuid, bytea, timestamptz, uuid, text) TO tmt_risk_officer;
 GRANT EXECUTE ON FUNCTION desk.reconcile(uuid, boolean) TO tmt_risk_officer, tmt_agent;
 
--- TMT's own programs: what agents have always written.
+-- TMT's own programs.
 GRANT INSERT, UPDATE ON signals, market_data, fx_rates, agents, system_events TO tmt_agent;
 GRANT UPDATE (current_price, unrealized_pnl, daily_pnl, last_updated_at) ON positions TO tmt_agent;
 GRANT EXECUTE ON FUNCTION desk.clear_event(text) TO tmt_agent;
 
--- What keeps the desk going, by program or by hand.
+-- Periodic work, run by a program or by an administrator.
 GRANT EXECUTE ON FUNCTION
     desk.mark_to_market(),
     desk.roll_days(),

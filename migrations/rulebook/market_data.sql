@@ -1,8 +1,10 @@
--- Halves the quality of a bar that jumped more than 10 % from the bar before it: same instrument,
--- timeframe and source, or every change of resolution would look like a jump.
+-- Bars, and the upkeep of what grows with time.
+
+-- Halves the quality of a bar whose close is more than 10 % from that of the bar before it, of the same
+-- instrument, timeframe and source.
 CREATE OR REPLACE FUNCTION validate_market_data() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
--- A plan made while the table was empty scans it whole for every bar of a long import.
+-- A generic plan made while the table was empty would scan it for every bar of an import.
 SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
     previous numeric;
@@ -24,6 +26,7 @@ BEGIN
     RETURN NEW;
 END $$;
 
+-- What `tmt maintain` does: partitions, the change log, and deleting what is older than the settings keep.
 CREATE FUNCTION desk.maintain() RETURNS TABLE (task text, done text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
@@ -37,13 +40,13 @@ DECLARE
 BEGIN
     PERFORM create_monthly_partitions();
     RETURN QUERY SELECT 'partitions of trades', CASE desk.setting('trades_layout')
-        WHEN 'monthly' THEN 'this month and the next three stand ready' ELSE 'left to their owner' END;
+        WHEN 'monthly' THEN 'this month and the next three exist' ELSE 'not managed by tmt' END;
     PERFORM desk.prune();
     RETURN QUERY SELECT 'change log', 'pruned';
     FOR series IN SELECT * FROM (VALUES ('market_data', 'time'), ('system_events', 'occurred_at')) AS s (relation, at_column) LOOP
         days := nullif(btrim(desk.setting(series.relation || '_keep_days')), '');
         IF days IS NULL THEN
-            RETURN QUERY SELECT series.relation, 'kept for ever';
+            RETURN QUERY SELECT series.relation, 'kept forever';
             CONTINUE;
         END IF;
         cutoff := now() - make_interval(days => days::int);
@@ -53,7 +56,7 @@ BEGIN
                INTO is_hyper USING series.relation;
         END IF;
         IF is_hyper THEN
-            -- Whole chunks: the day of the cutoff stays until all of it is over.
+            -- Whole chunks: the day of the cutoff is kept.
             EXECUTE format('SELECT count(*) FROM %I.drop_chunks(%L::regclass, %L::timestamptz)', home, 'public.' || series.relation, cutoff)
                INTO gone;
             RETURN QUERY SELECT series.relation, format('%s chunks dropped', gone);

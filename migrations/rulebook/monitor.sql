@@ -201,7 +201,7 @@ DECLARE
     why      text;
 BEGIN
     SELECT * INTO known FROM tmt.limit_states s WHERE s.limit_key = watched;
-    now_is := CASE WHEN m.fault IS NULL THEN desk.next_standing(known.state, m.after, m.allowed, m.warned, m.inclusive, m.is_minimum)
+    now_is := CASE WHEN m.fault IS NULL THEN desk.next_standing(known.state, m.after, m.allowed, m.warning, m.inclusive, m.is_minimum)
                   ELSE 'unknown' END;
     worse := now_is IN ('warning', 'breach') AND abs(m.after - m.allowed) >= abs(coalesce(known.raised_value, m.allowed) - m.allowed) + abs(m.allowed) / 10
              AND ((m.after > m.allowed) <> m.is_minimum) AND known.raised_value IS NOT NULL;

@@ -1,3 +1,5 @@
+-- Quotes, conversion rates, instruments and trading hours.
+
 -- The last quote of an instrument. Where only a mid is known, bid and ask are the mid.
 CREATE FUNCTION desk.quote(p_instrument text,
     OUT bid numeric, OUT ask numeric, OUT mid numeric, OUT as_of timestamptz)
@@ -10,9 +12,8 @@ BEGIN
      WHERE i.instrument = p_instrument;
 END $$;
 
--- What one unit of a currency is in another, and how old the older of its rates is. Nothing if there is
--- no rate: direct, inverse, then by way of USD, then of EUR, and no further search, so that the answer
--- never depends on which other rates happen to be known.
+-- The rate from one currency to another, and the time of its oldest leg. Tried in this order: direct, inverse,
+-- through USD, through EUR. No other path, so that the rate does not depend on which other rates are stored.
 CREATE FUNCTION desk.conversion(p_from text, p_to text, OUT rate numeric, OUT as_of timestamptz)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -22,7 +23,7 @@ DECLARE
     second_leg record;
 BEGIN
     IF source IS NULL OR target IS NULL THEN
-        RETURN; -- a limit in per cent has no currency; looking for one took six queries
+        RETURN; -- a limit in percent has no currency; saves six queries
     ELSIF source = target THEN
         rate := 1;
         as_of := 'infinity';
@@ -44,7 +45,7 @@ BEGIN
     as_of := NULL;
 END $$;
 
--- The rate between two currencies as stored, either way round; the pair itself before its inverse.
+-- The stored rate of a pair, else of its inverse.
 CREATE FUNCTION desk.direct_rate(p_from text, p_to text, OUT rate numeric, OUT as_of timestamptz)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -62,7 +63,7 @@ BEGIN
     RETURN (desk.conversion(p_from, p_to)).rate;
 END $$;
 
--- The canonical id of an instrument under any of its spellings (EURUSD, EUR/USD, eur_usd), or nothing.
+-- The id of an instrument in any spelling (EURUSD, EUR/USD, eur_usd); NULL if unknown.
 CREATE FUNCTION desk.canonical_instrument(p_name text) RETURNS text
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -78,8 +79,8 @@ BEGIN
     RETURN known;
 END $$;
 
--- Whether an instant lies in one of the weekly intervals of {"tz": zone, "open": [["sun 17:00", "fri 17:00"], …]}.
--- Nothing known, or nothing that can be read: open.
+-- Whether a time lies in one of the weekly intervals of {"tz": zone, "open": [["sun 17:00", "fri 17:00"], …]}.
+-- Open where no hours are given or they cannot be read.
 CREATE FUNCTION desk.in_trading_hours(p_hours jsonb, p_at timestamptz) RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -108,8 +109,7 @@ EXCEPTION WHEN invalid_parameter_value OR invalid_datetime_format OR datetime_fi
     RETURN true;
 END $$;
 
--- What an instrument is worth: its mid, else the price that it is ordered at, else what its positions were
--- last worth.
+-- The price at which exposure is valued: the mid, else the price of the order, else the last mark of a position.
 CREATE FUNCTION desk.valuation_price(o desk.order_context, p_instrument text) RETURNS numeric
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -118,8 +118,8 @@ BEGIN
           WHERE p.instrument = p_instrument AND p.status IN ('open', 'closing')));
 END $$;
 
--- The rate at which a close is booked, whatever is known: today's, however old; else that of the last
--- fill; else the one noted on the position. A close never waits for a feed.
+-- The rate at which a close is booked: the stored one, however old; else that of the last fill; else the one in
+-- the position's metadata. A close never waits for a feed.
 CREATE FUNCTION desk.closing_rate(p_position positions, OUT rate numeric, OUT source text)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE

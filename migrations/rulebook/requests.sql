@@ -1,9 +1,10 @@
--- First statement of every verb. Answers with the verdict to return, or with an outcome of NULL where
--- the key is new and the verb shall go on. What it refuses is a line of the audit like any refusal;
--- a repeat that gets its first answer again is not.
+-- Idempotency keys, answers and mutexes.
+
+-- First statement of every verb. An outcome of NULL means that the key is new and the verb goes on; any other
+-- answer is to be returned. A repeated request gets its first answer again.
 --
--- The INSERT waits for another session that holds the same key; what it left is read by a statement of
--- its own, because the INSERT's snapshot is from before the wait.
+-- The INSERT waits for another session that uses the same key. What that session wrote is read by a second
+-- statement, because the INSERT's snapshot is older than the wait.
 CREATE FUNCTION desk.begin_request(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_verb text)
 RETURNS desk.answer LANGUAGE plpgsql AS $$
 DECLARE
@@ -11,7 +12,7 @@ DECLARE
     answer desk.answer;
 BEGIN
     IF p_key IS NULL OR p_fingerprint IS NULL THEN
-        answer := desk.refused('KEY_MISSING', 'A write needs a key and the fingerprint of what was reviewed.');
+        answer := desk.refused('KEY_MISSING', 'A write needs a key and a fingerprint.');
         PERFORM desk.audit(p_verb, p_key, answer, jsonb_build_object('message', answer.message));
         RETURN answer;
     END IF;
@@ -19,23 +20,22 @@ BEGIN
     VALUES (p_key, p_fingerprint, session_user, p_verb, clock_timestamp())
     ON CONFLICT (key) DO NOTHING;
     IF FOUND THEN
-        -- The database's clock decides, so that a ticket that lay around cannot fire late.
+        -- By the database's clock: an old ticket must not be sent late.
         IF p_valid_until IS NULL OR p_valid_until < clock_timestamp() THEN
             answer := desk.refused('EXPIRED_REQUEST', CASE WHEN p_valid_until IS NULL
-                THEN 'A request says until when it is meant; this one does not.'
-                ELSE format('This request was valid until %s and came too late. Review it again.', desk.timestamp_text(p_valid_until)) END);
+                THEN 'The request has no expiry.'
+                ELSE format('The request expired at %s. Review it again.', desk.timestamp_text(p_valid_until)) END);
             RETURN desk.finish_request(p_key, p_verb, answer, '{}');
         END IF;
         RETURN NULL;
     END IF;
     SELECT * INTO known FROM tmt.requests r WHERE r.key = p_key;
     IF known.actor <> session_user OR known.fingerprint <> p_fingerprint THEN
-        answer := desk.refused('KEY_REUSED', 'This key was used before, for something else.');
+        answer := desk.refused('KEY_REUSED', 'This key belongs to another request.');
     ELSIF known.verb = 'void' THEN
-        answer := desk.refused('FENCED', 'This request was given up before it arrived. Nothing was done.');
+        answer := desk.refused('FENCED', 'The request was cancelled before it arrived. Nothing was done.');
     ELSIF known.verb <> p_verb THEN
-        -- What was done under it is not what is asked for now.
-        answer := desk.refused('KEY_REUSED', format('This key was used before, for %s.', known.verb));
+        answer := desk.refused('KEY_REUSED', format('This key was already used for %s.', known.verb));
     ELSE
         RETURN ROW(known.outcome, known.code, known.message, known.measured, known.allowed, known.unit,
                    known.subject, known.detail)::desk.answer;
@@ -44,7 +44,7 @@ BEGIN
     RETURN answer;
 END $$;
 
--- Last statement of every verb: keeps the answer under its key, writes the audit line, returns it.
+-- Last statement of every verb: stores the answer under its key, writes the audit line, returns the answer.
 CREATE FUNCTION desk.finish_request(p_key uuid, p_verb text, p_answer desk.answer, p_payload jsonb)
 RETURNS desk.answer LANGUAGE plpgsql AS $$
 BEGIN
@@ -58,8 +58,8 @@ BEGIN
     RETURN p_answer;
 END $$;
 
--- The final answer about a write whose reply was lost. Waits for the original if it is still under way;
--- if it never arrived, its key is fenced, and it can never be executed later.
+-- The outcome of a write whose reply was lost. Waits for the request if it is still running. If it never arrived,
+-- its key is fenced: it cannot be executed later.
 CREATE FUNCTION desk.resolve_outcome(p_key uuid, p_fingerprint bytea) RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -67,11 +67,11 @@ DECLARE
     answer desk.answer;
 BEGIN
     IF p_key IS NULL OR p_fingerprint IS NULL THEN
-        answer := desk.refused('KEY_MISSING', 'A write is found by its key and its fingerprint.');
+        answer := desk.refused('KEY_MISSING', 'A request is found by its key and fingerprint.');
         PERFORM desk.audit('resolve_outcome', p_key, answer, jsonb_build_object('message', answer.message));
         RETURN answer;
     END IF;
-    answer := desk.refused('NOT_EXECUTED', 'This request never arrived. Nothing was done, and nothing will be.');
+    answer := desk.refused('NOT_EXECUTED', 'The request never arrived. Nothing was done; it cannot be executed later.');
     INSERT INTO tmt.requests (key, fingerprint, actor, verb, received_at)
     VALUES (p_key, p_fingerprint, session_user, 'void', clock_timestamp())
     ON CONFLICT (key) DO NOTHING;
@@ -101,24 +101,24 @@ LANGUAGE sql IMMUTABLE AS $$
     SELECT ROW('refused', p_code, p_message, p_measured, p_allowed, p_unit, p_subject, coalesce(p_detail, '{}'))::desk.answer
 $$;
 
--- Waits until nobody else has this turn, and has it until the transaction ends.
+-- Locks a mutex until the transaction ends; waits for it.
 CREATE FUNCTION desk.acquire_mutex(p_name text) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM FROM tmt.mutexes t WHERE t.name = p_name FOR NO KEY UPDATE;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'nobody can take the turn %', p_name USING ERRCODE = '22023';
+        RAISE EXCEPTION 'no mutex is named %', p_name USING ERRCODE = '22023';
     END IF;
 END $$;
 
--- Takes a turn if nobody else has it; says whether it did.
+-- Locks a mutex if it is free; says whether it did.
 CREATE FUNCTION desk.try_mutex(p_name text) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM FROM tmt.mutexes t WHERE t.name = p_name FOR NO KEY UPDATE SKIP LOCKED;
     IF NOT FOUND AND NOT EXISTS (SELECT FROM tmt.mutexes t WHERE t.name = p_name) THEN
-        -- A restore without its rows, say: marks and the watch must not rest in silence.
-        RAISE EXCEPTION 'nobody can take the turn %', p_name USING ERRCODE = '22023';
+        -- Lost in a restore, for example. Without an error, marks and the monitor would silently stop.
+        RAISE EXCEPTION 'no mutex is named %', p_name USING ERRCODE = '22023';
     END IF;
     RETURN FOUND;
 END $$;

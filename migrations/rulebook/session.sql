@@ -1,4 +1,4 @@
--- Who is connected to what.
+-- The session, its rights, and settings.
 CREATE FUNCTION desk.session(OUT login text, OUT role text, OUT database text, OUT server_version text,
     OUT schema_version integer, OUT timescale text, OUT in_recovery boolean, OUT server_time timestamptz, OUT environment text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
@@ -14,8 +14,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
            pg_is_in_recovery(), clock_timestamp(), coalesce(desk.setting('environment'), 'live')
 $$;
 
--- Whether the login that is connected belongs to one of these groups. session_user is the person, also
--- inside a function that runs with its owner's rights, and SET ROLE does not change it.
+-- Whether the login is a member of one of these groups. session_user is the login even in SECURITY DEFINER
+-- functions, and SET ROLE does not change it.
 CREATE FUNCTION desk.has_role(VARIADIC p_groups text[]) RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 DECLARE

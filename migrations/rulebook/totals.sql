@@ -1,11 +1,13 @@
--- The books that limits of an order may look at, before the order, in the account's currency: the
--- account's, and with p_wide those of its portfolio, of the instrument and of all. What other programs trade on
--- the account and have not put into a position yet stands in them as if it were.
+-- Running totals: open size and risk per account and per portfolio, by instrument. Limits read them instead of
+-- positions and trades. Triggers keep them up to date; desk.reconcile compares and rebuilds them.
+
+-- Exposure before an order, in the account's currency: of the account, and with p_wide of its portfolio, of the
+-- instrument and of the system. Trades of other programs that are in no position yet are included.
 CREATE FUNCTION desk.scope_totals(o desk.order_context, p_wide boolean) RETURNS SETOF desk.scope_total
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
-    WITH unplaced AS MATERIALIZED (
+    WITH unnetted AS MATERIALIZED (
         SELECT t.instrument, t.size + coalesce(c.change, 0) AS traded, coalesce(b.net, 0) AS net
           FROM tmt.trade_totals t
           LEFT JOIN tmt.account_totals b USING (account_id, instrument)
@@ -25,14 +27,14 @@ BEGIN
          GROUP BY 1, 2
         UNION ALL
         SELECT s.scope, u.instrument, abs(u.traded) - abs(u.net), u.traded - u.net, CASE u.net WHEN 0 THEN 1 ELSE 0 END, 0, 0
-          FROM unplaced u, (VALUES ('account'), ('portfolio'), ('system'), ('instrument')) AS s (scope)
+          FROM unnetted u, (VALUES ('account'), ('portfolio'), ('system'), ('instrument')) AS s (scope)
          WHERE s.scope = 'account' OR (p_wide AND (s.scope <> 'instrument' OR u.instrument = o.instrument))
     ), valued AS MATERIALIZED (
         SELECT i.instrument,
-               -- Nearly every rate is there one way round or the other; the rest goes the long way.
+               -- Nearly every pair has a direct or inverse rate; joins are faster than function calls.
                i.contract_size * CASE WHEN i.quote_currency = o.currency THEN 1
                    ELSE coalesce(direct.rate, 1 / inverse.rate, desk.conversion_rate(i.quote_currency, o.currency)) END AS factor,
-               -- Without a quote, what its positions were last worth.
+               -- Without a quote, the last mark of its positions.
                coalesce(r.rate, (SELECT max(coalesce(p.current_price, p.average_entry_price)) FROM positions p
                                   WHERE p.instrument = i.instrument AND p.status IN ('open', 'closing'))) AS mid
           FROM instruments i
@@ -49,8 +51,7 @@ BEGIN
      GROUP BY h.scope;
 END $$;
 
--- The exposure to single currencies, or to a group of instruments, of one scope: what there is, and what
--- there is with the order. Both legs of an instrument count: +size in its base, −size · price in its quote.
+-- Net and gross size of a scope, by instrument.
 CREATE FUNCTION desk.net_sizes(o desk.order_context, p_scope text)
 RETURNS TABLE (instrument text, net numeric, gross numeric) LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -62,8 +63,8 @@ BEGIN
     END IF;
 END $$;
 
--- Adds the difference that one change of a position makes. |net| is not additive where an account holds
--- tickets on both sides: the row of the account says what its net has become.
+-- Applies a change of a position to the totals. |net| is not additive where an account holds both sides: the
+-- account's row gives its new net.
 CREATE FUNCTION desk.update_totals() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -76,7 +77,7 @@ DECLARE
     net_is numeric;
 BEGIN
     IF TG_OP = 'UPDATE' AND (OLD.account_id, OLD.instrument) <> (NEW.account_id, NEW.instrument) THEN
-        RAISE EXCEPTION 'a position keeps its account and its instrument' USING ERRCODE = 'TR010';
+        RAISE EXCEPTION 'the account and the instrument of a position cannot change' USING ERRCODE = 'TR010';
     END IF;
     IF TG_OP <> 'INSERT' AND OLD.status IN ('open', 'closing') THEN
         owner := OLD.account_id;
@@ -103,7 +104,7 @@ BEGIN
         SET net = b.net + EXCLUDED.net, positions = b.positions + EXCLUDED.positions,
             risk = b.risk + EXCLUDED.risk, unbounded = b.unbounded + EXCLUDED.unbounded
     RETURNING b.net INTO net_is;
-    -- By a statement of its own: an account that was changing its portfolio has held the row above until now.
+    -- A second statement, because an account that was changing its portfolio held the row above until now.
     INSERT INTO tmt.portfolio_totals AS b (portfolio, instrument, gross, net, positions, risk, unbounded)
     SELECT coalesce(a.metadata ->> 'portfolio', ''), held, abs(net_is) - abs(net_is - change), change, counted, risked, bare
       FROM accounts a WHERE a.account_id = owner
@@ -113,9 +114,9 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- An account that changes its portfolio takes its book along. Another program may write a position
--- meanwhile, which does not lock the account: its first row in the book holds the account's key, every
--- later one is a row here. Whoever comes second sees what the first has done.
+-- Moves an account's totals when its portfolio changes. Another program may write a position meanwhile without
+-- locking the account: a new total references the account, an existing one is locked here. The later session sees
+-- what the earlier one wrote.
 CREATE FUNCTION desk.move_portfolio_totals() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
@@ -135,10 +136,11 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- What one position adds. Risk counts from the entry to the stop, never below zero.
+-- LONG positive, SHORT negative.
 CREATE FUNCTION desk.signed_size(p positions) RETURNS numeric
 LANGUAGE sql IMMUTABLE AS $$ SELECT CASE p.position_type WHEN 'LONG' THEN p.total_size ELSE -p.total_size END $$;
 
+-- From entry to stop as price × size, never below zero; 0 without a stop.
 CREATE FUNCTION desk.stop_risk(p positions) RETURNS numeric
 LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN p.stop_loss IS NULL THEN 0
@@ -146,7 +148,7 @@ LANGUAGE sql IMMUTABLE AS $$
                 ELSE greatest(0, p.stop_loss - p.average_entry_price) * p.total_size END
 $$;
 
--- Adds to what an account trades in an instrument, and says what that has become. The caller holds the account.
+-- Adds to the open trade size of an account in an instrument, and returns the sum. The caller has locked the account.
 CREATE FUNCTION desk.add_trade_total(p_account uuid, p_instrument text, p_change numeric) RETURNS numeric
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -158,26 +160,27 @@ BEGIN
     RETURN sum_is;
 END $$;
 
+-- For a change by a session that has not locked the account.
 CREATE FUNCTION desk.queue_trade_change(p_account uuid, p_instrument text, p_change numeric) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO tmt.trade_total_changes (account_id, instrument, change) VALUES (p_account, p_instrument, p_change);
 END $$;
 
--- Adds up what was noted of an account. The caller holds it.
+-- Adds the queued changes of an account to its totals. The caller has locked the account.
 CREATE FUNCTION desk.apply_trade_changes(p_account uuid) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-    WITH noted AS (
+    WITH queued AS (
         DELETE FROM tmt.trade_total_changes c WHERE c.account_id = p_account RETURNING c.instrument, c.change
     )
     INSERT INTO tmt.trade_totals AS t (account_id, instrument, size)
-    SELECT p_account, n.instrument, sum(n.change) FROM noted n GROUP BY n.instrument
+    SELECT p_account, q.instrument, sum(q.change) FROM queued q GROUP BY q.instrument
     ON CONFLICT (account_id, instrument) DO UPDATE SET size = t.size + EXCLUDED.size;
 END $$;
 
--- For what the desk writes itself, which holds the account then, and for deletes; what others write is
--- counted by the backstop.
+-- For trades that the rulebook writes, with the account locked, and for deletes. What other programs write is
+-- counted by the exposure check.
 CREATE FUNCTION desk.update_trade_totals() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
@@ -194,15 +197,16 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- BUY positive, SELL negative; 0 if the trade is not open.
 CREATE FUNCTION desk.signed_open_size(t trades) RETURNS numeric
 LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN t.status NOT IN ('open', 'partial') THEN 0
                 WHEN t.trade_type = 'BUY' THEN t.position_size - t.closed_size ELSE t.closed_size - t.position_size END
 $$;
 
--- Writes the books anew. The caller holds the accounts. Whoever writes a position meanwhile holds a row of a
--- book until it commits: the rows are made and locked first, and summed up by the next statement, which sees
--- what these have waited for.
+-- Rebuilds the totals. The caller has locked the accounts. Another program that writes a position locks a total
+-- until it commits: rows are created and locked first, then computed by the next statement, which sees what it
+-- wrote.
 CREATE FUNCTION desk.rebuild_totals(p_account uuid) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -215,7 +219,6 @@ BEGIN
       FROM tmt.account_totals k LEFT JOIN desk.rebuilt_account_totals(p_account) r USING (account_id, instrument)
      WHERE b.account_id = k.account_id AND b.instrument = k.instrument AND (p_account IS NULL OR b.account_id = p_account);
 
-    -- What one account changed is in the sums of its portfolio.
     INSERT INTO tmt.portfolio_totals (portfolio, instrument)
     SELECT r.portfolio, r.instrument FROM desk.rebuilt_portfolio_totals() r ORDER BY 1, 2 ON CONFLICT DO NOTHING;
     PERFORM FROM tmt.portfolio_totals b ORDER BY b.portfolio, b.instrument FOR NO KEY UPDATE;
@@ -225,8 +228,8 @@ BEGIN
       FROM tmt.portfolio_totals k LEFT JOIN desk.rebuilt_portfolio_totals() r USING (portfolio, instrument)
      WHERE b.portfolio = k.portfolio AND b.instrument = k.instrument;
 
-    -- In one statement: a close that is noted between two would be counted twice.
-    WITH noted AS (
+    -- One statement: a close queued between two would count twice.
+    WITH queued AS (
         DELETE FROM tmt.trade_total_changes c WHERE p_account IS NULL OR c.account_id = p_account
     )
     INSERT INTO tmt.trade_totals (account_id, instrument, size)
@@ -236,7 +239,7 @@ BEGIN
     ON CONFLICT (account_id, instrument) DO UPDATE SET size = EXCLUDED.size;
 END $$;
 
--- Portfolios only where all accounts are looked at. A row that is not there says nothing but zeros.
+-- Stored totals that differ from rebuilt ones. Portfolios only for all accounts; a missing row counts as zeros.
 CREATE FUNCTION desk.total_differences(p_account uuid) RETURNS TABLE (kind text, id uuid, field text, stored text, rebuilt text)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -272,7 +275,7 @@ BEGIN
      WHERE p_account IS NULL AND v.stored <> v.rebuilt;
 END $$;
 
--- What the books of accounts should say, from positions.
+-- Account totals, from positions.
 CREATE FUNCTION desk.rebuilt_account_totals(p_account uuid)
 RETURNS TABLE (account_id uuid, instrument text, net numeric, positions bigint, risk numeric, unbounded bigint)
 LANGUAGE sql STABLE AS $$
@@ -282,7 +285,7 @@ LANGUAGE sql STABLE AS $$
      GROUP BY 1, 2
 $$;
 
--- What the books of portfolios should say, from those of their accounts.
+-- Portfolio totals, from account totals.
 CREATE FUNCTION desk.rebuilt_portfolio_totals()
 RETURNS TABLE (portfolio text, instrument text, gross numeric, net numeric, positions bigint, risk numeric, unbounded bigint)
 LANGUAGE sql STABLE AS $$
@@ -291,7 +294,7 @@ LANGUAGE sql STABLE AS $$
       FROM tmt.account_totals b JOIN public.accounts a USING (account_id) GROUP BY 1, 2
 $$;
 
--- What is counted of live trades should say, from trades.
+-- Open trade sizes, from trades.
 CREATE FUNCTION desk.rebuilt_trade_totals(p_account uuid) RETURNS TABLE (account_id uuid, instrument text, size numeric)
 LANGUAGE sql STABLE AS $$
     SELECT t.account_id, t.instrument, sum(desk.signed_open_size(t))

@@ -1,4 +1,6 @@
--- With the rights of the owner: a writer of TMT needs none on the registry.
+-- The registry of trades, monthly partitions, updated_at.
+
+-- SECURITY DEFINER: TMT's writers need no right on the registry.
 CREATE OR REPLACE FUNCTION sync_trade_registry() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -10,7 +12,7 @@ BEGIN
         VALUES (NEW.trade_id, NEW.entry_time, NEW.account_id, NEW.platform_trade_id, NEW.instrument)
         ON CONFLICT (trade_id) DO NOTHING;
         IF NOT FOUND THEN
-            -- Claimed by desk.place_trade, moved between months, or a duplicate.
+            -- Moved between partitions, or a duplicate.
             SELECT r.entry_time INTO known FROM trade_registry r WHERE r.trade_id = NEW.trade_id;
             IF known IS DISTINCT FROM NEW.entry_time THEN
                 RAISE unique_violation USING
@@ -30,8 +32,8 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- This month and the next three. Daily, so that a failed run is repeated in time: by pg_cron where it
--- is, by `tmt maintain` elsewhere.
+-- Creates this month and the next three. Run daily, by pg_cron where it is installed, else by `tmt maintain`, so
+-- that a failed run is made good in time.
 CREATE OR REPLACE FUNCTION create_monthly_partitions() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 BEGIN
@@ -40,7 +42,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- Makes the month of an instant, if it is not there, and moves what lies in the default partition to it.
+-- Creates the partition of a month unless it exists, and moves its rows there from the default partition.
 CREATE OR REPLACE FUNCTION create_trade_partition(p_at timestamptz) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' SET lock_timeout = '5s' AS $$
@@ -60,7 +62,7 @@ BEGIN
                    partition);
     LOCK TABLE trades_default IN ACCESS EXCLUSIVE MODE;
     IF EXISTS (SELECT FROM trades_default WHERE entry_time >= month_start AND entry_time < month_end) THEN
-        -- The rows only change their place: neither the registry nor what is counted must hear of it.
+        -- Rows only move: registry and totals stay as they are.
         ALTER TABLE trades_default DISABLE TRIGGER USER;
         EXECUTE format(
             'WITH moved AS (DELETE FROM trades_default WHERE entry_time >= %L AND entry_time < %L RETURNING *)
@@ -72,8 +74,8 @@ BEGIN
     RETURN partition;
 END $$;
 
--- updated_at is what a person saw when they proposed a change: it moves with every change, and only
--- then. An UPDATE that changes nothing (a lock) leaves it.
+-- updated_at is the version that a proposal is based on: it changes with every change of the row, and not when an
+-- UPDATE only locks it.
 CREATE FUNCTION desk.set_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.updated_at := clock_timestamp();

@@ -1,9 +1,9 @@
--- Every trigger. Tables of TMT's own writers are among them: what they write passes here too.
+-- Every trigger. TMT's own writers meet them too.
 
 -- ---- trades -----------------------------------------------------------------------------------
 
--- Partitioned: BEFORE, so that a duplicate is refused before any other rule looks at it. Plain: AFTER, or ON
--- CONFLICT (trade_id) of TMT's writers would fail where the table's own key absorbs it.
+-- Partitioned: BEFORE, so that a duplicate is refused before any other rule. Plain: AFTER, or ON CONFLICT
+-- (trade_id) of TMT's writers would fail where the table's own key resolves it.
 DO $$
 BEGIN
     EXECUTE format(
@@ -36,7 +36,7 @@ CREATE TRIGGER tr_update_trade_totals_del AFTER DELETE ON trades FOR EACH ROW
 CREATE TRIGGER tr_position_pnl_check BEFORE INSERT OR UPDATE ON positions FOR EACH ROW
     WHEN (current_user <> 'tmt_owner') EXECUTE FUNCTION check_position_pnl();
 
--- A mark moves none of the running totals.
+-- Marks change no running total.
 CREATE TRIGGER tr_update_totals_ends AFTER INSERT OR DELETE ON positions
     FOR EACH ROW EXECUTE FUNCTION desk.update_totals();
 CREATE TRIGGER tr_update_totals AFTER UPDATE ON positions FOR EACH ROW
@@ -63,32 +63,32 @@ CREATE TRIGGER tr_log_change AFTER INSERT OR UPDATE ON system_events
 CREATE TRIGGER tr_log_new_period AFTER INSERT ON performance_metrics
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION desk.log_new_period();
 
--- ---- what every table of a kind has -----------------------------------------------------------
+-- ---- triggers of several tables ---------------------------------------------------------------
 
 DO $$
 DECLARE
-    watched text;
+    relation text;
 BEGIN
-    FOREACH watched IN ARRAY ARRAY['accounts', 'positions', 'trades', 'signals', 'risk_events', 'risk_limits',
+    FOREACH relation IN ARRAY ARRAY['accounts', 'positions', 'trades', 'signals', 'risk_events', 'risk_limits',
                                    'trading_halts', 'agents', 'instruments'] LOOP
         EXECUTE format('CREATE TRIGGER tr_log_insert AFTER INSERT ON public.%1$I
-                        REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION desk.log_%1$s()', watched);
+                        REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION desk.log_%1$s()', relation);
         EXECUTE format('CREATE TRIGGER tr_log_update AFTER UPDATE ON public.%1$I
                         REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-                        FOR EACH STATEMENT EXECUTE FUNCTION desk.log_%1$s()', watched);
+                        FOR EACH STATEMENT EXECUTE FUNCTION desk.log_%1$s()', relation);
         EXECUTE format('CREATE TRIGGER tr_log_delete AFTER DELETE ON public.%1$I
-                        REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION desk.log_%1$s()', watched);
+                        REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION desk.log_%1$s()', relation);
     END LOOP;
 
-    FOREACH watched IN ARRAY ARRAY['accounts', 'account_credentials', 'trades', 'risk_limits', 'agents', 'signal_executions'] LOOP
+    FOREACH relation IN ARRAY ARRAY['accounts', 'account_credentials', 'trades', 'risk_limits', 'agents', 'signal_executions'] LOOP
         EXECUTE format('CREATE TRIGGER tr_set_updated_at BEFORE UPDATE ON public.%I FOR EACH ROW
-                        WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION desk.set_updated_at()', watched);
+                        WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION desk.set_updated_at()', relation);
     END LOOP;
 
-    FOREACH watched IN ARRAY ARRAY['tmt.audit_log', 'public.trade_fills', 'public.risk_event_actions'] LOOP
+    FOREACH relation IN ARRAY ARRAY['tmt.audit_log', 'public.trade_fills', 'public.risk_event_actions'] LOOP
         EXECUTE format('CREATE TRIGGER tr_append_only BEFORE UPDATE OR DELETE ON %s
-                        FOR EACH ROW EXECUTE FUNCTION desk.refuse_change()', watched);
+                        FOR EACH ROW EXECUTE FUNCTION desk.refuse_change()', relation);
         EXECUTE format('CREATE TRIGGER tr_append_only_truncate BEFORE TRUNCATE ON %s
-                        FOR EACH STATEMENT EXECUTE FUNCTION desk.refuse_change()', watched);
+                        FOR EACH STATEMENT EXECUTE FUNCTION desk.refuse_change()', relation);
     END LOOP;
 END $$;

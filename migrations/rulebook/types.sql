@@ -1,22 +1,22 @@
--- Composite types that functions of the rulebook hand to each other and answer with. No table has a column of
--- them: they are dropped and made again with the functions.
+-- Composite types that the rulebook's functions pass and return. No table has a column of these types, so they
+-- are rebuilt with the functions.
 
--- What a write became. A refusal is a row like any other: it commits, and its event with it.
+-- The answer to a write. A refusal is an answer too, not an error: it commits, with its event and audit line.
 CREATE TYPE desk.answer AS (
     outcome  text,     -- accepted or refused
-    code     text,     -- stable; on an accepted write only if there is something to say
+    code     text,     -- stable; on an accepted write only where there is something to add
     message  text,     -- a sentence for the person
     measured numeric,
     allowed  numeric,
     unit     text,
     subject  uuid,     -- the trade, position, limit, halt or event
-    detail   jsonb     -- an object; amounts in it are text, or a reader would make floats of them
+    detail   jsonb     -- an object; amounts are text, so that no reader turns them into floats
 );
 
--- One line of an assessment.
+-- What one check found.
 CREATE TYPE desk.check_result AS (
     code     text,
-    severity text,      -- reject, confirm, info; info has passed
+    severity text,      -- reject, confirm (accepted with a reason) or info (passed)
     before   numeric,
     measured numeric,   -- with the trade
     allowed  numeric,
@@ -26,8 +26,8 @@ CREATE TYPE desk.check_result AS (
     message  text
 );
 
--- An order with everything about its account, its instrument and the market that a check may ask for: read once,
--- so that all checks see the same snapshot.
+-- An order with everything that a check may need of its account, its instrument and the market. Read once, so
+-- that all checks see the same state.
 CREATE TYPE desk.order_context AS (
     at timestamptz,
     account_id uuid, account_name text, status text, currency text, portfolio text,
@@ -38,36 +38,37 @@ CREATE TYPE desk.order_context AS (
     tick_size numeric, pip_size numeric, margin_rate numeric, is_tradable boolean,
     side text, direction integer,             -- BUY +1, SELL −1
     size numeric, price numeric, stop numeric, target numeric, signal_id uuid,
-    position_id uuid, held numeric,           -- signed; what one netting position holds now
-    closing numeric, opening numeric,         -- how the order splits: less risk, new risk
+    position_id uuid, held numeric,           -- signed size of the netting position
+    closing numeric, opening numeric,         -- the part that reduces the position, the part that adds risk
     bid numeric, ask numeric, mid numeric, quoted_at timestamptz,
-    fx numeric, fx_at timestamptz,            -- quote to account currency
+    fx numeric, fx_at timestamptz,            -- from quote currency to account currency
     risk numeric,                             -- unrounded, account currency; NULL is unknown
     price_bound numeric, price_scale integer, size_bound numeric, size_scale integer,
-    settings jsonb,                           -- of tmt.settings, all of them
-    is_preview boolean,                       -- whether what passes is put into words
+    settings jsonb,                           -- all rows of tmt.settings
+    is_preview boolean,                       -- list passed checks too
     hedging boolean,
-    net numeric,                              -- of the account in the instrument, all tickets
-    held_risk numeric,                        -- stop risk of it, in units of price × size
+    net numeric,                              -- signed size of the account in the instrument, over all positions
+    held_risk numeric,                        -- risk to the stop of the position, as price × size
     cost_per_unit numeric,                    -- commission, per side and 1.00 of size
     trading_hours jsonb, risk_day jsonb, risk_rules jsonb,
     day_balance numeric, peak_balance numeric, peak_equity numeric,
-    held_stop numeric,                        -- of the position that the order would add to
-    spread numeric                            -- none where only a mid is known
+    held_stop numeric,                        -- stop of the position that the order adds to
+    spread numeric                            -- NULL where only a mid is known
 );
 
--- What a limit came to, in the unit named; `fault` says why there is no number.
+-- A limit, measured, in the unit named. `fault` is a code and says why it could not be measured.
 CREATE TYPE desk.limit_measurement AS (
-    limit_id uuid, limit_type text, scope text, before numeric, after numeric, allowed numeric, warned numeric,
+    limit_id uuid, limit_type text, scope text, before numeric, after numeric, allowed numeric, warning numeric,
     unit text, inclusive boolean, is_minimum boolean, is_loss boolean, breach boolean, breach_at_stop boolean,
     fault text, hint text
 );
 
--- One number of one limit, before and with an order, as a ratio or count or in the currency of the account; `share`
--- is what percentages are of. `fault` says why there is no number.
+-- The figure behind a limit, before and with an order: a count, a ratio, or an amount in the account's currency.
+-- Percentages are of `share`.
 CREATE TYPE desk.measurement AS (before numeric, after numeric, share numeric, fault text, hint text);
 
--- What the live positions of a scope come to, in the currency of the account that asks.
+-- Sums over the open positions of a scope, in the currency of the account that asks. `missing` is an instrument
+-- without a price or rate.
 CREATE TYPE desk.scope_total AS (
     scope text, gross numeric, net numeric, risk numeric, positions bigint, unbounded bigint, missing text
 );
@@ -76,7 +77,7 @@ CREATE TYPE desk.open_trade AS (
     trade_id uuid, entry_time timestamptz, entry_price numeric, open_size numeric, closed_size numeric
 );
 
--- A position as its fills give it.
+-- A position, replayed from its fills.
 CREATE TYPE desk.position_replay AS (
     first_effect text, first_at timestamptz, position_type text, size numeric, last_size numeric,
     cost numeric, average numeric, realized numeric

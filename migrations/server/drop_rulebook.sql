@@ -1,7 +1,7 @@
--- Takes the rulebook away, so that it can be made again as a whole, in the same transaction.
+-- Drops the rulebook, to be rebuilt in the same transaction.
 --
--- Tables are locked first, in one order and `accounts` before all others: every order begins with its account,
--- so orders under way end, and later ones wait here and not in the middle.
+-- Tables are locked first, `accounts` before the others: every order begins with its account, so running orders
+-- finish and later ones wait at their start.
 DO $$
 DECLARE
     found record;
@@ -12,7 +12,7 @@ BEGIN
         END IF;
     END LOOP;
 
-    -- Triggers that call TMT's own function names stay behind when the schema goes.
+    -- Triggers that call functions in `public` are not dropped with the schema.
     FOR found IN
         SELECT t.tgname, t.tgrelid::regclass AS relation
           FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
@@ -22,7 +22,7 @@ BEGIN
     LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', found.tgname, found.relation);
     END LOOP;
-    -- An adopted one may name its parameter otherwise, and OR REPLACE cannot change that.
+    -- An adopted function may name its parameter differently, which OR REPLACE cannot change.
     IF EXISTS (SELECT FROM pg_proc p WHERE p.oid = to_regprocedure('public.calculate_unrealized_pnl(uuid)')
                   AND p.proargnames IS DISTINCT FROM ARRAY['p_position']) THEN
         DROP FUNCTION public.calculate_unrealized_pnl(uuid);

@@ -1,11 +1,9 @@
--- Group roles and schemas, and who owns what.
+-- Group roles, schemas and ownership.
 --
--- Runs as the migrating login, a superuser or a login with CREATEROLE that owns the database. Everything else
--- runs as tmt_owner, so that functions with their owner's rights can write the tables, and nobody who can log
--- in owns any of it.
+-- Runs as the migrating login: a superuser, or a login with CREATEROLE that owns the database. Everything after it
+-- runs as tmt_owner, which cannot log in. It owns the tables, so SECURITY DEFINER functions can write them.
 
--- Roles belong to the cluster, not to this database: another database may be migrating at this moment, and the
--- second one finds the role already there.
+-- Roles belong to the cluster: another database may be migrating at the same time and create them first.
 DO $$
 DECLARE
     wanted text;
@@ -21,8 +19,8 @@ BEGIN
         END;
     END LOOP;
 
-    -- Who may write may also read. An administrator may do what traders and risk officers may, but remains one
-    -- person: four eyes are compared by login, not by role.
+    -- Every role may read. An administrator has the rights of traders and risk officers, but four eyes compares
+    -- logins, not roles.
     FOR granted IN
         SELECT * FROM (VALUES ('tmt_viewer', 'tmt_trader'),
                               ('tmt_viewer', 'tmt_risk_officer'),
@@ -41,8 +39,7 @@ BEGIN
         END LOOP;
     END LOOP;
 
-    -- A superuser may become the owner anyway. For another login, being able to create the role is not enough
-    -- from PostgreSQL 16 on: it must also be allowed to SET ROLE to it.
+    -- From PostgreSQL 16 on, a login that created the role must also be allowed to SET ROLE to it.
     IF NOT pg_has_role(current_user, 'tmt_owner',
                        CASE WHEN current_setting('server_version_num')::int >= 160000
                             THEN 'SET' ELSE 'MEMBER' END) THEN
@@ -51,21 +48,21 @@ BEGIN
     IF NOT has_schema_privilege('tmt_owner', 'public', 'CREATE') THEN
         GRANT USAGE, CREATE ON SCHEMA public TO tmt_owner;
     END IF;
-    -- The functions look up tables in `public`: who may create there could put a look-alike operator or
-    -- function before ours. PostgreSQL 15 gives this to nobody; upgraded databases do.
+    -- The search path of the functions contains `public`: a login that may create objects there could shadow an
+    -- operator or function. Databases upgraded from before PostgreSQL 15 allow it.
     IF EXISTS (SELECT FROM pg_namespace n, aclexplode(n.nspacl) a
                 WHERE n.nspname = 'public' AND a.grantee = 0 AND a.privilege_type = 'CREATE') THEN
         REVOKE CREATE ON SCHEMA public FROM PUBLIC;
     END IF;
 END $$;
 
--- `tmt` holds what the console stores, `desk` the rulebook: functions and their types, and nothing that
--- cannot be dropped and made again.
+-- `tmt` holds the console's tables, `desk` the rulebook: functions and types only, so that it can be dropped and
+-- rebuilt.
 CREATE SCHEMA IF NOT EXISTS tmt AUTHORIZATION tmt_owner;
 CREATE SCHEMA IF NOT EXISTS desk AUTHORIZATION tmt_owner;
 
--- An adopted database: TMT's tables and the functions that its data model names change their owner. The owner
--- they had keeps every right on the tables, because it is TMT's own writer.
+-- In an adopted database, TMT's tables and functions change their owner. The former owner keeps all rights on
+-- them, because it is TMT's own writer.
 DO $$
 DECLARE
     found record;
@@ -106,10 +103,10 @@ END $$;
 
 SET LOCAL ROLE tmt_owner;
 
--- PostgreSQL lets everybody execute a new function unless told otherwise.
+-- By default, PUBLIC may execute a new function.
 ALTER DEFAULT PRIVILEGES FOR ROLE tmt_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
--- The versioned files that ran.
+-- Versioned files that ran.
 CREATE TABLE IF NOT EXISTS tmt.schema_migrations (
     version    integer PRIMARY KEY,
     name       text NOT NULL,
@@ -118,12 +115,12 @@ CREATE TABLE IF NOT EXISTS tmt.schema_migrations (
     applied_by text NOT NULL DEFAULT session_user
 );
 
--- The rulebook that is in force.
+-- The installed rulebook.
 CREATE TABLE IF NOT EXISTS tmt.rulebook (
     only_row   boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     digest     text NOT NULL,               -- sha256 of all its files, hexadecimal
-    program    text NOT NULL,               -- version of the tmt that made it
-    triggers   text[] NOT NULL,             -- those that call it: any other is somebody else's
+    program    text NOT NULL,               -- version of the tmt that installed it
+    triggers   text[] NOT NULL,             -- those that call it; any other is foreign
     applied_at timestamptz NOT NULL DEFAULT now(),
     applied_by text NOT NULL DEFAULT session_user
 );

@@ -1,10 +1,8 @@
--- Partitions ahead, and what depends on extensions, which may come later: where TimescaleDB is, market_data and
--- system_events become hypertables, rows and all; where pg_cron is in this database, it makes the partitions.
+-- Partitions, and what depends on extensions, which may be installed later. With TimescaleDB, market_data and
+-- system_events become hypertables; with pg_cron, it creates the monthly partitions.
 --
--- A transaction of its own, after the rulebook's: moving a hundred million bars into a hypertable must not hold
--- up an order.
---
--- Only what the Apache edition of TimescaleDB has: no compression, no policies, no continuous aggregates.
+-- A separate transaction after the rulebook's: moving a hundred million bars into a hypertable must not block
+-- orders. Uses the Apache edition only: no compression, no policies, no continuous aggregates.
 
 SET LOCAL ROLE tmt_owner;
 SELECT public.create_monthly_partitions();
@@ -20,8 +18,8 @@ BEGIN
         RETURN;
     END IF;
     FOR series IN SELECT * FROM (VALUES ('market_data', 'time'), ('system_events', 'occurred_at')) AS s (relation, at_column) LOOP
-        -- A hypertable's unique keys must contain its time. An adopted system_events has the key
-        -- (event_id), which others may refer to: it stays a plain table.
+        -- A unique key of a hypertable must contain its time. An adopted system_events has the key (event_id),
+        -- which foreign keys may reference: it stays a plain table.
         SELECT bool_and(EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = i.indrelid
                                    AND a.attnum = ANY (i.indkey::int2[]) AND a.attname = series.at_column))
           INTO covered
@@ -36,9 +34,8 @@ BEGIN
     END LOOP;
 END $$;
 
--- As the migrating login: a job runs as whoever scheduled it, and the owner cannot log in. Daily, so that
--- one failed run is made good long before the month it was for. Hours are pg_cron's, not ours, so the
--- function itself counts months in UTC.
+-- As the migrating login: a job runs as the login that scheduled it, and tmt_owner cannot log in. Daily, so that a
+-- failed run is made good in time. pg_cron has its own time zone; the function counts months in UTC.
 RESET ROLE;
 DO $$
 BEGIN
@@ -47,7 +44,7 @@ BEGIN
         RETURN;
     END IF;
     IF NOT has_schema_privilege(current_user, 'cron', 'USAGE') THEN
-        RAISE NOTICE 'pg_cron is here, but % may not use it: partitions are left to tmt maintain', current_user;
+        RAISE NOTICE 'pg_cron is installed, but % may not use it: run tmt maintain daily', current_user;
         RETURN;
     END IF;
     PERFORM cron.schedule('create-partitions', '10 0 * * *', 'SELECT public.create_monthly_partitions()');

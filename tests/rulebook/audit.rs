@@ -336,12 +336,12 @@ async fn an_edit_is_found_in_whichever_column_it_is() {
         "hash = sha256('x')",
     ] {
         let sql = format!("UPDATE tmt.audit_log SET {change} WHERE seq = 30");
-        let edited = "30 was changed after it was written".to_owned();
+        let edited = "30 changed after it was written".to_owned();
         assert_eq!(found(&book, &sql).await, (edited.clone(), edited), "{change}");
     }
     // Nothing, and an empty word.
     let bare = book.text("SELECT min(seq) FROM tmt.audit_log WHERE code IS NULL").await;
-    let edited = format!("{bare} was changed after it was written");
+    let edited = format!("{bare} changed after it was written");
     let sql = format!("UPDATE tmt.audit_log SET code = '' WHERE seq = {bare}");
     assert_eq!(found(&book, &sql).await, (edited.clone(), edited));
     assert_eq!(found(&book, "SELECT").await, ("-".to_owned(), "-".to_owned()));
@@ -368,10 +368,10 @@ async fn what_is_missing_moved_or_made_up_is_found_and_the_first_bad_line_named(
         // An edit with a hash that suits it: the next line tells.
         ("UPDATE tmt.audit_log SET actor = 'boss', hash = desk.audit_hash(prev_hash, seq, at, 'boss', verb, key, outcome, code, subject, payload)
            WHERE seq = 30".to_owned(), "31 does not follow the line before it"),
-        ("DELETE FROM tmt.audit_log WHERE seq > 60".to_owned(), "70 the chain ends before its head: lines at its end are missing"),
-        ("DELETE FROM tmt.audit_log".to_owned(), "70 the chain ends before its head: lines at its end are missing"),
-        ("UPDATE tmt.audit_head SET seq = 69".to_owned(), "70 stands after the head of the chain"),
-        ("UPDATE tmt.audit_head SET hash = sha256('x')".to_owned(), "70 is not what the head of the chain says"),
+        ("DELETE FROM tmt.audit_log WHERE seq > 60".to_owned(), "70 the chain ends before its head: the last lines are missing"),
+        ("DELETE FROM tmt.audit_log".to_owned(), "70 the chain ends before its head: the last lines are missing"),
+        ("UPDATE tmt.audit_head SET seq = 69".to_owned(), "70 newer than the head of the chain"),
+        ("UPDATE tmt.audit_head SET hash = sha256('x')".to_owned(), "70 differs from the head of the chain"),
     ] {
         let (inside, _) = found(&book, &tampering).await;
         assert_eq!(inside, expected, "{tampering}");
@@ -382,8 +382,8 @@ async fn what_is_missing_moved_or_made_up_is_found_and_the_first_bad_line_named(
 async fn a_chain_that_was_made_to_fit_again_is_found_against_an_exported_head() {
     let book = written_by_eight().await;
     let fits = "-".to_owned();
-    let another = "40 the line that was exported as the head is another one now".to_owned();
-    let short = "40 the chain ends before the head that was exported".to_owned();
+    let another = "40 differs from the exported head".to_owned();
+    let short = "40 the chain ends before the exported head".to_owned();
     for (tampering, expected) in [
         (format!("UPDATE tmt.audit_log SET actor = 'boss' WHERE seq = 30; {REWRITE}"), &another),
         (format!("DELETE FROM tmt.audit_log WHERE seq = 30; UPDATE tmt.audit_log SET seq = 1000 + seq WHERE seq > 30;

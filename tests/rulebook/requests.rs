@@ -243,13 +243,13 @@ async fn the_audit_chain_shows_every_edit_and_its_own_missing_end() {
 
     // Whoever can switch triggers off can edit; it shows.
     book.run("SET session_replication_role = replica; UPDATE tmt.audit_log SET code = 'OK' WHERE seq = 5").await;
-    assert_eq!(book.text(verify).await, "5 was changed after it was written");
+    assert_eq!(book.text(verify).await, "5 changed after it was written");
     book.run("DELETE FROM tmt.audit_log WHERE seq = 3").await;
     assert_eq!(book.text(verify).await, "4 lines before this one are missing");
     book.run("DELETE FROM tmt.audit_log WHERE seq >= 3").await;
     assert_eq!(
         book.text(verify).await,
-        "12 the chain ends before its head: lines at its end are missing"
+        "12 the chain ends before its head: the last lines are missing"
     );
     book.run("DELETE FROM tmt.audit_head").await;
     assert_eq!(book.text(verify).await, "2 the head of the chain is missing");

@@ -75,7 +75,7 @@ async fn an_account_that_is_held_for_long_is_an_event_until_it_is_free() {
         second().await;
         assert_eq!(
             book.text(RAISED).await,
-            "critical: No limit of alpha is watched: another session has held the account since "
+            "critical: No limit of alpha is watched: another session has locked the account since "
         );
         second().await;
         assert_eq!(book.text("SELECT sum(occurrence_count) FROM risk_events").await, "1");

@@ -157,7 +157,7 @@ BEGIN
 
     looser := CASE WHEN minimum THEN value < old.limit_value ELSE value > old.limit_value END
         OR coalesce(ends > old.effective_until, false)
-        -- Being warned later is a loosening as well, however little is taken off the value.
+        -- Being warning later is a loosening as well, however little is taken off the value.
         OR (NOT minimum AND coalesce(warning, value * 0.8) > coalesce(old.warning_threshold, old.limit_value * 0.8));
     IF looser AND reason IS NULL THEN
         RETURN desk.finish_request(p_key, 'propose_limit', desk.refused('REASON_REQUIRED', 'Loosening a limit needs a reason.', value,

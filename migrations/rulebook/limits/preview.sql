@@ -87,7 +87,7 @@ BEGIN
             allowed := round(m.allowed * factor, 4);
             unit := m.unit;
             room := CASE WHEN m.is_minimum THEN measured - allowed ELSE allowed - measured END;
-            state := desk.next_standing('ok', stands, m.allowed * factor, m.warned * factor, m.inclusive, m.is_minimum);
+            state := desk.next_standing('ok', stands, m.allowed * factor, m.warning * factor, m.inclusive, m.is_minimum);
             RETURN NEXT;
         END LOOP;
         EXIT WHEN wide;

@@ -116,7 +116,7 @@ BEGIN
             ELSE desk.drawdown_floor(coalesce('trailing_' || (rule ->> 'trailing'), 'static'), m.allowed, o.initial_balance, o.peak_balance,
                      o.peak_equity, CASE WHEN rule ->> 'lock' = 'initial' THEN o.initial_balance ELSE desk.parse_number(rule ->> 'lock') END) END;
         m.before := m.after;
-        m.warned := desk.warning_level(m.allowed, NULL, false);
+        m.warning := desk.warning_level(m.allowed, NULL, false);
         m.breach := CASE WHEN m.inclusive THEN m.after >= m.allowed ELSE m.after > m.allowed END;
         rules := rules || m;
     END LOOP;
@@ -148,7 +148,7 @@ BEGIN
         WHEN m.breach_at_stop THEN desk.check_result(upper(m.limit_type), 'confirm', format('%s is %s of %s; with this trade at its stop the limit would be reached.',
             what, desk.measured_text(m.before, m.unit), desk.measured_text(m.allowed, m.unit)), m.before, m.after, m.allowed, m.unit, m.limit_id)
         ELSE desk.check_result(upper(m.limit_type), 'info', format('%s %s of %s%s', what, desk.measured_text(CASE WHEN m.is_loss THEN m.before ELSE m.after END, m.unit), desk.measured_text(m.allowed, m.unit),
-            CASE WHEN (NOT m.is_minimum AND m.after >= m.warned) OR (m.is_minimum AND m.after <= m.warned) THEN ': past its warning.' ELSE '.' END),
+            CASE WHEN (NOT m.is_minimum AND m.after >= m.warning) OR (m.is_minimum AND m.after <= m.warning) THEN ': past its warning.' ELSE '.' END),
             m.before, m.after, m.allowed, m.unit, m.limit_id)
     END;
     -- Of a minimum the room is what lies above it.
