@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use circles::{Files, circles, folded};
+use circles::{Files, circles};
 use source::{code, files, first_names, line, places};
 
 /// A layer: its modules at the root of the crate, and what it may name.
@@ -256,10 +256,6 @@ fn unknown_layer(module: &str) -> ! {
     panic!("src/{module}.rs belongs to no layer: add it to LAYERS with what it may name");
 }
 
-/// Layers in which a parent and its children may still use each other: there only `a` and `b` of
-/// `app/a/…` and `app/b/…` are told apart. Remove a layer from here when it holds the whole rule.
-const BY_FIRST_MODULE: [&str; 2] = ["app", "ui"];
-
 #[test]
 fn no_file_imports_one_that_imports_it() {
     let src = root().join("src");
@@ -269,15 +265,6 @@ fn no_file_imports_one_that_imports_it() {
     };
     let uses = Files::read(files(&src).iter().map(read)).uses();
     assert!(uses.values().map(BTreeSet::len).sum::<usize>() > 500, "the imports were read");
-    let uses = folded(uses, |module| {
-        let mut parts = module.split('/');
-        match (parts.next(), parts.next()) {
-            (Some(layer), Some(first)) if BY_FIRST_MODULE.contains(&layer) => {
-                format!("{layer}/{first}")
-            }
-            _ => module.to_owned(),
-        }
-    });
     assert_eq!(circles(&uses), [""; 0]);
 }
 

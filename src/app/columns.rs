@@ -3,6 +3,7 @@
 
 mod accounts;
 mod agents;
+mod column;
 mod events;
 mod filter;
 mod limits;
@@ -14,39 +15,7 @@ mod trades;
 use super::cell::{Align, Cell, Tone};
 use super::model::Model;
 use super::pane::{Pane, RowId};
-
-/// One column of a list of `T`.
-#[derive(Debug)]
-pub struct Column<T: ?Sized> {
-    /// Heading, and name in a filter and in CSV and JSON (in lower case).
-    pub title: &'static str,
-    /// Narrowest width that shows its values whole.
-    pub width: u16,
-    pub align: Align,
-    /// Which columns go first when there is no room: the highest number. 0 stays.
-    pub keep: u8,
-    pub cell: fn(&Model, &T) -> Cell,
-}
-
-/// A column of words.
-const fn left<T>(
-    title: &'static str,
-    width: u16,
-    keep: u8,
-    cell: fn(&Model, &T) -> Cell,
-) -> Column<T> {
-    Column { title, width, align: Align::Left, keep, cell }
-}
-
-/// A column of numbers.
-const fn right<T>(
-    title: &'static str,
-    width: u16,
-    keep: u8,
-    cell: fn(&Model, &T) -> Cell,
-) -> Column<T> {
-    Column { title, width, align: Align::Right, keep, cell }
-}
+use column::Listed;
 
 /// What the screen knows of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,26 +26,6 @@ pub struct Head {
     pub align: Align,
     /// Which columns go first when there is no room: the highest number. 0 stays.
     pub keep: u8,
-}
-
-/// A kind of row that a pane lists.
-pub(super) trait Listed: Sized + 'static {
-    /// The pane.
-    const PANE: Pane;
-    /// Its columns.
-    const COLUMNS: &'static [Column<Self>];
-
-    /// Its key.
-    fn row_id(&self) -> RowId;
-
-    /// How loudly it speaks.
-    fn tone(&self, model: &Model) -> Tone;
-
-    /// The rows that the pane has, unfiltered, in the pane's own order.
-    fn all(model: &Model) -> Vec<&Self>;
-
-    /// The row of that key.
-    fn find<'a>(model: &'a Model, id: &RowId) -> Option<&'a Self>;
 }
 
 /// Calls `$call::<T>($args)` with the type of row that `$pane` lists.

@@ -14,12 +14,12 @@ pub use completion::completions;
 pub use grammar::{LimitVerb, Verbs};
 
 use super::effect::Effect;
+use super::form::kind::Opened;
 use super::lists;
 use super::model::{Model, Overlay};
 use super::pane::Pane;
 use super::permit::{self, Bar};
 use super::review;
-use super::ticket::Ticket;
 use super::ticket::read::Problem;
 use crate::domain::ids::ClientKey;
 
@@ -112,7 +112,7 @@ pub fn bar(model: &Model, word: &str) -> Option<Bar> {
 /// # Errors
 ///
 /// A sentence that says what is not there, or not allowed.
-pub fn ticket(model: &Model, verb: &Verbs, fresh: ClientKey) -> Result<Ticket, Problem> {
+pub fn ticket(model: &Model, verb: &Verbs, fresh: ClientKey) -> Opened {
     let ticket = verb.open(model, fresh)?;
     match permit::bar(model, ticket.form.kind().right()) {
         Some(bar) => Err(Problem { code: bar.code(), ..bar.to_string().into() }),

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::form::Waits;
+use super::form::kind::Waits;
 use super::keymap::{Action, BINDINGS};
 use super::model::{Link, Model, is_too_small};
 use super::ticket::{FieldName, Impacts, Stage, Ticket, Verdict};

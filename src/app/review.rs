@@ -76,8 +76,8 @@ pub(super) fn show(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
 pub(super) fn assess(model: &mut Model) -> Vec<Effect> {
     let Some(ticket) = model.ticket() else { return vec![] };
     let key = ticket.key;
-    let drafted = draft(model, ticket);
-    let preview = ticket.form.kind().preview(model, ticket);
+    let drafted = draft(model, ticket).ok();
+    let preview = preview(model, ticket, drafted.as_ref());
     let Overlay::Ticket(ticket) = &mut model.overlay else { return vec![] };
     if let Some(preview) = preview {
         if ticket.impacts.preview() == Some(&preview) {
@@ -87,7 +87,7 @@ pub(super) fn assess(model: &mut Model) -> Vec<Effect> {
         return vec![Effect::PreviewLimit(preview)];
     }
     ticket.impacts = Impacts::None;
-    let Some(question) = drafted.ok().and_then(|verb| verb.question()) else {
+    let Some(question) = drafted.and_then(|verb| verb.question()) else {
         ticket.verdict = Verdict::None;
         return vec![];
     };
@@ -95,6 +95,12 @@ pub(super) fn assess(model: &mut Model) -> Vec<Effect> {
         ticket.verdict = Verdict::Asked(question.clone());
     }
     vec![Effect::Assess { key, question }]
+}
+
+/// Returns the limit that would count after a ticket is sent, or while it is typed.
+fn preview(model: &Model, ticket: &Ticket, drafted: Option<&Verb>) -> Option<LimitPreview> {
+    let typed = ticket.form.kind().preview(model, ticket);
+    typed.or_else(|| facts(model, drafted?).preview)
 }
 
 /// Takes what the rulebook said of a ticket.
@@ -122,7 +128,9 @@ pub(super) fn previewed(
     preview: LimitPreview,
     impacts: Result<Vec<Impact>, PreviewError>,
 ) {
-    let asked = model.ticket().and_then(|ticket| ticket.form.kind().preview(model, ticket));
+    let asked = model
+        .ticket()
+        .and_then(|ticket| self::preview(model, ticket, draft(model, ticket).ok().as_ref()));
     if asked.as_ref() == Some(&preview)
         && let Overlay::Ticket(ticket) = &mut model.overlay
     {

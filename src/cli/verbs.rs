@@ -11,7 +11,8 @@ use super::report::{Line, Report, Said};
 use super::snapshot::Snapshot;
 use super::write_args::{How, Write};
 use crate::app::command::{self, Verbs};
-use crate::app::form::{self, Facts};
+use crate::app::form;
+use crate::app::form::kind::{Facts, environment_of};
 use crate::app::permit;
 use crate::config::Config;
 use crate::domain::change::Kind;
@@ -185,7 +186,7 @@ async fn decide(
     stop: &CancellationToken,
 ) -> Result<Option<Said>, CliError> {
     let Draft { request, facts, report } = draft;
-    let environment = form::environment_of(&snapshot.model, facts.account)
+    let environment = environment_of(&snapshot.model, facts.account)
         .map(|environment| environment.as_str().to_uppercase())
         .unwrap_or_default();
     if !how.json {

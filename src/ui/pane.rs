@@ -10,7 +10,7 @@ use ratatui::widgets::{Block, BorderType, Paragraph, Wrap};
 use unicode_width::UnicodeWidthStr;
 
 use super::format;
-use super::table::{self, Layout, Look};
+use super::table::{self, Layout, Look, Rows};
 use super::theme::{Ink, Theme};
 use super::totals;
 use crate::app::columns;
@@ -50,12 +50,13 @@ pub(super) fn body(
         empty(model, pane, theme, frame, below);
         return usize::from(rows.height);
     }
-    let layout = Layout::choose(model, pane, ids, usize::from(inner.width));
+    let read = Rows::read(model, pane, ids, usize::from(rows.height));
+    let layout = Layout::choose(pane, &read, usize::from(inner.width), model.now);
     let headings = layout.headings(model.pane(pane).sort, theme.style(Ink::Header));
     frame.render_widget(headings, head);
     let is_stale = is_stale(model.badge(pane));
     let look = Look { layout: &layout, theme, is_stale };
-    table::draw(model, pane, ids, look, frame, rows);
+    table::draw(model, pane, &read, look, frame, rows);
     if has_totals {
         // Below the last row, as on paper.
         let filled = u16::try_from(ids.len()).unwrap_or(u16::MAX).min(rows.height);

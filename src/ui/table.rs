@@ -1,6 +1,7 @@
 //! Rows in columns, and what a cell looks like.
 
 mod layout;
+mod row;
 
 use chrono::{DateTime, Utc};
 use ratatui::Frame;
@@ -9,37 +10,15 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 pub(super) use layout::{Layout, Placed};
+pub(super) use row::Rows;
+
+use row::{FIGURE_OF_GAUGE, Row};
 
 use super::format;
 use super::theme::{Ink, Theme};
 use crate::app::cell::{Cell, Tone};
-use crate::app::columns;
 use crate::app::model::Model;
 use crate::app::pane::{Pane, RowId};
-
-/// Columns of a gauge that shows no bar: `100.3%!`.
-const FIGURE_OF_GAUGE: usize = 7;
-
-/// Columns before the first cell: the sign of the selected or marked row, and a blank.
-pub(super) const LEAD: usize = 2;
-
-/// A row with its cells.
-#[derive(Debug, Clone)]
-pub(super) struct Row {
-    id: RowId,
-    tone: Tone,
-    cells: Vec<Cell>,
-}
-
-/// Returns the rows of `ids` that are still there.
-pub(super) fn rows(model: &Model, pane: Pane, ids: &[RowId]) -> Vec<Row> {
-    ids.iter()
-        .filter_map(|id| {
-            let (tone, cells) = columns::cells(model, pane, id)?;
-            Some(Row { id: id.clone(), tone, cells })
-        })
-        .collect()
-}
 
 /// How the rows of a pane look in this frame.
 #[derive(Debug, Clone, Copy)]
@@ -54,17 +33,13 @@ pub(super) struct Look<'a> {
 pub(super) fn draw(
     model: &Model,
     pane: Pane,
-    ids: &[RowId],
+    rows: &Rows,
     look: Look<'_>,
     frame: &mut Frame<'_>,
     area: Rect,
 ) {
     let state = model.pane(pane);
-    let height = usize::from(area.height);
-    let offset = state.offset.min(ids.len().saturating_sub(height));
-    let window = ids.get(offset..).unwrap_or_default();
-    let window = window.get(..height).unwrap_or(window);
-    for (row, place) in rows(model, pane, window).iter().zip(area.rows()) {
+    for (row, place) in rows.on_screen().zip(area.rows()) {
         let is_selected = state.selected.as_ref() == Some(&row.id);
         let is_marked = state.marked.contains(&row.id);
         let line = row.line(look, is_selected, is_marked, model.now);

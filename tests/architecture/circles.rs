@@ -317,21 +317,6 @@ fn paths(code: &str) -> BTreeSet<Vec<String>> {
     found
 }
 
-/// Folds several files into one, by the name that `into` gives them.
-pub(crate) fn folded(
-    uses: BTreeMap<String, BTreeSet<String>>,
-    into: impl Fn(&str) -> String,
-) -> BTreeMap<String, BTreeSet<String>> {
-    let mut folded = BTreeMap::<String, BTreeSet<String>>::new();
-    for (from, used) in uses {
-        let from = into(&from);
-        let mut used: BTreeSet<String> = used.iter().map(|module| into(module)).collect();
-        used.remove(&from);
-        folded.entry(from).or_default().extend(used);
-    }
-    folded
-}
-
 /// Returns the circles, each named by a shortest way around it: `a -> b -> a`. One per knot of
 /// files that all reach each other, because breaking the shortest shows the next.
 pub(crate) fn circles(uses: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {

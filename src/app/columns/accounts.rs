@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::{Column, Listed, left, right};
+use super::column::{Column, Listed, left, right};
 use crate::app::cell::{Cell, Tone};
 use crate::app::model::Model;
 use crate::app::pane::{Pane, RowId};

@@ -5,7 +5,7 @@
 
 use rust_decimal::Decimal;
 
-use super::Column;
+use super::column::Column;
 use crate::app::cell::{Cell, plain};
 use crate::app::model::Model;
 use crate::domain::money;

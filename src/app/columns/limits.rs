@@ -1,6 +1,6 @@
 //! Pane 6.
 
-use super::{Column, Listed, left, right};
+use super::column::{Column, Listed, left, right};
 use crate::app::cell::{Cell, Tone};
 use crate::app::model::Model;
 use crate::app::pane::{Pane, RowId};

@@ -1,6 +1,6 @@
 //! Pane 7.
 
-use super::{Column, Listed, left, right};
+use super::column::{Column, Listed, left, right};
 use crate::app::cell::{Cell, Tone};
 use crate::app::model::{Freshness, Model};
 use crate::app::pane::{Pane, RowId};

@@ -4,13 +4,12 @@
 use clap::Subcommand;
 use rust_decimal::Decimal;
 
+use crate::app::form::kind::Opened;
 use crate::app::form::{
     acknowledge, amend, close, edit_limit, flatten, halt, judge_limit, new_limit, resume,
     retire_limit, trade, unacknowledge,
 };
 use crate::app::model::Model;
-use crate::app::ticket::Ticket;
-use crate::app::ticket::read::Problem;
 use crate::domain::halt::HaltMode;
 use crate::domain::ids::ClientKey;
 use crate::domain::session::Right;
@@ -63,7 +62,7 @@ pub enum LimitVerb {
 
 impl Verbs {
     /// Opens the ticket that it asks for.
-    pub(super) fn open(&self, model: &Model, key: ClientKey) -> Result<Ticket, Problem> {
+    pub(super) fn open(&self, model: &Model, key: ClientKey) -> Opened {
         match self {
             Self::Buy(words) => trade::spoken(model, key, Side::Buy, words),
             Self::Sell(words) => trade::spoken(model, key, Side::Sell, words),

@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use super::{Declined, Facts, Fields, FormKind, words};
+use super::kind::{Facts, Fields, FormKind, Opened};
+use super::words;
 use crate::app::model::Model;
 use crate::app::pane::{Pane, RowId};
 use crate::app::ticket::read::{Problem, note};
@@ -10,7 +11,6 @@ use crate::app::ticket::{Acknowledge, FieldKind as Kind, FieldName, Form, Ticket
 use crate::domain::event::{RiskEvent, Severity};
 use crate::domain::ids::{AccountId, ClientKey, EventId};
 use crate::domain::request::Verb;
-use crate::domain::session::Right;
 
 const FIELDS: Fields = &[(FieldName::Note, Kind::Text)];
 
@@ -36,32 +36,25 @@ pub struct Words {
 }
 
 /// Opens it on the marked events, else on the selected one.
-pub(super) fn open(model: &Model, key: ClientKey) -> Result<Ticket, Declined> {
+pub(super) fn open(model: &Model, key: ClientKey) -> Opened {
     let events = chosen(model)?;
     let rows: Vec<&RiskEvent> = events.iter().filter_map(|id| model.desk.events.get(id)).collect();
     let open: Vec<&RiskEvent> =
         rows.iter().copied().filter(|row| row.acknowledged.is_none()).collect();
     if open.is_empty() {
         let owner = rows.iter().find_map(|row| row.acknowledged.as_ref());
-        return Err(owner.map_or_else(
-            || "nothing to acknowledge".to_owned(),
-            |owner| format!("already acknowledged by {}", owner.by),
-        ));
+        let owned = owner.map(|owner| format!("already acknowledged by {}", owner.by));
+        return Err(owned.unwrap_or_else(|| "nothing to acknowledge".to_owned()).into());
     }
     if open.len() > 1 && open.iter().any(|row| row.severity == Severity::Emergency) {
-        return Err(
-            "an emergency is acknowledged by itself: unmark it, or mark nothing else".to_owned()
-        );
+        let text = "an emergency is acknowledged by itself: unmark it, or mark nothing else";
+        return Err(text.into());
     }
     Ok(about(model, key, open.iter().map(|row| row.id).collect()))
 }
 
 /// Opens it as words say it.
-pub(in crate::app) fn spoken(
-    model: &Model,
-    key: ClientKey,
-    words: &Words,
-) -> Result<Ticket, Problem> {
+pub(in crate::app) fn spoken(model: &Model, key: ClientKey, words: &Words) -> Opened {
     let known = || model.desk.events.keys().copied();
     let events: Result<Vec<EventId>, String> =
         words.events.iter().map(|text| words::one(text, "risk event", known())).collect();
@@ -76,7 +69,7 @@ fn about(model: &Model, key: ClientKey, events: Vec<EventId>) -> Ticket {
     Ticket::new(key, Form::Acknowledge(Acknowledge { events, needs_note }), FIELDS)
 }
 
-fn chosen(model: &Model) -> Result<Vec<EventId>, Declined> {
+fn chosen(model: &Model) -> Result<Vec<EventId>, String> {
     let visible = model.visible(Pane::Events);
     let marked = &model.pane(Pane::Events).marked;
     let ids: Vec<EventId> = visible
@@ -122,10 +115,6 @@ impl FormKind for Acknowledge {
             1 => "ACKNOWLEDGE".to_owned(),
             several => format!("ACKNOWLEDGE {several} events"),
         }
-    }
-
-    fn right(&self) -> Right {
-        Right::Risk
     }
 
     fn read(&self, _model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {

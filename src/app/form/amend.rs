@@ -3,8 +3,9 @@
 use clap::Args;
 use rust_decimal::Decimal;
 
+use super::close;
+use super::kind::{Facts, Fields, FormKind, Opened, Waits};
 use super::words::{self, Level};
-use super::{Declined, Facts, Fields, FormKind, Waits, close};
 use crate::app::model::Model;
 use crate::app::ticket::read::{self, Problem, note};
 use crate::app::ticket::{Amend, FieldKind as Kind, FieldName, Form, Ticket};
@@ -45,16 +46,12 @@ pub struct Words {
 }
 
 /// Opens it on the selected row.
-pub(super) fn open(model: &Model, key: ClientKey) -> Result<Ticket, Declined> {
+pub(super) fn open(model: &Model, key: ClientKey) -> Opened {
     Ok(about(model, key, selected(model)?))
 }
 
 /// Opens it as words say it.
-pub(in crate::app) fn spoken(
-    model: &Model,
-    key: ClientKey,
-    words: &Words,
-) -> Result<Ticket, Problem> {
+pub(in crate::app) fn spoken(model: &Model, key: ClientKey, words: &Words) -> Opened {
     let account = words::account(model, words.account.as_deref())?;
     let mut ticket = about(model, key, words::position(model, &words.position, account)?);
     let levels = [
@@ -84,7 +81,7 @@ fn about(model: &Model, key: ClientKey, held: &Position) -> Ticket {
 }
 
 /// Returns the live position of the selected row.
-pub(super) fn selected(model: &Model) -> Result<&Position, Declined> {
+pub(super) fn selected(model: &Model) -> Result<&Position, String> {
     let desk = &model.desk;
     match close::selected(model)? {
         Closing::Position(id) => {

@@ -3,8 +3,8 @@
 use clap::Args;
 use rust_decimal::Decimal;
 
+use super::kind::{Facts, Fields, FormKind, Opened};
 use super::words::{self, number};
-use super::{Declined, Facts, Fields, FormKind, reprice};
 use crate::app::model::Model;
 use crate::app::pane::RowId;
 use crate::app::ticket::read::{self, Problem, note};
@@ -43,16 +43,12 @@ pub struct Words {
 }
 
 /// Opens it on the selected row.
-pub(super) fn open(model: &Model, key: ClientKey) -> Result<Ticket, Declined> {
+pub(super) fn open(model: &Model, key: ClientKey) -> Opened {
     about(model, key, selected(model)?)
 }
 
 /// Opens it as words say it.
-pub(in crate::app) fn spoken(
-    model: &Model,
-    key: ClientKey,
-    words: &Words,
-) -> Result<Ticket, Problem> {
+pub(in crate::app) fn spoken(model: &Model, key: ClientKey, words: &Words) -> Opened {
     let account = words::account(model, words.account.as_deref())?;
     let what = match words::position_in(model, &words.position, account)? {
         Some(held) => Closing::Position(held.id),
@@ -66,22 +62,23 @@ pub(in crate::app) fn spoken(
 }
 
 /// Opens a close of all of it, at review.
-fn about(model: &Model, key: ClientKey, what: Closing) -> Result<Ticket, Declined> {
+fn about(model: &Model, key: ClientKey, what: Closing) -> Opened {
     if model.desk.holding(what).is_none() {
         return Err(match what {
             Closing::Position(_) => "the position is no longer open",
             Closing::Trade(_) => "nothing of this trade is open",
         }
-        .to_owned());
+        .into());
     }
-    let mut ticket = Ticket::new(key, Form::Close(Close { what }), FIELDS);
+    let form = Close { what };
+    let mut ticket = Ticket::new(key, Form::Close(form.clone()), FIELDS);
     ticket.fill(FieldName::Size, "100%");
-    reprice(model, &mut ticket);
+    form.reprice(model, &mut ticket);
     Ok(ticket.at_review())
 }
 
 /// Returns what the selected row would close: a position, or one trade of it.
-pub(super) fn selected(model: &Model) -> Result<Closing, Declined> {
+pub(super) fn selected(model: &Model) -> Result<Closing, String> {
     match model.selected() {
         Some(RowId::Position(id)) => Ok(Closing::Position(*id)),
         Some(RowId::Trade(id)) => Ok(Closing::Trade(*id)),

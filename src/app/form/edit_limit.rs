@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use rust_decimal::Decimal;
 
+use super::kind::{Facts, Fields, FormKind, Opened};
+use super::limit;
 use super::words::number;
-use super::{Declined, Facts, Fields, FormKind, limit};
 use crate::app::model::Model;
 use crate::app::ticket::read::{self, Problem, note};
 use crate::app::ticket::{EditLimit, FieldKind as Kind, FieldName, Form, Ticket};
@@ -14,7 +15,6 @@ use crate::domain::ids::{AccountId, ClientKey, LimitId};
 use crate::domain::limit::{Limit, LimitState};
 use crate::domain::money::{exact, typed};
 use crate::domain::request::{LimitPreview, Verb};
-use crate::domain::session::Right;
 
 const FIELDS: Fields = &[
     (FieldName::Value, Kind::Number),
@@ -43,20 +43,16 @@ pub struct Words {
 }
 
 /// Opens it on the selected limit.
-pub(super) fn open(model: &Model, key: ClientKey) -> Result<Ticket, Declined> {
+pub(super) fn open(model: &Model, key: ClientKey) -> Opened {
     let row = limit::selected(model)?;
     if row.state != LimitState::Active {
-        return Err("this is a proposal: approve it with +, or reject it with -".to_owned());
+        return Err("this is a proposal: approve it with +, or reject it with -".into());
     }
     Ok(about(key, row))
 }
 
 /// Opens it as words say it.
-pub(in crate::app) fn spoken(
-    model: &Model,
-    key: ClientKey,
-    words: &Words,
-) -> Result<Ticket, Problem> {
+pub(in crate::app) fn spoken(model: &Model, key: ClientKey, words: &Words) -> Opened {
     let mut ticket = about(key, limit::named(model, &words.limit)?);
     ticket.fill_number(FieldName::Value, Some(words.value));
     ticket.fill_number(FieldName::Warning, words.warning);
@@ -73,10 +69,6 @@ fn about(key: ClientKey, row: &Limit) -> Ticket {
 impl FormKind for EditLimit {
     fn title(&self, _model: &Model, _ticket: &Ticket) -> String {
         "CHANGE LIMIT".to_owned()
-    }
-
-    fn right(&self) -> Right {
-        Right::Risk
     }
 
     fn read(&self, model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {

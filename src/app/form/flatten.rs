@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use super::{Declined, Facts, Fields, FormKind, words};
+use super::kind::{Facts, Fields, FormKind, Opened};
+use super::words;
 use crate::app::model::Model;
 use crate::app::selection::subject;
 use crate::app::ticket::read::{Problem, note};
@@ -27,27 +28,24 @@ pub struct Words {
 }
 
 /// Opens it for the account of the selected row.
-pub(super) fn open(model: &Model, key: ClientKey) -> Result<Ticket, Declined> {
+pub(super) fn open(model: &Model, key: ClientKey) -> Opened {
     let account = subject(model).account.ok_or("select a row of the account first")?;
     about(model, key, account)
 }
 
 /// Opens it as words say it.
-pub(in crate::app) fn spoken(
-    model: &Model,
-    key: ClientKey,
-    words: &Words,
-) -> Result<Ticket, Problem> {
+pub(in crate::app) fn spoken(model: &Model, key: ClientKey, words: &Words) -> Opened {
     let account = words::account(model, Some(&words.account))?.ok_or("say which account")?;
-    let mut ticket = about(model, key, account)
-        .map_err(|why| Problem::from(why).refused(Code::NothingToFlatten))?;
+    let mut ticket =
+        about(model, key, account).map_err(|why| why.refused(Code::NothingToFlatten))?;
     ticket.fill(FieldName::Reason, words.reason.clone().unwrap_or_default());
     Ok(ticket)
 }
 
-fn about(model: &Model, key: ClientKey, account: AccountId) -> Result<Ticket, Declined> {
+fn about(model: &Model, key: ClientKey, account: AccountId) -> Opened {
     if !model.desk.positions.values().any(|held| held.account == account) {
-        return Err(format!("account {} holds nothing", model.desk.account_name(account)));
+        let name = model.desk.account_name(account);
+        return Err(format!("account {name} holds nothing").into());
     }
     Ok(Ticket::new(key, Form::Flatten(Flatten { account }), FIELDS))
 }

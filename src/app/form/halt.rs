@@ -2,7 +2,8 @@
 
 use clap::{Args, ValueEnum};
 
-use super::{Declined, Facts, Fields, FormKind, words};
+use super::kind::{Facts, Fields, FormKind, Opened};
+use super::words;
 use crate::app::model::Model;
 use crate::app::selection::{Subject, subject};
 use crate::app::ticket::read::{Problem, needed};
@@ -71,7 +72,7 @@ pub struct Covered {
 
 /// Opens it for the selected row's account; without one a risk officer is offered its instrument,
 /// and without a row everything. A trader may stop an account, and is offered no more.
-pub(super) fn open(model: &Model, key: ClientKey, mode: HaltMode) -> Result<Ticket, Declined> {
+pub(super) fn open(model: &Model, key: ClientKey, mode: HaltMode) -> Opened {
     let Subject { account, instrument } = subject(model);
     let scope = match (account, instrument) {
         (Some(id), _) => HaltScope::Account(id),
@@ -79,7 +80,7 @@ pub(super) fn open(model: &Model, key: ClientKey, mode: HaltMode) -> Result<Tick
         (None, None) if model.may(Right::Risk) => HaltScope::System,
         (None, _) => {
             let text = "select a row of the account first: only a risk officer halts everything";
-            return Err(text.to_owned());
+            return Err(text.into());
         }
     };
     Ok(about(key, mode, scope))
@@ -91,7 +92,7 @@ pub(in crate::app) fn spoken(
     key: ClientKey,
     mode: HaltMode,
     words: &Covered,
-) -> Result<Ticket, Problem> {
+) -> Opened {
     let scope = if let Some(id) = words::account(model, words.account.as_deref())? {
         HaltScope::Account(id)
     } else if let Some(name) = &words.instrument {
@@ -123,12 +124,12 @@ fn about(key: ClientKey, mode: HaltMode, scope: HaltScope) -> Ticket {
 /// # Errors
 ///
 /// Only a risk officer may halt so much.
-pub(in crate::app) fn widen(model: &Model, ticket: &mut Ticket) -> Result<(), Declined> {
+pub(in crate::app) fn widen(model: &Model, ticket: &mut Ticket) -> Result<(), String> {
     let Form::Halt(halt) = &mut ticket.form else { return Ok(()) };
     halt.scope = match (&halt.scope, &halt.narrow) {
         (HaltScope::System, Some(narrow)) => narrow.clone(),
         _ if !model.may(Right::Risk) => {
-            return Err("only a risk officer halts more than an account".to_owned());
+            return Err("only a risk officer halts more than an account".into());
         }
         _ => HaltScope::System,
     };

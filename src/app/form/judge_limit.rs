@@ -2,14 +2,14 @@
 
 use clap::Args;
 
-use super::{Declined, Facts, Fields, FormKind, limit};
+use super::kind::{Facts, Fields, FormKind, Opened};
+use super::limit;
 use crate::app::model::Model;
 use crate::app::ticket::read::{Problem, needed, note};
 use crate::app::ticket::{Decision, FieldKind as Kind, FieldName, Form, JudgeLimit, Ticket};
 use crate::domain::ids::{AccountId, ClientKey, LimitId};
 use crate::domain::limit::{Limit, LimitState};
 use crate::domain::request::Verb;
-use crate::domain::session::Right;
 
 const FIELDS: Fields = &[(FieldName::Note, Kind::Text)];
 
@@ -37,15 +37,15 @@ pub struct RejectWords {
 }
 
 /// Opens it on the selected proposal; an approval at review.
-pub(super) fn open(model: &Model, key: ClientKey, decision: Decision) -> Result<Ticket, Declined> {
+pub(super) fn open(model: &Model, key: ClientKey, decision: Decision) -> Opened {
     let row = limit::selected(model)?;
     if row.state != LimitState::Pending {
         let what = if decision == Decision::Approve { "approve" } else { "reject" };
-        return Err(format!("this limit is in force: there is nothing to {what}"));
+        return Err(format!("this limit is in force: there is nothing to {what}").into());
     }
     let form = JudgeLimit { limit: row.id, decision };
     if let Some(why) = form.bar(model) {
-        return Err(why);
+        return Err(why.into());
     }
     let ticket = Ticket::new(key, Form::JudgeLimit(form), FIELDS);
     Ok(if decision == Decision::Approve { ticket.at_review() } else { ticket })
@@ -56,7 +56,7 @@ pub(in crate::app) fn spoken_approval(
     model: &Model,
     key: ClientKey,
     words: &ApproveWords,
-) -> Result<Ticket, Problem> {
+) -> Opened {
     let note = words.note.as_deref().unwrap_or_default();
     spoken(model, key, Decision::Approve, &words.limit, note)
 }
@@ -66,17 +66,11 @@ pub(in crate::app) fn spoken_rejection(
     model: &Model,
     key: ClientKey,
     words: &RejectWords,
-) -> Result<Ticket, Problem> {
+) -> Opened {
     spoken(model, key, Decision::Reject, &words.limit, &words.note)
 }
 
-fn spoken(
-    model: &Model,
-    key: ClientKey,
-    decision: Decision,
-    limit: &str,
-    note: &str,
-) -> Result<Ticket, Problem> {
+fn spoken(model: &Model, key: ClientKey, decision: Decision, limit: &str, note: &str) -> Opened {
     let limit = limit::named(model, limit)?.id;
     let mut ticket = Ticket::new(key, Form::JudgeLimit(JudgeLimit { limit, decision }), FIELDS);
     ticket.fill(FieldName::Note, note);
@@ -95,10 +89,6 @@ impl FormKind for JudgeLimit {
             Decision::Approve => "APPROVE LIMIT".to_owned(),
             Decision::Reject => "REJECT LIMIT".to_owned(),
         }
-    }
-
-    fn right(&self) -> Right {
-        Right::Risk
     }
 
     fn read(&self, _model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use rust_decimal::{Decimal, dec};
 
-use super::{Declined, words};
+use super::words;
 use crate::app::model::Model;
 use crate::app::pane::RowId;
 use crate::app::ticket::read::{Problem, number};
@@ -19,7 +19,7 @@ pub const ABOVE_ZERO: &str = "a limit must be above zero; to stop trading use a 
 /// Fifteen digits are kept of a limit, four of them decimals.
 const TOO_LARGE: Decimal = dec!(100_000_000_000);
 
-pub(super) fn selected(model: &Model) -> Result<&Limit, Declined> {
+pub(super) fn selected(model: &Model) -> Result<&Limit, String> {
     match model.selected() {
         Some(RowId::Limit(id)) => {
             model.desk.limits.get(id).ok_or_else(|| "the limit is gone".to_owned())

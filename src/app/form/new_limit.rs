@@ -3,8 +3,9 @@
 use clap::Args;
 use rust_decimal::Decimal;
 
+use super::kind::{Facts, Fields, FormKind, Opened, chosen_account};
+use super::limit;
 use super::words::{self, number};
-use super::{Facts, Fields, FormKind, chosen_account, limit};
 use crate::app::model::Model;
 use crate::app::ticket::read::{self, Problem, needed, note};
 use crate::app::ticket::{ANY, EACH_ACCOUNT, FieldKind as Kind, FieldName, Form, NewLimit, Ticket};
@@ -13,7 +14,6 @@ use crate::domain::halt::Scope;
 use crate::domain::ids::{AccountId, ClientKey};
 use crate::domain::limit::{LimitKind, amount_in};
 use crate::domain::request::{self, LimitPreview, Verb};
-use crate::domain::session::Right;
 
 const FIELDS: Fields = &[
     (FieldName::LimitType, Kind::Choice),
@@ -94,11 +94,7 @@ pub(super) fn open(model: &Model, key: ClientKey) -> Ticket {
 }
 
 /// Opens it as words say it.
-pub(in crate::app) fn spoken(
-    model: &Model,
-    key: ClientKey,
-    words: &Words,
-) -> Result<Ticket, Problem> {
+pub(in crate::app) fn spoken(model: &Model, key: ClientKey, words: &Words) -> Opened {
     let mut ticket = open(model, key);
     ticket.fill(FieldName::LimitType, words.limit_type.clone());
     let account = match words::account(model, words.account.as_deref())? {
@@ -154,10 +150,6 @@ pub(in crate::app) fn usual_unit(model: &Model, ticket: &mut Ticket) {
 impl FormKind for NewLimit {
     fn title(&self, _model: &Model, _ticket: &Ticket) -> String {
         "NEW LIMIT".to_owned()
-    }
-
-    fn right(&self) -> Right {
-        Right::Risk
     }
 
     fn read(&self, model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {

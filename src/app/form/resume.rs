@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 
 use clap::Args;
 
-use super::{Declined, Facts, Fields, FormKind, words};
+use super::kind::{Facts, Fields, FormKind, Opened};
+use super::words;
 use crate::app::model::Model;
 use crate::app::selection::subject;
 use crate::app::ticket::read::{Problem, needed};
@@ -12,7 +13,6 @@ use crate::app::ticket::{FieldKind as Kind, FieldName, Form, Resume, Ticket};
 use crate::domain::halt::Halt;
 use crate::domain::ids::{AccountId, ClientKey, HaltId};
 use crate::domain::request::Verb;
-use crate::domain::session::Right;
 
 const FIELDS: Fields = &[(FieldName::Halt, Kind::Choice), (FieldName::Reason, Kind::Text)];
 
@@ -30,7 +30,7 @@ pub struct Words {
 }
 
 /// Opens it on the newest halt of the selected row's account; without one, on the newest of all.
-pub(super) fn open(model: &Model, key: ClientKey) -> Result<Ticket, Declined> {
+pub(super) fn open(model: &Model, key: ClientKey) -> Opened {
     let account = subject(model).account;
     let of_account = account.and_then(|id| newest(model, Some(id)));
     let halt = of_account.or_else(|| newest(model, None)).ok_or("no halt is in force")?;
@@ -38,11 +38,7 @@ pub(super) fn open(model: &Model, key: ClientKey) -> Result<Ticket, Declined> {
 }
 
 /// Opens it as words say it.
-pub(in crate::app) fn spoken(
-    model: &Model,
-    key: ClientKey,
-    words: &Words,
-) -> Result<Ticket, Problem> {
+pub(in crate::app) fn spoken(model: &Model, key: ClientKey, words: &Words) -> Opened {
     let account = words::account(model, words.account.as_deref())?;
     let halt = match &words.halt {
         Some(text) => words::one(text, "halt", model.desk.halts.keys().copied())?,
@@ -83,10 +79,6 @@ impl FormKind for Resume {
             Some(row) => format!("RESUME {}", model.desk.halted(row)),
             None => "RESUME".to_owned(),
         }
-    }
-
-    fn right(&self) -> Right {
-        Right::Risk
     }
 
     fn read(&self, _model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {

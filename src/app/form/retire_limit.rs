@@ -2,14 +2,14 @@
 
 use clap::Args;
 
-use super::{Declined, Facts, Fields, FormKind, limit};
+use super::kind::{Facts, Fields, FormKind, Opened};
+use super::limit;
 use crate::app::model::Model;
 use crate::app::ticket::read::{Problem, needed};
 use crate::app::ticket::{FieldKind as Kind, FieldName, Form, RetireLimit, Ticket};
 use crate::domain::ids::{AccountId, ClientKey, LimitId};
 use crate::domain::limit::{Limit, LimitState};
 use crate::domain::request::Verb;
-use crate::domain::session::Right;
 
 const FIELDS: Fields = &[(FieldName::Reason, Kind::Text)];
 
@@ -24,20 +24,16 @@ pub struct Words {
 }
 
 /// Opens it on the selected limit.
-pub(super) fn open(model: &Model, key: ClientKey) -> Result<Ticket, Declined> {
+pub(super) fn open(model: &Model, key: ClientKey) -> Opened {
     let row = limit::selected(model)?;
     if row.state != LimitState::Active {
-        return Err("this is a proposal: reject it with -".to_owned());
+        return Err("this is a proposal: reject it with -".into());
     }
     Ok(about(key, row))
 }
 
 /// Opens it as words say it.
-pub(in crate::app) fn spoken(
-    model: &Model,
-    key: ClientKey,
-    words: &Words,
-) -> Result<Ticket, Problem> {
+pub(in crate::app) fn spoken(model: &Model, key: ClientKey, words: &Words) -> Opened {
     let mut ticket = about(key, limit::named(model, &words.limit)?);
     ticket.fill(FieldName::Reason, words.reason.clone());
     Ok(ticket)
@@ -51,10 +47,6 @@ fn about(key: ClientKey, row: &Limit) -> Ticket {
 impl FormKind for RetireLimit {
     fn title(&self, _model: &Model, _ticket: &Ticket) -> String {
         "TAKE LIMIT AWAY".to_owned()
-    }
-
-    fn right(&self) -> Right {
-        Right::Risk
     }
 
     fn read(&self, _model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {

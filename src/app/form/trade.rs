@@ -5,8 +5,8 @@ mod size;
 use clap::Args;
 use rust_decimal::Decimal;
 
+use super::kind::{Facts, Fields, FormKind, Opened, Waits, chosen_account, chosen_instrument};
 use super::words::{self, number};
-use super::{Declined, Facts, Fields, FormKind, Waits, chosen_account, chosen_instrument, reprice};
 use crate::app::model::{Model, Preset};
 use crate::app::pane::{Pane, RowId};
 use crate::app::selection::{Subject, subject};
@@ -79,29 +79,24 @@ pub struct TakeWords {
 }
 
 /// Opens it on the selected row.
-pub(super) fn open(model: &Model, key: ClientKey, side: Side) -> Result<Ticket, Declined> {
+pub(super) fn open(model: &Model, key: ClientKey, side: Side) -> Opened {
     let about = subject(model);
     if model.focus == Pane::Signals && about.instrument.is_none() {
-        return Err("select a signal first".to_owned());
+        return Err("select a signal first".into());
     }
     Ok(about_row(model, key, &Trade { side, signal: None }, &about))
 }
 
 /// Opens it on the selected signal.
-pub(super) fn take(model: &Model, key: ClientKey) -> Result<Ticket, Declined> {
+pub(super) fn take(model: &Model, key: ClientKey) -> Opened {
     match model.selected() {
         Some(RowId::Signal(id)) => of_signal(model, key, *id),
-        _ => Err("select a signal first".to_owned()),
+        _ => Err("select a signal first".into()),
     }
 }
 
 /// Opens it as words say it.
-pub(in crate::app) fn spoken(
-    model: &Model,
-    key: ClientKey,
-    side: Side,
-    words: &Words,
-) -> Result<Ticket, Problem> {
+pub(in crate::app) fn spoken(model: &Model, key: ClientKey, side: Side, words: &Words) -> Opened {
     let account = words::account(model, words.account.as_deref())?;
     let instrument = words::instrument(model, &words.instrument)?;
     let about = Subject { account, instrument: Some(instrument.id.clone()) };
@@ -118,21 +113,13 @@ pub(in crate::app) fn spoken(
 }
 
 /// Opens it on the signal that words name.
-pub(in crate::app) fn spoken_take(
-    model: &Model,
-    key: ClientKey,
-    words: &TakeWords,
-) -> Result<Ticket, Problem> {
+pub(in crate::app) fn spoken_take(model: &Model, key: ClientKey, words: &TakeWords) -> Opened {
     let account = words::account(model, words.account.as_deref())?;
     let signal: SignalId = words::one(&words.signal, "signal", model.desk.signals.keys().copied())?;
     let mut ticket = of_signal(model, key, signal).map_err(|why| {
         let status = model.desk.signals.get(&signal).map(|row| row.status);
         let ran_out = matches!(status, Some(SignalStatus::Pending | SignalStatus::Expired));
-        Problem::from(why).refused(if ran_out {
-            Code::SignalExpired
-        } else {
-            Code::SignalNotPending
-        })
+        why.refused(if ran_out { Code::SignalExpired } else { Code::SignalNotPending })
     })?;
     if let Some(id) = account {
         ticket.fill(FieldName::Account, model.desk.account_name(id));
@@ -192,12 +179,11 @@ fn tradable(model: &Model) -> Vec<String> {
     names
 }
 
-fn of_signal(model: &Model, key: ClientKey, signal: SignalId) -> Result<Ticket, Declined> {
+fn of_signal(model: &Model, key: ClientKey, signal: SignalId) -> Opened {
     let row = model.desk.signals.get(&signal).ok_or("the signal is gone")?;
     if !row.is_live(model.now) {
-        return Err(
-            "the signal can no longer be taken: its time ran out or it was taken".to_owned()
-        );
+        let text = "the signal can no longer be taken: its time ran out or it was taken";
+        return Err(text.into());
     }
     let about = Subject { account: None, instrument: Some(row.instrument.clone()) };
     let form = Trade { side: row.side, signal: Some(signal) };
@@ -219,12 +205,12 @@ impl Trade {
         let preset = model.options.presets.iter().find(|preset| {
             preset.asset_class.as_ref().is_none_or(|class| *class == instrument.asset_class)
         });
-        let Some(preset) = preset.cloned() else { return reprice(model, ticket) };
+        let Some(preset) = preset.cloned() else { return self.reprice(model, ticket) };
         if ticket.text(FieldName::Size).is_none() {
             ticket.fill_number(FieldName::Size, Some(preset.size));
         }
         if ticket.text(FieldName::Price).is_none() {
-            reprice(model, ticket);
+            self.reprice(model, ticket);
             self.levels(ticket, &instrument, &preset);
         }
     }

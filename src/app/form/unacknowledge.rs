@@ -3,14 +3,14 @@
 use clap::Args;
 
 use super::acknowledge::name;
-use super::{Declined, Facts, Fields, FormKind, words};
+use super::kind::{Facts, Fields, FormKind, Opened};
+use super::words;
 use crate::app::model::Model;
 use crate::app::pane::RowId;
 use crate::app::ticket::read::{Problem, needed};
 use crate::app::ticket::{FieldKind as Kind, FieldName, Form, Ticket, Unacknowledge};
 use crate::domain::ids::{AccountId, ClientKey, EventId};
 use crate::domain::request::Verb;
-use crate::domain::session::Right;
 
 const FIELDS: Fields = &[(FieldName::Note, Kind::Text)];
 
@@ -25,19 +25,15 @@ pub struct Words {
 }
 
 /// Opens it on the selected event.
-pub(super) fn open(model: &Model, key: ClientKey) -> Result<Ticket, Declined> {
+pub(super) fn open(model: &Model, key: ClientKey) -> Opened {
     match model.selected() {
         Some(RowId::Event(id)) => Ok(about(key, *id)),
-        _ => Err("select a risk event first".to_owned()),
+        _ => Err("select a risk event first".into()),
     }
 }
 
 /// Opens it as words say it.
-pub(in crate::app) fn spoken(
-    model: &Model,
-    key: ClientKey,
-    words: &Words,
-) -> Result<Ticket, Problem> {
+pub(in crate::app) fn spoken(model: &Model, key: ClientKey, words: &Words) -> Opened {
     let event = words::one(&words.event, "risk event", model.desk.events.keys().copied())?;
     let mut ticket = about(key, event);
     ticket.fill(FieldName::Note, words.note.clone());
@@ -51,10 +47,6 @@ fn about(key: ClientKey, event: EventId) -> Ticket {
 impl FormKind for Unacknowledge {
     fn title(&self, _model: &Model, _ticket: &Ticket) -> String {
         "UN-ACKNOWLEDGE".to_owned()
-    }
-
-    fn right(&self) -> Right {
-        Right::Risk
     }
 
     fn read(&self, _model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {

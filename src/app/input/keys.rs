@@ -244,7 +244,7 @@ fn open(model: &mut Model, opening: Opening, fresh: ClientKey) -> Vec<Effect> {
     let opened = match form::open(model, opening, fresh) {
         Ok(ticket) => ticket,
         Err(why) => {
-            model.say(Tone::Warning, why);
+            model.say(Tone::Warning, why.text);
             return vec![];
         }
     };

@@ -4,7 +4,7 @@ use super::line::edit_request;
 use crate::app::cell::Tone;
 use crate::app::chord::{Chord, Key};
 use crate::app::effect::Effect;
-use crate::app::form::{self, halt, sentence, trade};
+use crate::app::form::{halt, sentence, trade};
 use crate::app::keymap::{Context, Lookup, Step};
 use crate::app::model::{Model, Overlay};
 use crate::app::outbox;
@@ -113,7 +113,10 @@ pub(super) fn in_ticket(model: &mut Model, step: Step, fresh: ClientKey) -> Vec<
                 model.say(Tone::Plain, words);
             }
         },
-        Step::Reprice => form::reprice(model, &mut ticket),
+        Step::Reprice => {
+            let form = ticket.form.clone();
+            form.kind().reprice(model, &mut ticket);
+        }
         Step::TickUp => move_by_tick(model, &mut ticket, true),
         Step::TickDown => move_by_tick(model, &mut ticket, false),
         Step::ScrollDown => ticket.scrolled = ticket.scrolled.saturating_add(SCROLL),

@@ -1,6 +1,6 @@
 //! The table itself: one line for each key.
 
-use super::{Action, Context, Danger, Look, Motion, Opening, Step};
+use super::action::{Action, Context, Danger, Look, Motion, Opening, Step};
 use crate::app::pane::Pane;
 use crate::domain::session::Right;
 

@@ -5,17 +5,11 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 use unicode_width::UnicodeWidthStr;
 
-use super::{FIGURE_OF_GAUGE, LEAD, Row, rows};
+use super::row::{FIGURE_OF_GAUGE, LEAD, Rows};
 use crate::app::cell::{Align, Cell};
 use crate::app::columns::{self, Head};
-use crate::app::model::Model;
-use crate::app::pane::{Pane, RowId};
+use crate::app::pane::Pane;
 use crate::ui::format;
-
-/// Rows that are measured to find out how wide the columns must be, besides those on the screen.
-/// Measuring more would cost time in every frame; measuring only the screen would make columns jump
-/// while it scrolls.
-const MEASURED: usize = 100;
 
 /// Rank of [`Head::keep`] from which columns are worth no crowding.
 const NICE: u32 = 8;
@@ -71,22 +65,14 @@ const SHORT_GAUGES: [usize; 2] = [12, FIGURE_OF_GAUGE];
 impl Layout {
     /// Chooses the columns of `pane` that fit into `room` columns of the terminal, and how wide
     /// they are there.
-    pub(in crate::ui) fn choose(model: &Model, pane: Pane, ids: &[RowId], room: usize) -> Self {
-        let offset = model.pane(pane).offset;
-        let head = ids.get(..MEASURED).unwrap_or(ids);
-        let screen = ids.get(offset..).unwrap_or_default();
-        let screen = screen.get(..MEASURED).unwrap_or(screen);
-        let mut measured = rows(model, pane, head);
-        if offset.saturating_add(screen.len()) > head.len() {
-            measured.extend(rows(model, pane, screen));
-        }
+    pub(in crate::ui) fn choose(pane: Pane, rows: &Rows, room: usize, now: DateTime<Utc>) -> Self {
         let wanted: Vec<Placed> = columns::heads(pane)
             .into_iter()
             .enumerate()
             .map(|(index, head)| {
-                let cells = || measured.iter().filter_map(|row| row.cells.get(index));
+                let cells = || rows.all().filter_map(|row| row.cells.get(index));
                 let is_gauge = cells().any(|cell| matches!(cell, Cell::Used(_)));
-                Placed { index, head, width: width(head, cells(), model.now), is_gauge }
+                Placed { index, head, width: width(head, cells(), now), is_gauge }
             })
             .collect();
         let room = room.saturating_sub(LEAD);
@@ -111,7 +97,7 @@ impl Layout {
             (loose, GAP, room.saturating_sub(1))
         };
         let used = total(&columns, gap);
-        widen(&mut columns, room.saturating_sub(used), &measured);
+        widen(&mut columns, room.saturating_sub(used), rows);
         Self { columns, gap }
     }
 
@@ -235,10 +221,10 @@ fn total(columns: &[Placed], gap: usize) -> usize {
 }
 
 /// Gives what is left over to words that would be cut.
-fn widen(columns: &mut [Placed], mut spare: usize, measured: &[Row]) {
+fn widen(columns: &mut [Placed], mut spare: usize, rows: &Rows) {
     for column in columns {
-        let longest = measured
-            .iter()
+        let longest = rows
+            .all()
             .filter_map(|row| row.cells.get(column.index))
             .map(|cell| if let Cell::Text(words) = cell { words.width() } else { 0 })
             .max();

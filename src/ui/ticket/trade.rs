@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 use super::checks;
 use super::sheet::{Item, Sheet, fact_that_fits, first_that_fits, right_width, split};
-use crate::app::form::{chosen_account, chosen_instrument};
+use crate::app::form::kind::{chosen_account, chosen_instrument};
 use crate::app::model::Model;
 use crate::app::ticket::{FieldName, Ticket, Trade};
 use crate::domain::instrument::Instrument;

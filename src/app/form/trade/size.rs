@@ -1,6 +1,6 @@
 //! The size of a trade, from what it may lose.
 
-use crate::app::form::{Declined, chosen_account, chosen_instrument};
+use crate::app::form::kind::{chosen_account, chosen_instrument};
 use crate::app::model::Model;
 use crate::app::ticket::{FieldName, Form, Ticket};
 use crate::domain::money::{exact, typed};
@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 
 /// Fills the size whose risk is the configured share of equity, or the largest that is allowed, and
 /// returns in words what decided it.
-pub(in crate::app) fn risk_size(model: &Model, ticket: &mut Ticket) -> Result<String, Declined> {
+pub(in crate::app) fn risk_size(model: &Model, ticket: &mut Ticket) -> Result<String, String> {
     let Form::Trade(trade) = &ticket.form else {
         return Err("only a new trade is sized from risk".to_owned());
     };
@@ -34,11 +34,18 @@ pub(in crate::app) fn risk_size(model: &Model, ticket: &mut Ticket) -> Result<St
     let fraction = model.options.risk_fraction;
     let commission = row.commission.per_side(&instrument.id);
     let input = SizingInput { equity, fraction, entry: price, stop, fx: rate, commission, legs: 1 };
-    let rooms = model.valued(row).zip(input.risk_per_unit(instrument)).map(|(account, risk)| {
-        let intent =
-            Intent { account, instrument, side: trade.side, price, risk_per_unit: risk, fx: rate };
-        model.rooms(&intent)
-    });
+    let rooms =
+        model.valued(row).zip(input.risk_per_unit(instrument)).map(|(account, risk)| {
+            let intent = Intent {
+                account,
+                instrument,
+                side: trade.side,
+                price,
+                risk_per_unit: risk,
+                fx: rate,
+            };
+            model.rooms(&intent)
+        });
     let sized = sizing::size_for_risk(&input, instrument, &rooms.unwrap_or_default())
         .map_err(|why| why.to_string())?;
     ticket.fill_number(FieldName::Size, Some(sized.size));
