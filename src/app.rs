@@ -356,7 +356,7 @@ fn rows_read(
     if kind == Kind::Halts {
         model.settle_alarms();
     }
-    if matches!(kind, Kind::Accounts | Kind::Positions | Kind::Instruments) {
+    if matches!(kind, Kind::Accounts | Kind::Positions | Kind::Instruments | Kind::Limits) {
         model.marks.refresh(&model.desk, &model.book);
     }
     for pane in Pane::ALL.into_iter().filter(|pane| pane.kind() == kind) {

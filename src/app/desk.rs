@@ -21,7 +21,7 @@ use crate::domain::request::{Closing, Verb};
 use crate::domain::rows::Rows;
 use crate::domain::signal::Signal;
 use crate::domain::trade::Trade;
-use crate::domain::utilisation::Valuation;
+use crate::domain::utilisation::{self, Covered, Measured, Valuation};
 use uuid::Uuid;
 
 /// Newest rows that a list keeps; the poll brings no more at once either.
@@ -250,6 +250,7 @@ pub struct Received {
 #[derive(Debug, Clone, Default)]
 pub struct Marks {
     now: Valuation,
+    limits: HashMap<LimitId, Measured>,
     received: HashMap<InstrumentId, Received>,
 }
 
@@ -272,9 +273,38 @@ impl Marks {
         ages.map(|one| one.age.saturating_add(elapsed.saturating_sub(one.at))).min()
     }
 
-    /// Values every position and account again.
+    /// Values every position and account again, and measures every limit.
     pub fn refresh(&mut self, desk: &Desk, book: &Book) {
         self.now = Valuation::of(&desk.accounts, desk.positions.values(), book);
+        let measured =
+            |limit: &Limit| utilisation::measure(limit, &self.covered(desk, limit), book);
+        self.limits = desk.limits.iter().map(|(id, limit)| (*id, measured(limit))).collect();
+    }
+
+    /// Returns what a limit measures at these prices.
+    pub fn measured(&self, limit: LimitId) -> Measured {
+        self.limits.get(&limit).copied().unwrap_or(Measured::Unknown)
+    }
+
+    /// Returns an account with what it is worth and holds.
+    pub(super) fn valued<'a>(&'a self, account: &'a Account) -> Option<Covered<'a>> {
+        let mark = self.accounts.get(&account.id)?;
+        let held = self.held.get(&account.id).map_or(&[][..], Vec::as_slice);
+        Some(Covered { account, mark, held })
+    }
+
+    /// Returns the accounts that a limit covers.
+    pub(super) fn covered<'a>(&'a self, desk: &'a Desk, limit: &Limit) -> Vec<Covered<'a>> {
+        // Most limits are for one account, which need not be looked for among all.
+        let (one, all) = match limit.owner() {
+            Some(owner) => (desk.accounts.get(&owner), None),
+            None => (None, Some(desk.accounts.values())),
+        };
+        one.into_iter()
+            .chain(all.into_iter().flatten())
+            .filter(|row| limit.looks_at(row.id, row.portfolio.as_deref()))
+            .filter_map(|row| self.valued(row))
+            .collect()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::domain::limit::LimitKind;
 use crate::domain::limit::{Limit, LimitState, Unit};
 use crate::domain::outcome::Check;
 use crate::domain::sizing::Room;
-use crate::domain::utilisation::{self, Binding, Covered, Intent, Measured};
+use crate::domain::utilisation::{self, Binding, Intent, Measured};
 
 /// Whose rule a check of a trade is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,30 +44,9 @@ impl Model {
         }
     }
 
-    /// Returns the accounts that a limit covers.
-    fn covered<'a>(&'a self, limit: &'a Limit) -> impl Iterator<Item = &'a Account> {
-        let accounts = &self.desk.accounts;
-        // Most limits are for one account, which need not be looked for among all.
-        let (one, all) = match limit.owner() {
-            Some(owner) => (accounts.get(&owner), None),
-            None => (None, Some(accounts.values())),
-        };
-        let either = one.into_iter().chain(all.into_iter().flatten());
-        either.filter(move |row| limit.looks_at(row.id, row.portfolio.as_deref()))
-    }
-
-    /// Returns an account with what it is worth and holds now.
-    pub(super) fn valued<'a>(&'a self, account: &'a Account) -> Option<Covered<'a>> {
-        let mark = self.marks.accounts.get(&account.id)?;
-        let held = self.marks.held.get(&account.id).map_or(&[][..], Vec::as_slice);
-        Some(Covered { account, mark, held })
-    }
-
     /// Returns what a limit measures now, at the prices on the screen.
     pub fn measured(&self, limit: &Limit) -> Measured {
-        let covered: Vec<Covered<'_>> =
-            self.covered(limit).filter_map(|account| self.valued(account)).collect();
-        utilisation::measure(limit, &covered, &self.book)
+        self.marks.measured(limit.id)
     }
 
     /// Returns what bounds the size of an order besides its risk: free margin, losses, limits in
@@ -81,12 +60,11 @@ impl Model {
             if !limit.is_in_force(self.now) || !limit.covers(account.id, portfolio, name) {
                 continue;
             }
-            let holds_for_each = limit.scope == Scope::Account;
-            let covered: Vec<Covered<'_>> = self
-                .covered(limit)
-                .filter(|row| !holds_for_each || row.id == account.id)
-                .filter_map(|row| self.valued(row))
-                .collect();
+            let mut covered = self.marks.covered(&self.desk, limit);
+            if limit.scope == Scope::Account {
+                // Each account by itself.
+                covered.retain(|one| one.account.id == account.id);
+            }
             let measured = utilisation::measure(limit, &covered, &self.book).number();
             // What limits one order measures nothing that is held.
             let measured = measured.unwrap_or_default();

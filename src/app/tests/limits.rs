@@ -40,15 +40,19 @@ fn what_is_used_of_a_limit_moves_with_every_quote() {
 #[test]
 fn risk_without_a_stop_is_unbounded_and_a_limit_that_nobody_measures_here_is_absent() {
     let mut desk = Desk::of(Role::Trader);
-    let mut open_risk = Limit { limit_type: LimitKind::MaxOpenRisk, ..limit(&desk.model) };
+    let measured = |desk: &mut Desk, limit_type| {
+        let limit = Limit { limit_type, ..limit(&desk.model) };
+        let rows = Rows::Limits(vec![limit.clone()]);
+        desk.tell(Msg::RowsRead { rows, asked: Some(vec![LIMIT.to_string()]), unreadable: vec![] });
+        desk.model.measured(&limit)
+    };
     // From the entry of 1.08420 to the stop of 1.08120.
-    assert_eq!(desk.model.measured(&open_risk).number(), Some(dec!(150)));
+    assert_eq!(measured(&mut desk, LimitKind::MaxOpenRisk).number(), Some(dec!(150)));
 
     let bare = crate::domain::position::Position { stop_loss: None, ..held() };
     let rows = Rows::Positions(vec![bare]);
     desk.tell(Msg::RowsRead { rows, asked: Some(vec![HELD.to_string()]), unreadable: vec![] });
 
-    assert_eq!(desk.model.measured(&open_risk), Measured::Unbounded);
-    open_risk.limit_type = LimitKind::MaxOrdersPerMinute;
-    assert_eq!(desk.model.measured(&open_risk), Measured::Unknown);
+    assert_eq!(measured(&mut desk, LimitKind::MaxOpenRisk), Measured::Unbounded);
+    assert_eq!(measured(&mut desk, LimitKind::MaxOrdersPerMinute), Measured::Unknown);
 }

@@ -35,7 +35,7 @@ pub(in crate::app) fn risk_size(model: &Model, ticket: &mut Ticket) -> Result<St
     let commission = row.commission.per_side(&instrument.id);
     let input = SizingInput { equity, fraction, entry: price, stop, fx: rate, commission, legs: 1 };
     let rooms =
-        model.valued(row).zip(input.risk_per_unit(instrument)).map(|(account, risk)| {
+        model.marks.valued(row).zip(input.risk_per_unit(instrument)).map(|(account, risk)| {
             let intent = Intent {
                 account,
                 instrument,
