@@ -67,7 +67,9 @@ ALTER TABLE risk_limits
     -- More than the value: {"base", "of", "trailing", "lock", "inclusive", "instruments", "hours"}.
     ADD COLUMN IF NOT EXISTS parameters jsonb NOT NULL DEFAULT '{}',
     -- This row ends the limit that it supersedes and is never active itself.
-    ADD COLUMN IF NOT EXISTS retires boolean NOT NULL DEFAULT false;
+    ADD COLUMN IF NOT EXISTS retires boolean NOT NULL DEFAULT false,
+    -- This row comes back into force when the temporary limit that it supersedes ends.
+    ADD COLUMN IF NOT EXISTS comes_back boolean NOT NULL DEFAULT false;
 
 -- ---- tables beside TMT's ----------------------------------------------------------------------
 
@@ -159,6 +161,7 @@ CREATE TABLE risk_event_actions (
                   'resolved', 'auto_resolved', 'reopened', 'shelved')),
     actor     varchar(100) NOT NULL,
     note      text,
+    step      smallint,                                    -- of an escalation: 1 or 2
     batch_id  uuid,                                        -- key of the request
     at        timestamptz NOT NULL DEFAULT now()
 );
@@ -178,7 +181,9 @@ CREATE TABLE trading_halts (
     cleared_at       timestamptz,
     clear_reason     text,
     -- max_daily_loss: set by that limit, a new trading day may end it. loss: by another loss limit. NULL: by a person.
-    cause            varchar(50)
+    cause            varchar(50),
+    -- new_day: cleared by a new trading day. NULL: by a person.
+    clear_cause      varchar(50)
 );
 CREATE INDEX idx_trading_halts_in_force ON trading_halts (scope) WHERE cleared_at IS NULL;
 

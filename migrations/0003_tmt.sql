@@ -107,9 +107,22 @@ CREATE TABLE tmt.limit_types (
     time_window  text                             -- the period it is measured over; NULL: none
 );
 
+-- What each code means. The rows are in rulebook/refusals.sql.
+CREATE TABLE tmt.refusals (
+    code    text PRIMARY KEY,
+    kind    text NOT NULL,
+    alerts  boolean NOT NULL,
+    meaning text NOT NULL,
+    remedy  text                             -- what to do
+);
+
 -- The standing of each monitored limit when it was last measured: per account, or once for a wide limit.
 CREATE TABLE tmt.limit_states (
-    limit_key  text PRIMARY KEY,             -- limit, or the rule of an account's column; and the account
+    limit_id   uuid,                         -- NULL: a loss limit in a column of accounts
+    rule       text NOT NULL,                -- limit type; all_limits: none of the account's limits could be measured
+    account_id uuid,                         -- NULL: a wide limit
+    limit_key  text GENERATED ALWAYS AS (coalesce(limit_id::text, rule) || ':' || coalesce(account_id::text, '')) STORED
+               PRIMARY KEY,
     state      text NOT NULL,                -- ok, warning, breach, unknown
     measured   numeric,
     allowed    numeric,
@@ -122,7 +135,7 @@ CREATE TABLE tmt.limit_states (
     event_key  text
 );
 -- Of one account: what the monitor asks for all the time.
-CREATE INDEX idx_limit_states_account ON tmt.limit_states (split_part(limit_key, ':', 2));
+CREATE INDEX idx_limit_states_account ON tmt.limit_states (account_id);
 
 -- Accounts that could not be marked because another session had locked them.
 CREATE TABLE tmt.locked_accounts (

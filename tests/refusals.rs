@@ -1,88 +1,137 @@
-//! `docs/REFUSALS.md` names every code that the desk's functions can answer with, and no other.
+//! `docs/REFUSALS.md` is the table `tmt.refusals` in words, and what is not in that table cannot be
+//! answered.
+//!
+//! `TMT_WRITE_DOCS=1 cargo nextest run --test refusals` writes the document.
 
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
 
 #[path = "support/database.rs"]
 mod database;
 
-use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-/// Words in capitals that stand in quotes in the functions and are no codes.
-const NO_CODES: [&str; 13] = [
-    "BUY", "DELETE", "EUR", "INSERT", "LONG", "MEMBER", "SELL", "SHORT", "UPDATE", "USD", "UTC",
-    "UTF8", "Z",
-];
+use tokio_postgres::Client;
 
-/// Quoted words in capitals, in the bodies of the functions as the last migration left them. Not only
-/// those behind `refused(`: codes are chosen by CASE, and handed on in variables.
-const QUOTED: &str = "
-    SELECT DISTINCT m[1]
-      FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace,
-           regexp_matches(p.prosrc, '''([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)''', 'g') m
-     WHERE n.nspname = 'desk'
-        OR (n.nspname = 'public' AND p.prorettype = 'trigger'::regtype
-            AND p.proowner = 'tmt_owner'::regrole)";
+const HEAD: &str = "\
+# What the desk answers, by code
 
-/// Codes that are built from other words.
-const BUILT: &str = "
-    SELECT upper(limit_type) FROM tmt.limit_types
-    UNION
-    SELECT 'ACCOUNT_' || upper(m[1])
-      FROM pg_constraint c, regexp_matches(pg_get_constraintdef(c.oid), '''([a-z_]+)''', 'g') m
-     WHERE c.conrelid = 'public.accounts'::regclass AND c.contype = 'c'
-       AND pg_get_constraintdef(c.oid) LIKE '%status%' AND m[1] <> 'active'
-       AND EXISTS (SELECT FROM pg_proc WHERE prosrc LIKE '%''ACCOUNT\\_'' ||%')";
+Every write is one call of one function in schema `desk`, and is answered with a code, a sentence and, where there are
+numbers, what was measured and what is allowed. The sentence is for people and may be reworded; the code is for programs and
+stays. These tables are those of `tmt.refusals`: a code that is not there cannot be answered.
+`TMT_WRITE_DOCS=1 cargo nextest run --test refusals` writes this page.
 
-async fn codes_of_the_database() -> BTreeSet<String> {
-    let database = database::database().await;
-    let client = database.client().await;
-    let mut codes = BTreeSet::new();
-    for sql in [QUOTED, BUILT] {
-        for row in client.query(sql, &[]).await.unwrap() {
-            codes.insert(row.try_get::<_, String>(0).unwrap());
-        }
-    }
-    for word in NO_CODES {
-        assert!(codes.remove(word), "{word} stands nowhere: take it from the list");
-    }
-    codes
+In the shell a refusal ends with 3 (`--json` has `code`, `message`, `measured`, `allowed`, `unit`). On a ticket, `HARD` forbids,
+`SOFT` asks for a reason, `ok` passes.
+";
+
+const TAIL: &str = "
+## From the console
+
+Nothing was written: `NOT_SENT` (no connection; the sentence says why), `READ_ONLY` (a standby, or `screen.read_only`), `BUSY`
+(another write held the lock for too long), `CONFLICT` (serialization, four times), `TOO_SLOW` (the server's own time limit),
+`SERVER_FULL`, `SCHEMA` (a function is missing: `tmt migrate`), `INVALID` (a value that no column takes), `RULE` (above).
+";
+
+/// A table of the document.
+struct Section {
+    title: &'static str,
+    intro: &'static str,
+    columns: &'static [&'static str],
+    /// Gives the code and what stands in each further column.
+    rows: &'static str,
 }
 
-/// Codes in the first columns of the tables, and those in the text.
-fn codes_of_the_document() -> (BTreeSet<String>, BTreeSet<String>) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/REFUSALS.md");
-    let text = fs::read_to_string(path).unwrap();
-    let is_code = |word: &&str| {
-        word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
-    };
-    let (mut listed, mut said) = (BTreeSet::new(), BTreeSet::new());
-    for line in text.lines() {
-        let words: Vec<&str> = line.split('`').skip(1).step_by(2).filter(is_code).collect();
-        if line.starts_with("| `") {
-            listed.extend(words.first().map(|word| (*word).to_owned()));
-        } else {
-            said.extend(words.into_iter().map(str::to_owned));
+const SECTIONS: [Section; 6] = [
+    Section {
+        title: "Refused",
+        intro: "",
+        columns: &["code", "means", "what to do"],
+        rows: "SELECT code, meaning, coalesce(remedy, '') FROM tmt.refusals WHERE kind = 'refused'",
+    },
+    Section {
+        title: "Asks for a reason",
+        intro: "A reason passes it, and both are in the audit. `MAX_DAILY_LOSS` and the drawdown ask where the stop would reach the limit.",
+        columns: &["code", "means", "what to do"],
+        rows: "SELECT code, meaning, coalesce(remedy, '') FROM tmt.refusals WHERE kind = 'confirm'",
+    },
+    Section {
+        title: "Limits",
+        intro: "The code of a limit is its type in capitals: the sentence says how much would be measured, how much is allowed and in which
+scope. A limit that is passed refuses new risk; an approved temporary limit, or a larger one, lets it pass.",
+        columns: &["code", "measures"],
+        rows: "SELECT upper(limit_type), description || CASE WHEN is_minimum THEN ', at least' ELSE '' END
+                 FROM tmt.limit_types",
+    },
+    Section {
+        title: "Said where it was accepted",
+        intro: "",
+        columns: &["code", "means"],
+        rows: "SELECT code, meaning FROM tmt.refusals WHERE kind = 'accepted'",
+    },
+    Section {
+        title: "Lines that inform",
+        intro: "Checks that pass are lines of the ticket too; beside the codes above there are these.",
+        columns: &["code", "says"],
+        rows: "SELECT code, meaning FROM tmt.refusals WHERE kind = 'info'",
+    },
+    Section {
+        title: "From the tables themselves",
+        intro: "Programs that write the tables past the functions meet triggers; the console never does. A console that meets one says `RULE`
+and the trigger's sentence.",
+        columns: &["SQLSTATE", "means"],
+        rows: "SELECT code, meaning FROM tmt.refusals WHERE kind = 'sqlstate'",
+    },
+];
+
+impl Section {
+    async fn write(&self, client: &Client, page: &mut String) {
+        writeln!(page, "\n## {}\n", self.title).unwrap();
+        if !self.intro.is_empty() {
+            writeln!(page, "{}\n", self.intro).unwrap();
+        }
+        writeln!(page, "| {} |", self.columns.join(" | ")).unwrap();
+        writeln!(page, "|{}", " --- |".repeat(self.columns.len())).unwrap();
+        let sorted = format!("{} ORDER BY 1", self.rows);
+        for row in client.query(&sorted, &[]).await.unwrap() {
+            let cell = |column| row.try_get::<_, &str>(column).unwrap();
+            let further: Vec<&str> = (1..self.columns.len()).map(cell).collect();
+            writeln!(page, "| `{}` | {} |", cell(0), further.join(" | ")).unwrap();
         }
     }
-    (listed, said)
 }
 
 #[tokio::test]
-async fn every_code_is_explained_and_every_explained_code_exists() {
-    let codes = codes_of_the_database().await;
-    let (listed, said) = codes_of_the_document();
-    let is_of_a_trigger = |code: &&String| code.starts_with("TR0");
-    let missing: Vec<&String> =
-        codes
-            .iter()
-            .filter(|code| {
-                if is_of_a_trigger(code) { !said.contains(*code) } else { !listed.contains(*code) }
-            })
-            .collect();
-    assert!(missing.is_empty(), "docs/REFUSALS.md lacks {missing:?}");
-    let gone: Vec<&String> = listed.difference(&codes).collect();
-    assert!(gone.is_empty(), "no function answers with {gone:?} any more");
-    assert!(codes.len() > 100, "the functions were read");
+async fn the_page_of_codes_is_the_table_of_the_database() {
+    let database = database::database().await;
+    let client = database.client().await;
+    let mut page = HEAD.to_owned();
+    for section in &SECTIONS {
+        section.write(&client, &mut page).await;
+    }
+    page.push_str(TAIL);
+
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/REFUSALS.md");
+    if std::env::var_os("TMT_WRITE_DOCS").is_some() {
+        fs::write(&path, &page).unwrap();
+    }
+    let stored = fs::read_to_string(&path).unwrap_or_default();
+    let differs = page.lines().zip(stored.lines()).find(|(is, was)| is != was);
+    assert!(stored == page, "docs/REFUSALS.md differs from tmt.refusals, first in {differs:?}");
+}
+
+#[tokio::test]
+async fn a_code_that_is_not_explained_cannot_be_answered() {
+    let database = database::database().await;
+    let client = database.client().await;
+    let answer = "desk.refused('NOBODY_EXPLAINED_THIS', 'No.')";
+    for sql in [
+        format!("SELECT desk.finish_request(gen_random_uuid(), 'halt', {answer}, '{{}}')"),
+        "SELECT desk.check_result('NOBODY_EXPLAINED_THIS', 'reject', 'No.')".to_owned(),
+    ] {
+        let error = client.batch_execute(&sql).await.unwrap_err();
+        let said = error.as_db_error().unwrap().message().to_owned();
+        assert_eq!(said, "the code NOBODY_EXPLAINED_THIS is not in tmt.refusals", "{sql}");
+    }
 }

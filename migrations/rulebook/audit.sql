@@ -62,6 +62,7 @@ DECLARE
     written timestamptz := clock_timestamp();
     payload jsonb := coalesce(p_payload, '{}');
 BEGIN
+    PERFORM desk.require_code(p_answer.code);
     UPDATE tmt.audit_head h
        SET seq = h.seq + 1, prev_hash = h.hash, at = greatest(written, h.at),
            hash = desk.audit_hash(h.hash, h.seq + 1, greatest(written, h.at), session_user::text, p_verb, p_key, p_answer.outcome, p_answer.code,

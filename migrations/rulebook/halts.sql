@@ -198,9 +198,9 @@ BEGIN
     RETURN ARRAY(
         SELECT DISTINCT k.limit_type
           FROM tmt.limit_states s
-          LEFT JOIN risk_limits l ON l.limit_id::text = split_part(s.limit_key, ':', 1)
-          JOIN tmt.limit_types k ON k.limit_type = coalesce(l.limit_type, split_part(s.limit_key, ':', 1))
-         WHERE s.limit_key LIKE '%:' || p_account AND s.state = 'breach' AND k.is_loss AND coalesce(l.is_active, true)
+          JOIN tmt.limit_types k ON k.limit_type = s.rule
+          LEFT JOIN risk_limits l USING (limit_id)
+         WHERE s.account_id = p_account AND s.state = 'breach' AND k.is_loss AND (s.limit_id IS NULL OR l.is_active)
          ORDER BY 1);
 END $$;
 
@@ -213,7 +213,8 @@ DECLARE
     rings text := 'loss:max_daily_loss:' || p_account;
 BEGIN
     IF desk.losses_in_breach(p_account) <@ '{max_daily_loss}' THEN
-        UPDATE trading_halts h SET cleared_by = session_user, cleared_at = p_at, clear_reason = 'a new trading day began'
+        UPDATE trading_halts h SET cleared_by = session_user, cleared_at = p_at, clear_reason = 'a new trading day began',
+               clear_cause = 'new_day'
          WHERE h.account_id = p_account AND h.cause = 'max_daily_loss' AND h.cleared_at IS NULL;
         IF FOUND THEN
             UPDATE accounts a SET status = 'active'

@@ -58,8 +58,8 @@ BEGIN
     changed := desk.monitor_wide_limits(wide);
     DELETE FROM tmt.limit_states s
      USING (SELECT g.limit_key FROM tmt.limit_states g
-             WHERE split_part(g.limit_key, ':', 2) <> ''
-               AND NOT EXISTS (SELECT FROM accounts a WHERE a.account_id::text = split_part(g.limit_key, ':', 2) AND a.status <> 'closed')
+             WHERE g.account_id IS NOT NULL
+               AND NOT EXISTS (SELECT FROM accounts a WHERE a.account_id = g.account_id AND a.status <> 'closed')
                FOR UPDATE OF g SKIP LOCKED) gone
      WHERE s.limit_key = gone.limit_key;
     PERFORM desk.resolve_monitor_events();
@@ -108,7 +108,7 @@ BEGIN
             END IF;
             FOREACH m IN ARRAY measures LOOP
                 CONTINUE WHEN m.scope <> CASE WHEN place IS NULL THEN 'account' ELSE 'instrument' END;
-                seen := seen || (coalesce(m.limit_id::text, m.limit_type) || ':' || p_account);
+                seen := seen || desk.limit_key(m.limit_id, m.limit_type, p_account);
                 one := desk.record_standing(o, m, false, p_name, held);
                 is_news := is_news OR one IS NULL;
                 changed := changed + coalesce(one, false)::integer;
@@ -116,10 +116,10 @@ BEGIN
         END LOOP;
         IF held THEN
             -- What is not in force any more stands nowhere.
-            DELETE FROM tmt.limit_states s WHERE split_part(s.limit_key, ':', 2) = p_account::text AND NOT s.limit_key = ANY (seen);
+            DELETE FROM tmt.limit_states s WHERE s.account_id = p_account AND NOT s.limit_key = ANY (seen);
         ELSE
             is_news := is_news OR EXISTS (
-                SELECT FROM tmt.limit_states s WHERE split_part(s.limit_key, ':', 2) = p_account::text AND NOT s.limit_key = ANY (seen));
+                SELECT FROM tmt.limit_states s WHERE s.account_id = p_account AND NOT s.limit_key = ANY (seen));
         END IF;
         is_news := desk.refresh_loss_events(p_account, p_name, losses, held) OR is_news;
         IF held OR NOT is_news THEN
@@ -139,6 +139,7 @@ DECLARE
     watched  record;
     o        desk.order_context;
     m        desk.limit_measurement;
+    watched_key text;
     done     uuid[] := '{}';   -- once is enough
     seen     text[] := '{}';
     failed   text;
@@ -161,8 +162,9 @@ BEGIN
             FOREACH m IN ARRAY desk.measure_limits(o, true, done) LOOP
                 CONTINUE WHEN NOT m.limit_id = ANY (p_wide) OR m.limit_id = ANY (done) OR (m.scope = 'instrument') <> (watched.instrument IS NOT NULL);
                 done := done || m.limit_id;
-                seen := seen || (m.limit_id || ':');
-                IF desk.record_standing(o, m, true, coalesce(watched.instrument, m.scope), false) IS NULL AND desk.try_lock_limit_state(m.limit_id || ':') THEN
+                watched_key := desk.limit_key(m.limit_id, m.limit_type, NULL);
+                seen := seen || watched_key;
+                IF desk.record_standing(o, m, true, coalesce(watched.instrument, m.scope), false) IS NULL AND desk.try_lock_limit_state(watched_key) THEN
                     changed := changed + desk.record_standing(o, m, true, coalesce(watched.instrument, m.scope), true)::integer;
                 END IF;
             END LOOP;
@@ -177,7 +179,7 @@ BEGIN
         changed := changed + desk.record_monitor_failure(NULL, 'several accounts', failed);
     ELSIF failed IS NULL THEN
         DELETE FROM tmt.limit_states s
-         USING (SELECT g.limit_key FROM tmt.limit_states g WHERE split_part(g.limit_key, ':', 2) = '' AND NOT g.limit_key = ANY (seen)
+         USING (SELECT g.limit_key FROM tmt.limit_states g WHERE g.account_id IS NULL AND NOT g.limit_key = ANY (seen)
                    FOR UPDATE SKIP LOCKED) gone
          WHERE s.limit_key = gone.limit_key;
     END IF;
@@ -191,8 +193,8 @@ CREATE FUNCTION desk.record_standing(o desk.order_context, m desk.limit_measurem
 LANGUAGE plpgsql AS $$
 DECLARE
     known    tmt.limit_states%ROWTYPE;
-    watched  text := coalesce(m.limit_id::text, m.limit_type) || ':' || CASE WHEN p_together THEN '' ELSE o.account_id::text END;
     account  uuid := CASE WHEN NOT p_together THEN o.account_id END;
+    watched  text := desk.limit_key(m.limit_id, m.limit_type, account);
     now_is   text;
     worse    boolean;
     rings    text;
@@ -217,8 +219,8 @@ BEGIN
     END IF;
 
     rings := desk.event_key(m, now_is, watched, account);
-    INSERT INTO tmt.limit_states AS s (limit_key, state, measured, allowed, unit, raised_value, event_key, since, measured_at)
-    VALUES (watched, now_is, m.after, m.allowed, m.unit, CASE WHEN now_is <> 'ok' THEN coalesce(m.after, 0) END,
+    INSERT INTO tmt.limit_states AS s (limit_id, rule, account_id, state, measured, allowed, unit, raised_value, event_key, since, measured_at)
+    VALUES (m.limit_id, m.limit_type, account, now_is, m.after, m.allowed, m.unit, CASE WHEN now_is <> 'ok' THEN coalesce(m.after, 0) END,
             CASE WHEN now_is <> 'ok' THEN rings END, now_at, now_at)
     ON CONFLICT ON CONSTRAINT limit_states_pkey DO UPDATE
         SET state = EXCLUDED.state, measured = EXCLUDED.measured, allowed = EXCLUDED.allowed, unit = EXCLUDED.unit, measured_at = now_at,
@@ -252,15 +254,15 @@ END $$;
 CREATE FUNCTION desk.record_monitor_failure(p_account uuid, p_name text, p_why text) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
-    watched text := 'all_limits:' || coalesce(p_account::text, '');
+    watched text := desk.limit_key(NULL, 'all_limits', p_account);
     -- An event of an account waits for whoever holds that account altogether; this one does not.
     known   uuid := (SELECT a.account_id FROM accounts a WHERE a.account_id = p_account FOR KEY SHARE SKIP LOCKED);
 BEGIN
     IF EXISTS (SELECT FROM tmt.limit_states s WHERE s.limit_key = watched) OR NOT desk.try_lock_limit_state(watched) THEN
         RETURN 0;
     END IF;
-    INSERT INTO tmt.limit_states (limit_key, state, raised_value, event_key, since, measured_at)
-    VALUES (watched, 'unknown', 0, 'limit:' || watched, clock_timestamp(), clock_timestamp())
+    INSERT INTO tmt.limit_states (rule, account_id, state, raised_value, event_key, since, measured_at)
+    VALUES ('all_limits', p_account, 'unknown', 0, 'limit:' || watched, clock_timestamp(), clock_timestamp())
     ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
         RETURN 0; -- somebody else has just said it

@@ -13,8 +13,8 @@ BEGIN
         SELECT DISTINCT ON (e.event_id) e.event_id, e.related_limit_id, e.limit_value, s.state, l AS rule
           FROM risk_events e
           JOIN tmt.limit_states s ON s.event_key = e.dedup_key AND s.state IN ('breach', 'warning')
-          JOIN unnest(p_measures) l ON s.limit_key = coalesce(l.limit_id::text, l.limit_type) || ':' || p_account
-         WHERE e.event_source = 'sentinel' AND e.resolution_time IS NULL AND e.account_id = p_account AND starts_with(e.dedup_key, 'loss:')
+          JOIN unnest(p_measures) l ON s.account_id = p_account AND s.rule = l.limit_type AND s.limit_id IS NOT DISTINCT FROM l.limit_id
+         WHERE e.event_source = 'sentinel' AND e.resolution_time IS NULL AND e.account_id = p_account AND s.event_key <> 'limit:' || s.limit_key
          ORDER BY e.event_id, s.state = 'breach' DESC, l.after / nullif(l.allowed, 0) DESC NULLS LAST, l.limit_id NULLS LAST
     LOOP
         m := led.rule;
@@ -104,13 +104,13 @@ BEGIN
           FROM risk_events e
          WHERE e.resolution_time IS NULL AND NOT e.acknowledged AND e.severity IN ('critical', 'emergency')
     )
-    INSERT INTO risk_event_actions (event_id, action, actor, note, at)
-    SELECT w.event_id, 'escalated', session_user, step.whom, now_at
-      FROM waiting w, (VALUES (interval '15 minutes', 'to the senior trader and the risk officers'),
-                              (interval '30 minutes', 'to the head of risk')) AS step (after, whom)
+    INSERT INTO risk_event_actions (event_id, action, actor, note, step, at)
+    SELECT w.event_id, 'escalated', session_user, step.whom, step.n, now_at
+      FROM waiting w, (VALUES (1, interval '15 minutes', 'to the senior trader and the risk officers'),
+                              (2, interval '30 minutes', 'to the head of risk')) AS step (n, after, whom)
      WHERE w.waits >= step.after
        AND NOT EXISTS (SELECT FROM risk_event_actions a
-                        WHERE a.event_id = w.event_id AND a.action = 'escalated' AND a.note = step.whom AND a.action_id > w.begun);
+                        WHERE a.event_id = w.event_id AND a.action = 'escalated' AND a.step = step.n AND a.action_id > w.begun);
     GET DIAGNOSTICS told = ROW_COUNT;
     RETURN chased + told;
 END $$;
@@ -122,6 +122,10 @@ LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN m.is_loss AND p_account IS NOT NULL AND p_state <> 'unknown' THEN 'loss:' || m.limit_type || ':' || p_account
                 ELSE 'limit:' || p_watched END
 $$;
+
+-- Under what a limit's standing is kept: as the column limit_key of tmt.limit_states.
+CREATE FUNCTION desk.limit_key(p_limit uuid, p_rule text, p_account uuid) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce(p_limit::text, p_rule) || ':' || coalesce(p_account::text, '') $$;
 
 -- How a limit stands, in a sentence.
 CREATE FUNCTION desk.standing_text(m desk.limit_measurement, p_name text, p_state text) RETURNS text

@@ -101,6 +101,15 @@ LANGUAGE sql IMMUTABLE AS $$
     SELECT ROW('refused', p_code, p_message, p_measured, p_allowed, p_unit, p_subject, coalesce(p_detail, '{}'))::desk.answer
 $$;
 
+-- Refuses an answer with a code that is not explained.
+CREATE FUNCTION desk.require_code(p_code text) RETURNS void
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF p_code IS NOT NULL AND NOT EXISTS (SELECT FROM tmt.refusals r WHERE r.code = p_code) THEN
+        RAISE EXCEPTION 'the code % is not in tmt.refusals', p_code USING ERRCODE = 'XX000';
+    END IF;
+END $$;
+
 -- Locks a mutex until the transaction ends; waits for it.
 CREATE FUNCTION desk.acquire_mutex(p_name text) RETURNS void
 LANGUAGE plpgsql AS $$

@@ -53,7 +53,7 @@ CREATE TRIGGER tr_move_portfolio_totals AFTER UPDATE OF metadata ON accounts FOR
 CREATE CONSTRAINT TRIGGER tr_audit_automatic_halt AFTER INSERT ON trading_halts DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (NEW.cause IS NOT NULL) EXECUTE FUNCTION desk.audit_automatic_halt();
 CREATE CONSTRAINT TRIGGER tr_audit_automatic_resume AFTER UPDATE ON trading_halts DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW WHEN (OLD.cleared_at IS NULL AND NEW.clear_reason = 'a new trading day began') EXECUTE FUNCTION desk.audit_automatic_halt();
+    FOR EACH ROW WHEN (OLD.cleared_at IS NULL AND NEW.clear_cause IS NOT NULL) EXECUTE FUNCTION desk.audit_automatic_halt();
 
 CREATE TRIGGER tr_market_data_validation BEFORE INSERT ON market_data
     FOR EACH ROW EXECUTE FUNCTION validate_market_data();

@@ -48,11 +48,10 @@ const ROLL: &str = "SELECT desk.roll_days()::bigint AS rolled";
 
 const WATCH: &str = "SELECT w.changed::bigint AS changed, w.last FROM desk.monitor_batch($1) w";
 
-/// What changed its standing since. The key of a state names a limit, or the rule of an account's
-/// own column (or all of an account's limits, where they cannot be judged), and behind a colon the
-/// account, where it is about one.
+/// What changed its standing since. A rule without a limit is that of an account's own column, or
+/// all of an account's limits where none can be measured.
 const STATES: &str = "
-    SELECT COALESCE(l.limit_type, split_part(s.limit_key, ':', 1)) AS limit_type,
+    SELECT s.rule AS limit_type,
            COALESCE(a.account_name, l.scope_identifier, l.limit_scope, 'everything')
                || CASE WHEN k.limit_type IS NOT NULL AND l.limit_id IS NULL
                        THEN ' (the account''s own rule)' ELSE '' END
@@ -60,10 +59,9 @@ const STATES: &str = "
            a.account_id, COALESCE(k.is_loss, false) AND a.account_id IS NOT NULL AS halts,
            s.state, s.measured, s.allowed, s.unit, s.since
       FROM tmt.limit_states s
-      LEFT JOIN risk_limits l ON l.limit_id::text = split_part(s.limit_key, ':', 1)
-      LEFT JOIN accounts a ON a.account_id::text = split_part(s.limit_key, ':', 2)
-      LEFT JOIN tmt.limit_types k
-             ON k.limit_type = COALESCE(l.limit_type, split_part(s.limit_key, ':', 1))
+      LEFT JOIN risk_limits l USING (limit_id)
+      LEFT JOIN accounts a ON a.account_id = s.account_id
+      LEFT JOIN tmt.limit_types k ON k.limit_type = s.rule
      WHERE s.since > $1 OR ($1 IS NULL AND s.state <> 'ok')
      ORDER BY s.since, s.limit_key
      LIMIT 1000";

@@ -182,7 +182,7 @@ async fn the_events_of_an_account_that_is_closed_are_over() {
     );
     book.run("UPDATE accounts SET status = 'closed' WHERE account_name = 'alpha'; SELECT desk.monitor_limits()").await;
     assert_eq!(book.text(RAISED).await, "-");
-    let left = format!("SELECT count(*) FROM tmt.limit_states WHERE limit_key LIKE '%:{ALPHA}'");
+    let left = format!("SELECT count(*) FROM tmt.limit_states WHERE account_id = '{ALPHA}'");
     assert_eq!(book.text(&left).await, "0");
 }
 

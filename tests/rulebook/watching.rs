@@ -14,7 +14,7 @@ async fn the_watch_rings_once_per_step_and_ends_what_is_over() {
         .limit(LIMIT, &format!("'{ALPHA}', 'max_exposure', 'account', NULL, 12500, 'USD', '{{}}'"))
         .await;
     let watch = async || book.text("SELECT desk.monitor_limits()").await;
-    let state = format!("SELECT state FROM tmt.limit_states WHERE limit_key LIKE '{id}:%'");
+    let state = format!("SELECT state FROM tmt.limit_states WHERE limit_id = '{id}'");
     let price = async |mid: &str| {
         book.run(&format!(
             "UPDATE fx_rates SET rate = {mid}, bid = {mid}, ask = {mid} WHERE from_currency = 'EUR'"

@@ -317,15 +317,16 @@ BEGIN
        AND (p_old.effective_until IS NULL OR p_old.effective_until > successor.effective_until) THEN
         INSERT INTO risk_limits (account_id, limit_type, limit_scope, scope_identifier, limit_value, limit_unit, warning_threshold,
             time_window, is_active, description, created_by, approved_by, approved_at, effective_from, effective_until,
-            supersedes_limit_id, change_reason, parameters)
+            supersedes_limit_id, change_reason, comes_back, parameters)
         VALUES (p_old.account_id, p_old.limit_type, p_old.limit_scope, p_old.scope_identifier, p_old.limit_value, p_old.limit_unit,
             p_old.warning_threshold, p_old.time_window, true, p_old.description, p_old.created_by, p_old.approved_by, p_old.approved_at,
-            successor.effective_until, p_old.effective_until, successor.limit_id, 'returns when the temporary limit ends', p_old.parameters);
+            successor.effective_until, p_old.effective_until, successor.limit_id, 'returns when the temporary limit ends', true,
+            p_old.parameters);
     END IF;
     -- What rang for the old value is over; the watch looks at the new one with fresh eyes. States before
     -- events, and events in the order in which they are acknowledged.
     WITH old AS (
-        DELETE FROM tmt.limit_states s WHERE starts_with(s.limit_key, p_old.limit_id::text || ':') RETURNING 'limit:' || s.limit_key AS key
+        DELETE FROM tmt.limit_states s WHERE s.limit_id = p_old.limit_id RETURNING 'limit:' || s.limit_key AS key
     )
     SELECT coalesce(array_agg(o.key), '{}') INTO gone FROM old o;
     PERFORM FROM risk_events e WHERE e.dedup_key = ANY (gone) AND e.resolution_time IS NULL ORDER BY e.event_id FOR NO KEY UPDATE;

@@ -1,5 +1,6 @@
 -- The limit types. What each column says is in 0003_tmt.sql.
 
+DELETE FROM tmt.limit_types;
 INSERT INTO tmt.limit_types
     (limit_type, label, description, units, scopes,
      is_minimum, inclusive, enforced, before_trade, live, reads_totals, is_loss, time_window) VALUES
@@ -60,8 +61,4 @@ INSERT INTO tmt.limit_types
     ('trading_hours', 'Trading hours', 'hours in which new risk may be taken',
      '{list}', '{account,instrument,system}', false, false, true, true, false, false, false, NULL),
     ('restricted_instrument', 'The instrument', 'instruments in which no new risk may be taken',
-     '{list}', '{account,instrument,portfolio,system}', false, false, true, true, false, false, false, NULL)
-ON CONFLICT (limit_type) DO UPDATE SET
-    label = EXCLUDED.label, description = EXCLUDED.description, units = EXCLUDED.units, scopes = EXCLUDED.scopes,
-    is_minimum = EXCLUDED.is_minimum, inclusive = EXCLUDED.inclusive, enforced = EXCLUDED.enforced, before_trade = EXCLUDED.before_trade,
-    live = EXCLUDED.live, reads_totals = EXCLUDED.reads_totals, is_loss = EXCLUDED.is_loss, time_window = EXCLUDED.time_window;
+     '{list}', '{account,instrument,portfolio,system}', false, false, true, true, false, false, false, NULL);

@@ -74,7 +74,8 @@ BEGIN
     IF o.status = 'closed' THEN
         lines := lines || desk.check_result('ACCOUNT_CLOSED', 'reject', 'The account is closed.');
     ELSIF o.status <> 'active' THEN
-        lines := lines || desk.check_result('ACCOUNT_' || upper(o.status), CASE WHEN reduces THEN 'info' ELSE 'reject' END,
+        lines := lines || desk.check_result(CASE o.status WHEN 'risk_halt' THEN 'ACCOUNT_RISK_HALT' ELSE 'ACCOUNT_SUSPENDED' END,
+                                    CASE WHEN reduces THEN 'info' ELSE 'reject' END,
                                     format('The account is %s.%s', CASE o.status WHEN 'risk_halt' THEN 'in risk halt' ELSE o.status END, advice));
     ELSIF o.is_preview THEN
         lines := lines || desk.check_result('ACCOUNT_STATUS', 'info', 'The account is active.');
@@ -275,19 +276,21 @@ BEGIN
     RETURN lines;
 END $$;
 
--- One line of an assessment.
+-- One line of an assessment. A code that nobody explained is an error.
 CREATE FUNCTION desk.check_result(p_code text, p_severity text, p_message text, p_before numeric DEFAULT NULL,
     p_measured numeric DEFAULT NULL, p_allowed numeric DEFAULT NULL, p_unit text DEFAULT NULL, p_limit uuid DEFAULT NULL)
-RETURNS desk.check_result LANGUAGE sql IMMUTABLE AS $$
-    SELECT ROW(p_code, p_severity, trim_scale(round(p_before, 8)), trim_scale(round(p_measured, 8)),
+RETURNS desk.check_result LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    PERFORM desk.require_code(p_code);
+    RETURN ROW(p_code, p_severity, trim_scale(round(p_before, 8)), trim_scale(round(p_measured, 8)),
                trim_scale(round(p_allowed, 8)), p_unit, trim_scale(round(p_allowed - p_measured, 8)),
-               p_limit, p_message)::desk.check_result
-$$;
+               p_limit, p_message)::desk.check_result;
+END $$;
 
 -- The first fault of a price, or nothing. A price beyond the decimals of the column is not a tick: the
 -- column would round it to another price.
 CREATE FUNCTION desk.price_fault(o desk.order_context, p_what text, p_price numeric)
-RETURNS desk.check_result LANGUAGE plpgsql IMMUTABLE AS $$
+RETURNS desk.check_result LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN CASE
         WHEN p_price <= 0 OR round(p_price, o.price_scale) >= o.price_bound THEN

@@ -51,7 +51,7 @@ BEGIN
 
     IF rejected.code IS NOT NULL THEN
         -- A slip of the hand is the trader's own; what a limit or a halt stopped is the risk officer's too.
-        IF rejected.limit_id IS NOT NULL OR rejected.code ~ '^(TRADING_HALT|ACCOUNT_(RISK_HALT|SUSPENDED|CLOSED)|MAX_|INSUFFICIENT_MARGIN|RISK_PERCENTAGE|NO_EQUITY|PRICE_COLLAR)' THEN
+        IF rejected.limit_id IS NOT NULL OR (SELECT r.alerts FROM tmt.refusals r WHERE r.code = rejected.code) THEN
             PERFORM desk.raise_refusal_event(p_account, rejected,
                 format('%s %s %s @ %s', upper(p_side), desk.number_text(p_size), p_instrument, desk.number_text(p_price)));
         END IF;
@@ -90,7 +90,8 @@ BEGIN
             RETURN desk.finish_request(p_key, 'place_trade', desk.amount_out_of_range(p_account), payload);
         WHEN unique_violation THEN
             GET STACKED DIAGNOSTICS broken = TABLE_NAME;
-            IF broken NOT LIKE 'trade%' THEN
+            -- trades, one of its months, their registry, or fills.
+            IF NOT starts_with(broken, 'trade') THEN
                 RAISE;
             END IF;
             RETURN desk.finish_request(p_key, 'place_trade', desk.refused('KEY_REUSED', 'A trade with this id exists already.'), payload);
