@@ -135,6 +135,7 @@ const LAYERS: &[Layer] = &[
             "tokio",
             "tokio_postgres",
             "tokio_util",
+            "toml",
             "tracing",
             "uuid",
         ],

@@ -32,6 +32,12 @@ impl Dice {
         u32::try_from(wide >> 32).unwrap_or(0)
     }
 
+    /// Returns an index into a list of `length`; 0 if that is empty.
+    pub(super) fn index(&mut self, length: usize) -> usize {
+        let drawn = self.below(u32::try_from(length).unwrap_or(u32::MAX));
+        usize::try_from(drawn).unwrap_or(0)
+    }
+
     /// Returns a number from `from` to `to`, both included.
     pub(super) fn between(&mut self, from: i64, to: i64) -> i64 {
         let width = to.saturating_sub(from).saturating_add(1);
@@ -51,8 +57,7 @@ impl Dice {
 
     /// Returns one of the items, each as likely as the others; `None` if there are none.
     pub(super) fn pick<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
-        let count = u32::try_from(items.len()).ok()?;
-        items.get(usize::try_from(self.below(count)).ok()?)
+        items.get(self.index(items.len()))
     }
 
     /// Returns an index drawn by weight, or `None` if all weights are zero.

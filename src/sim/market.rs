@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use super::dice::{Dice, SIGMA};
-use super::instruments::{Motion, SPECS};
+use super::instruments::{Motion, SPECS, Spec, find};
 use super::sessions;
 use crate::domain::ids::InstrumentId;
 use crate::domain::quote::Quote;
@@ -42,6 +42,8 @@ pub struct Market {
     rate: u32,
     count: u64,
     choice: Dice,
+    /// Kept from quote to quote, to be filled again.
+    weights: Vec<u32>,
     lines: Vec<Line>,
 }
 
@@ -91,12 +93,12 @@ impl Market {
         prices: &[(InstrumentId, Decimal)],
     ) -> Self {
         let started = start.timestamp_micros();
-        let line = |(stream, spec): (u64, &super::instruments::Spec)| {
+        let line = |(stream, spec): (u64, &Spec)| {
             let known = prices.iter().find(|(id, _)| id.as_str() == spec.name);
             let ticks = known.and_then(|(_, price)| spec.ticks(*price));
-            let mid = ticks.unwrap_or(spec.first_price).max(1).saturating_mul(TICK);
+            let mid = ticks.unwrap_or_else(|| spec.first_ticks()).max(1).saturating_mul(TICK);
             Line {
-                id: InstrumentId::new(spec.name),
+                id: InstrumentId::new(&spec.name),
                 dice: Dice::new(seed, stream),
                 mid,
                 home: mid,
@@ -108,8 +110,15 @@ impl Market {
                 source: Source::Simulated,
             }
         };
-        let lines = (0..).zip(&SPECS).map(line).collect();
-        Self { started, rate: rate.max(1), count: 0, choice: Dice::new(seed, CHOICE), lines }
+        let lines = (0..).zip(SPECS.iter()).map(line).collect();
+        Self {
+            started,
+            rate: rate.max(1),
+            count: 0,
+            choice: Dice::new(seed, CHOICE),
+            weights: Vec::new(),
+            lines,
+        }
     }
 
     /// Leaves an instrument to another publisher: no more quotes of it come from here, and
@@ -135,7 +144,8 @@ impl Market {
     /// Takes the price of an instrument that was left to another publisher, so that crosses over
     /// it stay in line. Does nothing to the others.
     pub fn follow(&mut self, instrument: &InstrumentId, mid: Decimal) {
-        let known = self.lines.iter_mut().zip(&SPECS).find(|(line, _)| line.id == *instrument);
+        let known =
+            self.lines.iter_mut().zip(SPECS.iter()).find(|(line, _)| line.id == *instrument);
         if let Some((line, spec)) = known
             && line.source == Source::Elsewhere
             && let Some(ticks) = spec.ticks(mid)
@@ -189,7 +199,10 @@ impl Market {
 
     /// Returns the middle price of every instrument.
     pub fn mids(&self) -> impl Iterator<Item = (&InstrumentId, Decimal)> {
-        self.lines.iter().zip(&SPECS).map(|(line, spec)| (&line.id, spec.price(line.mid / TICK)))
+        self.lines
+            .iter()
+            .zip(SPECS.iter())
+            .map(|(line, spec)| (&line.id, spec.price(line.mid / TICK)))
     }
 
     /// The quotes come evenly, `rate` in a second; which instrument each is of is left to chance.
@@ -199,26 +212,27 @@ impl Market {
     }
 
     fn choose(&mut self, time: DateTime<Utc>) -> Option<usize> {
-        let mut weights = [0_u32; SPECS.len()];
-        for (weight, spec) in weights.iter_mut().zip(&SPECS) {
-            *weight = spec.weight.saturating_mul(sessions::activity(time, spec.sessions));
-        }
-        self.choice.pick_by_weight(&weights)
+        let busy =
+            |spec: &Spec| spec.weight.saturating_mul(sessions::activity(time, spec.activity));
+        self.weights.clear();
+        self.weights.extend(SPECS.iter().map(busy));
+        self.choice.pick_by_weight(&self.weights)
     }
 
     fn advance(&mut self, chosen: usize, now: i64, time: DateTime<Utc>) {
         let Some(spec) = SPECS.get(chosen) else { return };
-        match spec.motion {
+        match &spec.motion {
             Motion::Walk(deviation) => {
-                let activity = sessions::activity(time, spec.sessions);
+                let activity = sessions::activity(time, spec.activity);
                 if let Some(line) = self.lines.get_mut(chosen)
                     && line.source == Source::Simulated
                 {
-                    line.walk(deviation, activity, now);
+                    line.walk(*deviation, activity, now);
                 }
             }
             Motion::Product(first, second) | Motion::Quotient(first, second) => {
-                let mid = self.cross(spec.motion, chosen, first, second);
+                let (Some(first), Some(second)) = (find(first), find(second)) else { return };
+                let mid = self.cross(&spec.motion, chosen, first, second);
                 let legs = [first, second].map(|leg| self.lines.get(leg));
                 let stir = legs.iter().flatten().map(|leg| leg.stir(now)).max().unwrap_or(0);
                 if let (Some(mid), Some(line)) = (mid, self.lines.get_mut(chosen))
@@ -232,8 +246,8 @@ impl Market {
     }
 
     /// A cross in thousandths of its tick, from those of its legs.
-    fn cross(&self, motion: Motion, at: usize, first: usize, second: usize) -> Option<i64> {
-        let places = |at: usize| SPECS.get(at).map(|spec| spec.places);
+    fn cross(&self, motion: &Motion, at: usize, first: usize, second: usize) -> Option<i64> {
+        let places = |at: usize| SPECS.get(at).map(|spec| spec.decimals);
         let (a, b) =
             (i128::from(self.lines.get(first)?.mid), i128::from(self.lines.get(second)?.mid));
         // mid = price · 10^places · TICK, for all three.
@@ -254,7 +268,7 @@ impl Market {
         if line.source == Source::Elsewhere {
             return None;
         }
-        let activity = sessions::activity(time, spec.sessions);
+        let activity = sessions::activity(time, spec.activity);
         let percent =
             sessions::spread(time, activity).saturating_add(line.stir(time.timestamp_micros()));
         // A tenth up or down: no book is ever exactly as wide as before.

@@ -1,51 +1,77 @@
-//! The three sessions of a trading day.
+//! The sessions of a trading day (`config/demo/sessions.toml`).
+
+use std::sync::LazyLock;
 
 use chrono::{DateTime, Timelike as _, Utc};
+use serde::Deserialize;
 
-/// Opening and closing hour, UTC, of Asia, London and New York.
-const HOURS: [(u32, u32); 3] = [(0, 9), (7, 16), (12, 21)];
+use super::data::embedded;
 
-/// How busy an hour is in which no session is open, in percent.
-const QUIET: u32 = 25;
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Day {
+    quiet: u32,
+    rollover: Rollover,
+    spreads: Vec<Spread>,
+    sessions: [Session; 3],
+}
 
-/// The hours around 21:00 UTC, when banks roll the day and liquidity is thin.
-const ROLLOVER: std::ops::Range<u32> = 21..23;
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rollover {
+    opens: u32,
+    closes: u32,
+    spread: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Spread {
+    activity_below: u32,
+    percent: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Session {
+    name: String,
+    opens: u32,
+    closes: u32,
+}
+
+static DAY: LazyLock<Day> = LazyLock::new(|| {
+    embedded("sessions.toml", toml::from_str(include_str!("../../config/demo/sessions.toml")))
+});
 
 /// Returns how busy an instrument is, in percent of a usual hour, given how busy each session makes
 /// it. Two sessions that overlap add up.
 pub(super) fn activity(time: DateTime<Utc>, sessions: [u32; 3]) -> u32 {
-    let open = open(time);
-    let sum: u32 = sessions.iter().zip(open).filter(|(_, is_open)| *is_open).map(|(s, _)| s).sum();
-    sum.max(QUIET)
+    let hour = time.hour();
+    let open = DAY.sessions.iter().zip(sessions).filter(|(session, _)| session.is_open(hour));
+    open.map(|(_, activity)| activity).sum::<u32>().max(DAY.quiet)
 }
 
 /// Returns the usual spread of the hour, in percent of that of a busy one.
 pub(super) fn spread(time: DateTime<Utc>, activity: u32) -> i64 {
-    if ROLLOVER.contains(&time.hour()) {
-        300
-    } else if activity < 60 {
-        160
-    } else if activity < 110 {
-        120
-    } else {
-        100
+    let Rollover { opens, closes, spread } = DAY.rollover;
+    if (opens..closes).contains(&time.hour()) {
+        return spread;
     }
+    let thin = DAY.spreads.iter().find(|spread| activity < spread.activity_below);
+    thin.map_or(100, |spread| spread.percent)
 }
 
-/// Returns the word for `trades.trade_session`.
-pub(super) fn name(time: DateTime<Utc>) -> &'static str {
-    match open(time) {
-        [_, true, true] => "london_new_york",
-        [true, true, false] => "asia_london",
-        [true, false, false] => "asia",
-        [_, true, false] => "london",
-        [_, false, true] => "new_york",
-        [false, false, false] => "off_hours",
-    }
+/// Returns the word for `trades.trade_session`: the sessions that are open.
+pub(super) fn name(time: DateTime<Utc>) -> String {
+    let open = DAY.sessions.iter().filter(|session| session.is_open(time.hour()));
+    let names: Vec<&str> = open.map(|session| session.name.as_str()).collect();
+    if names.is_empty() { "off_hours".to_owned() } else { names.join("_") }
 }
 
-fn open(time: DateTime<Utc>) -> [bool; 3] {
-    HOURS.map(|(from, to)| (from..to).contains(&time.hour()))
+impl Session {
+    fn is_open(&self, hour: u32) -> bool {
+        (self.opens..self.closes).contains(&hour)
+    }
 }
 
 #[cfg(test)]
@@ -59,10 +85,10 @@ mod tests {
     #[test]
     fn sessions_follow_each_other_and_add_up_where_they_overlap() {
         let euro = [60, 130, 130];
-        let day: Vec<(u32, &str)> =
+        let day: Vec<(u32, String)> =
             [3, 8, 11, 14, 18, 22].map(|h| (activity(at(h), euro), name(at(h)))).to_vec();
         assert_eq!(
-            day,
+            day.iter().map(|(activity, name)| (*activity, name.as_str())).collect::<Vec<_>>(),
             [
                 (60, "asia"),
                 (190, "asia_london"),

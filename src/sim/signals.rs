@@ -1,55 +1,55 @@
-//! How the analysing agents word a signal.
+//! How the analysing agents word a signal (`config/demo/signals.toml`).
+
+use std::sync::LazyLock;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
+use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::data::embedded;
 use super::dice::Dice;
 use super::instruments::{SPECS, Spec};
 use crate::domain::money::round;
 use crate::domain::trade::Side;
 use crate::sim::tables::SignalRow;
 
-/// Phases of the Wyckoff cycle in which one buys, and in which one sells.
-const RISING: [&str; 6] = [
-    "Accumulation C (Spring)",
-    "Accumulation D (SOS)",
-    "Accumulation D (LPS)",
-    "Re-accumulation C",
-    "Markup",
-    "Markup (BU)",
-];
-const FALLING: [&str; 6] = [
-    "Distribution C (UTAD)",
-    "Distribution D (SOW)",
-    "Distribution D (LPSY)",
-    "Re-distribution C",
-    "Markdown",
-    "Markdown (UT)",
-];
+/// What a signal is made of.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Words {
+    buy_phases: Vec<String>,
+    sell_phases: Vec<String>,
+    makers: Vec<Maker>,
+    frames: Vec<Frame>,
+}
 
-/// Who makes signals, with the version of its model.
-const MAKERS: [(&str, &str); 3] = [
-    ("market-analysis", "wyckoff-2.4"),
-    ("pattern-detection", "vsa-1.9"),
-    ("strategy-analysis", "blend-0.8"),
-];
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Maker {
+    agent: String,
+    model: String,
+}
 
-/// From and to, both included.
-type Range = (i64, i64);
+/// A time frame. Of ranges, both ends are included.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Frame {
+    name: String,
+    minutes: (i64, i64),
+    stop: (i64, i64),
+}
 
-/// Time frames, how long a signal on each can be taken (minutes), and how far away its stop is, in
-/// usual spreads. Short ones are the more frequent.
-const FRAMES: [(&str, Range, Range); 7] = [
-    ("M5", (2, 5), (9, 14)),
-    ("M5", (2, 5), (9, 14)),
-    ("M5", (3, 6), (10, 15)),
-    ("M15", (5, 10), (13, 20)),
-    ("M15", (5, 10), (13, 20)),
-    ("H1", (10, 20), (20, 30)),
-    ("H4", (20, 40), (30, 45)),
-];
+static WORDS: LazyLock<Words> = LazyLock::new(|| {
+    embedded("signals.toml", toml::from_str(include_str!("../../config/demo/signals.toml")))
+});
+
+/// Returns the agents that make signals.
+#[cfg(test)]
+pub(super) fn makers() -> impl Iterator<Item = &'static str> {
+    WORDS.makers.iter().map(|maker| maker.agent.as_str())
+}
 
 /// Makes a signal on the instrument at `index`, whose middle price is `mid` ticks. `None` if there
 /// is no such instrument or the price has no room for a stop.
@@ -61,9 +61,9 @@ pub(super) fn compose(
     now: DateTime<Utc>,
 ) -> Option<SignalRow> {
     let spec = SPECS.get(index)?;
-    let (timeframe, valid, distance) = *dice.pick(&FRAMES)?;
-    let (maker, model) = *dice.pick(&MAKERS)?;
-    let phases = if side == Side::Buy { &RISING } else { &FALLING };
+    let Frame { name: timeframe, minutes: valid, stop: distance } = dice.pick(&WORDS.frames)?;
+    let maker = dice.pick(&WORDS.makers)?;
+    let phases = if side == Side::Buy { &WORDS.buy_phases } else { &WORDS.sell_phases };
     let stop_distance = spec.spread.saturating_mul(dice.between(distance.0, distance.1));
     // Hundredths. The database refuses a signal below one.
     let reward = dice.between(110, 320);
@@ -79,7 +79,7 @@ pub(super) fn compose(
     let ratio = Decimal::from(target_distance).checked_div(Decimal::from(stop_distance))?;
     Some(SignalRow {
         signal_id: key(dice, now),
-        instrument: spec.name.to_owned(),
+        instrument: spec.name.clone(),
         signal_type: side.as_str(),
         confidence: Decimal::new(confidence, 3),
         entry_price: spec.price(mid),
@@ -91,8 +91,8 @@ pub(super) fn compose(
         wyckoff_phase: dice.pick(phases)?,
         volume_confirmation: confirmed,
         market_structure_break: broken,
-        agent_id: maker,
-        model_version: model,
+        agent_id: &maker.agent,
+        model_version: &maker.model,
         analysis_data: json!({
             "simulated": true,
             "range_low": spec.price(stop.min(target)),
@@ -151,7 +151,7 @@ mod tests {
         for round in 0..2_000 {
             let side = if dice.percent(50) { Side::Buy } else { Side::Sell };
             let index = round % SPECS.len();
-            let mid = SPECS[index].first_price;
+            let mid = SPECS[index].first_ticks();
             let made = compose(&mut dice, index, side, mid, now).expect("a signal");
             let sign = side.sign();
             assert!((made.entry_price - made.stop_loss) * sign > Decimal::ZERO, "{made:?}");

@@ -54,9 +54,9 @@ pub(super) async fn work(context: Context) {
 const SOURCE: &str = "market-analysis";
 
 fn make(context: &Context, dice: &mut Dice) -> Option<SignalRow> {
-    let index = usize::try_from(dice.below(u32::try_from(SPECS.len()).ok()?)).ok()?;
+    let index = dice.index(SPECS.len());
     let spec = SPECS.get(index)?;
-    let quote = context.prices.get(&InstrumentId::new(spec.name))?;
+    let quote = context.prices.get(&InstrumentId::new(&spec.name))?;
     let side = if dice.percent(50) { Side::Buy } else { Side::Sell };
     let now = context.now();
     let mut signal = compose(dice, index, side, spec.ticks(quote.mid()?)?, now)?;

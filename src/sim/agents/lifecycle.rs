@@ -10,7 +10,7 @@ use super::pace;
 use crate::sim::bus::event;
 use crate::sim::context::Context;
 use crate::sim::context::rhythm;
-use crate::sim::desk::{self, AGENT_LIST};
+use crate::sim::desk::{self, Agent, DESK};
 use crate::sim::dice::Dice;
 use crate::sim::tables::{Alarm, Beat};
 use crate::sim::trouble::Trouble;
@@ -18,9 +18,6 @@ use crate::store::StoreError;
 
 /// How often agents give a sign of life. Not shortened by hurry: it is a fact of TMT.
 const BEAT: Duration = Duration::from_secs(3);
-
-/// Who never fails here: without execution and risk there would be nothing to see.
-const STEADY: [&str; 3] = ["execution-engine", "risk-monitor", "data-collection"];
 
 /// An agent that has failed.
 struct Failed {
@@ -46,8 +43,10 @@ pub(super) async fn work(context: Context) {
         if let Some(over) = failed.take_if(|failed| failed.until <= now) {
             trouble.take(recover(&context, &mut dice, over.agent).await);
             next_failure = now + seconds(pace::pause(&context, &mut dice, 120, 300));
-        } else if failed.is_none() && next_failure <= now {
-            let agent = pick(&mut dice);
+        } else if failed.is_none()
+            && next_failure <= now
+            && let Some(agent) = pick(&mut dice)
+        {
             let until = now + seconds(pace::pause(&context, &mut dice, 12, 25));
             failed = Some(Failed { agent, until });
             trouble.take(fail(&context, &mut dice, agent).await);
@@ -56,18 +55,16 @@ pub(super) async fn work(context: Context) {
         trouble.take(context.store.beat(&beats).await);
     }
     let now = context.now();
-    let stopped: Vec<Beat> = AGENT_LIST
-        .iter()
-        .map(|(agent, .., usual)| Beat {
-            agent_id: agent,
-            status: "stopped",
-            last_heartbeat: Some(now),
-            at: now,
-            requests: 0,
-            errors: 0,
-            average_response_time_ms: Decimal::new(*usual, 1),
-        })
-        .collect();
+    let stopped = |agent: &'static Agent| Beat {
+        agent_id: &agent.id,
+        status: "stopped",
+        last_heartbeat: Some(now),
+        at: now,
+        requests: 0,
+        errors: 0,
+        average_response_time_ms: agent.response,
+    };
+    let stopped: Vec<Beat> = DESK.agents.iter().map(stopped).collect();
     trouble.take(context.store.beat(&stopped).await);
 }
 
@@ -75,29 +72,28 @@ fn seconds(pause: Duration) -> TimeDelta {
     TimeDelta::from_std(pause).unwrap_or_default()
 }
 
-fn pick(dice: &mut Dice) -> &'static str {
-    let fallible: Vec<&'static str> =
-        AGENT_LIST.iter().map(|agent| agent.0).filter(|agent| !STEADY.contains(agent)).collect();
-    dice.pick(&fallible).copied().unwrap_or(AGENT_LIST[0].0)
+fn pick(dice: &mut Dice) -> Option<&'static str> {
+    let fallible: Vec<&Agent> = DESK.agents.iter().filter(|agent| agent.fails).collect();
+    dice.pick(&fallible).map(|agent| agent.id.as_str())
 }
 
 fn beats(dice: &mut Dice, now: DateTime<Utc>, failed: Option<&str>) -> Vec<Beat> {
-    let beat = |(agent, _, _, _, usual): &(&'static str, _, _, _, i64)| {
-        let is_down = failed == Some(*agent);
+    let beat = |agent: &'static Agent| {
+        let is_down = failed == Some(agent.id.as_str());
+        let requests = if is_down { 0 } else { dice.between(3, 60) };
+        let errors = if is_down { dice.between(1, 4) } else { i64::from(dice.percent(3)) };
+        let percent = Decimal::new(dice.between(80, 130), 2);
         Beat {
-            agent_id: agent,
+            agent_id: &agent.id,
             status: if is_down { "error" } else { "running" },
             last_heartbeat: (!is_down).then_some(now),
             at: now,
-            requests: if is_down { 0 } else { dice.between(3, 60) },
-            errors: if is_down { dice.between(1, 4) } else { i64::from(dice.percent(3)) },
-            average_response_time_ms: Decimal::new(
-                usual.saturating_mul(dice.between(80, 130)) / 100,
-                1,
-            ),
+            requests,
+            errors,
+            average_response_time_ms: agent.response.saturating_mul(percent).trunc_with_scale(1),
         }
     };
-    AGENT_LIST.iter().map(beat).collect()
+    DESK.agents.iter().map(beat).collect()
 }
 
 async fn fail(context: &Context, dice: &mut Dice, agent: &'static str) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rust_decimal::{Decimal, dec};
+use rust_decimal::Decimal;
 use serde_json::json;
 
 use super::pace;
@@ -12,8 +12,9 @@ use crate::domain::ids::InstrumentId;
 use crate::domain::money::round;
 use crate::sim::bus::event;
 use crate::sim::context::Context;
-use crate::sim::desk::ACCOUNTS;
+use crate::sim::desk::DESK;
 use crate::sim::dice::Dice;
+use crate::sim::events::{About, EVENTS, Incident};
 use crate::sim::instruments::SPECS;
 use crate::sim::tables::Alarm;
 use crate::sim::tally::add;
@@ -26,127 +27,9 @@ const AGENT: &str = "risk-monitor";
 /// How often it looks.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// What is raised first, and after how many seconds.
-const OPENING: [(i64, &str); 5] =
-    [(4, "info"), (11, "warning"), (30, "critical"), (75, "warning"), (150, "emergency")];
-
 /// How many times its usual width a spread is when it is worth an event, and when it is over.
 const WIDE: i64 = 6;
 const USUAL: i64 = 4;
-
-/// Whom an event is about.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum About {
-    Account,
-    Instrument,
-}
-
-/// Something that can happen: type, severity, unit, limit, most above it in percent, sentence
-/// (`{}` is the account or the instrument), whom it is about.
-type Incident = (&'static str, &'static str, &'static str, Decimal, i64, &'static str, About);
-
-const INCIDENTS: [Incident; 12] = [
-    (
-        "order_refused",
-        "info",
-        "percentage",
-        dec!(1),
-        40,
-        "{}: a price off the market was refused",
-        About::Account,
-    ),
-    (
-        "news_window",
-        "info",
-        "seconds",
-        dec!(120),
-        0,
-        "{}: a scheduled release in two minutes",
-        About::Instrument,
-    ),
-    ("partial_fill", "info", "percentage", dec!(100), 0, "{}: filled in two parts", About::Account),
-    (
-        "slippage",
-        "warning",
-        "pips",
-        dec!(1.5),
-        60,
-        "{}: filled further from its signal than usual",
-        About::Account,
-    ),
-    (
-        "correlated_exposure",
-        "warning",
-        "percentage",
-        dec!(60),
-        15,
-        "{}: one currency carries most of the exposure",
-        About::Account,
-    ),
-    (
-        "model_drift",
-        "warning",
-        "ratio",
-        dec!(0.30),
-        30,
-        "{}: signals win less often than in their test",
-        About::Instrument,
-    ),
-    (
-        "volatility",
-        "warning",
-        "ratio",
-        dec!(3),
-        50,
-        "{}: moves three times as far as usual",
-        About::Instrument,
-    ),
-    (
-        "quote_gap",
-        "critical",
-        "seconds",
-        dec!(5),
-        180,
-        "{}: no quote for too long",
-        About::Instrument,
-    ),
-    (
-        "fill_latency",
-        "critical",
-        "seconds",
-        dec!(2),
-        120,
-        "{}: fills are confirmed late",
-        About::Account,
-    ),
-    (
-        "reject_rate",
-        "critical",
-        "percentage",
-        dec!(20),
-        60,
-        "{}: the broker rejects too many orders",
-        About::Account,
-    ),
-    (
-        "loss_velocity",
-        "emergency",
-        "percentage",
-        dec!(1.5),
-        40,
-        "{}: equity falls faster than any stop explains",
-        About::Account,
-    ),
-    (
-        "feed_divergence",
-        "emergency",
-        "pips",
-        dec!(5),
-        150,
-        "{}: two price sources disagree",
-        About::Instrument,
-    ),
-];
 
 /// An event that is to end by itself.
 struct Pending {
@@ -167,16 +50,14 @@ struct Monitor {
 pub(super) async fn work(context: Context) {
     let dice = pace::dice(&context, pace::MONITOR);
     let trouble = Trouble::of("raising risk events");
-    let mut opening = OPENING.into_iter().peekable();
+    let mut opening = EVENTS.opening.iter().peekable();
     let started = context.now();
     let mut monitor = Monitor { context, dice, trouble, pending: Vec::new(), wide: Vec::new() };
     let mut next = monitor.later(started, 0);
     while pace::wait(&monitor.context, monitor.context.agents(BEAT)).await.is_some() {
         let now = monitor.context.now();
-        if let Some((_, severity)) =
-            opening.next_if(|(seconds, _)| monitor.later(started, *seconds) <= now)
-        {
-            monitor.happen(severity, now).await;
+        if let Some(first) = opening.next_if(|first| monitor.later(started, first.after) <= now) {
+            monitor.happen(&first.severity, now).await;
             let pause = monitor.dice.between(20, 60);
             next = monitor.later(now, pause);
         } else if opening.peek().is_none() && next <= now {
@@ -204,14 +85,15 @@ impl Monitor {
 
     /// Lets something of a severity happen.
     async fn happen(&mut self, severity: &str, now: DateTime<Utc>) {
-        let fitting: Vec<&Incident> =
-            INCIDENTS.iter().filter(|incident| incident.1 == severity).collect();
+        let fitting: Vec<&'static Incident> =
+            EVENTS.incidents.iter().filter(|incident| incident.severity == severity).collect();
         let Some(incident) = self.dice.pick(&fitting) else { return };
-        let (event_type, severity, unit, limit, most, sentence, about) = **incident;
-        let (account, name) = self.subject(about);
-        let percent = Decimal::new(self.dice.between(100, most.saturating_add(100)), 2);
+        let Incident { event_type, severity, unit, limit, most_above, .. } = *incident;
+        let limit = *limit;
+        let (account, name) = self.subject(incident.about);
+        let percent = Decimal::new(self.dice.between(100, most_above.saturating_add(100)), 2);
         let current = limit.checked_mul(percent).map(|value| round(value, 2));
-        let message = sentence.replace("{}", name);
+        let message = incident.message.replace("{}", name);
         let alarm = Alarm {
             account,
             event_type,
@@ -223,7 +105,7 @@ impl Monitor {
             data: json!({"message": message, "unit": unit, "simulated": true}),
         };
         // What is critical mostly waits for a person; an emergency always does.
-        let clears = match severity {
+        let clears = match severity.as_str() {
             "info" => 100,
             "warning" => 65,
             "critical" => 40,
@@ -238,11 +120,11 @@ impl Monitor {
     fn subject(&mut self, about: About) -> (Option<uuid::Uuid>, &'static str) {
         match about {
             About::Account => {
-                let account = self.dice.pick(&ACCOUNTS);
-                (account.map(|plan| plan.id), account.map_or("the desk", |plan| plan.name))
+                let account = self.dice.pick(&DESK.accounts);
+                (account.map(|plan| plan.id), account.map_or("the desk", |plan| &plan.name))
             }
             About::Instrument => {
-                (None, self.dice.pick(&SPECS).map_or("the feed", |spec| spec.name))
+                (None, self.dice.pick(&SPECS).map_or("the feed", |spec| &spec.name))
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::domain::marking::Book;
 use crate::domain::money::Size;
 use crate::domain::quote::Quote;
 use crate::domain::trade::Side;
-use crate::sim::desk::{ACCOUNTS, HALTED};
+use crate::sim::desk::DESK;
 use crate::sim::dice::Dice;
 use crate::sim::instruments::{SPECS, Spec};
 use crate::sim::signals::{fill, levels, money};
@@ -36,14 +36,15 @@ pub(super) struct Exit {
 /// A trade of the halted account that was stopped out with about this loss.
 pub(super) fn lost(dice: &mut Dice, past: &Past, loss: i64) -> Option<Deal> {
     let mut deal = closed(dice, past)?;
-    let (plan, spec) = (ACCOUNTS.get(HALTED)?, SPECS.get(deal.index)?);
+    let halted = DESK.halted()?;
+    let (plan, spec) = (DESK.accounts.get(halted)?, SPECS.get(deal.index)?);
     let exit = deal.exit.as_ref().filter(|exit| exit.reason == "stop_loss")?;
     let distance = spec.price(exit.price.saturating_sub(deal.entry).saturating_abs());
     let row = spec.row();
-    let rate = book(past, exit.minute).rate(&row.quote_currency, plan.currency)?;
+    let rate = book(past, exit.minute).rate(&row.quote_currency, &plan.currency)?;
     let wanted = Decimal::from(loss).checked_div(distance.checked_mul(rate)?)?;
     deal.size = Size::computed(wanted, &row)?.get().normalize();
-    deal.account = HALTED;
+    deal.account = halted;
     Some(deal)
 }
 
@@ -64,8 +65,10 @@ pub(super) fn gross(
 
 /// Draws a closed trade of any account but the halted one.
 pub(super) fn closed(dice: &mut Dice, past: &Past) -> Option<Deal> {
-    let account = usize::try_from(dice.below(5)).ok()?;
-    let index = usize::try_from(dice.below(12)).ok()?;
+    let halted = DESK.halted();
+    let trading: Vec<usize> = (0..DESK.accounts.len()).filter(|at| Some(*at) != halted).collect();
+    let account = *dice.pick(&trading)?;
+    let index = dice.index(SPECS.len());
     let entered = dice.between(2, past.minutes() - 14);
     let until = entered.saturating_add(dice.between(6, 45)).min(past.minutes() - 2);
     let spec = SPECS.get(index)?;
@@ -145,10 +148,10 @@ fn size(
     index: usize,
     minute: i64,
 ) -> Option<Decimal> {
-    let (plan, row) = (ACCOUNTS.get(account)?, SPECS.get(index)?.row());
+    let (plan, row) = (DESK.accounts.get(account)?, SPECS.get(index)?.row());
     let percent = plan.appetite.saturating_mul(dice.between(45, 100)) / 100;
     let notional = plan.balance.checked_mul(Decimal::new(percent, 2))?;
-    let price = book(past, minute).rate(&row.base_currency, plan.currency)?;
+    let price = book(past, minute).rate(&row.base_currency, &plan.currency)?;
     Some(Size::computed(notional.checked_div(price)?, &row)?.get().normalize())
 }
 
@@ -159,7 +162,7 @@ pub(super) fn book(past: &Past, minute: i64) -> Book {
     for (index, spec) in SPECS.iter().enumerate() {
         if let Some(mid) = past.mid(index, minute).map(|ticks| spec.price(ticks))
             && let Ok(quote) =
-                Quote::new(InstrumentId::new(spec.name), mid, mid, past.time(minute), None)
+                Quote::new(InstrumentId::new(&spec.name), mid, mid, past.time(minute), None)
         {
             book.take(quote);
         }

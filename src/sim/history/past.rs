@@ -94,7 +94,7 @@ impl Past {
     pub(super) fn bars(&self) -> Vec<BarRow> {
         let named = SPECS.iter().zip(&self.series);
         named
-            .flat_map(|(spec, bars)| bars.values().map(|bar| bar_row(spec.name, bar, SOURCE)))
+            .flat_map(|(spec, bars)| bars.values().map(|bar| bar_row(&spec.name, bar, SOURCE)))
             .collect()
     }
 }

@@ -9,9 +9,9 @@ use super::past::Past;
 use crate::domain::money::round;
 use crate::domain::sizing;
 use crate::domain::trade::Side;
-use crate::sim::desk::{ACCOUNTS, AGENTS};
+use crate::sim::desk::{AGENTS, DESK};
 use crate::sim::dice::Dice;
-use crate::sim::instruments::{SPECS, Spec};
+use crate::sim::instruments::{SPECS, Spec, find};
 use crate::sim::sessions;
 use crate::sim::signals::{compose, key, money};
 use crate::sim::tables::{FillRow, PositionRow, SignalRow, TradeRow};
@@ -21,13 +21,6 @@ const STREAM: u64 = 2_000;
 
 /// How many closed trades are tried; some find their account already in that instrument.
 const CLOSED: usize = 46;
-
-/// What is open when the demonstration begins: account and instrument.
-const OPEN: [(usize, usize); 9] =
-    [(0, 0), (0, 10), (1, 1), (2, 7), (2, 2), (3, 5), (4, 11), (4, 9), (5, 8)];
-
-/// Losses that the halted account took, in its currency.
-const LOSSES: [i64; 3] = [412, 385, 361];
 
 /// Trades with everything that belongs to them.
 #[derive(Default)]
@@ -47,17 +40,19 @@ impl Blotter {
     pub(super) fn write(seed: u64, past: &Past) -> Self {
         let mut dice = Dice::new(seed, STREAM);
         let mut blotter = Self {
-            balances: ACCOUNTS.iter().map(|plan| plan.balance).collect(),
+            balances: DESK.accounts.iter().map(|plan| plan.balance).collect(),
             ..Self::default()
         };
-        for (account, index) in OPEN {
-            if let Some(deal) = draw::open(&mut dice, past, account, index) {
+        for (account, instrument) in &DESK.open {
+            if let (Some(account), Some(index)) = (DESK.find(account), find(instrument))
+                && let Some(deal) = draw::open(&mut dice, past, account, index)
+            {
                 blotter.book(&mut dice, past, &deal);
             }
         }
-        for loss in LOSSES {
+        for loss in &DESK.losses {
             for _ in 0..20 {
-                if let Some(deal) = draw::lost(&mut dice, past, loss)
+                if let Some(deal) = draw::lost(&mut dice, past, *loss)
                     && blotter.is_free(&deal)
                 {
                     blotter.book(&mut dice, past, &deal);
@@ -89,7 +84,7 @@ impl Blotter {
     fn untaken(&mut self, dice: &mut Dice, past: &Past) {
         let minutes = past.minutes();
         for number in 0..15_i64 {
-            let index = usize::try_from(dice.below(12)).unwrap_or(0);
+            let index = dice.index(SPECS.len());
             let is_fresh = number < 4;
             let age = if is_fresh { dice.between(0, 3) } else { dice.between(20, minutes - 5) };
             let side = if dice.percent(50) { Side::Buy } else { Side::Sell };
@@ -108,16 +103,16 @@ impl Blotter {
 
     /// Writes a deal down in every table.
     fn book(&mut self, dice: &mut Dice, past: &Past, deal: &Deal) -> Option<()> {
-        let (plan, spec) = (ACCOUNTS.get(deal.account)?, SPECS.get(deal.index)?);
+        let (plan, spec) = (DESK.accounts.get(deal.account)?, SPECS.get(deal.index)?);
         let row = spec.row();
         let entered = past.time(deal.entered) + TimeDelta::seconds(dice.between(1, 50));
         let exited = deal.exit.as_ref().map(|exit| past.time(exit.minute));
         let exited =
             exited.map(|time| (time + TimeDelta::seconds(dice.between(51, 59))).min(past.now));
-        let entry_rate = book(past, deal.entered).rate(&row.quote_currency, plan.currency)?;
+        let entry_rate = book(past, deal.entered).rate(&row.quote_currency, &plan.currency)?;
         let entry = spec.price(deal.entry);
         let gross =
-            deal.exit.as_ref().and_then(|exit| gross(deal, exit, past, &row, plan.currency));
+            deal.exit.as_ref().and_then(|exit| gross(deal, exit, past, &row, &plan.currency));
         let gross = gross.map(|(amount, _)| amount);
         let signal = taken(dice, deal, spec, entered)?;
         let ids = Ids { trade: key(dice, entered), position: key(dice, entered) };
@@ -136,7 +131,7 @@ impl Blotter {
             account_id: plan.id,
             signal_id: signal.signal_id,
             position_id: ids.position,
-            instrument: spec.name.to_owned(),
+            instrument: spec.name.clone(),
             trade_type: deal.side.as_str(),
             position_size: deal.size,
             closed_size: if exited.is_some() { deal.size } else { Decimal::ZERO },
@@ -157,7 +152,7 @@ impl Blotter {
             trade_session: sessions::name(entered),
             execution_venue: "simulated",
         });
-        self.fill(dice, &ids, plan.id, deal, past, plan.currency, (entered, exited));
+        self.fill(dice, &ids, plan.id, deal, past, &plan.currency, (entered, exited));
         if let (Some(amount), Some(balance)) = (gross, self.balances.get_mut(deal.account)) {
             *balance = balance.checked_add(amount)?;
         }
@@ -186,7 +181,7 @@ impl Blotter {
             account_id: account,
             trade_id: ids.trade,
             position_id: ids.position,
-            instrument: spec.name.to_owned(),
+            instrument: spec.name.clone(),
             side: deal.side.as_str(),
             effect: "open",
             size: deal.size,
@@ -211,7 +206,7 @@ impl Blotter {
                 allocation: json!([{"trade_id": ids.trade, "size": deal.size}]),
                 client_key: fill_id.to_string(),
                 filled_at: exited,
-                instrument: spec.name.to_owned(),
+                instrument: spec.name.clone(),
                 ..opened
             });
         }
@@ -254,7 +249,7 @@ fn position(
     PositionRow {
         position_id: ids.position,
         account_id: account,
-        instrument: spec.name.to_owned(),
+        instrument: spec.name.clone(),
         position_type: deal.side.direction().as_str(),
         total_size: deal.size,
         average_entry_price: entry,

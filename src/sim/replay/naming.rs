@@ -28,7 +28,7 @@ fn is_currency(text: &str) -> bool {
 /// Returns the name of an instrument of the simulated desk that goes by this one.
 pub(super) fn canonical(name: &str) -> Option<InstrumentId> {
     let spec = instruments::SPECS.get(instruments::find(name)?)?;
-    Some(InstrumentId::new(spec.name))
+    Some(InstrumentId::new(&spec.name))
 }
 
 #[cfg(test)]

@@ -156,7 +156,7 @@ pub(in crate::sim) struct TradeRow {
     pub(in crate::sim) duration_seconds: Option<i64>,
     pub(in crate::sim) status: &'static str,
     pub(in crate::sim) close_reason: Option<&'static str>,
-    pub(in crate::sim) trade_session: &'static str,
+    pub(in crate::sim) trade_session: String,
     pub(in crate::sim) execution_venue: &'static str,
 }
 

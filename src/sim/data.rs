@@ -1,0 +1,58 @@
+//! The files of `config/demo`: what is simulated is data, not code.
+
+/// Returns what was read of a file that is part of the program.
+///
+/// # Panics
+///
+/// If the file does not say what it must, with its line and key. A test reads every file, so a
+/// program that was tested does not.
+#[expect(clippy::panic, reason = "the file is part of the program, and a test reads it")]
+pub(super) fn embedded<T>(file: &str, read: Result<T, toml::de::Error>) -> T {
+    read.unwrap_or_else(|error| panic!("config/demo/{file}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::sim::desk::DESK;
+    use crate::sim::events::EVENTS;
+    use crate::sim::{desk, instruments, signals};
+
+    #[test]
+    fn every_file_is_read_and_the_names_in_it_are_known() {
+        let is_agent = |name: &str| DESK.agents.iter().any(|agent| agent.id == name);
+        for (account, instrument) in &DESK.open {
+            assert!(DESK.find(account).is_some(), "{account}");
+            assert!(instruments::find(instrument).is_some(), "{instrument}");
+        }
+        assert!(DESK.halted().is_some());
+        for agent in ["execution-engine", "risk-monitor"].into_iter().chain(signals::makers()) {
+            assert!(is_agent(agent), "{agent}");
+        }
+        for event in &EVENTS.risk {
+            assert!(is_agent(&event.source), "{}", event.source);
+            assert!(event.account.as_deref().is_none_or(|name| DESK.find(name).is_some()));
+        }
+        for severity in ["info", "warning", "critical", "emergency"] {
+            assert!(EVENTS.incidents.iter().any(|incident| incident.severity == severity));
+        }
+        let limits = desk::limits(chrono::DateTime::UNIX_EPOCH);
+        let of_account = limits.iter().filter(|limit| limit.limit_scope == "account");
+        assert!(of_account.clone().count() > 10 && limits.len() == 27);
+        assert!(of_account.into_iter().all(|limit| limit.account_id.is_some()));
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Small {
+        _number: u32,
+    }
+
+    #[test]
+    #[should_panic(expected = "config/demo/small.toml: TOML parse error at line 2, column 1")]
+    fn a_fault_is_named_with_its_file_and_line() {
+        embedded::<Small>("small.toml", toml::from_str("_number = 3\nnumbre = 4\n"));
+    }
+}
