@@ -21,6 +21,8 @@ mod desk;
 mod draw;
 #[path = "figures/feed.rs"]
 mod feed;
+#[path = "figures/migrate.rs"]
+mod migrate;
 #[path = "figures/program.rs"]
 mod program;
 #[path = "../tests/support/pty.rs"]
@@ -77,6 +79,9 @@ fn main() {
         }
         if is_wanted("write") {
             write::measure().await;
+        }
+        if is_wanted("migrate") {
+            migrate::measure().await;
         }
         if is_wanted("program") {
             program::measure().await;

@@ -14,7 +14,7 @@ use crate::database;
 const SECONDS: &str = "2";
 const ROUNDS: usize = 5;
 
-const SCALE: &str = include_str!("scale.sql");
+pub(crate) const SCALE: &str = include_str!("scale.sql");
 
 /// Trades and months. `TMT_BENCH_TRADES` adds one more size; ten million take 15 minutes to load.
 const DESKS: [(u32, u32); 3] = [(10_000, 7), (1_000_000, 7), (1_000_000, 63)];
