@@ -165,7 +165,7 @@ fn account(row: &Account) -> Vec<Fact> {
 
 /// A percentage of at most one is taken as it stands, which is the tight reading.
 fn looks_like_fraction(value: Decimal) -> String {
-    format!("{} per cent of equity; was a fraction meant?", exact(value))
+    format!("{} percent of equity; was a fraction meant?", exact(value))
 }
 
 /// The column has no unit, so it is said which reading was taken.

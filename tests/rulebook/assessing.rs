@@ -323,8 +323,8 @@ async fn a_window_that_a_limit_does_not_have_is_said() {
     assert_eq!(
         said,
         [
-            "The limit max_daily_trades says weekly; it is measured by the day.",
-            "The limit max_exposure says daily; it is measured at every moment.",
+            "The limit max_daily_trades ignores its time window, weekly: it is measured per day.",
+            "The limit max_exposure ignores its time window, daily: it is measured continuously.",
         ]
     );
     // All of them are enforced.

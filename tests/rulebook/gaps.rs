@@ -374,10 +374,10 @@ async fn a_limit_whose_scope_names_nothing_is_shown_and_rings() {
     let trader = book.trader().await;
     let one = "limit_type, limit_value, limit_unit, limit_scope, scope_identifier";
     for (scope, words) in [
-        ("'instrument', NULL", "over instrument without a name"),
-        ("'instrument', 'XAU_USD'", "over instrument XAU_USD"),
-        ("'portfolio', 'Majors'", "over portfolio Majors"),
-        ("'account', 'charlie'", "over account charlie"),
+        ("'instrument', NULL", "on instrument without a name"),
+        ("'instrument', 'XAU_USD'", "on instrument XAU_USD"),
+        ("'portfolio', 'Majors'", "on portfolio Majors"),
+        ("'account', 'charlie'", "on account charlie"),
     ] {
         let limit = book.limit(one, &format!("'max_exposure', 1, 'USD', {scope}")).await;
         let lines = assess(&trader, &buy(dec!(10000))).await;

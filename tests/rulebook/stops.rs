@@ -49,10 +49,7 @@ async fn at_a_stop_on_the_wrong_side_the_risk_has_no_number() {
         let lines = assess(&trader, &order).await;
         assert!(in_the_way(&lines).contains(&"STOP_WRONG_SIDE"), "{order:?}");
         let unknown = find(&lines, "RISK_UNKNOWN");
-        assert_eq!(
-            unknown.message,
-            "With its stop at or beyond its price the risk of this trade has no number."
-        );
+        assert_eq!(unknown.message, "Risk undefined: the stop is at or beyond the entry price.");
         for code in ["RISK_AMOUNT", "RISK_PERCENTAGE", "MAX_RISK_PER_TRADE"] {
             assert!(lines.iter().all(|line| line.code != code), "{code}: {lines:?}");
         }

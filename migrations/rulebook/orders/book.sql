@@ -1,21 +1,21 @@
--- Books one fill of an account: nets it against what is held, closes first and opens the rest as a new
--- position with a trade of its own. Commission NULL is what the account pays by its own rule; a split
--- one goes to both legs by size, and the opening leg takes what rounding left. Swap belongs to what was
--- held, so to the closing leg where there is one.
+-- Booking fills: positions, trades, cash.
+
+-- Books one fill: first closes what is held on the other side, then opens a new position with the rest. Commission NULL
+-- is computed by the account's rule. It is split over both legs by size; the opening leg gets the rounding. Swap goes to
+-- the closing leg if there is one.
 --
--- With a ticket (a position or one of its trades) it only closes that. A hedging account closes in no
--- other way; everything else is a new ticket there.
+-- With p_closes (a position or one of its trades) the fill only closes that. A hedging account closes in no other way:
+-- without it, a fill there opens a new position.
 --
--- Booking only: no check of any kind. The caller holds the account and knows that the fill is a fact, or
--- may become one.
+-- Checks nothing. The caller has locked the account and checked the order.
 CREATE FUNCTION desk.book_fill(p_key uuid, p_account uuid, p_instrument text, p_side text, p_size numeric,
     p_price numeric, p_fx numeric, p_commission numeric, p_swap numeric, p_stop numeric, p_target numeric, p_signal uuid,
-    p_reason text, p_at timestamptz, p_ticket uuid DEFAULT NULL) RETURNS jsonb
+    p_reason text, p_at timestamptz, p_closes uuid DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql AS $$
 DECLARE
     direction integer := CASE p_side WHEN 'BUY' THEN 1 ELSE -1 END;
-    around    record;
-    chosen    uuid;                 -- the trade, where the ticket is one
+    market    record;               -- account, instrument and quote
+    trade     uuid;                 -- where p_closes is a trade
     held      positions%ROWTYPE;
     closed    trade_fills%ROWTYPE;
     closing   numeric := 0;
@@ -25,17 +25,17 @@ DECLARE
 BEGIN
     SELECT a.current_balance AS balance, a.equity, a.broker, a.metadata, coalesce(i.contract_size, 1) AS contract, i.margin_rate, i.pip_size AS pip,
            coalesce(r.bid, r.rate) AS bid, coalesce(r.ask, r.rate) AS ask
-      INTO around
+      INTO market
       FROM accounts a
       LEFT JOIN instruments i ON i.instrument = p_instrument
       LEFT JOIN fx_rates r ON r.from_currency = i.base_currency AND r.to_currency = i.quote_currency
      WHERE a.account_id = p_account;
-    due := coalesce(p_commission, desk.commission_for(around.metadata, p_instrument, p_size));
+    due := coalesce(p_commission, desk.commission_for(market.metadata, p_instrument, p_size));
 
-    IF p_ticket IS NOT NULL THEN
-        SELECT t.trade_id, t.position_id INTO chosen, held.position_id FROM desk.find_position(p_ticket) t;
+    IF p_closes IS NOT NULL THEN
+        SELECT t.trade_id, t.position_id INTO trade, held.position_id FROM desk.find_position(p_closes) t;
         SELECT * INTO held FROM positions p WHERE p.position_id = held.position_id AND p.status IN ('open', 'closing') FOR UPDATE;
-    ELSIF NOT desk.is_hedging(around.metadata) THEN
+    ELSIF NOT desk.is_hedging(market.metadata) THEN
         SELECT * INTO held FROM positions p
          WHERE p.account_id = p_account AND p.instrument = p_instrument AND p.netting_key = '' AND p.status IN ('open', 'closing')
            FOR UPDATE;
@@ -43,17 +43,17 @@ BEGIN
     IF held.position_type = (CASE direction WHEN 1 THEN 'SHORT' ELSE 'LONG' END) THEN
         closing := least(p_size, held.total_size);
     END IF;
-    IF p_ticket IS NOT NULL AND closing < p_size THEN
-        RAISE EXCEPTION 'ticket % does not hold % to close', p_ticket, p_size USING ERRCODE = '22023';
+    IF p_closes IS NOT NULL AND closing < p_size THEN
+        RAISE EXCEPTION '% has less than % to close', p_closes, p_size USING ERRCODE = '22023';
     END IF;
 
     IF closing > 0 THEN
         closed := desk.book_closing(
-            CASE WHEN p_ticket IS NULL OR p_ticket = p_key THEN p_key::text ELSE p_key || ':' || p_ticket END,
-            held, chosen, closing, p_price, around.contract, around.margin_rate, p_fx,
+            CASE WHEN p_closes IS NULL OR p_closes = p_key THEN p_key::text ELSE p_key || ':' || p_closes END,
+            held, trade, closing, p_price, market.contract, market.margin_rate, p_fx,
             due * closing / p_size, coalesce(p_swap, 0),
-            -- What stays open is worth what it could be closed at.
-            CASE direction WHEN 1 THEN around.ask ELSE around.bid END, around.balance, coalesce(p_reason, 'netted'), p_at);
+            -- The rest is marked at its closing price.
+            CASE direction WHEN 1 THEN market.ask ELSE market.bid END, market.balance, coalesce(p_reason, 'netted'), p_at);
         cash := closed.gross_pnl - closed.commission - closed.swap_fee;
         result := jsonb_build_object('closed_position_id', held.position_id, 'closed_size', closed.size::text,
             'remaining', (held.total_size - closing)::text, 'gross_pnl', closed.gross_pnl::text, 'net_pnl', cash::text,
@@ -62,9 +62,9 @@ BEGIN
     END IF;
     IF closing < p_size THEN
         result := coalesce(result, '{}') || desk.book_opening(p_key, p_account, p_instrument, p_side, held,
-            CASE WHEN desk.is_hedging(around.metadata) THEN p_key::text ELSE '' END, p_size - closing, p_price, around.contract, around.margin_rate,
-            around.pip, p_fx, due - coalesce(closed.commission, 0), CASE closing WHEN 0 THEN coalesce(p_swap, 0) ELSE 0 END, p_stop, p_target,
-            CASE direction WHEN 1 THEN around.bid ELSE around.ask END, around.balance + cash, around.equity, around.broker,
+            CASE WHEN desk.is_hedging(market.metadata) THEN p_key::text ELSE '' END, p_size - closing, p_price, market.contract, market.margin_rate,
+            market.pip, p_fx, due - coalesce(closed.commission, 0), CASE closing WHEN 0 THEN coalesce(p_swap, 0) ELSE 0 END, p_stop, p_target,
+            CASE direction WHEN 1 THEN market.bid ELSE market.ask END, market.balance + cash, market.equity, market.broker,
             p_signal, p_reason, p_at);
         cash := cash - (result ->> 'commission')::numeric - (result ->> 'swap_fee')::numeric;
         IF closing > 0 THEN
@@ -77,8 +77,8 @@ BEGIN
     RETURN result || jsonb_build_object('fx_rate', desk.number_text(p_fx));
 END $$;
 
--- Adds to a position, or opens one where `held` is none: position, trade, fill. The trade's id is the
--- key of the request. The caller holds the account and moves the balance by what the fill says.
+-- Adds to a position, or opens one if `held` is NULL: position, trade, fill. The trade's id is the key of the request.
+-- The caller has locked the account and books the cash.
 CREATE FUNCTION desk.book_opening(p_key uuid, p_account uuid, p_instrument text, p_side text, held positions,
     p_netting_key text, p_size numeric, p_price numeric, p_contract numeric, p_margin numeric, p_pip numeric, p_fx numeric,
     p_commission numeric, p_swap numeric, p_stop numeric, p_target numeric, p_mark numeric, p_balance numeric, p_equity numeric, p_venue text,
@@ -95,7 +95,6 @@ BEGIN
     fill.size := p_size;
     fill.commission := p_commission;
     fill.swap_fee := p_swap;
-    -- Adding moves the average; the other side of the position cannot be met here, it was closed first.
     held.cost := CASE WHEN adds THEN coalesce(held.cost, held.average_entry_price * held.total_size) ELSE 0 END + fill.price * p_size;
     held.total_size := CASE WHEN adds THEN held.total_size ELSE 0 END + p_size;
     held.average_entry_price := held.cost / held.total_size;
@@ -107,11 +106,11 @@ BEGIN
            SET total_size = held.total_size, cost = held.cost, average_entry_price = held.average_entry_price,
                current_price = held.current_price, unrealized_pnl = held.unrealized_pnl, margin_used = held.margin_used,
                daily_pnl = coalesce(p.realized_pnl, 0) + held.unrealized_pnl - p.day_base,
-               -- One stop for all of it: adding never widens what was judged with the tighter one.
+               -- One stop per position: adding never widens it.
                stop_loss = CASE direction WHEN 1 THEN greatest(p_stop, p.stop_loss) ELSE least(p_stop, p.stop_loss) END, take_profit = coalesce(p_target, p.take_profit), last_updated_at = p_at
          WHERE p.position_id = held.position_id;
     ELSE
-        -- Its day begins with the first mark: until then there is no day to count from.
+        -- The first mark sets the position's trading day.
         INSERT INTO positions AS p (account_id, instrument, netting_key, position_type, total_size, average_entry_price, cost,
                                     current_price, stop_loss, take_profit, unrealized_pnl, margin_used, daily_pnl, opened_at,
                                     last_updated_at)
@@ -132,7 +131,7 @@ BEGIN
                         take_profit, risk_amount, risk_percentage, commission, swap_fee, slippage, signal_time, entry_time,
                         trade_session, execution_venue, position_id, metadata)
     VALUES (p_key, p_account, p_signal, p_instrument, p_side, p_size, fill.price, p_stop, p_target,
-            -- The column cannot be empty: without a stop it says 0, and the metadata that this is no number.
+            -- The column is NOT NULL: without a stop it is 0, and metadata says unbounded.
             coalesce(risk, 0), greatest(0, least(coalesce(risk / nullif(p_equity, 0), 0), 9.9999)),
             fill.commission, fill.swap_fee,
             greatest(-9999, least(9999, coalesce((p_price - signal.entry_price) * direction / p_pip, 0))),
@@ -149,12 +148,11 @@ BEGIN
         'commission', fill.commission::text, 'swap_fee', fill.swap_fee::text);
 END $$;
 
--- Takes a size off a position at a price: realizes P&L at average cost, reduces its trades first in
--- first out or only the one that is named. The caller holds the account and the position, has checked
--- the size, and moves the balance by what the fill says.
+-- Closes part or all of a position: realizes P&L at average cost, and reduces its trades first in first out, or only
+-- p_trade. The caller has locked account and position, has checked the size, and books the cash.
 --
--- P&L is taken from the exact cost, never from the decimals of the average price. Commission and swap
--- are split over the trades by size; the last one takes what rounding left.
+-- P&L is computed from the exact cost, not from the rounded average price. Commission and swap are split over the
+-- trades by size; the last one gets the rounding.
 CREATE FUNCTION desk.book_closing(p_key text, held positions, p_trade uuid, p_size numeric, p_price numeric,
     p_contract numeric, p_margin numeric, p_fx numeric, p_commission numeric, p_swap numeric, p_mark numeric, p_balance numeric,
     p_why text, p_at timestamptz) RETURNS trade_fills
@@ -169,9 +167,9 @@ DECLARE
     exit_value numeric;
     exit_size  numeric;
     fill       trade_fills%ROWTYPE;
-    part       trades%ROWTYPE;     -- what this close adds to one trade
-    given      trades%ROWTYPE;     -- what all of them got so far
-    taken      desk.open_trade;
+    part       trades%ROWTYPE;     -- the share of one trade
+    allotted   trades%ROWTYPE;     -- the shares of all trades so far
+    open_trade desk.open_trade;
 BEGIN
     fill.price := p_price;
     fill.size := p_size;
@@ -179,42 +177,42 @@ BEGIN
     fill.commission := p_commission;
     fill.swap_fee := p_swap;
     fill.allocation := '[]';
-    given.gross_pnl := 0;
-    given.commission := 0;
-    given.swap_fee := 0;
+    allotted.gross_pnl := 0;
+    allotted.commission := 0;
+    allotted.swap_fee := 0;
 
-    FOREACH taken IN ARRAY desk.open_trades(held, p_at, p_trade) LOOP
-        slice := least(rest, taken.open_size);
+    FOREACH open_trade IN ARRAY desk.open_trades(held, p_at, p_trade) LOOP
+        slice := least(rest, open_trade.open_size);
         CONTINUE WHEN slice <= 0;
         rest := rest - slice;
-        part.gross_pnl := direction * (fill.price - taken.entry_price) * slice * p_contract * p_fx;
+        part.gross_pnl := direction * (fill.price - open_trade.entry_price) * slice * p_contract * p_fx;
         IF rest = 0 AND remaining = 0 THEN
-            -- Nothing is left to differ: what rounding kept apart so far goes to the last part.
-            part.gross_pnl := part.gross_pnl + desk.closing_rounding(held, p_size, fill.gross_pnl, given.gross_pnl + part.gross_pnl,
+            -- The position is closed: the last trade gets what rounding left.
+            part.gross_pnl := part.gross_pnl + desk.closing_rounding(held, p_size, fill.gross_pnl, allotted.gross_pnl + part.gross_pnl,
                 jsonb_array_length(fill.allocation) + 1);
         END IF;
-        given.gross_pnl := given.gross_pnl + part.gross_pnl;
-        part.commission := CASE rest WHEN 0 THEN fill.commission - given.commission ELSE fill.commission * slice / p_size END;
-        part.swap_fee := CASE rest WHEN 0 THEN fill.swap_fee - given.swap_fee ELSE fill.swap_fee * slice / p_size END;
-        given.commission := given.commission + part.commission;
-        given.swap_fee := given.swap_fee + part.swap_fee;
+        allotted.gross_pnl := allotted.gross_pnl + part.gross_pnl;
+        part.commission := CASE rest WHEN 0 THEN fill.commission - allotted.commission ELSE fill.commission * slice / p_size END;
+        part.swap_fee := CASE rest WHEN 0 THEN fill.swap_fee - allotted.swap_fee ELSE fill.swap_fee * slice / p_size END;
+        allotted.commission := allotted.commission + part.commission;
+        allotted.swap_fee := allotted.swap_fee + part.swap_fee;
         part.exit_price := fill.price;
-        IF taken.closed_size > 0 THEN
-            -- The mean of all exits, from the fills: a mean of rounded means drifts.
+        IF open_trade.closed_size > 0 THEN
+            -- The average of all exits, from the fills: an average of rounded averages drifts.
             SELECT sum((a ->> 'size')::numeric * f.price), sum((a ->> 'size')::numeric) INTO exit_value, exit_size
               FROM trade_fills f, jsonb_array_elements(f.allocation) a
-             WHERE f.position_id = held.position_id AND f.effect = 'close' AND a ->> 'trade_id' = taken.trade_id::text;
-            IF exit_size = taken.closed_size THEN
+             WHERE f.position_id = held.position_id AND f.effect = 'close' AND a ->> 'trade_id' = open_trade.trade_id::text;
+            IF exit_size = open_trade.closed_size THEN
                 part.exit_price := (exit_value + fill.price * slice) / (exit_size + slice);
             ELSE
                 SELECT (coalesce(t.exit_price, fill.price) * t.closed_size + fill.price * slice) / (t.closed_size + slice)
                   INTO part.exit_price
-                  FROM trades t WHERE t.trade_id = taken.trade_id AND t.entry_time = taken.entry_time;
+                  FROM trades t WHERE t.trade_id = open_trade.trade_id AND t.entry_time = open_trade.entry_time;
             END IF;
         END IF;
         UPDATE trades t
            SET closed_size = t.closed_size + slice,
-               status = CASE slice WHEN taken.open_size THEN 'closed' ELSE 'partial' END,
+               status = CASE slice WHEN open_trade.open_size THEN 'closed' ELSE 'partial' END,
                exit_price = part.exit_price,
                exit_time = p_at,
                gross_pnl = coalesce(t.gross_pnl, 0) + part.gross_pnl,
@@ -225,8 +223,8 @@ BEGIN
                duration_seconds = greatest(0, least(extract(epoch FROM p_at - t.entry_time), 2147483647))::integer,
                close_reason = left(p_why, 50),
                position_id = held.position_id
-         WHERE t.trade_id = taken.trade_id AND t.entry_time = taken.entry_time;
-        fill.allocation := fill.allocation || jsonb_build_object('trade_id', taken.trade_id, 'size', slice::text,
+         WHERE t.trade_id = open_trade.trade_id AND t.entry_time = open_trade.entry_time;
+        fill.allocation := fill.allocation || jsonb_build_object('trade_id', open_trade.trade_id, 'size', slice::text,
             'gross_pnl', part.gross_pnl::text, 'commission', part.commission::text, 'swap_fee', part.swap_fee::text);
         EXIT WHEN rest = 0;
     END LOOP;
@@ -241,7 +239,7 @@ BEGIN
 
     held.realized_pnl := coalesce(held.realized_pnl, 0) + fill.gross_pnl;
     IF remaining = 0 THEN
-        -- A closed row keeps the size and the cost it last had: zero is not storable, and says less.
+        -- A closed position keeps its last size and cost: the column does not allow a size of zero.
         held.cost := held_cost;
         held.current_price := fill.price;
         held.unrealized_pnl := 0;
@@ -265,45 +263,44 @@ BEGIN
     RETURN fill;
 END $$;
 
--- A position counts by its average cost, its trades by their own entries, and each part is rounded by itself. When
--- the last of a position is closed, what both have made is the same but for those cents: what the trades lack.
--- Nothing where fills do not explain all of it, or where it is more than rounding can do.
-CREATE FUNCTION desk.closing_rounding(p_held positions, p_size numeric, p_gross numeric, p_given numeric, p_parts integer) RETURNS numeric
+-- A position's P&L is computed at average cost, that of its trades from their own entries, and each part is rounded.
+-- Once the position is closed, the sums differ only by these roundings: returns what the trades lack. 0 if the fills do
+-- not cover the whole position, or if the difference is more than rounding.
+CREATE FUNCTION desk.closing_rounding(p_held positions, p_size numeric, p_gross numeric, p_allotted numeric, p_parts integer) RETURNS numeric
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    opened  numeric;
-    booked  numeric;
-    closed  numeric := p_size;
-    given   numeric := p_given;
-    parts   integer := p_parts;
-    dust    numeric;
+    opened     numeric;
+    booked     numeric;
+    closed     numeric := p_size;
+    allotted   numeric := p_allotted;
+    parts      integer := p_parts;
+    difference numeric;
 BEGIN
     SELECT sum(f.size) FILTER (WHERE f.effect = 'open'), coalesce(sum(f.gross_pnl) FILTER (WHERE f.effect = 'close'), 0) INTO opened, booked
       FROM trade_fills f WHERE f.position_id = p_held.position_id;
-    SELECT closed + coalesce(sum((a ->> 'size')::numeric), 0), given + coalesce(sum((a ->> 'gross_pnl')::numeric), 0), parts + 2 * count(*)
-      INTO closed, given, parts
+    SELECT closed + coalesce(sum((a ->> 'size')::numeric), 0), allotted + coalesce(sum((a ->> 'gross_pnl')::numeric), 0), parts + 2 * count(*)
+      INTO closed, allotted, parts
       FROM trade_fills f, jsonb_array_elements(f.allocation) a WHERE f.position_id = p_held.position_id AND f.effect = 'close';
-    dust := booked + p_gross - given;
-    RETURN CASE WHEN closed = opened AND booked = coalesce(p_held.realized_pnl, 0) AND abs(dust) <= 0.01 * (parts + 1) THEN dust ELSE 0 END;
+    difference := booked + p_gross - allotted;
+    RETURN CASE WHEN closed = opened AND booked = coalesce(p_held.realized_pnl, 0) AND abs(difference) <= 0.01 * (parts + 1) THEN difference ELSE 0 END;
 END $$;
 
--- What a part of a position cost, by its size.
+-- The cost of a part of a position, by size.
 CREATE FUNCTION desk.partial_cost(p_cost numeric, p_part numeric, p_whole numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE AS $$
-    -- The quotient has as many decimals as what is divided.
+    -- The quotient has as many decimals as the dividend.
     SELECT desk.exact_cost(round(p_cost * p_part, 40) / p_whole)
 $$;
 
--- A cost as it would be had nothing been cut off on the way. Prices and sizes have a few decimals, and so has
--- a sum of their products; forty are kept of what has no end.
+-- A cost without the error of dividing. A sum of price × size has few decimals: a value within 1e-34 of 24 decimals is
+-- rounded to them; forty decimals are kept otherwise.
 CREATE FUNCTION desk.exact_cost(p_cost numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN abs(p_cost - round(p_cost, 24)) < 1e-34 THEN trim_scale(round(p_cost, 24)) ELSE round(p_cost, 40) END
 $$;
 
--- Books cash on an account and brings equity, margin and free balance in line with its positions.
---
--- A balance below zero is a fact and is stored; it also ends trading, so nothing more is lost.
+-- Books cash, and updates equity, margin and available balance. A balance below zero is stored, and puts the account in
+-- risk halt.
 CREATE FUNCTION desk.book_cash(p_account uuid, p_cash numeric, p_at timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -321,7 +318,6 @@ BEGIN
               FROM positions p WHERE p.account_id = p_account AND p.status IN ('open', 'closing')) v
      WHERE a.account_id = p_account
     RETURNING a.current_balance INTO balance;
-    -- The first time it is an event of its own, later bookings are counted on it.
     IF balance < 0 AND p_cash < 0 THEN
         PERFORM desk.raise_event(p_account, 'negative_balance', 'emergency', 'desk', 'balance', balance, 0,
             'negative_balance:' || p_account, NULL, NULL, NULL,
@@ -329,10 +325,10 @@ BEGIN
     END IF;
 END $$;
 
--- The live trades of a position, oldest first, or the one that is named; locked.
+-- The open trades of a position, oldest first, or only p_trade; locked.
 --
--- They were entered since it was opened, which is all that needs to be searched. Only a position that
--- its own trades do not explain has older ones, or ones that name no position: another program's.
+-- Searches only trades entered since the position was opened. If these do not cover its size, another program's trades
+-- are older or name no position: then all are searched.
 CREATE FUNCTION desk.open_trades(p_position positions, p_at timestamptz, p_trade uuid DEFAULT NULL)
 RETURNS desk.open_trade[]
 LANGUAGE plpgsql AS $$
@@ -342,7 +338,7 @@ DECLARE
     entered timestamptz;
 BEGIN
     IF p_trade IS NOT NULL THEN
-        -- Two statements: only a month that is known before is looked up alone.
+        -- Two statements, so that the second one reads a single partition.
         SELECT r.entry_time INTO entered FROM trade_registry r WHERE r.trade_id = p_trade;
         SELECT array_agg(ROW(t.trade_id, t.entry_time, t.entry_price, t.open_size, t.closed_size)::desk.open_trade) INTO found
           FROM (SELECT t.trade_id, t.entry_time, t.entry_price, t.position_size - t.closed_size AS open_size, t.closed_size
@@ -373,22 +369,21 @@ BEGIN
     RETURN coalesce(found, '{}');
 END $$;
 
--- The position behind a ticket, which may be a position or one of its trades; nothing if it is neither.
--- In the trade's own month: its partition is found by entry_time, not by its id.
-CREATE FUNCTION desk.find_position(p_ticket uuid, OUT position_id uuid, OUT trade_id uuid, OUT entry_time timestamptz)
+-- The position of an id, which may be that of a position or of one of its trades; NULL if it is neither.
+CREATE FUNCTION desk.find_position(p_id uuid, OUT position_id uuid, OUT trade_id uuid, OUT entry_time timestamptz)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     one trades%ROWTYPE;
 BEGIN
-    SELECT p.position_id INTO find_position.position_id FROM positions p WHERE p.position_id = p_ticket;
+    SELECT p.position_id INTO find_position.position_id FROM positions p WHERE p.position_id = p_id;
     IF FOUND THEN
         RETURN;
     END IF;
-    SELECT r.trade_id, r.entry_time INTO find_position.trade_id, find_position.entry_time FROM trade_registry r WHERE r.trade_id = p_ticket;
-    SELECT * INTO one FROM trades t WHERE t.trade_id = p_ticket AND t.entry_time = find_position.entry_time;
+    SELECT r.trade_id, r.entry_time INTO find_position.trade_id, find_position.entry_time FROM trade_registry r WHERE r.trade_id = p_id;
+    SELECT * INTO one FROM trades t WHERE t.trade_id = p_id AND t.entry_time = find_position.entry_time;
     find_position.position_id := one.position_id;
     IF find_position.position_id IS NULL AND one.status IN ('open', 'partial') THEN
-        -- Written by another program, which knows nothing of positions.
+        -- Another program's trade, which names no position.
         SELECT p.position_id INTO find_position.position_id
           FROM positions p
          WHERE p.account_id = one.account_id AND p.instrument = one.instrument AND p.netting_key = ''
@@ -397,9 +392,9 @@ BEGIN
     END IF;
 END $$;
 
--- The answer to a write of which some amount fits no column.
+-- The answer where an amount does not fit its column.
 CREATE FUNCTION desk.amount_out_of_range(p_subject uuid) RETURNS desk.answer
 LANGUAGE sql IMMUTABLE AS $$
-    SELECT desk.refused('AMOUNT_OUT_OF_RANGE', 'An amount that follows from this is larger than can be booked. Nothing was booked.',
+    SELECT desk.refused('AMOUNT_OUT_OF_RANGE', 'A resulting amount is too large to book. Nothing was booked.',
                         p_subject => p_subject)
 $$;

@@ -1,86 +1,88 @@
--- Closes a position or one of its trades, whole or in part. No halt, status or limit stands in the way;
--- only a price that somebody gives asks for a reason, where it is far from the last quote or that quote is
--- old: it may be a slip of the hand, and nothing shows that it is not.
+-- Closing positions, and flattening accounts.
+
+-- Closes a position or one of its trades, whole or in part. Never blocked by a halt, the account's status or a limit.
+-- Only a price that is given needs a reason where it is far from the last quote, or that quote is old: it may be a
+-- typing error.
 --
--- Without a price it closes at the market, however old: a long at the bid, a short at the ask.
+-- Without a price it closes at the last quote, however old: a long at the bid, a short at the ask.
 CREATE FUNCTION desk.close_position(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_position uuid,
     p_size numeric, p_price numeric, p_reason text) RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    answer   desk.answer;
-    reason   text := nullif(btrim(p_reason), '');
-    payload  jsonb := jsonb_build_object('position_id', p_position, 'size', p_size::text, 'price', p_price::text, 'reason', p_reason);
-    chosen   record;
-    held     positions%ROWTYPE;
-    one      trades%ROWTYPE;
-    account  accounts%ROWTYPE;
-    price    numeric := desk.finite(p_price);
-    size     numeric;
-    closable numeric;
-    tick     numeric;
-    step     numeric;
-    stored   record;
-    quote    record;
-    rate     record;
-    age      numeric;
-    max_age  numeric := desk.setting('price_max_age_seconds')::numeric;
-    off      numeric;    -- percent from the last mid
-    collar   numeric := desk.setting('price_collar_percent')::numeric;
-    confirms text[];
-    booked   jsonb;
+    answer      desk.answer;
+    reason      text := nullif(btrim(p_reason), '');
+    payload     jsonb := jsonb_build_object('position_id', p_position, 'size', p_size::text, 'price', p_price::text, 'reason', p_reason);
+    target      record;
+    held        positions%ROWTYPE;
+    trade       trades%ROWTYPE;
+    account     accounts%ROWTYPE;
+    price       numeric := desk.finite(p_price);
+    size        numeric;
+    closable    numeric;
+    tick        numeric;
+    step        numeric;
+    price_range record;
+    quote       record;
+    rate        record;
+    age         numeric;
+    max_age     numeric := desk.setting('price_max_age_seconds')::numeric;
+    distance    numeric;    -- percent from the last mid
+    collar      numeric := desk.setting('price_collar_percent')::numeric;
+    confirms    text[];
+    booked      jsonb;
 BEGIN
     answer := desk.begin_request(p_key, p_fingerprint, p_valid_until, 'close_position');
     IF answer.outcome IS NOT NULL THEN
         RETURN answer;
     END IF;
     IF NOT desk.has_role('tmt_trader', 'tmt_risk_officer', 'tmt_admin', 'tmt_agent') THEN
-        RETURN desk.finish_request(p_key, 'close_position', desk.refused('NOT_PERMITTED', format('%s may look but not trade.', session_user)), payload);
+        RETURN desk.finish_request(p_key, 'close_position', desk.refused('NOT_PERMITTED', format('%s may not trade.', session_user)), payload);
     END IF;
-    SELECT * INTO chosen FROM desk.find_position(p_position);
+    SELECT * INTO target FROM desk.find_position(p_position);
     SELECT a.* INTO account FROM accounts a
-     WHERE a.account_id = (SELECT p.account_id FROM positions p WHERE p.position_id = chosen.position_id) FOR NO KEY UPDATE;
-    SELECT * INTO held FROM positions p WHERE p.position_id = chosen.position_id FOR UPDATE;
-    IF chosen.trade_id IS NOT NULL THEN
-        SELECT * INTO one FROM trades t WHERE t.trade_id = chosen.trade_id AND t.entry_time = chosen.entry_time FOR UPDATE;
+     WHERE a.account_id = (SELECT p.account_id FROM positions p WHERE p.position_id = target.position_id) FOR NO KEY UPDATE;
+    SELECT * INTO held FROM positions p WHERE p.position_id = target.position_id FOR UPDATE;
+    IF target.trade_id IS NOT NULL THEN
+        SELECT * INTO trade FROM trades t WHERE t.trade_id = target.trade_id AND t.entry_time = target.entry_time FOR UPDATE;
     END IF;
     IF held.position_id IS NULL THEN
-        answer := desk.refused('POSITION_UNKNOWN', 'There is no such position.');
-    ELSIF one.status NOT IN ('open', 'partial') THEN
-        answer := desk.refused('TRADE_NOT_OPEN', format('This trade was %s %s.', one.status,
-            coalesce('at ' || to_char(one.exit_time, 'HH24:MI:SS"Z"'), 'before')), p_subject => p_position);
+        answer := desk.refused('POSITION_UNKNOWN', 'No such position.');
+    ELSIF trade.status NOT IN ('open', 'partial') THEN
+        answer := desk.refused('TRADE_NOT_OPEN', format('This trade was %s %s.', trade.status,
+            coalesce('at ' || to_char(trade.exit_time, 'HH24:MI:SS"Z"'), 'earlier')), p_subject => p_position);
     ELSIF held.status NOT IN ('open', 'closing') THEN
         answer := desk.refused('POSITION_NOT_OPEN', format('This position was closed %s.',
-            coalesce('at ' || to_char(held.closed_at, 'HH24:MI:SS"Z"'), 'before')), p_subject => p_position);
+            coalesce('at ' || to_char(held.closed_at, 'HH24:MI:SS"Z"'), 'earlier')), p_subject => p_position);
     ELSIF account.status = 'closed' AND NOT desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
-        answer := desk.refused('ACCOUNT_CLOSED', 'The account is closed; a risk officer closes what is left.', p_subject => p_position);
+        answer := desk.refused('ACCOUNT_CLOSED', 'The account is closed; only a risk officer can close its positions.', p_subject => p_position);
     END IF;
     IF answer.outcome IS NOT NULL THEN
         RETURN desk.finish_request(p_key, 'close_position', answer, payload);
     END IF;
 
     SELECT * INTO quote FROM desk.quote(held.instrument);
-    SELECT r.* INTO stored FROM desk.column_range('public.trade_fills', 'price') r;
+    SELECT r.* INTO price_range FROM desk.column_range('public.trade_fills', 'price') r;
     SELECT i.tick_size, i.size_step INTO tick, step FROM instruments i WHERE i.instrument = held.instrument;
-    closable := least(held.total_size, one.position_size - one.closed_size);
+    closable := least(held.total_size, trade.position_size - trade.closed_size);
     size := coalesce(desk.finite(p_size), closable);
-    price := coalesce(price, round(CASE held.position_type WHEN 'LONG' THEN quote.bid ELSE quote.ask END, stored.scale));
-    -- What is no number must not read as none: that means all of it, or the market.
+    price := coalesce(price, round(CASE held.position_type WHEN 'LONG' THEN quote.bid ELSE quote.ask END, price_range.scale));
+    -- NaN must not read as NULL, which means the whole size, or the market price.
     IF p_price IS NOT NULL AND desk.finite(p_price) IS NULL THEN
         answer := desk.refused('PRICE_NOT_A_TICK', 'The price is not a number.', p_subject => p_position);
     ELSIF p_size IS NOT NULL AND desk.finite(p_size) IS NULL THEN
         answer := desk.refused('SIZE_NOT_A_STEP', 'The size is not a number.', p_subject => p_position);
     ELSIF price IS NULL OR price <= 0 THEN
-        answer := desk.refused('PRICE_UNKNOWN', format('There is no price for %s: give one.', held.instrument), p_subject => p_position);
-    ELSIF round(price, stored.scale) <> price OR (p_price IS NOT NULL AND price % tick <> 0) THEN
+        answer := desk.refused('PRICE_UNKNOWN', format('No price for %s: enter one.', held.instrument), p_subject => p_position);
+    ELSIF round(price, price_range.scale) <> price OR (p_price IS NOT NULL AND price % tick <> 0) THEN
         answer := desk.refused('PRICE_NOT_A_TICK', format('The price %s is not a multiple of the tick %s.',
-            desk.number_text(price), desk.number_text(coalesce(tick, 10::numeric ^ (-stored.scale)))), price, tick, 'price', p_position);
-    ELSIF price >= stored.bound THEN
-        answer := desk.refused('PRICE_OUT_OF_RANGE', format('The price %s is outside what can be booked.', desk.number_text(price)),
-            price, stored.bound, 'price', p_position);
+            desk.number_text(price), desk.number_text(coalesce(tick, 10::numeric ^ (-price_range.scale)))), price, tick, 'price', p_position);
+    ELSIF price >= price_range.bound THEN
+        answer := desk.refused('PRICE_OUT_OF_RANGE', format('The price %s is out of range.', desk.number_text(price)),
+            price, price_range.bound, 'price', p_position);
     ELSIF size > closable THEN
         answer := desk.refused('REDUCE_ONLY_EXCEEDS_POSITION', format('Only %s can be closed.', desk.size_text(closable)),
             size, closable, 'units', p_position);
-    -- Closing all of it is right whatever the step is now.
+    -- The whole size may be closed even if the step has changed.
     ELSIF size <= 0 OR (size <> closable AND (size % step <> 0 OR size <> round(size, scale(held.total_size)))) THEN
         answer := desk.refused('SIZE_NOT_A_STEP', format('The size %s is not a multiple of the step %s.', desk.number_text(size),
             desk.number_text(coalesce(step, 10::numeric ^ (-scale(held.total_size))))), size, step, 'units', p_position);
@@ -90,23 +92,23 @@ BEGIN
     END IF;
 
     age := extract(epoch FROM clock_timestamp() - quote.as_of);
-    off := abs(price / quote.mid - 1) * 100;
-    -- A quote of the future is no quote of now either.
-    confirms := array_remove(ARRAY[CASE WHEN off > collar THEN 'PRICE_COLLAR' END, CASE WHEN (age > max_age OR age < -3600) THEN 'PRICE_STALE' END], NULL);
+    distance := abs(price / quote.mid - 1) * 100;
+    -- A quote from the future is as bad as an old one.
+    confirms := array_remove(ARRAY[CASE WHEN distance > collar THEN 'PRICE_COLLAR' END, CASE WHEN (age > max_age OR age < -3600) THEN 'PRICE_STALE' END], NULL);
     IF reason IS NULL AND p_price IS NOT NULL AND confirms <> '{}' THEN
-        answer := CASE WHEN off > collar
-            THEN desk.refused('CONFIRM_REQUIRED', format('%s is %s %% away from %s at %s%s. Give a reason to close there all the same.',
-                desk.price_text(price, tick), round(off, 2), CASE WHEN (age > max_age OR age < -3600) THEN 'the last quote' ELSE 'the market' END,
+        answer := CASE WHEN distance > collar
+            THEN desk.refused('CONFIRM_REQUIRED', format('%s is %s %% away from %s at %s%s. Add a reason to close there.',
+                desk.price_text(price, tick), round(distance, 2), CASE WHEN (age > max_age OR age < -3600) THEN 'the last quote' ELSE 'the market' END,
                 desk.price_text(quote.mid, tick), CASE WHEN (age > max_age OR age < -3600) THEN format(', which is %s s old', round(age, 1)) ELSE '' END),
-                off, collar, 'percentage', p_position)
-            ELSE desk.refused('CONFIRM_REQUIRED', format('The last quote of %s is %s s old. Give a reason to close at %s all the same.',
+                distance, collar, 'percentage', p_position)
+            ELSE desk.refused('CONFIRM_REQUIRED', format('The last quote of %s is %s s old. Add a reason to close at %s.',
                 held.instrument, round(age, 1), desk.price_text(price, tick)), age, max_age, 'seconds', p_position) END;
         answer.detail := jsonb_build_object('confirm', confirms);
         RETURN desk.finish_request(p_key, 'close_position', answer, payload);
     END IF;
     SELECT * INTO rate FROM desk.closing_rate(held);
     IF rate.rate IS NULL THEN
-        RETURN desk.finish_request(p_key, 'close_position', desk.refused('NO_CONVERSION_RATE', format('Nobody ever stored a rate that turns %s into %s: '
+        RETURN desk.finish_request(p_key, 'close_position', desk.refused('NO_CONVERSION_RATE', format('No conversion rate for %s in %s: '
             'store one in fx_rates.', held.instrument, account.base_currency), p_subject => p_position), payload);
     END IF;
 
@@ -126,7 +128,7 @@ BEGIN
     RETURN desk.finish_request(p_key, 'close_position', answer, payload);
 END $$;
 
--- Closes every live position of an account at the market.
+-- Closes every open position of an account at the market.
 CREATE FUNCTION desk.flatten(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_account uuid, p_reason text)
 RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
@@ -143,12 +145,12 @@ BEGIN
     SELECT * INTO account FROM accounts a WHERE a.account_id = p_account FOR NO KEY UPDATE;
     answer := CASE
         WHEN NOT desk.has_role('tmt_trader', 'tmt_risk_officer', 'tmt_admin', 'tmt_agent') THEN
-            desk.refused('NOT_PERMITTED', format('%s may look but not trade.', session_user))
-        WHEN account.account_id IS NULL THEN desk.refused('ACCOUNT_UNKNOWN', 'There is no such account.')
+            desk.refused('NOT_PERMITTED', format('%s may not trade.', session_user))
+        WHEN account.account_id IS NULL THEN desk.refused('ACCOUNT_UNKNOWN', 'No such account.')
         WHEN account.status = 'closed' AND NOT desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
-            desk.refused('ACCOUNT_CLOSED', 'The account is closed; a risk officer closes what is left.', p_subject => p_account)
+            desk.refused('ACCOUNT_CLOSED', 'The account is closed; only a risk officer can close its positions.', p_subject => p_account)
         WHEN NOT EXISTS (SELECT FROM positions p WHERE p.account_id = p_account AND p.status IN ('open', 'closing')) THEN
-            desk.refused('NOTHING_TO_FLATTEN', format('%s holds no position.', account.account_name), p_subject => p_account)
+            desk.refused('NOTHING_TO_FLATTEN', format('%s has no open position.', account.account_name), p_subject => p_account)
     END;
     IF answer.outcome IS NULL THEN
         result := desk.flatten_account(p_key, p_account, NULL, coalesce(nullif(btrim(p_reason), ''), 'flatten'));
@@ -162,8 +164,8 @@ BEGIN
     RETURN desk.finish_request(p_key, 'flatten', answer, payload);
 END $$;
 
--- Closes every live position of an account at the market, or those in one instrument, and says of each
--- what became of it. What has no price or no rate stays, and is named. The caller holds the account.
+-- Closes every open position of an account, or those in one instrument, at the market. Returns which were closed and
+-- which were kept, for want of a price or rate. The caller has locked the account.
 CREATE FUNCTION desk.flatten_account(p_key uuid, p_account uuid, p_instrument text, p_reason text) RETURNS jsonb
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -180,7 +182,7 @@ BEGIN
     FOR held IN
         SELECT * FROM positions p
          WHERE p.account_id = p_account AND p.status IN ('open', 'closing') AND (p_instrument IS NULL OR p.instrument = p_instrument)
-         -- By instrument: the books of a portfolio are shared with the other accounts in it.
+         -- By instrument: the order in which the totals of a portfolio are locked.
          ORDER BY p.instrument, p.position_id FOR UPDATE
     LOOP
         fault := NULL;
@@ -206,15 +208,15 @@ BEGIN
         IF fault IS NOT NULL THEN
             kept := kept || jsonb_build_object('position_id', held.position_id, 'account_id', p_account, 'instrument', held.instrument,
                 'code', fault, 'message', CASE fault
-                    WHEN 'PRICE_UNKNOWN' THEN format('There is no price for %s: close it at one you give.', held.instrument)
-                    WHEN 'NO_CONVERSION_RATE' THEN format('There is no rate for %s: store one in fx_rates.', held.instrument)
-                    ELSE format('An amount of %s is larger than can be booked.', held.instrument) END);
+                    WHEN 'PRICE_UNKNOWN' THEN format('No price for %s: close it at a price that you enter.', held.instrument)
+                    WHEN 'NO_CONVERSION_RATE' THEN format('No conversion rate for %s: store one in fx_rates.', held.instrument)
+                    ELSE format('An amount of %s is too large to book.', held.instrument) END);
         END IF;
     END LOOP;
     RETURN jsonb_build_object('closed', closed, 'kept', kept);
 END $$;
 
--- How a flatten reads: "2 positions closed, 1 kept (EUR_TRY)".
+-- 2 positions closed, 1 kept (EUR_TRY)
 CREATE FUNCTION desk.flatten_text(p_result jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
     SELECT format('%s position%s closed', jsonb_array_length(p_result -> 'closed'), CASE jsonb_array_length(p_result -> 'closed') WHEN 1 THEN '' ELSE 's' END)

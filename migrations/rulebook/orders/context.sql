@@ -1,5 +1,6 @@
--- An account with a draft of an order on it; without an instrument, the account alone. Read at once, so
--- that all checks judge one picture.
+-- Orders with their context, the locks they need, and amounts of account rules.
+
+-- Reads an order's context at once, so that all checks see the same state. Without an instrument: the account only.
 CREATE FUNCTION desk.load_order(p_account uuid, p_instrument text, p_side text, p_size numeric,
     p_price numeric, p_stop numeric, p_target numeric, p_signal uuid) RETURNS desk.order_context
 LANGUAGE plpgsql STABLE AS $$
@@ -8,7 +9,7 @@ DECLARE
     commission jsonb;
 BEGIN
     o.at := clock_timestamp();
-    o.is_preview := true; -- desk.place_trade says otherwise
+    o.is_preview := true; -- desk.place_trade sets it to false
     o.side := upper(btrim(p_side));
     o.direction := CASE o.side WHEN 'BUY' THEN 1 WHEN 'SELL' THEN -1 END;
     o.size := desk.finite(p_size);
@@ -39,7 +40,7 @@ BEGIN
       LEFT JOIN instruments i ON i.instrument = desk.canonical_instrument(p_instrument)
       LEFT JOIN fx_rates r ON r.from_currency = i.base_currency AND r.to_currency = i.quote_currency
       LEFT JOIN tmt.account_totals b ON b.account_id = a.account_id AND b.instrument = i.instrument
-      -- Accounts that hedge keep tickets apart: an opposite order nets nothing there.
+      -- A hedging account nets nothing.
       LEFT JOIN positions p ON p.account_id = a.account_id AND p.instrument = i.instrument AND p.netting_key = ''
            AND p.status IN ('open', 'closing') AND a.metadata ->> 'position_mode' IS DISTINCT FROM 'hedging'
       LEFT JOIN performance_metrics d ON d.account_id = a.account_id AND d.period_type = 'daily'
@@ -49,14 +50,14 @@ BEGIN
         RETURN o;
     END IF;
     IF NOT o.day_base_known THEN
-        -- Nobody wrote down how the day began: what is known is how it stands.
+        -- No row for today: take current figures.
         SELECT d.starts INTO o.day_start FROM desk.trading_day(o.risk_day, o.at) d;
         o.day_base := o.equity;
         o.day_balance := o.balance;
     END IF;
     o.cost_per_unit := coalesce(desk.parse_number(commission -> 'by_instrument' ->> o.instrument), desk.parse_number(commission ->> 'per_unit'), 0);
     IF o.risk_rules -> 'drawdown' ->> 'trailing' IS NOT NULL THEN
-        -- Handed on from day to day: the last row has them.
+        -- Peaks are carried from day to day: the last row has them.
         SELECT m.peak_eod_balance, m.peak_equity INTO o.peak_balance, o.peak_equity
           FROM performance_metrics m WHERE m.account_id = p_account AND m.period_type = 'daily' ORDER BY m.period_start DESC LIMIT 1;
     END IF;
@@ -70,22 +71,22 @@ BEGIN
         SELECT r.bound, r.scale INTO o.price_bound, o.price_scale FROM desk.column_range('public.trades', 'entry_price') r;
         SELECT r.bound, r.scale INTO o.size_bound, o.size_scale FROM desk.column_range('public.trades', 'position_size') r;
     END IF;
-    -- A setting that is gone is not a check that is gone.
+    -- A missing setting must not disable its check.
     SELECT '{"price_max_age_seconds": "10", "conversion_max_age_seconds": "60", "price_collar_percent": "1", "duplicate_window_seconds": "5",
              "signal_slippage_pips": "10", "stop_required": "true", "max_risk_fraction": "0.10"}'::jsonb
            || coalesce(jsonb_object_agg(s.key, s.value), '{}') INTO o.settings FROM tmt.settings s;
     RETURN o;
 END $$;
 
--- Takes the locks under which an order of an account is judged and booked; false if there is no such
--- account. Order: the system's, then the account's.
+-- Locks what an order of an account needs: the mutex of wide limits, if there are any, then the account. False if there
+-- is no such account.
 --
--- A lock is enough where every booking writes the account: whoever waited in a stricter isolation level
--- then fails with 40001. Halts write it too.
+-- Every booking and every halt writes the account, so that a session that waited for this lock in a stricter isolation
+-- level fails with 40001.
 CREATE FUNCTION desk.lock_account(p_account uuid) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
-    -- Limits that look at several accounts cannot be guarded by the row of one.
+    -- A wide limit spans accounts: the lock of one account does not protect it.
     wide  boolean := desk.has_wide_limits();
     known boolean;
 BEGIN
@@ -94,15 +95,15 @@ BEGIN
     END IF;
     PERFORM FROM accounts a WHERE a.account_id = p_account FOR NO KEY UPDATE;
     known := FOUND;
-    -- Whoever makes the first of them locks every account, so it can have come while this waited, and
-    -- not after this. Taking its lock now, in the wrong order, would invite deadlocks.
+    -- Creating the first wide limit locks every account, so it may have happened during this wait, but not later.
+    -- Locking the mutex now, in the wrong order, could deadlock.
     IF NOT wide AND desk.has_wide_limits() THEN
-        RAISE EXCEPTION 'a limit over several accounts came into force meanwhile' USING ERRCODE = '40001';
+        RAISE EXCEPTION 'a wide limit came into force meanwhile' USING ERRCODE = '40001';
     END IF;
     RETURN known;
 END $$;
 
--- Whether a limit is in force, or will be, that looks at several accounts.
+-- Whether a wide limit is active or scheduled.
 CREATE FUNCTION desk.has_wide_limits() RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -111,13 +112,13 @@ BEGIN
                                            OR (l.limit_scope = 'instrument' AND l.account_id IS NULL)));
 END $$;
 
--- Accounts that hedge keep one position per ticket: an opposite order nets nothing there.
+-- A hedging account keeps one position per order: an opposite order does not net.
 CREATE FUNCTION desk.is_hedging(p_metadata jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce(p_metadata ->> 'position_mode' = 'hedging', false) $$;
 
--- What an account pays for a fill, unrounded: accounts.metadata->'commission' is {"per_unit": "0.00003"}
--- or {"by_instrument": {"EUR_USD": "0.00003"}}, per side and per 1.00 of size, in its currency. What
--- is missing or cannot be read costs nothing.
+-- The commission of a fill, unrounded: accounts.metadata->'commission' is {"per_unit": "0.00003"} or
+-- {"by_instrument": {"EUR_USD": "0.00003"}}, per side and 1.00 of size, in the account's currency. 0 if missing or
+-- unreadable.
 CREATE FUNCTION desk.commission_for(p_metadata jsonb, p_instrument text, p_size numeric) RETURNS numeric
 LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
@@ -126,7 +127,7 @@ BEGIN
     RETURN CASE WHEN rule ~ '^[0-9]+(\.[0-9]+)?$' THEN rule::numeric * p_size ELSE 0 END;
 END $$;
 
--- Money lost if the stop is hit, unrounded: never below zero, as a stop beyond the entry locks a gain in.
+-- The loss at the stop, unrounded. 0 if the stop is beyond the entry and locks in a gain.
 CREATE FUNCTION desk.risk_amount(p_direction integer, p_size numeric, p_price numeric, p_stop numeric,
     p_contract_size numeric, p_fx numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE AS $$
@@ -134,8 +135,7 @@ LANGUAGE sql IMMUTABLE AS $$
                 ELSE greatest(0, (p_price - p_stop) * p_direction) * p_size * p_contract_size * p_fx END
 $$;
 
--- What an account column max_daily_loss allows, in its currency: up to 1 it is a fraction of the initial
--- balance, above it an amount; nothing if it is not positive.
+-- accounts.max_daily_loss as an amount: up to 1 it is a fraction of the initial balance. NULL if it is not positive.
 CREATE FUNCTION desk.daily_loss_amount(p_value numeric, p_initial numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN p_value <= 0 THEN NULL WHEN p_value <= 1 THEN p_value * p_initial ELSE p_value END

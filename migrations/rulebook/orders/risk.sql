@@ -1,37 +1,38 @@
--- What the risk of an order and the limits say about it.
+-- Risk checks: risk of the trade, limits, margin, the account's own loss rules.
+
 CREATE FUNCTION desk.check_risk(o desk.order_context, p_measures desk.limit_measurement[]) RETURNS desk.check_result[]
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    lines  desk.check_result[] := '{}';
-    m      desk.limit_measurement;
-    most   numeric := (o.settings ->> 'max_risk_fraction')::numeric;
-    daily  numeric := desk.daily_loss_amount(o.max_daily_loss, o.initial_balance);
-    after  numeric;
-    at_stop numeric;
-    -- What is lost at a stop that the price has passed already is no number, least of all zero.
-    passed  boolean := coalesce((o.price - o.stop) * o.direction <= 0, false);
+    results      desk.check_result[] := '{}';
+    m            desk.limit_measurement;
+    max_fraction numeric := (o.settings ->> 'max_risk_fraction')::numeric;
+    daily        numeric := desk.daily_loss_amount(o.max_daily_loss, o.initial_balance);
+    after        numeric;
+    at_stop      numeric;
+    -- The loss at a stop on the wrong side of the price is undefined, not zero.
+    passed       boolean := coalesce((o.price - o.stop) * o.direction <= 0, false);
 BEGIN
     IF passed THEN
         IF o.is_preview THEN
-            lines := lines || desk.check_result('RISK_UNKNOWN', 'info', 'With its stop at or beyond its price the risk of this trade has no number.');
+            results := results || desk.check_result('RISK_UNKNOWN', 'info', 'Risk undefined: the stop is at or beyond the entry price.');
         END IF;
     ELSIF o.risk IS NULL THEN
         IF o.is_preview THEN
-            lines := lines || desk.check_result('RISK_UNKNOWN', 'info', 'Without a stop and a rate the risk of this trade has no number.');
+            results := results || desk.check_result('RISK_UNKNOWN', 'info', CASE WHEN o.stop IS NULL THEN 'No stop: unlimited loss.' ELSE 'Risk undefined: no conversion rate.' END);
         END IF;
     ELSIF o.equity <= 0 THEN
-        lines := lines || desk.check_result('NO_EQUITY', 'reject', 'The account has no equity to risk.', NULL, o.equity, 0, o.currency);
+        results := results || desk.check_result('NO_EQUITY', 'reject', 'The account has no equity.', NULL, o.equity, 0, o.currency);
     ELSE
         IF o.is_preview THEN
-            lines := lines || desk.check_result('RISK_AMOUNT', 'info', format('%s %s is lost at the stop, %s %% of equity.', desk.amount_text(o.risk),
+            results := results || desk.check_result('RISK_AMOUNT', 'info', format('Loss at the stop: %s %s, %s %% of equity.', desk.amount_text(o.risk),
                 o.currency, round(o.risk / o.equity * 100, 2)), NULL, o.risk, NULL, o.currency);
         END IF;
-        IF o.risk / o.equity > most THEN
-            lines := lines || desk.check_result('RISK_PERCENTAGE', 'reject', format('The trade risks %s %% of equity; no trade may risk more than %s %%.',
-                round(o.risk / o.equity * 100, 2), desk.number_text(most * 100)), NULL, o.risk / o.equity, most, 'fraction');
+        IF o.risk / o.equity > max_fraction THEN
+            results := results || desk.check_result('RISK_PERCENTAGE', 'reject', format('The trade risks %s %% of equity; the maximum is %s %%.',
+                round(o.risk / o.equity * 100, 2), desk.number_text(max_fraction * 100)), NULL, o.risk / o.equity, max_fraction, 'fraction');
         ELSIF o.is_preview THEN
-            lines := lines || desk.check_result('RISK_PERCENTAGE', 'info', format('%s %% of equity.', round(o.risk / o.equity * 100, 2)),
-                NULL, o.risk / o.equity, most, 'fraction');
+            results := results || desk.check_result('RISK_PERCENTAGE', 'info', format('%s %% of equity.', round(o.risk / o.equity * 100, 2)),
+                NULL, o.risk / o.equity, max_fraction, 'fraction');
         END IF;
     END IF;
 
@@ -40,59 +41,59 @@ BEGIN
             CONTINUE;
         ELSIF m.fault IS NOT NULL THEN
             IF o.is_preview OR m.fault <> 'LIMIT_NOT_ENFORCED' OR o.settings ->> 'strict_limits' = 'true' THEN
-                lines := lines || desk.limit_fault(m, o.settings ->> 'strict_limits' = 'true');
+                results := results || desk.limit_fault(m, o.settings ->> 'strict_limits' = 'true');
             END IF;
         ELSIF o.is_preview OR m.breach OR m.breach_at_stop THEN
-            lines := lines || desk.limit_check(m);
+            results := results || desk.limit_check(m);
         END IF;
     END LOOP;
     IF o.is_preview THEN
-        lines := lines || ARRAY(
-            SELECT desk.check_result('PERCENTAGE_LOOKS_LIKE_FRACTION', 'info', format('The limit %s is %s per cent of equity; was a fraction meant?',
+        results := results || ARRAY(
+            SELECT desk.check_result('PERCENTAGE_LOOKS_LIKE_FRACTION', 'info', format('The limit %s is %s percent of equity. Was a fraction meant?',
                        l.limit_type, desk.number_text(l.limit_value)), NULL, NULL, l.limit_value, 'percentage', l.limit_id)
               FROM desk.limits_in_force(o.account_id, o.portfolio, o.instrument, o.at) l
              WHERE l.limit_unit = 'percentage' AND l.limit_value <= 1);
-        lines := lines || ARRAY(
-            SELECT desk.check_result('LIMIT_WINDOW_UNUSED', 'info', format('The limit %s says %s; it is measured %s.', l.limit_type, l.time_window,
-                       CASE k.time_window WHEN 'daily' THEN 'by the day' WHEN 'weekly' THEN 'by the week' WHEN 'monthly' THEN 'by the month' WHEN 'minute' THEN 'by the minute'
-                            WHEN 'position' THEN 'by position' ELSE 'at every moment' END), NULL, NULL, l.limit_value, l.limit_unit, l.limit_id)
+        results := results || ARRAY(
+            SELECT desk.check_result('LIMIT_WINDOW_UNUSED', 'info', format('The limit %s ignores its time window, %s: it is measured %s.', l.limit_type, l.time_window,
+                       CASE k.time_window WHEN 'daily' THEN 'per day' WHEN 'weekly' THEN 'per week' WHEN 'monthly' THEN 'per month' WHEN 'minute' THEN 'per minute'
+                            WHEN 'position' THEN 'per position' ELSE 'continuously' END), NULL, NULL, l.limit_value, l.limit_unit, l.limit_id)
               FROM desk.limits_in_force(o.account_id, o.portfolio, o.instrument, o.at) l JOIN tmt.limit_types k USING (limit_type)
              WHERE nullif(lower(btrim(l.time_window)), '') <> coalesce(k.time_window, ''));
     END IF;
 
-    -- Margin of the book with this order; the traded instrument is counted net.
+    -- Margin of the account with this order; the traded instrument counts net.
     after := o.margin_used + (abs(o.held + o.direction * o.size) - abs(o.held)) * o.contract_size * o.price * o.fx * o.margin_rate;
     IF after > o.equity THEN
-        lines := lines || desk.check_result('INSUFFICIENT_MARGIN', 'reject', format('Margin would be %s; equity is %s %s.', desk.amount_text(after),
+        results := results || desk.check_result('INSUFFICIENT_MARGIN', 'reject', format('Margin would be %s; equity is %s %s.', desk.amount_text(after),
             desk.amount_text(o.equity), o.currency), o.margin_used, after, o.equity, o.currency);
     ELSIF after IS NOT NULL AND o.is_preview THEN
-        lines := lines || desk.check_result('MARGIN', 'info', format('Margin %s of %s %s.', desk.amount_text(after), desk.amount_text(o.equity), o.currency),
+        results := results || desk.check_result('MARGIN', 'info', format('Margin %s of %s %s.', desk.amount_text(after), desk.amount_text(o.equity), o.currency),
             o.margin_used, after, o.equity, o.currency);
     END IF;
 
-    -- Through the floor: no new risk. Through it if the stop is hit: worth a reason.
+    -- A loss limit that is reached refuses new risk; one that would be reached at the stop needs a reason.
     IF daily IS NULL THEN
-        lines := lines || desk.check_result('MAX_DAILY_LOSS', 'reject', format('The account''s daily loss limit is %s, which is no limit. '
-            'It has to be corrected first.', desk.number_text(o.max_daily_loss)), NULL, NULL, o.max_daily_loss, o.currency);
+        results := results || desk.check_result('MAX_DAILY_LOSS', 'reject', format('The account''s max_daily_loss is %s; it must be above zero. '
+            'Correct it first.', desk.number_text(o.max_daily_loss)), NULL, NULL, o.max_daily_loss, o.currency);
     END IF;
     FOREACH m IN ARRAY desk.account_rules(o) LOOP
         at_stop := m.after + coalesce(o.risk, 0);
         CONTINUE WHEN NOT (o.is_preview OR m.breach OR at_stop >= m.allowed);
-        lines := lines || desk.check_result(upper(m.limit_type),
+        results := results || desk.check_result(upper(m.limit_type),
             CASE WHEN m.breach THEN 'reject' WHEN at_stop >= m.allowed THEN 'confirm' ELSE 'info' END,
             format('%s is %s of %s %s%s', CASE m.limit_type WHEN 'max_daily_loss' THEN 'Today''s loss' ELSE 'Drawdown' END,
                 desk.amount_text(m.after), desk.amount_text(m.allowed), o.currency,
                 CASE WHEN m.breach THEN ': the limit is reached.'
-                     WHEN at_stop >= m.allowed THEN format('; with this trade at its stop it would be %s.', desk.amount_text(at_stop))
+                     WHEN at_stop >= m.allowed THEN format('; at the stop it would be %s.', desk.amount_text(at_stop))
                      ELSE '.' END),
             m.after, at_stop, m.allowed, o.currency);
     END LOOP;
-    RETURN lines;
+    RETURN results;
 END $$;
 
--- Loss of the day and drawdown by the account's own columns. Which reading of the rule applies, and how
--- the floor moves, is in accounts.metadata -> 'risk_rules': {"daily": {"base", "inclusive"},
--- "drawdown": {"trailing", "lock", "inclusive"}}; by default equity, static, and reached is breached.
+-- The account's own rules: its columns max_daily_loss and max_total_drawdown. How they are measured is in
+-- accounts.metadata -> 'risk_rules': {"daily": {"base", "inclusive"}, "drawdown": {"trailing", "lock", "inclusive"}}.
+-- By default the base is equity, the floor is static, and reaching the limit is a breach.
 CREATE FUNCTION desk.account_rules(o desk.order_context) RETURNS desk.limit_measurement[]
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -110,7 +111,7 @@ BEGIN
                                ELSE o.max_total_drawdown * o.initial_balance END;
         CONTINUE WHEN m.allowed IS NULL;
         m.inclusive := rule ->> 'inclusive' IS DISTINCT FROM 'false';
-        -- How far equity is below the point from which the floor hangs.
+        -- The loss: the distance of equity from the base of the floor.
         m.after := m.allowed - o.equity + CASE step
             WHEN 1 THEN desk.day_floor(jsonb_build_object('base', rule ->> 'base', 'amount', m.allowed), o.initial_balance, o.day_balance, o.day_base)
             ELSE desk.drawdown_floor(coalesce('trailing_' || (rule ->> 'trailing'), 'static'), m.allowed, o.initial_balance, o.peak_balance,
@@ -123,64 +124,64 @@ BEGIN
     RETURN rules;
 END $$;
 
--- The words for a limit that stands in the way, or that passes.
+-- The check result of a limit that was measured.
 CREATE FUNCTION desk.limit_check(m desk.limit_measurement) RETURNS desk.check_result
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     kind tmt.limit_types%ROWTYPE;
-    what text;
-    said desk.check_result;
+    subject text;
+    result desk.check_result;
 BEGIN
     SELECT * INTO kind FROM tmt.limit_types k WHERE k.limit_type = m.limit_type;
-    what := CASE WHEN m.limit_type = 'max_currency_exposure' AND m.hint IS NOT NULL THEN 'Exposure to ' || m.hint ELSE kind.label END;
-    said := CASE
+    subject := CASE WHEN m.limit_type = 'max_currency_exposure' AND m.hint IS NOT NULL THEN 'Exposure to ' || m.hint ELSE kind.label END;
+    result := CASE
         WHEN m.limit_type = 'trading_hours' THEN
-            CASE WHEN m.breach THEN desk.check_result('OUTSIDE_TRADING_HOURS', 'reject', format('A limit over the %s allows no new risk at this hour.', m.scope), NULL, NULL, NULL, NULL, m.limit_id)
+            CASE WHEN m.breach THEN desk.check_result('OUTSIDE_TRADING_HOURS', 'reject', format('Outside the trading hours of a limit on the %s.', m.scope), NULL, NULL, NULL, NULL, m.limit_id)
                  ELSE desk.check_result('OUTSIDE_TRADING_HOURS', 'info', 'Within trading hours.', NULL, NULL, NULL, NULL, m.limit_id) END
         WHEN m.limit_type = 'restricted_instrument' THEN
-            CASE WHEN m.breach THEN desk.check_result('RESTRICTED_INSTRUMENT', 'reject', format('A limit over the %s allows no new risk in this instrument.', m.scope), NULL, NULL, NULL, NULL, m.limit_id)
+            CASE WHEN m.breach THEN desk.check_result('RESTRICTED_INSTRUMENT', 'reject', format('A limit on the %s allows no new risk in this instrument.', m.scope), NULL, NULL, NULL, NULL, m.limit_id)
                  ELSE desk.check_result('RESTRICTED_INSTRUMENT', 'info', 'Not restricted.', NULL, NULL, NULL, NULL, m.limit_id) END
-        WHEN m.breach THEN desk.check_result(upper(m.limit_type), 'reject', format('%s %s %s; the %s %s is %s.', what,
+        WHEN m.breach THEN desk.check_result(upper(m.limit_type), 'reject', format('%s %s %s; the %s %s is %s.', subject,
             CASE WHEN m.is_loss OR m.limit_type IN ('max_spread', 'max_price_age', 'max_order_size', 'max_order_value', 'price_collar', 'min_stop_distance',
                  'max_stop_distance', 'min_risk_reward', 'max_risk_per_trade') THEN 'is' ELSE 'would be' END,
             desk.measured_text(CASE WHEN m.is_loss THEN m.before ELSE m.after END, m.unit), m.scope, CASE WHEN m.is_minimum THEN 'minimum' ELSE 'limit' END, desk.measured_text(m.allowed, m.unit)),
             m.before, m.after, m.allowed, m.unit, m.limit_id)
-        WHEN m.breach_at_stop THEN desk.check_result(upper(m.limit_type), 'confirm', format('%s is %s of %s; with this trade at its stop the limit would be reached.',
-            what, desk.measured_text(m.before, m.unit), desk.measured_text(m.allowed, m.unit)), m.before, m.after, m.allowed, m.unit, m.limit_id)
-        ELSE desk.check_result(upper(m.limit_type), 'info', format('%s %s of %s%s', what, desk.measured_text(CASE WHEN m.is_loss THEN m.before ELSE m.after END, m.unit), desk.measured_text(m.allowed, m.unit),
+        WHEN m.breach_at_stop THEN desk.check_result(upper(m.limit_type), 'confirm', format('%s is %s of %s; at the stop the limit would be reached.',
+            subject, desk.measured_text(m.before, m.unit), desk.measured_text(m.allowed, m.unit)), m.before, m.after, m.allowed, m.unit, m.limit_id)
+        ELSE desk.check_result(upper(m.limit_type), 'info', format('%s %s of %s%s', subject, desk.measured_text(CASE WHEN m.is_loss THEN m.before ELSE m.after END, m.unit), desk.measured_text(m.allowed, m.unit),
             CASE WHEN (NOT m.is_minimum AND m.after >= m.warning) OR (m.is_minimum AND m.after <= m.warning) THEN ': past its warning.' ELSE '.' END),
             m.before, m.after, m.allowed, m.unit, m.limit_id)
     END;
-    -- Of a minimum the room is what lies above it.
+    -- The room of a minimum is above it.
     IF m.is_minimum THEN
-        said.room := -said.room;
+        result.room := -result.room;
     END IF;
-    RETURN said;
+    RETURN result;
 END $$;
 
--- Why a limit has no number. What is needed and unknown is not a permission.
+-- The check result of a limit that could not be measured. It refuses: unknown is not allowed.
 CREATE FUNCTION desk.limit_fault(m desk.limit_measurement, p_strict boolean) RETURNS desk.check_result
 LANGUAGE sql STABLE AS $$
     SELECT CASE m.fault
         WHEN 'LIMIT_NOT_ENFORCED' THEN desk.check_result('LIMIT_NOT_ENFORCED', CASE WHEN p_strict THEN 'reject' ELSE 'info' END,
-            CASE WHEN m.hint IS NULL THEN format('The limit %s over %s is NOT ENFORCED by this version.', m.limit_type, m.scope)
-                 ELSE format('The limit %s over %s %s is NOT ENFORCED: there is no such %s.', m.limit_type, m.scope, m.hint, m.scope) END, NULL, NULL, m.allowed, m.unit, m.limit_id)
-        WHEN 'LIMIT_UNIT_UNKNOWN' THEN desk.check_result('LIMIT_UNIT_UNKNOWN', 'reject', format('The limit %s is in %s, which cannot be compared. '
-            'A risk officer has to correct it.', m.limit_type, m.unit), NULL, NULL, m.allowed, m.unit, m.limit_id)
-        WHEN 'LIMIT_PARAMETERS_INVALID' THEN desk.check_result('LIMIT_PARAMETERS_INVALID', 'reject', format('The limit %s does not say of what. '
-            'A risk officer has to correct it.', m.limit_type), NULL, NULL, NULL, NULL, m.limit_id)
-        ELSE desk.check_result(m.fault, 'reject', format('The limit %s cannot be judged: %s.', m.limit_type, CASE m.fault
+            CASE WHEN m.hint IS NULL THEN format('The limit %s on %s is NOT ENFORCED by this version.', m.limit_type, m.scope)
+                 ELSE format('The limit %s on %s %s is NOT ENFORCED: no such %s.', m.limit_type, m.scope, m.hint, m.scope) END, NULL, NULL, m.allowed, m.unit, m.limit_id)
+        WHEN 'LIMIT_UNIT_UNKNOWN' THEN desk.check_result('LIMIT_UNIT_UNKNOWN', 'reject', format('The limit %s has an invalid unit: %s. '
+            'A risk officer must correct it.', m.limit_type, m.unit), NULL, NULL, m.allowed, m.unit, m.limit_id)
+        WHEN 'LIMIT_PARAMETERS_INVALID' THEN desk.check_result('LIMIT_PARAMETERS_INVALID', 'reject', format('The limit %s has invalid parameters. '
+            'A risk officer must correct it.', m.limit_type), NULL, NULL, NULL, NULL, m.limit_id)
+        ELSE desk.check_result(m.fault, 'reject', format('The limit %s cannot be measured: %s.', m.limit_type, CASE m.fault
             WHEN 'STOP_REQUIRED' THEN 'the trade has no stop'
             WHEN 'TARGET_REQUIRED' THEN 'the trade has no target'
-            WHEN 'RISK_UNBOUNDED' THEN 'a position without a stop risks more than any number'
-            WHEN 'PRICE_UNKNOWN' THEN 'there is no price'
+            WHEN 'RISK_UNBOUNDED' THEN 'no stop: unlimited loss'
+            WHEN 'PRICE_UNKNOWN' THEN 'no price'
             WHEN 'NO_EQUITY' THEN 'the account has no equity'
-            ELSE coalesce(m.hint, 'something it counts') || ' has no price or rate' END), NULL, NULL, m.allowed, m.unit, m.limit_id)
+            ELSE coalesce(m.hint, 'an instrument') || ' has no price or rate' END), NULL, NULL, m.allowed, m.unit, m.limit_id)
     END
 $$;
 
--- Up to where equity may fall at all, p_max_loss being an amount. A trailing floor follows the highest
--- balance at the end of a day, or the highest equity at any time, and stops rising at p_lock.
+-- The equity at which the maximum drawdown, an amount, is reached. A trailing floor follows the highest end-of-day
+-- balance or the highest equity, and stops rising at p_lock.
 CREATE FUNCTION desk.drawdown_floor(p_mode text, p_max_loss numeric, p_initial numeric, p_peak_balance numeric,
     p_peak_equity numeric, p_lock numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE AS $$
@@ -191,8 +192,8 @@ LANGUAGE sql IMMUTABLE AS $$
                  coalesce(p_lock, 'Infinity'))
 $$;
 
--- Up to where equity may fall in a day. The rule: "base" of the day (balance, equity, higher of both),
--- and how much of what: "fraction" of "of" (initial, day_start), or an "amount".
+-- The equity at which the daily loss limit is reached. The rule: "base" (balance, equity, higher) minus an "amount", or
+-- minus a "fraction" of "of" (initial, day_start).
 CREATE FUNCTION desk.day_floor(p_rule jsonb, p_initial numeric, p_balance numeric, p_equity numeric) RETURNS numeric
 LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
