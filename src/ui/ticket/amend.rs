@@ -67,7 +67,8 @@ fn hint(
     }
 }
 
-fn facts(
+/// Returns what is held, and what its stop and target bring now and then.
+pub(super) fn facts(
     model: &Model,
     ticket: &Ticket,
     held: &Position,
