@@ -43,6 +43,9 @@ async fn a_stop_is_amended_and_a_wrong_one_refused() {
                   AND trailing_stop_distance = 0.0020";
     assert_eq!(desk.count(sql).await, 1);
 
+    let entry = trader.run("breakeven EUR_USD @alpha --dry-run");
+    assert!(entry.out.contains("SL 1.08300 -> 1.08510"), "{entry:?}");
+    assert!(entry.code == 3 && entry.out.contains("STOP_WRONG_SIDE"), "no profit yet: {entry:?}");
     let wrong = trader.run("amend EUR_USD sl=1.0900 --yes --json");
     assert_eq!((wrong.code, &wrong.json()["code"]), (3, &"STOP_WRONG_SIDE".into()), "{wrong:?}");
     let same = trader.run("amend EUR_USD sl=1.0830 --yes");

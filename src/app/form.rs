@@ -7,6 +7,7 @@
 
 pub mod acknowledge;
 pub mod amend;
+pub mod breakeven;
 pub mod close;
 pub mod edit_limit;
 pub mod flatten;
@@ -37,6 +38,7 @@ impl Form {
             Self::Trade(form) => form,
             Self::Close(form) => form,
             Self::Amend(form) => form,
+            Self::Breakeven(form) => form,
             Self::Flatten(form) => form,
             Self::Acknowledge(form) => form,
             Self::Unacknowledge(form) => form,
@@ -58,6 +60,7 @@ pub(super) fn open(model: &Model, opening: Opening, key: ClientKey) -> Opened {
         Opening::Take => trade::take(model, key),
         Opening::Close => close::open(model, key),
         Opening::Amend => amend::open(model, key),
+        Opening::Breakeven => breakeven::open(model, key),
         Opening::Flatten => flatten::open(model, key),
         Opening::Acknowledge => acknowledge::open(model, key),
         Opening::Unacknowledge => unacknowledge::open(model, key),

@@ -3,6 +3,7 @@
 
 mod acknowledge;
 mod amend;
+mod breakeven;
 mod checks;
 mod close;
 mod edit_limit;
@@ -66,6 +67,7 @@ fn sheet(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Sheet {
         Form::Trade(form) => trade::sheet(model, ticket, form, theme, width),
         Form::Close(form) => close::sheet(model, ticket, form, theme, width),
         Form::Amend(form) => amend::sheet(model, ticket, form, theme, width),
+        Form::Breakeven(form) => breakeven::sheet(model, ticket, form, theme, width),
         Form::Flatten(form) => flatten::sheet(model, form, theme, width),
         Form::Acknowledge(form) => acknowledge::sheet(model, ticket, form, theme, width),
         Form::Unacknowledge(form) => unacknowledge::sheet(model, form, theme, width),

@@ -6,8 +6,8 @@ use rust_decimal::Decimal;
 
 use crate::app::form::kind::Opened;
 use crate::app::form::{
-    acknowledge, amend, close, edit_limit, flatten, halt, judge_limit, new_limit, resume,
-    retire_limit, trade, unacknowledge,
+    acknowledge, amend, breakeven, close, edit_limit, flatten, halt, judge_limit, new_limit,
+    resume, retire_limit, trade, unacknowledge,
 };
 use crate::app::model::Model;
 use crate::domain::halt::HaltMode;
@@ -26,6 +26,8 @@ pub enum Verbs {
     Close(close::Words),
     /// Change stop, target and trailing distance of a position
     Amend(amend::Words),
+    /// Move the stop of a position to its entry price
+    Breakeven(breakeven::Words),
     /// Close every position of an account at the market
     Flatten(flatten::Words),
     /// Take a signal
@@ -68,6 +70,7 @@ impl Verbs {
             Self::Sell(words) => trade::spoken(model, key, Side::Sell, words),
             Self::Close(words) => close::spoken(model, key, words),
             Self::Amend(words) => amend::spoken(model, key, words),
+            Self::Breakeven(words) => breakeven::spoken(model, key, words),
             Self::Flatten(words) => flatten::spoken(model, key, words),
             Self::Take(words) => trade::spoken_take(model, key, words),
             Self::Ack(words) => acknowledge::spoken(model, key, words),
@@ -114,11 +117,12 @@ const fn word(name: &'static str, right: Right, example: &'static str) -> Word {
 }
 
 /// The words of the verbs.
-pub(super) const WORDS: [Word; 12] = [
+pub(super) const WORDS: [Word; 13] = [
     word("buy", Right::Open, "buy EUR_USD 10k sl=1.0800 tp=1.0950 @alpha"),
     word("sell", Right::Open, "sell EUR_USD 10k sl=1.0950 tp=1.0800 @alpha"),
     word("close", Right::Trade, "close EUR_USD @alpha, or close EUR_USD 5k @alpha for a part"),
     word("amend", Right::Trade, "amend EUR_USD sl=1.0830 tp=none @alpha"),
+    word("breakeven", Right::Trade, "breakeven EUR_USD @alpha"),
     word("flatten", Right::Trade, "flatten @alpha"),
     word("take", Right::Open, "take 5d0a @alpha, with the end of the signal's key"),
     word("ack", Right::Risk, "ack 5d0a note=\"data fault\", with the end of the event's key"),

@@ -161,6 +161,7 @@ pub enum Opening {
     Sell,
     Close,
     Amend,
+    Breakeven,
     Flatten,
     Take,
     Acknowledge,

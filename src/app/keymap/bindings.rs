@@ -38,6 +38,7 @@ macro_rules! keys {
 pub const BINDINGS: &[Binding] = keys! {
     Positions ["x"] => A::Open(Opening::Close), "close", "close", Confirmed, Trade, Some(3);
     Positions ["m"] => A::Open(Opening::Amend), "amend", "amend", Confirmed, Trade, Some(4);
+    Positions ["e"] => A::Open(Opening::Breakeven), "breakeven", "stop to the entry price", Confirmed, Trade, None;
     Trades ["x"] => A::Open(Opening::Close), "close-trade", "close", Confirmed, Trade, Some(3);
     Trades ["m"] => A::Open(Opening::Amend), "amend-trade", "amend", Confirmed, Trade, Some(4);
     Signals ["t"] => A::Open(Opening::Take), "take", "take signal", Confirmed, Open, Some(1);

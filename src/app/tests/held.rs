@@ -4,7 +4,7 @@ use rust_decimal::dec;
 use uuid::Uuid;
 
 use super::Desk;
-use super::desk::{ALPHA, HELD, LIMIT, eur_usd};
+use super::desk::{ALPHA, HELD, LIMIT, eur_usd, held};
 use super::flows::check;
 use crate::app::cell::Tone;
 use crate::app::chord::{Chord, Key};
@@ -18,6 +18,7 @@ use crate::domain::ids::{PositionId, TradeId};
 use crate::domain::limit::LimitKind;
 use crate::domain::limit::LimitType;
 use crate::domain::outcome::{Accepted, Finding, Item, ItemEnd, Outcome};
+use crate::domain::position::{Direction, Position};
 use crate::domain::request::{Closing, NewLimit, Question, Verb};
 use crate::domain::rows::Rows;
 use crate::domain::session::Role;
@@ -96,6 +97,39 @@ fn a_stop_is_amended_from_what_it_is() {
     let wider = Verb::Amend { position: HELD, stop: None, target, trailing, reason: None };
     let said = crate::app::form::sentence(&desk.model, &wider);
     assert!(said.contains("SL 1.08120 -> none  (WIDENS)"), "{said}");
+}
+
+#[test]
+fn a_stop_is_moved_to_the_entry_price() {
+    let stop_to = |desk: &mut Desk| {
+        desk.judge(vec![]);
+        desk.press("y");
+        let Verb::Amend { position: HELD, stop, .. } = desk.only_verb() else { panic!() };
+        stop.unwrap()
+    };
+    let mut desk = Desk::on_the_position(Role::Trader);
+    desk.press("e");
+    assert_eq!(stop_to(&mut desk), dec!(1.08420));
+
+    // Between two ticks, on the side of a profit.
+    for (direction, stop) in [(Direction::Long, dec!(1.08421)), (Direction::Short, dec!(1.08420))] {
+        let mut desk = Desk::on_the_position(Role::Trader);
+        let between = Position { average_entry: dec!(1.084204), direction, ..held() };
+        desk.model.desk.positions.insert(HELD, between);
+        desk.line("breakeven EUR_USD @alpha");
+        assert_eq!(stop_to(&mut desk), stop, "{direction}");
+    }
+}
+
+#[test]
+fn a_stop_at_the_entry_price_is_not_moved_again() {
+    let mut desk = Desk::on_the_position(Role::Trader);
+    let there = Position { stop_loss: Some(held().average_entry), ..held() };
+    desk.model.desk.positions.insert(HELD, there);
+    desk.press("e");
+    assert_eq!(*desk.stage(), Stage::Editing);
+    let problem = desk.model.ticket().unwrap().problem.as_deref();
+    assert_eq!(problem, Some("the stop is at the entry price already"));
 }
 
 /// What is typed into an amendment is judged as it is typed, like an order.

@@ -70,7 +70,7 @@ fn lines_that_were_entered_come_back() {
 }
 
 #[rstest]
-#[case::verbs("b", "buy")]
+#[case::verbs("b", "buy breakeven")]
 #[case::not_of_this_role("limi", "")]
 #[case::complete("buy EUR_USD", "")]
 #[case::within_a_verb("halt m", "mode=")]

@@ -14,6 +14,7 @@ pub enum Form {
     Trade(Trade),
     Close(Close),
     Amend(Amend),
+    Breakeven(Breakeven),
     Flatten(Flatten),
     Acknowledge(Acknowledge),
     Unacknowledge(Unacknowledge),
@@ -42,6 +43,12 @@ pub struct Close {
 /// Another stop, target or trailing distance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Amend {
+    pub position: PositionId,
+}
+
+/// The stop at the entry price.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breakeven {
     pub position: PositionId,
 }
 
