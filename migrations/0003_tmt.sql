@@ -107,8 +107,8 @@ CREATE TABLE tmt.limit_types (
     time_window  text                             -- the period it is measured over; NULL: none
 );
 
--- What each code means. The rows are in rulebook/refusals.sql.
-CREATE TABLE tmt.refusals (
+-- The codes of answers and errors. The rows are in rulebook/codes.sql.
+CREATE TABLE tmt.codes (
     code    text PRIMARY KEY,
     kind    text NOT NULL,
     alerts  boolean NOT NULL,

@@ -1,5 +1,5 @@
-//! `docs/REFUSALS.md` is the table `tmt.refusals` in words, and what is not in that table cannot be
-//! answered.
+//! `docs/REFUSALS.md` is written from the table `tmt.codes`, and a code that is not in that table
+//! cannot be answered.
 //!
 //! `TMT_WRITE_DOCS=1 cargo nextest run --test refusals` writes the document.
 
@@ -15,23 +15,22 @@ use std::path::Path;
 use tokio_postgres::Client;
 
 const HEAD: &str = "\
-# What the desk answers, by code
+# Codes
 
-Every write is one call of one function in schema `desk`, and is answered with a code, a sentence and, where there are
-numbers, what was measured and what is allowed. The sentence is for people and may be reworded; the code is for programs and
-stays. These tables are those of `tmt.refusals`: a code that is not there cannot be answered.
-`TMT_WRITE_DOCS=1 cargo nextest run --test refusals` writes this page.
+Every write is one call of one function in schema `desk`. The answer has a code, a message and, where there are figures, what
+was measured and what is allowed. Messages are for people and may change; codes are for programs and do not.
+This page is written from the table `tmt.codes` by `TMT_WRITE_DOCS=1 cargo nextest run --test refusals`.
 
-In the shell a refusal ends with 3 (`--json` has `code`, `message`, `measured`, `allowed`, `unit`). On a ticket, `HARD` forbids,
-`SOFT` asks for a reason, `ok` passes.
+In the shell, a refusal exits with 3 (`--json` has `code`, `message`, `measured`, `allowed`, `unit`). On a ticket, `HARD` refuses,
+`SOFT` needs a reason, `ok` has passed.
 ";
 
 const TAIL: &str = "
 ## From the console
 
-Nothing was written: `NOT_SENT` (no connection; the sentence says why), `READ_ONLY` (a standby, or `screen.read_only`), `BUSY`
-(another write held the lock for too long), `CONFLICT` (serialization, four times), `TOO_SLOW` (the server's own time limit),
-`SERVER_FULL`, `SCHEMA` (a function is missing: `tmt migrate`), `INVALID` (a value that no column takes), `RULE` (above).
+Nothing was written: `NOT_SENT` (no connection; the message says why), `READ_ONLY` (a standby, or `screen.read_only`), `BUSY`
+(another write held the lock for too long), `CONFLICT` (serialization failure, four times), `TOO_SLOW` (statement timeout),
+`SERVER_FULL`, `SCHEMA` (a function is missing: run `tmt migrate`), `INVALID` (a value out of range), `RULE` (above).
 ";
 
 /// A table of the document.
@@ -48,40 +47,40 @@ const SECTIONS: [Section; 6] = [
         title: "Refused",
         intro: "",
         columns: &["code", "means", "what to do"],
-        rows: "SELECT code, meaning, coalesce(remedy, '') FROM tmt.refusals WHERE kind = 'refused'",
+        rows: "SELECT code, meaning, coalesce(remedy, '') FROM tmt.codes WHERE kind = 'refused'",
     },
     Section {
-        title: "Asks for a reason",
-        intro: "A reason passes it, and both are in the audit. `MAX_DAILY_LOSS` and the drawdown ask where the stop would reach the limit.",
+        title: "Needs a reason",
+        intro: "Accepted with a reason; both are in the audit. So is `MAX_DAILY_LOSS` or `MAX_DRAWDOWN` where only the stop would reach the limit.",
         columns: &["code", "means", "what to do"],
-        rows: "SELECT code, meaning, coalesce(remedy, '') FROM tmt.refusals WHERE kind = 'confirm'",
+        rows: "SELECT code, meaning, coalesce(remedy, '') FROM tmt.codes WHERE kind = 'confirm'",
     },
     Section {
         title: "Limits",
-        intro: "The code of a limit is its type in capitals: the sentence says how much would be measured, how much is allowed and in which
-scope. A limit that is passed refuses new risk; an approved temporary limit, or a larger one, lets it pass.",
+        intro: "The code of a limit is its type in capitals; the message gives the figure, the limit and its scope. A breach refuses new risk,
+until a looser limit, temporary or not, is approved.",
         columns: &["code", "measures"],
         rows: "SELECT upper(limit_type), description || CASE WHEN is_minimum THEN ', at least' ELSE '' END
                  FROM tmt.limit_types",
     },
     Section {
-        title: "Said where it was accepted",
+        title: "Accepted",
         intro: "",
         columns: &["code", "means"],
-        rows: "SELECT code, meaning FROM tmt.refusals WHERE kind = 'accepted'",
+        rows: "SELECT code, meaning FROM tmt.codes WHERE kind = 'accepted'",
     },
     Section {
-        title: "Lines that inform",
-        intro: "Checks that pass are lines of the ticket too; beside the codes above there are these.",
+        title: "Information",
+        intro: "A ticket lists passed checks too: by the codes above, and by these.",
         columns: &["code", "says"],
-        rows: "SELECT code, meaning FROM tmt.refusals WHERE kind = 'info'",
+        rows: "SELECT code, meaning FROM tmt.codes WHERE kind = 'info'",
     },
     Section {
-        title: "From the tables themselves",
-        intro: "Programs that write the tables past the functions meet triggers; the console never does. A console that meets one says `RULE`
-and the trigger's sentence.",
+        title: "Errors of triggers",
+        intro: "Programs that write the tables directly may meet triggers; the console does not. If it does, it reports `RULE` and the
+trigger's message.",
         columns: &["SQLSTATE", "means"],
-        rows: "SELECT code, meaning FROM tmt.refusals WHERE kind = 'sqlstate'",
+        rows: "SELECT code, meaning FROM tmt.codes WHERE kind = 'sqlstate'",
     },
 ];
 
@@ -118,7 +117,7 @@ async fn the_page_of_codes_is_the_table_of_the_database() {
     }
     let stored = fs::read_to_string(&path).unwrap_or_default();
     let differs = page.lines().zip(stored.lines()).find(|(is, was)| is != was);
-    assert!(stored == page, "docs/REFUSALS.md differs from tmt.refusals, first in {differs:?}");
+    assert!(stored == page, "docs/REFUSALS.md differs from tmt.codes, first in {differs:?}");
 }
 
 #[tokio::test]
@@ -132,6 +131,6 @@ async fn a_code_that_is_not_explained_cannot_be_answered() {
     ] {
         let error = client.batch_execute(&sql).await.unwrap_err();
         let said = error.as_db_error().unwrap().message().to_owned();
-        assert_eq!(said, "the code NOBODY_EXPLAINED_THIS is not in tmt.refusals", "{sql}");
+        assert_eq!(said, "the code NOBODY_EXPLAINED_THIS is not in tmt.codes", "{sql}");
     }
 }

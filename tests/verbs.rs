@@ -262,7 +262,10 @@ async fn audit_verify_finds_a_cut_tail_by_the_saved_head() {
     assert_eq!(trader.run("audit verify").code, 0, "the shorter chain is consistent");
     let found = trader.run(&with_head);
     assert_eq!(found.code, 1, "{found:?}");
-    assert!(found.out.contains("BROKEN at seq 2: the chain ends before the head"), "{found:?}");
+    assert!(
+        found.out.contains("BROKEN at seq 2: the chain ends before the exported head"),
+        "{found:?}"
+    );
     let json = trader.run(&format!("audit verify --head {} --json", head.out.trim())).json();
     assert_eq!((&json["intact"], &json["bad_seq"]), (&false.into(), &2.into()));
 

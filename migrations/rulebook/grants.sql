@@ -25,7 +25,7 @@ END $$;
 GRANT USAGE ON SCHEMA desk, tmt TO tmt_viewer;
 GRANT SELECT ON accounts, signals, trade_registry, trades, positions, market_data, risk_limits, risk_events, agents,
     system_events, instruments, fx_rates, signal_executions, trade_fills, performance_metrics, risk_event_actions,
-    trading_halts, tmt.settings, tmt.limit_types, tmt.refusals, tmt.limit_states, tmt.schema_migrations, tmt.rulebook, tmt.audit_log,
+    trading_halts, tmt.settings, tmt.limit_types, tmt.codes, tmt.limit_states, tmt.schema_migrations, tmt.rulebook, tmt.audit_log,
     tmt.audit_head, tmt.account_totals, tmt.portfolio_totals, tmt.trade_totals, tmt.trade_total_changes TO tmt_viewer;
 GRANT EXECUTE ON FUNCTION
     desk.session(),

@@ -101,12 +101,12 @@ LANGUAGE sql IMMUTABLE AS $$
     SELECT ROW('refused', p_code, p_message, p_measured, p_allowed, p_unit, p_subject, coalesce(p_detail, '{}'))::desk.answer
 $$;
 
--- Refuses an answer with a code that is not explained.
+-- Every code must be listed.
 CREATE FUNCTION desk.require_code(p_code text) RETURNS void
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    IF p_code IS NOT NULL AND NOT EXISTS (SELECT FROM tmt.refusals r WHERE r.code = p_code) THEN
-        RAISE EXCEPTION 'the code % is not in tmt.refusals', p_code USING ERRCODE = 'XX000';
+    IF p_code IS NOT NULL AND NOT EXISTS (SELECT FROM tmt.codes r WHERE r.code = p_code) THEN
+        RAISE EXCEPTION 'the code % is not in tmt.codes', p_code USING ERRCODE = 'XX000';
     END IF;
 END $$;
 

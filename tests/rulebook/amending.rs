@@ -62,7 +62,7 @@ async fn a_tighter_stop_is_always_possible_and_a_wider_one_only_where_new_risk_i
         .await
         .accepted();
     let wider = amend(&trader, position, Some(dec!(1.09)), None).await.refused("TRADING_HALT");
-    assert!(wider.message.ends_with("enough. Only closing is possible."), "{}", wider.message);
+    assert!(wider.message.ends_with("enough. Only closing is allowed."), "{}", wider.message);
     amend(&trader, position, Some(dec!(1.0951)), None).await.accepted();
     for (status, code) in [("risk_halt", "ACCOUNT_RISK_HALT"), ("suspended", "ACCOUNT_SUSPENDED")] {
         book.run(&format!(

@@ -374,7 +374,7 @@ async fn more_risk_finds_no_way_around_a_limit() {
     // Adding with a wider stop does not widen what is held, and the ticket says so.
     let lines = assess(&trader, &Order { stop: Some(dec!(1.05)), ..sized(1000) }).await;
     let line = lines.iter().find(|l| l.code == "POSITION_STOP").unwrap();
-    assert_eq!(line.message, "The whole position has one stop, the tighter one: 1.09500.");
+    assert_eq!(line.message, "A position has one stop; the tighter one applies: 1.09500.");
     place(&trader, &Order { stop: Some(dec!(1.05)), ..sized(1000) }).await.accepted();
     assert_eq!(book.text("SELECT stop_loss FROM positions").await, "1.09500");
     // A new stop is judged by what an order with it would be.

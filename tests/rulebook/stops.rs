@@ -68,10 +68,7 @@ async fn levels_of_an_order_that_only_reduces_are_said_to_be_of_no_use() {
 
     assert_eq!(in_the_way(&lines), [""; 0]);
     let unused = find(&lines, "POSITION_STOP");
-    assert_eq!(
-        unused.message,
-        "It only reduces: stop and target of the position stay as they are."
-    );
+    assert_eq!(unused.message, "The order only reduces: stop and target of the position stay.");
     place(&trader, &less).await.accepted();
     let levels = "SELECT format('%s %s %s', total_size, stop_loss, take_profit) FROM positions";
     assert_eq!(book.text(levels).await, "6000.00 1.09500 1.11000");

@@ -1,24 +1,25 @@
--- Books an order. Opposite to what is held it first closes, then opens the rest as a new position; an
--- order that only reduces makes no trade of its own.
+-- Placing orders.
+
+-- Checks and books an order. An order opposite to the position first closes it, then opens a new one with the rest. An
+-- order that only reduces creates no trade.
 --
--- The lock is taken by one statement and the order assessed by the next: a statement that waits for a
--- lock still sees the world from before its wait.
+-- One statement takes the lock, the next checks the order: a statement that waits for a lock has an old snapshot.
 CREATE FUNCTION desk.place_trade(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_account uuid,
     p_instrument text, p_side text, p_size numeric, p_price numeric, p_stop numeric, p_target numeric,
     p_signal uuid, p_reason text) RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    answer   desk.answer;
-    checked  desk.check_result;
-    rejected desk.check_result;
-    notable  jsonb := '[]';
-    confirms text[] := '{}';
-    reason   text := nullif(btrim(p_reason), '');
-    o        desk.order_context;
-    booked   jsonb;
-    broken   text;
+    answer    desk.answer;
+    checked   desk.check_result;
+    rejected  desk.check_result;
+    notable   jsonb := '[]';
+    confirms  text[] := '{}';
+    reason    text := nullif(btrim(p_reason), '');
+    o         desk.order_context;
+    booked    jsonb;
+    broken    text;
     booked_at timestamptz;
-    payload  jsonb := jsonb_build_object('account_id', p_account, 'instrument', p_instrument, 'side', p_side,
+    payload   jsonb := jsonb_build_object('account_id', p_account, 'instrument', p_instrument, 'side', p_side,
         'size', p_size::text, 'price', p_price::text, 'stop', p_stop::text, 'target', p_target::text,
         'signal_id', p_signal, 'reason', p_reason);
 BEGIN
@@ -26,11 +27,11 @@ BEGIN
     IF answer.outcome IS NOT NULL THEN
         RETURN answer;
     END IF;
-    -- There the picture is that of the first statement. For one account that is enough: whoever booked or
-    -- changed a limit meanwhile wrote its row, and this order fails with 40001. No row stands for several.
+    -- REPEATABLE READ keeps the snapshot of the first statement. For one account that is safe: every booking or change of
+    -- a limit writes its row, and this order fails with 40001. Wide limits have no such row.
     IF current_setting('transaction_isolation') = 'repeatable read' AND desk.has_wide_limits() THEN
         RETURN desk.finish_request(p_key, 'place_trade', desk.refused('ISOLATION_LEVEL',
-            'Limits over several accounts are in force: place orders in READ COMMITTED or SERIALIZABLE.'), payload);
+            'Wide limits are in force: use READ COMMITTED or SERIALIZABLE.'), payload);
     END IF;
     PERFORM desk.lock_account(p_account);
     IF p_signal IS NOT NULL THEN
@@ -50,19 +51,19 @@ BEGIN
     END LOOP;
 
     IF rejected.code IS NOT NULL THEN
-        -- A slip of the hand is the trader's own; what a limit or a halt stopped is the risk officer's too.
-        IF rejected.limit_id IS NOT NULL OR (SELECT r.alerts FROM tmt.refusals r WHERE r.code = rejected.code) THEN
+        -- Typing errors concern only the trader; limits and halts also the risk officer.
+        IF rejected.limit_id IS NOT NULL OR (SELECT r.alerts FROM tmt.codes r WHERE r.code = rejected.code) THEN
             PERFORM desk.raise_refusal_event(p_account, rejected,
                 format('%s %s %s @ %s', upper(p_side), desk.number_text(p_size), p_instrument, desk.number_text(p_price)));
         END IF;
         RETURN desk.finish_request(p_key, 'place_trade', desk.refused(rejected.code, rejected.message, rejected.measured,
             rejected.allowed, rejected.unit, rejected.limit_id, jsonb_build_object('checks', notable)), payload);
     ELSIF num_nonnulls(p_stop, p_target) > num_nonnulls(desk.finite(p_stop), desk.finite(p_target)) THEN
-        -- Which must not read as none: the order would have no stop.
-        RETURN desk.finish_request(p_key, 'place_trade', desk.refused('PRICE_NOT_A_TICK', 'The stop or the target is not a number.'), payload);
+        -- NaN must not read as NULL: the order would have no stop.
+        RETURN desk.finish_request(p_key, 'place_trade', desk.refused('PRICE_NOT_A_TICK', 'Stop or target is not a number.'), payload);
     ELSIF cardinality(confirms) > 0 AND reason IS NULL THEN
         RETURN desk.finish_request(p_key, 'place_trade', desk.refused('CONFIRM_REQUIRED',
-            format('%s Give a reason to send it all the same.', notable -> 0 ->> 'message'),
+            format('%s Add a reason to proceed.', notable -> 0 ->> 'message'),
             p_detail => jsonb_build_object('checks', notable, 'confirm', to_jsonb(confirms))), payload);
     END IF;
 
@@ -74,11 +75,10 @@ BEGIN
         SELECT c.rate INTO o.fx FROM positions p, desk.closing_rate(p) c WHERE p.position_id = o.position_id;
     END IF;
     IF o.fx IS NULL THEN
-        RETURN desk.finish_request(p_key, 'place_trade', desk.refused('NO_CONVERSION_RATE', format('Nobody ever stored a rate that turns %s into %s: '
+        RETURN desk.finish_request(p_key, 'place_trade', desk.refused('NO_CONVERSION_RATE', format('No conversion rate for %s in %s: '
             'store one in fx_rates.', o.instrument, btrim(o.currency)), p_subject => o.position_id), payload);
     END IF;
-    -- What follows is booked whole or not at all: an amount that no column can hold and an id that
-    -- another program has used already are answers, not errors.
+    -- A subtransaction: an amount that is too large and a trade id that exists are refusals, not errors.
     BEGIN
         booked := desk.book_fill(p_key, p_account, o.instrument, o.side, o.size, o.price, o.fx, NULL, 0, o.stop, o.target, o.signal_id,
             reason, booked_at);
@@ -94,7 +94,7 @@ BEGIN
             IF NOT starts_with(broken, 'trade') THEN
                 RAISE;
             END IF;
-            RETURN desk.finish_request(p_key, 'place_trade', desk.refused('KEY_REUSED', 'A trade with this id exists already.'), payload);
+            RETURN desk.finish_request(p_key, 'place_trade', desk.refused('KEY_REUSED', 'A trade with this id already exists.'), payload);
     END;
 
     answer := desk.accepted(
@@ -107,8 +107,8 @@ BEGIN
     RETURN desk.finish_request(p_key, 'place_trade', answer, payload);
 END $$;
 
--- Notes that an account has taken a signal, with an order that opened a trade or that only reduced (p_trade
--- NULL then). Each account takes a signal once; it is done when no active account is left that could.
+-- Records that an account has taken a signal; p_trade is NULL if the order only reduced. Each account takes a signal
+-- once; it is executed when every active account has.
 CREATE FUNCTION desk.take_signal(p_signal uuid, p_account uuid, p_trade uuid, p_size numeric, p_price numeric, p_reason text,
     p_key uuid) RETURNS void
 LANGUAGE plpgsql AS $$

@@ -107,7 +107,7 @@ const RULEBOOK: &[File] = &[
     file!("rulebook/changes.sql"),
     file!("rulebook/days.sql"),
     file!("rulebook/limits/types.sql"),
-    file!("rulebook/refusals.sql"),
+    file!("rulebook/codes.sql"),
     file!("rulebook/limits/scope.sql"),
     file!("rulebook/limits/measure.sql"),
     file!("rulebook/limits/measure_other.sql"),
