@@ -154,6 +154,12 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Answered { key, outcome } => outbox::answered(model, key, outcome),
         Msg::WritesLeft(left) => outbox::left(model, left),
+        Msg::JournalDamaged(sentences) => {
+            for text in sentences {
+                model.report(Tone::Critical, text);
+            }
+            vec![]
+        }
         Msg::NotAnnounced { key, reason } => {
             let text = format!("written, but not announced on the bus ({}): {reason}", key.short());
             model.tell(Tone::Warning, text);

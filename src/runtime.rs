@@ -65,6 +65,8 @@ pub struct Options {
     pub journal: Option<Journal>,
     /// Writes of earlier processes whose end nobody knows: they are settled first.
     pub left: Vec<Intent>,
+    /// Journals that cannot be read whole, as sentences.
+    pub damage: Vec<String>,
 }
 
 /// Runs the console until the person leaves or `stop` is cancelled. The terminal is as it was
@@ -101,6 +103,9 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<Exit, RunE
         clock.now().to_rfc3339(),
         tasks.clone(),
     ));
+    if !options.damage.is_empty() {
+        reply.send(Msg::JournalDamaged(options.damage)).await.ok();
+    }
     if !options.left.is_empty() {
         let writes = options.left.into_iter().map(|left| (left.request, left.summary)).collect();
         // The queue is empty: there is room.

@@ -174,6 +174,23 @@ async fn without_a_journal_nothing_is_sent() {
 }
 
 #[tokio::test]
+async fn a_damaged_journal_is_reported_once_and_stops_nothing() {
+    let desk = Desk::open().await;
+    let shell = shell(&desk, "trader", "tmt_trader").await;
+    let folder = shell.home.path().join("journal");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("0.journal"), "4a5b6c7d {\"place\":\"joe@db1\"}\n").unwrap();
+    let shell = shell.with("TMT_JOURNAL_FOLDER", folder.to_str().unwrap());
+
+    let asked = shell.run(&format!("outcome {}", uuid::Uuid::nil()));
+    assert!(asked.code == 2 && asked.err.contains("0.journal is damaged"), "{asked:?}");
+    let ran = shell.run(&format!("{BUY} --yes"));
+    assert!(ran.code == 0 && ran.err.contains("0.journal is damaged"), "{ran:?}");
+    let next = shell.run("halt @alpha reason=drill --yes");
+    assert!(next.code == 0 && !next.err.contains("damaged"), "{next:?}");
+}
+
+#[tokio::test]
 async fn without_a_terminal_nothing_is_sent_unless_yes_is_passed() {
     let desk = Desk::open().await;
     let shell = shell(&desk, "trader", "tmt_trader").await;

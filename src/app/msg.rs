@@ -152,6 +152,8 @@ pub enum Msg {
     },
     /// An earlier console ended before it knew what became of these writes: requests and sentences.
     WritesLeft(Vec<(Request, String)>),
+    /// Journals of earlier processes cannot be read whole, as sentences.
+    JournalDamaged(Vec<String>),
     /// A write stands, and the bus could not be told.
     NotAnnounced {
         key: ClientKey,

@@ -10,7 +10,10 @@ use super::io::Io;
 use super::verbs::sending::place;
 use crate::config::{Colour, Config};
 use crate::feed;
-use crate::runtime::{self, journal::Journal};
+use crate::runtime::{
+    self,
+    journal::{Journal, Opened},
+};
 use crate::store::Store;
 use crate::ui::Theme;
 
@@ -29,17 +32,18 @@ pub(super) async fn show(
 ) -> Result<Exit, CliError> {
     let mut app = config.app.clone();
     let place = place(store.options());
-    let (journal, left) = match Journal::open(journal_folder, &place) {
-        Ok((journal, left)) => (Some(journal), left),
+    let (journal, left, damage) = match Journal::open(journal_folder, &place) {
+        Ok(Opened { journal, left, damage }) => (Some(journal), left, damage),
         Err(error) => {
             io.note(&format!("{error}; starting read-only"));
             app.is_read_only = true;
-            (None, Vec::new())
+            (None, Vec::new(), Vec::new())
         }
     };
     let options = runtime::Options {
         journal,
         left,
+        damage: damage.iter().map(ToString::to_string).collect(),
         store,
         feed,
         app,

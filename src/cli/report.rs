@@ -187,9 +187,7 @@ impl Report {
     /// Writes how it ended, for another program. Numbers keep their digits, in quotes.
     pub(super) fn write_json(&self, said: &Said, out: &mut dyn Write) -> io::Result<()> {
         let outcome = match said {
-            Said::Outcome(Outcome::Accepted(_)) => "accepted",
-            Said::Outcome(Outcome::Refused(_)) => "refused",
-            Said::Outcome(Outcome::Unknown(_)) => "unknown",
+            Said::Outcome(outcome) => outcome.kind().as_str(),
             Said::Checked(_) => "checked",
             Said::Declined => "declined",
         };

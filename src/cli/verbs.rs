@@ -17,7 +17,7 @@ use crate::app::permit;
 use crate::config::Config;
 use crate::domain::change::Kind;
 use crate::domain::ids::ClientKey;
-use crate::domain::outcome::{Finding, Outcome, Refusal};
+use crate::domain::outcome::{Finding, Outcome, OutcomeKind, Refusal};
 use crate::domain::request::Request;
 use crate::runtime::Clock;
 use crate::store::StoreError;
@@ -116,13 +116,13 @@ async fn request(
     io: &mut Io<'_>,
 ) -> Result<(Request, bool), CliError> {
     let made = drafting::request(config, snapshot, verb, key, io).await;
-    let sent = how.id.map(|_| sending::sent_before(config, key)).unwrap_or_default();
+    let sent = how.id.map(|_| sending::sent_before(config, key, io)).unwrap_or_default();
     let found = match &made {
         Ok(new) => sent
             .into_iter()
             .find(|found| drafting::is_the_same(verb, &found.intent.request.verb, &new.verb)),
         // It cannot be asked for again, since it was done: the position is closed.
-        Err(_) => sent.into_iter().min_by_key(|found| found.end.as_deref() != Some("accepted")),
+        Err(_) => sent.into_iter().min_by_key(|found| found.end != Some(OutcomeKind::Accepted)),
     };
     // Of another one, the database says that the id is used.
     match found {

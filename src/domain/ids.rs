@@ -9,7 +9,10 @@ use uuid::Uuid;
 macro_rules! row_key {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash,
+            serde::Serialize, serde::Deserialize,
+        )]
         pub struct $name(pub Uuid);
 
         impl $name {
@@ -60,7 +63,10 @@ row_key! {
 /// Canonical name of an instrument, as `instruments.instrument` has it: `EUR_USD`.
 ///
 /// Cheap to clone: it travels with every quote.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(from = "String", into = "String")]
 pub struct InstrumentId(Arc<str>);
 
 impl InstrumentId {
@@ -72,6 +78,18 @@ impl InstrumentId {
     /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<String> for InstrumentId {
+    fn from(name: String) -> Self {
+        Self(name.into())
+    }
+}
+
+impl From<InstrumentId> for String {
+    fn from(id: InstrumentId) -> Self {
+        id.0.as_ref().to_owned()
     }
 }
 

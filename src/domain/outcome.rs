@@ -17,6 +17,25 @@ pub enum Outcome {
     Unknown(String),
 }
 
+words! {
+    /// The three answers, without what they carry.
+    pub enum OutcomeKind {
+        Accepted = "accepted",
+        Refused = "refused",
+        Unknown = "unknown",
+    }
+}
+
+impl Outcome {
+    pub fn kind(&self) -> OutcomeKind {
+        match self {
+            Self::Accepted(_) => OutcomeKind::Accepted,
+            Self::Refused(_) => OutcomeKind::Refused,
+            Self::Unknown(_) => OutcomeKind::Unknown,
+        }
+    }
+}
+
 /// A write that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {

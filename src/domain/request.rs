@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::halt::{HaltMode, Scope};
@@ -12,15 +13,20 @@ use super::limit_kind::LimitKind;
 use super::trade::Side;
 
 /// A trade to open.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NewTrade {
     pub account: AccountId,
     pub instrument: InstrumentId,
     pub side: Side,
     /// How much, in contracts.
+    #[serde(with = "number")]
     pub size: Decimal,
+    #[serde(with = "number")]
     pub price: Decimal,
+    #[serde(with = "number_if_any")]
     pub stop: Option<Decimal>,
+    #[serde(with = "number_if_any")]
     pub target: Option<Decimal>,
     pub signal: Option<SignalId>,
     /// Why a soft breach is right.
@@ -28,7 +34,8 @@ pub struct NewTrade {
 }
 
 /// What is closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Closing {
     /// A position, its oldest trades first.
     Position(PositionId),
@@ -46,7 +53,8 @@ impl Closing {
 }
 
 /// A limit that is not there yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NewLimit {
     /// Only this account; `None` is all of them.
     pub account: Option<AccountId>,
@@ -54,10 +62,12 @@ pub struct NewLimit {
     pub scope: Scope,
     /// Instrument or portfolio, where the scope is one of them.
     pub identifier: Option<String>,
+    #[serde(with = "number")]
     pub value: Decimal,
     /// A currency, `percentage`, `fraction`, `units`, `count` …
     pub unit: String,
     /// From where on it warns, in its unit.
+    #[serde(with = "number_if_any")]
     pub warning: Option<Decimal>,
     /// When it ends by itself.
     pub until: Option<DateTime<Utc>>,
@@ -117,7 +127,8 @@ impl Verb {
 }
 
 /// One write: what `desk.*` function is called, with what.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Verb {
     /// `desk.place_trade`
     Place(NewTrade),
@@ -126,16 +137,21 @@ pub enum Verb {
         /// Which position, or which trade of it.
         what: Closing,
         /// How much of it; `None` is all that is open when the database decides.
+        #[serde(with = "number_if_any")]
         size: Option<Decimal>,
+        #[serde(with = "number")]
         price: Decimal,
         reason: Option<String>,
     },
     /// `desk.amend_position`: the whole new state, `None` is none.
     Amend {
         position: PositionId,
+        #[serde(with = "number_if_any")]
         stop: Option<Decimal>,
+        #[serde(with = "number_if_any")]
         target: Option<Decimal>,
         /// How far behind the best price the stop follows, in prices.
+        #[serde(with = "number_if_any")]
         trailing: Option<Decimal>,
         reason: Option<String>,
     },
@@ -156,8 +172,10 @@ pub enum Verb {
         /// The version of that row which the person saw.
         base_version: Option<DateTime<Utc>>,
         /// New value, in the row's unit.
+        #[serde(with = "number")]
         value: Decimal,
         /// New warning, in the row's unit.
+        #[serde(with = "number_if_any")]
         warning: Option<Decimal>,
         /// When it ends by itself; `None` keeps the end of the row.
         until: Option<DateTime<Utc>>,
@@ -234,9 +252,53 @@ impl Verb {
 }
 
 /// A verb with its key, ready to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Request {
     /// Made when the form opened.
     pub key: ClientKey,
     pub verb: Verb,
+}
+
+/// Decimals in JSON: text without needless zeros, so that 1.10 and 1.1 make one fingerprint.
+mod number {
+    use super::{Decimal, Deserialize};
+
+    pub(super) fn serialize<S: serde::Serializer>(
+        number: &Decimal,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&number.normalize())
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Decimal, D::Error> {
+        // Not `Decimal`'s own reader: that takes a JSON number, which may have lost digits.
+        let text = String::deserialize(deserializer)?;
+        Decimal::from_str_exact(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// The same where there may be none.
+mod number_if_any {
+    use super::{Decimal, Deserialize, Serialize};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(transparent)]
+    struct Number(#[serde(with = "super::number")] Decimal);
+
+    #[expect(clippy::ref_option, reason = "serde passes the field by reference")]
+    pub(super) fn serialize<S: serde::Serializer>(
+        number: &Option<Decimal>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        number.map(Number).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Decimal>, D::Error> {
+        Ok(Option::<Number>::deserialize(deserializer)?.map(|number| number.0))
+    }
 }

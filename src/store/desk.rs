@@ -199,7 +199,7 @@ impl Store {
             let (key, verb) = (request.key.0, request.verb.name());
             match attempt {
                 Attempt::Settled(outcome) => {
-                    tracing::info!(%key, verb, attempts, outcome = outcome_word(&outcome), "write");
+                    tracing::info!(%key, verb, attempts, outcome = %outcome.kind(), "write");
                     return outcome;
                 }
                 Attempt::Again(refusal) if attempts >= MOST_ATTEMPTS => {
@@ -304,7 +304,7 @@ impl Store {
             }
             Err(_) => unknown(&StoreError::Timeout { what: "settling the write", after }),
         };
-        tracing::info!(key = %request.key.0, outcome = outcome_word(&outcome), "write settled");
+        tracing::info!(key = %request.key.0, outcome = %outcome.kind(), "write settled");
         outcome
     }
 }
@@ -379,15 +379,6 @@ fn not_sent(error: &StoreError) -> Outcome {
 
 fn lost(why: &str) -> StoreError {
     Unreachable::Lost(why.to_owned()).into()
-}
-
-/// What a log may hold of an outcome.
-fn outcome_word(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Accepted(_) => "accepted",
-        Outcome::Refused(_) => "refused",
-        Outcome::Unknown(_) => "unknown",
-    }
 }
 
 #[cfg(test)]

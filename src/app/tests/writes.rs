@@ -174,6 +174,13 @@ fn what_an_earlier_console_left_open_is_settled_and_not_sent() {
     assert!(desk.writes().is_empty(), "nothing was sent");
 }
 
+#[test]
+fn a_damaged_journal_is_told() {
+    let mut desk = Desk::of(Role::Trader);
+    desk.tell(Msg::JournalDamaged(vec!["the journal 0.journal is damaged".to_owned()]));
+    assert_eq!(desk.last_notice(), "the journal 0.journal is damaged");
+}
+
 /// What others do must not hide whether a trade stands.
 #[test]
 fn news_do_not_hide_what_became_of_a_write() {

@@ -16,7 +16,7 @@ use crate::domain::outcome::{Accepted, Outcome};
 use crate::domain::request::Request;
 use crate::feed::publish::{Announcer, Written, announcement};
 use crate::runtime::clock;
-use crate::runtime::journal::{self, Found, Intent, Journal};
+use crate::runtime::journal::{self, Found, Intent, Journal, Opened};
 use crate::store::{self, Store};
 
 /// How often an unknown outcome is asked for before the answer is left to `tmt outcome`.
@@ -43,7 +43,11 @@ pub(super) async fn open(
     store: &Store,
     io: &mut Io<'_>,
 ) -> Result<(Journal, Vec<Intent>), CliError> {
-    let (journal, left) = Journal::open(&config.journal_folder, &place(&config.store))?;
+    let Opened { journal, left, damage } =
+        Journal::open(&config.journal_folder, &place(&config.store))?;
+    for damage in damage {
+        io.note(&damage.to_string());
+    }
     let mut unknown = Vec::new();
     for intent in left {
         let outcome = store.resolve(&intent.request).await;
@@ -63,8 +67,12 @@ pub(super) async fn open(
 }
 
 /// Finds what was sent under a key before, by any process of this machine; the oldest first.
-pub(super) fn sent_before(config: &Config, key: ClientKey) -> Vec<Found> {
-    journal::find(&config.journal_folder, &place(&config.store), key)
+pub(super) fn sent_before(config: &Config, key: ClientKey, io: &mut Io<'_>) -> Vec<Found> {
+    let (found, damage) = journal::find(&config.journal_folder, &place(&config.store), key);
+    for damage in damage {
+        io.note(&damage.to_string());
+    }
+    found
 }
 
 /// Writes down, sends once, settles, writes the end down.
@@ -132,7 +140,7 @@ pub(in crate::cli) async fn outcome(
     io: &mut Io<'_>,
 ) -> Result<Exit, CliError> {
     let key = ClientKey(arguments.id);
-    let sent = sent_before(config, key);
+    let sent = sent_before(config, key, io);
     let store = Store::connect(config.store.clone());
     let mut asked = Vec::new();
     for Found { intent, .. } in sent {

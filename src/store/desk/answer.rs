@@ -6,7 +6,9 @@ use uuid::Uuid;
 use crate::domain::code::Code;
 use crate::domain::ids::LimitId;
 use crate::domain::limit::LimitType;
-use crate::domain::outcome::{Accepted, Check, Finding, Impact, Item, ItemEnd, Outcome, Refusal};
+use crate::domain::outcome::{
+    Accepted, Check, Finding, Impact, Item, ItemEnd, Outcome, OutcomeKind, Refusal,
+};
 use crate::domain::text::clean;
 use crate::store::rows::{Bad, Cells};
 
@@ -43,8 +45,8 @@ pub(super) fn verdict(rows: &[Row]) -> Outcome {
 fn outcome(cells: &Cells<'_>) -> Result<Outcome, Bad> {
     let code = cells.text_if_any("code")?.map(Code::from);
     let message = cells.text_if_any("message")?;
-    match cells.raw("outcome")? {
-        "accepted" => {
+    match cells.word("outcome", OutcomeKind::from_word)? {
+        OutcomeKind::Accepted => {
             // An accepted write stands, whatever its detail looks like.
             let detail = cells.json_if_any("detail").unwrap_or_default().unwrap_or_default();
             Ok(Outcome::Accepted(Accepted {
@@ -56,7 +58,7 @@ fn outcome(cells: &Cells<'_>) -> Result<Outcome, Bad> {
                 items: items(&detail),
             }))
         }
-        "refused" => Ok(Outcome::Refused(Refusal {
+        OutcomeKind::Refused => Ok(Outcome::Refused(Refusal {
             code: code.unwrap_or(Code::Refused),
             message: message.unwrap_or_else(|| "refused".to_owned()),
             // Numbers that cannot be held make the refusal no less certain.
@@ -64,7 +66,7 @@ fn outcome(cells: &Cells<'_>) -> Result<Outcome, Bad> {
             allowed: cells.number_if_any("allowed").unwrap_or_default(),
             unit: cells.text_if_any("unit")?,
         })),
-        word => Err(Bad { column: "outcome", why: format!("is {:?}", clean(word)) }),
+        OutcomeKind::Unknown => Ok(Outcome::Unknown(message.unwrap_or_default())),
     }
 }
 
