@@ -6,8 +6,12 @@
 mod adopting;
 #[path = "support/database.rs"]
 mod database;
+#[path = "support/desk.rs"]
+mod desk;
 #[path = "migrations/partitions.rs"]
 mod partitions;
+#[path = "migrations/rebuilding.rs"]
+mod rebuilding;
 
 use database::{Database, database, empty_database};
 use tmt::store::migrate::{

@@ -16,8 +16,8 @@ BEGIN
         PERFORM desk.audit(p_verb, p_key, answer, jsonb_build_object('message', answer.message));
         RETURN answer;
     END IF;
-    INSERT INTO tmt.requests (key, fingerprint, actor, verb, received_at)
-    VALUES (p_key, p_fingerprint, session_user, p_verb, clock_timestamp())
+    INSERT INTO tmt.requests (key, fingerprint, actor, verb, received_at, revision)
+    SELECT p_key, p_fingerprint, session_user, p_verb, clock_timestamp(), b.revision FROM tmt.rulebook b
     ON CONFLICT (key) DO NOTHING;
     IF FOUND THEN
         -- By the database's clock: an old ticket must not be sent late.
@@ -47,12 +47,19 @@ END $$;
 -- Last statement of every verb: stores the answer under its key, writes the audit line, returns the answer.
 CREATE FUNCTION desk.finish_request(p_key uuid, p_verb text, p_answer desk.answer, p_payload jsonb)
 RETURNS desk.answer LANGUAGE plpgsql AS $$
+DECLARE
+    began integer;
 BEGIN
     UPDATE tmt.requests
        SET outcome = p_answer.outcome, code = p_answer.code, message = p_answer.message,
            measured = p_answer.measured, allowed = p_answer.allowed, unit = p_answer.unit,
            subject = p_answer.subject, detail = p_answer.detail
-     WHERE key = p_key;
+     WHERE key = p_key
+    RETURNING revision INTO began;
+    -- Half of the old rulebook and half of the new one may not answer together.
+    IF began <> (SELECT b.revision FROM tmt.rulebook b) THEN
+        RAISE EXCEPTION 'the rulebook was rebuilt while this request ran' USING ERRCODE = '40001';
+    END IF;
     PERFORM desk.audit(p_verb, p_key, p_answer,
         p_payload || jsonb_build_object('message', p_answer.message, 'detail', p_answer.detail));
     RETURN p_answer;
@@ -72,8 +79,8 @@ BEGIN
         RETURN answer;
     END IF;
     answer := desk.refused('NOT_EXECUTED', 'The request never arrived. Nothing was done; it cannot be executed later.');
-    INSERT INTO tmt.requests (key, fingerprint, actor, verb, received_at)
-    VALUES (p_key, p_fingerprint, session_user, 'void', clock_timestamp())
+    INSERT INTO tmt.requests (key, fingerprint, actor, verb, received_at, revision)
+    SELECT p_key, p_fingerprint, session_user, 'void', clock_timestamp(), b.revision FROM tmt.rulebook b
     ON CONFLICT (key) DO NOTHING;
     IF FOUND THEN
         RETURN desk.finish_request(p_key, 'resolve_outcome', answer, '{}');

@@ -1,16 +1,23 @@
 -- Drops the rulebook, to be rebuilt in the same transaction.
 --
--- Tables are locked first, `accounts` before the others: every order begins with its account, so running orders
--- finish and later ones wait at their start.
+-- Every table with a trigger of ours is locked first, `accounts` before the others: every order begins with its
+-- account, so running orders finish and later ones wait at their start. Whoever waits here holds up everybody, so
+-- this gives up soon: well before the server would look for a deadlock.
 DO $$
 DECLARE
     found record;
 BEGIN
-    FOR found IN SELECT to_regclass('public.' || n) AS relation FROM unnest(ARRAY['accounts', 'positions', 'trades']) n LOOP
-        IF found.relation IS NOT NULL THEN
-            EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', found.relation);
-        END IF;
+    PERFORM set_config('lock_timeout', '100ms', true);
+    FOR found IN
+        SELECT c.oid::regclass AS relation
+          FROM pg_class c JOIN pg_trigger t ON t.tgrelid = c.oid
+         WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND c.relowner = 'tmt_owner'::regrole
+           AND c.relnamespace::regnamespace::text IN ('public', 'tmt')
+         GROUP BY c.oid ORDER BY c.relname <> 'accounts', c.relname
+    LOOP
+        EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', found.relation);
     END LOOP;
+    PERFORM set_config('lock_timeout', '2s', true);
 
     -- Triggers that call functions in `public` are not dropped with the schema.
     FOR found IN

@@ -118,6 +118,7 @@ CREATE TABLE IF NOT EXISTS tmt.schema_migrations (
 -- The installed rulebook.
 CREATE TABLE IF NOT EXISTS tmt.rulebook (
     only_row   boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    revision   integer NOT NULL,            -- counts how often it was rebuilt
     digest     text NOT NULL,               -- sha256 of all its files, hexadecimal
     program    text NOT NULL,               -- version of the tmt that installed it
     triggers   text[] NOT NULL,             -- those that call it; any other is foreign

@@ -348,7 +348,7 @@ fn answered(lease: Lease, error: &Error) -> Attempt {
         )));
     };
     let message = clean(db.message());
-    match proof::of(db.parsed_severity(), db.code().code()) {
+    match proof::of_error(db) {
         Proof::Doubt => Attempt::Settled(Outcome::Unknown(format!(
             "the server broke off ({message}); it may or may not have been executed"
         ))),

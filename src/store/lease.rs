@@ -163,7 +163,8 @@ impl Store {
         }
     }
 
-    /// Runs one writing statement of a program of TMT, once. What a person writes is a request:
+    /// Runs one writing statement of a program of TMT, once; a second time where the first proves
+    /// that its prepared statement was out of date. What a person writes is a request:
     /// [`Store::perform`].
     ///
     /// Not cancel safe: a dropped call may or may not have written.
@@ -178,20 +179,30 @@ impl Store {
         parameters: Parameters<'_>,
     ) -> Result<Vec<Row>, StoreError> {
         let after = self.deadlines().write;
-        let lease = self.borrow(Purpose::Write).await?;
-        match tokio::time::timeout(after, lease.rows(sql, parameters)).await {
-            Ok(Ok(rows)) => {
-                lease.keep();
-                Ok(rows)
-            }
-            Ok(Err(error)) => {
-                // A server that answered has ended the statement; the connection is good.
-                if error.as_db_error().is_some() {
+        let mut is_first = true;
+        loop {
+            let lease = self.borrow(Purpose::Write).await?;
+            match tokio::time::timeout(after, lease.rows(sql, parameters)).await {
+                Ok(Ok(rows)) => {
                     lease.keep();
+                    return Ok(rows);
                 }
-                Err(StoreError::of_statement(what, after, &error))
+                Ok(Err(error)) => {
+                    let is_stale = proof::is_stale_statement(&error);
+                    if is_stale {
+                        lease.forget_statements();
+                    }
+                    // A server that answered has ended the statement; the connection is good.
+                    if error.as_db_error().is_some() {
+                        lease.keep();
+                    }
+                    if !(is_first && is_stale) {
+                        return Err(StoreError::of_statement(what, after, &error));
+                    }
+                    is_first = false;
+                }
+                Err(_) => return Err(StoreError::Timeout { what, after }),
             }
-            Err(_) => Err(StoreError::Timeout { what, after }),
         }
     }
 }

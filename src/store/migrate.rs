@@ -18,6 +18,7 @@ mod preflight;
 mod rulebook;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -33,11 +34,14 @@ const OLDEST_SERVER: i32 = 15;
 /// Key of the advisory lock; `tmt` in ASCII, then an M for migrations.
 const LOCK: i64 = 0x746d_744d;
 
-/// How long to wait for one lock. Orders queue behind a migration that waits, so it gives up soon.
-const PATIENCE: &str = "2s";
+/// How long one attempt waits for a lock. `drop_rulebook.sql` waits less: orders queue behind it.
+const LOCK_TIMEOUT: &str = "2s";
 
-/// How often to try again, having let others pass: a minute in all.
-const ATTEMPTS: u32 = 30;
+/// How long others have between two attempts.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How many attempts there are: about a minute in all.
+const ATTEMPTS: u32 = 100;
 
 /// What may be done to a database that holds tables of TMT but was never migrated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -360,6 +364,7 @@ async fn run(client: &Client, steps: &[Step<'_>]) -> Result<(), MigrateError> {
             break;
         }
         drop(client.batch_execute("ROLLBACK").await);
+        tokio::time::sleep(PAUSE).await;
     }
     if done.is_err() {
         drop(client.batch_execute("ROLLBACK").await);
@@ -373,7 +378,7 @@ async fn attempt(client: &Client, steps: &[Step<'_>]) -> Result<(), MigrateError
         "BEGIN;
          SET LOCAL search_path = public; SET LOCAL timezone = 'UTC';
          SET LOCAL client_min_messages = error; SET LOCAL statement_timeout = 0;
-         SET LOCAL lock_timeout = '{PATIENCE}'; SET LOCAL default_table_access_method = heap;"
+         SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SET LOCAL default_table_access_method = heap;"
     );
     client.batch_execute(&begin).await?;
     for Step { name, sql } in steps {

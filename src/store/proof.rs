@@ -4,7 +4,7 @@
 //! nothing is in doubt: the row may stand.
 
 use tokio_postgres::Error;
-use tokio_postgres::error::Severity;
+use tokio_postgres::error::{DbError, Severity};
 
 use crate::domain::code::Code;
 
@@ -15,7 +15,8 @@ pub(super) enum Proof {
     Nothing(Code),
     /// Nothing was written, and the same request may well succeed now.
     Again,
-    /// Nothing was written: the prepared statement is older than the tables.
+    /// Nothing was written: the prepared statement, or a function that it called, is older than the
+    /// schema.
     AgainPrepared,
     /// It may or may not stand.
     Doubt,
@@ -32,7 +33,9 @@ const PROVED: [(&str, Proof); 15] = [
     ("55P03", Proof::Nothing(Code::Busy)),
     ("57014", Proof::Nothing(Code::TooSlow)),
     ("42501", Proof::Nothing(Code::NotPermitted)),
-    ("42", Proof::Nothing(Code::Schema)),
+    // A function, a type or a column is gone, or another one: where the rulebook was just rebuilt,
+    // under the feet of a call. If it stays so, that is what is said in the end.
+    ("42", Proof::AgainPrepared),
     ("22", Proof::Nothing(Code::Invalid)),
     ("23", Proof::Nothing(Code::Invalid)),
     ("53", Proof::Nothing(Code::ServerFull)),
@@ -43,9 +46,19 @@ const PROVED: [(&str, Proof); 15] = [
     ("", Proof::Doubt),
 ];
 
+/// Returns what an error of the server proves.
+pub(super) fn of_error(db: &DbError) -> Proof {
+    // A call that began before the rulebook was rebuilt has variables of types that are gone. The
+    // server has no SQLSTATE for it, and does not translate it.
+    let is_of_gone_type =
+        db.code().code() == "XX000" && db.message().starts_with("cache lookup failed for ");
+    let state = if is_of_gone_type { "42" } else { db.code().code() };
+    of(db.parsed_severity(), state)
+}
+
 /// Returns what an error with this severity and SQLSTATE proves. The severity is the one that is
 /// not translated; servers before 9.6 do not send it, and prove nothing.
-pub(super) fn of(severity: Option<Severity>, state: &str) -> Proof {
+fn of(severity: Option<Severity>, state: &str) -> Proof {
     if severity != Some(Severity::Error) {
         return Proof::Doubt;
     }
@@ -60,11 +73,9 @@ pub(super) fn is_answer(error: &Error) -> bool {
     error.as_db_error().is_some_and(|db| db.parsed_severity() == Some(Severity::Error))
 }
 
-/// Tells whether a prepared statement is older than its tables.
+/// Tells whether a prepared statement is older than the schema.
 pub(super) fn is_stale_statement(error: &Error) -> bool {
-    error
-        .as_db_error()
-        .is_some_and(|db| of(db.parsed_severity(), db.code().code()) == Proof::AgainPrepared)
+    error.as_db_error().is_some_and(|db| of_error(db) == Proof::AgainPrepared)
 }
 
 #[cfg(test)]
@@ -82,7 +93,9 @@ mod tests {
     #[case::lock_timeout("55P03", Proof::Nothing(Code::Busy))]
     #[case::statement_timeout("57014", Proof::Nothing(Code::TooSlow))]
     #[case::privilege("42501", Proof::Nothing(Code::NotPermitted))]
-    #[case::no_function("42883", Proof::Nothing(Code::Schema))]
+    #[case::no_function("42883", Proof::AgainPrepared)]
+    #[case::no_type("42704", Proof::AgainPrepared)]
+    #[case::another_type("42804", Proof::AgainPrepared)]
     #[case::overflow("22003", Proof::Nothing(Code::Invalid))]
     #[case::unique("23505", Proof::Nothing(Code::Invalid))]
     #[case::disk_full("53100", Proof::Nothing(Code::ServerFull))]

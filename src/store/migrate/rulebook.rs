@@ -118,12 +118,12 @@ pub(super) const CHECK_BODIES: &str = "
 pub(super) fn record(schema: &Schema) -> String {
     let (digest, program) = (schema.digest(), schema.program.replace('\'', "''"));
     format!(
-        "INSERT INTO tmt.rulebook (digest, program, triggers)
-         SELECT '{digest}', '{program}',
+        "INSERT INTO tmt.rulebook AS b (revision, digest, program, triggers)
+         SELECT 1, '{digest}', '{program}',
                 array_agg(format('%s on %s.%s', t.tgname, c.relnamespace::regnamespace, c.relname))
            FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
           WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND p.pronamespace = 'desk'::regnamespace
-         ON CONFLICT (only_row) DO UPDATE SET digest = EXCLUDED.digest, program = EXCLUDED.program,
-             triggers = EXCLUDED.triggers, applied_at = now(), applied_by = session_user"
+         ON CONFLICT (only_row) DO UPDATE SET revision = b.revision + 1, digest = EXCLUDED.digest,
+             program = EXCLUDED.program, triggers = EXCLUDED.triggers, applied_at = now(), applied_by = session_user"
     )
 }
