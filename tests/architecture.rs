@@ -101,7 +101,15 @@ const LAYERS: &[Layer] = &[
     Layer {
         modules: &["ui"],
         layers: &["app", "domain"],
-        packages: &["chrono", "ratatui", "rust_decimal", "tui_input", "unicode_width", "uuid"],
+        packages: &[
+            "chrono",
+            "ratatui",
+            "rust_decimal",
+            "textwrap",
+            "tui_input",
+            "unicode_width",
+            "uuid",
+        ],
         never: &["&mut Model", "crossterm::event", "std::fs", "std::io", "std::net", "std::env"],
     },
     Layer {

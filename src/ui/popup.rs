@@ -5,7 +5,6 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Padding};
-use unicode_width::UnicodeWidthStr;
 
 use super::format;
 use super::theme::{Ink, Theme};
@@ -64,45 +63,13 @@ pub(super) fn rule(theme: Theme, frame: &mut Frame<'_>, area: Rect, y: u16) {
     frame.render_widget(Line::styled(format!("┠{dashes}┨"), theme.style(Ink::Focus)), line);
 }
 
-/// Returns `text` in lines of at most `width` columns, broken at blanks where there are any.
+/// Returns `text` in lines of at most `width` columns, broken at blanks, and within a word that is
+/// wider than a line.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
-    let width = width.max(1);
-    let mut lines: Vec<String> = Vec::new();
-    let mut line = String::new();
-    for word in text.split_inclusive(' ') {
-        let mut word = word;
-        if line.is_empty() && !lines.is_empty() && word.trim().is_empty() {
-            // The second of two blanks, where the line was broken at the first.
-            continue;
-        }
-        if !line.is_empty() && line.width().saturating_add(word.trim_end().width()) > width {
-            lines.push(std::mem::take(&mut line).trim_end().to_owned());
-            if word.trim().is_empty() {
-                continue;
-            }
-        }
-        // A word that is wider than the line is broken where it must be.
-        while word.trim_end().width() > width {
-            let mut used = 0;
-            let at = word
-                .char_indices()
-                .find(|(_, c)| {
-                    used += unicode_width::UnicodeWidthChar::width(*c).unwrap_or(0);
-                    used > width
-                })
-                .map_or(word.len(), |(at, _)| at);
-            // A character wider than the line stands alone: nothing would ever get shorter.
-            let at = at.max(word.chars().next().map_or(1, char::len_utf8));
-            let Some((head, tail)) = word.split_at_checked(at) else { break };
-            lines.push(head.to_owned());
-            word = tail;
-        }
-        line.push_str(word);
-    }
-    if !line.trim_end().is_empty() || lines.is_empty() {
-        lines.push(line.trim_end().to_owned());
-    }
-    lines
+    let options = textwrap::Options::new(width.max(1))
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit);
+    textwrap::wrap(text, options).into_iter().map(std::borrow::Cow::into_owned).collect()
 }
 
 /// Returns `text` wrapped into styled lines.
