@@ -61,7 +61,7 @@ pub async fn run(
         return Ok(Exit::Done);
     }
     let config = config::load(&with_flags(sources, &cli.global))?;
-    log::start(&config.log)?;
+    let _log = log::start(&config.log)?;
     let Some(command) = cli.command else {
         return console(&config, io, stop).await;
     };

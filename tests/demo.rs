@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -148,11 +149,16 @@ async fn private_servers_are_started_named_migrated_stopped_and_deleted() {
     let folder = tempfile::Builder::new().prefix("tmt-cli-").tempdir_in("/tmp").unwrap();
     open_to_all(folder.path());
     let local = folder.path().join("servers");
-    let variables = [("TMT_LOCAL_FOLDER".to_owned(), local.to_str().unwrap().to_owned())];
+    let log = folder.path().join("tmt.log");
+    let variables = [("TMT_LOCAL_FOLDER", &local), ("TMT_LOG_FILE", &log)]
+        .map(|(name, path)| (name.to_owned(), path.to_str().unwrap().to_owned()));
     let run = async |words: &[&str]| ran(home.path(), words, &variables).await;
 
     let (code, said) = run(&["local", "start"]).await;
     assert_eq!(code, 0, "{said}");
+    let written = std::fs::read_to_string(&log).unwrap();
+    assert!(written.contains("private servers started"), "{written}");
+    assert_eq!(std::fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
     let (code, twice) = run(&["local", "start"]).await;
     assert!(code == 1 && twice.contains("tmt local stop"), "{twice}");
     let (code, environment) = run(&["local", "env"]).await;
@@ -186,6 +192,5 @@ async fn private_servers_are_started_named_migrated_stopped_and_deleted() {
 
 /// Lets the user that the servers run as pass.
 fn open_to_all(folder: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o711)).unwrap();
 }
