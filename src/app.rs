@@ -15,6 +15,7 @@ mod input;
 pub mod keymap;
 pub mod limits;
 pub mod lists;
+pub mod marks;
 pub mod model;
 pub mod msg;
 pub mod notice;

@@ -55,14 +55,24 @@ pub fn heads(pane: Pane) -> Vec<Head> {
     by_pane!(pane, of())
 }
 
-/// Returns the keys of the rows that a pane shows: filtered, and ordered as the person asked.
-pub fn visible(model: &Model, pane: Pane) -> Vec<RowId> {
-    by_pane!(pane, visible_of(model))
+/// The rows that a pane shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// Their keys: filtered, and ordered as the person asked.
+    pub ids: Vec<RowId>,
+    /// How many there are without the filter.
+    pub total: usize,
 }
 
-fn visible_of<T: Listed>(model: &Model) -> Vec<RowId> {
+/// Returns the rows that a pane shows.
+pub fn listing(model: &Model, pane: Pane) -> Listing {
+    by_pane!(pane, listing_of(model))
+}
+
+fn listing_of<T: Listed>(model: &Model) -> Listing {
     let state = model.pane(T::PANE);
     let mut shown = T::all(model);
+    let total = shown.len();
     if let Some(filter) = filter::Filter::read(&state.filter) {
         shown.retain(|row| filter.admits(T::COLUMNS, model, row));
     }
@@ -79,7 +89,7 @@ fn visible_of<T: Listed>(model: &Model) -> Vec<RowId> {
         });
         shown = keyed.into_iter().map(|(_, row)| row).collect();
     }
-    shown.into_iter().map(Listed::row_id).collect()
+    Listing { ids: shown.into_iter().map(Listed::row_id).collect(), total }
 }
 
 /// Tells whether a pane has a row, whatever its filter.
@@ -88,14 +98,6 @@ pub fn contains(model: &Model, pane: Pane, id: &RowId) -> bool {
         T::find(model, id).is_some()
     }
     by_pane!(pane, of(model, id))
-}
-
-/// Returns how many rows a pane has before the filter.
-pub fn total(model: &Model, pane: Pane) -> usize {
-    fn of<T: Listed>(model: &Model) -> usize {
-        T::all(model).len()
-    }
-    by_pane!(pane, of(model))
 }
 
 /// Returns the cells of a row, or `None` if it is gone.

@@ -1,27 +1,22 @@
-//! The rows as they were last read, and their value at the prices of now.
+//! The rows as they were last read.
 
-use std::collections::{BTreeMap, HashMap};
-use std::ops::Deref;
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
 use crate::domain::account::Account;
 use crate::domain::agent::{Agent, SystemEvent};
 use crate::domain::event::RiskEvent;
-use crate::domain::halt::Halt;
+use crate::domain::halt::{Halt, Scope};
 use crate::domain::ids::{
     AccountId, EventId, HaltId, InstrumentId, LimitId, PositionId, SignalId, TradeId,
 };
 use crate::domain::limit::Limit;
-use crate::domain::marking::Book;
 use crate::domain::position::Position;
-use crate::domain::quote::Quote;
 use crate::domain::request::{Closing, Verb};
 use crate::domain::rows::Rows;
 use crate::domain::signal::Signal;
 use crate::domain::trade::Trade;
-use crate::domain::utilisation::{self, Covered, Measured, Valuation};
 use uuid::Uuid;
 
 /// Newest rows that a list keeps; the poll brings no more at once either.
@@ -208,7 +203,6 @@ impl Desk {
 
     /// Returns what a halt covers, as people call it.
     pub fn halted(&self, halt: &Halt) -> String {
-        use crate::domain::halt::Scope;
         match (halt.scope, halt.account, &halt.identifier) {
             (Scope::System, _, _) => "everything".to_owned(),
             (Scope::Account, Some(account), _) => self.account_name(account),
@@ -221,7 +215,6 @@ impl Desk {
 
     /// Returns the halts that keep an account from opening `instrument`.
     pub fn halts_on(&self, account: Option<AccountId>, instrument: Option<&str>) -> Vec<&Halt> {
-        use crate::domain::halt::Scope;
         let portfolio =
             account.and_then(|id| self.accounts.get(&id)).and_then(|row| row.portfolio.as_deref());
         self.halts
@@ -235,83 +228,5 @@ impl Desk {
                 Scope::Portfolio => portfolio.is_some() && halt.identifier.as_deref() == portfolio,
             })
             .collect()
-    }
-}
-
-/// When a quote came, and how old it was then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Received {
-    pub at: Duration,
-    /// Age of the price on arrival: this machine's clock, set to the database's, less its time.
-    pub age: Duration,
-}
-
-/// Everything that moves with the prices.
-#[derive(Debug, Clone, Default)]
-pub struct Marks {
-    now: Valuation,
-    limits: HashMap<LimitId, Measured>,
-    received: HashMap<InstrumentId, Received>,
-}
-
-impl Marks {
-    /// Notes the arrival of a quote.
-    pub fn note(&mut self, quote: &Quote, now: DateTime<Utc>, elapsed: Duration) {
-        let age = (now - quote.time).to_std().unwrap_or_default();
-        self.received.insert(quote.instrument.clone(), Received { at: elapsed, age });
-    }
-
-    /// Returns the age of an instrument's price at monotonic time `elapsed`.
-    pub fn price_age(&self, instrument: &InstrumentId, elapsed: Duration) -> Option<Duration> {
-        let received = self.received.get(instrument)?;
-        Some(received.age.saturating_add(elapsed.saturating_sub(received.at)))
-    }
-
-    /// Returns the age of the price that came last at monotonic time `elapsed`.
-    pub fn youngest_price(&self, elapsed: Duration) -> Option<Duration> {
-        let ages = self.received.values();
-        ages.map(|one| one.age.saturating_add(elapsed.saturating_sub(one.at))).min()
-    }
-
-    /// Values every position and account again, and measures every limit.
-    pub fn refresh(&mut self, desk: &Desk, book: &Book) {
-        self.now = Valuation::of(&desk.accounts, desk.positions.values(), book);
-        let measured =
-            |limit: &Limit| utilisation::measure(limit, &self.covered(desk, limit), book);
-        self.limits = desk.limits.iter().map(|(id, limit)| (*id, measured(limit))).collect();
-    }
-
-    /// Returns what a limit measures at these prices.
-    pub fn measured(&self, limit: LimitId) -> Measured {
-        self.limits.get(&limit).copied().unwrap_or(Measured::Unknown)
-    }
-
-    /// Returns an account with what it is worth and holds.
-    pub(super) fn valued<'a>(&'a self, account: &'a Account) -> Option<Covered<'a>> {
-        let mark = self.accounts.get(&account.id)?;
-        let held = self.held.get(&account.id).map_or(&[][..], Vec::as_slice);
-        Some(Covered { account, mark, held })
-    }
-
-    /// Returns the accounts that a limit covers.
-    pub(super) fn covered<'a>(&'a self, desk: &'a Desk, limit: &Limit) -> Vec<Covered<'a>> {
-        // Most limits are for one account, which need not be looked for among all.
-        let (one, all) = match limit.owner() {
-            Some(owner) => (desk.accounts.get(&owner), None),
-            None => (None, Some(desk.accounts.values())),
-        };
-        one.into_iter()
-            .chain(all.into_iter().flatten())
-            .filter(|row| limit.looks_at(row.id, row.portfolio.as_deref()))
-            .filter_map(|row| self.valued(row))
-            .collect()
-    }
-}
-
-impl Deref for Marks {
-    type Target = Valuation;
-
-    fn deref(&self) -> &Valuation {
-        &self.now
     }
 }

@@ -3,10 +3,8 @@
 use rust_decimal::Decimal;
 
 use super::model::Model;
-use crate::domain::account::Account;
 use crate::domain::halt::Scope;
-use crate::domain::limit::LimitKind;
-use crate::domain::limit::{Limit, LimitState, Unit};
+use crate::domain::limit::Limit;
 use crate::domain::outcome::Check;
 use crate::domain::sizing::Room;
 use crate::domain::utilisation::{self, Binding, Intent, Measured};
@@ -77,28 +75,5 @@ impl Model {
     /// Returns that as a number in the limit's unit, where it is one.
     pub fn measure(&self, limit: &Limit) -> Option<Decimal> {
         self.measured(limit).number()
-    }
-
-    /// Returns the tightest exposure limit of an account alone, in its currency.
-    pub fn exposure_limit(&self, account: &Account) -> Option<Decimal> {
-        let equity = self.marks.accounts.get(&account.id).and_then(|mark| mark.equity);
-        self.desk
-            .limits
-            .values()
-            .filter(|limit| {
-                limit.state == LimitState::Active
-                    && limit.limit_type == LimitKind::MaxExposure
-                    && limit.scope == Scope::Account
-                    && limit.looks_at(account.id, account.portfolio.as_deref())
-            })
-            .filter_map(|limit| match limit.reading() {
-                Unit::Money(currency) => {
-                    limit.value.checked_mul(self.book.rate(currency, &account.base_currency)?)
-                }
-                unit @ (Unit::Percentage | Unit::Fraction | Unit::Other(_)) => {
-                    unit.amount(limit.value, equity?)
-                }
-            })
-            .min()
     }
 }

@@ -12,8 +12,9 @@ use tui_input::Input;
 use uuid::Uuid;
 
 use super::chord::Chord;
-use super::desk::{Desk, Marks};
+use super::desk::Desk;
 use super::keymap::{Context, Keymap};
+use super::marks::Marks;
 use super::msg::FeedCounts;
 use super::notice::{Alarm, Notice};
 use super::pane::{Pane, PaneState, RowId};

@@ -8,7 +8,7 @@ use crate::domain::ids::{AccountId, InstrumentId};
 impl Model {
     /// Returns the keys of the rows that a pane shows, in its order.
     pub fn visible(&self, pane: Pane) -> Vec<RowId> {
-        columns::visible(self, pane)
+        columns::listing(self, pane).ids
     }
 
     /// Returns the row that keys act on, if it is still there.

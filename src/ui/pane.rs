@@ -13,9 +13,9 @@ use super::format;
 use super::table::{self, Layout, Look, Rows};
 use super::theme::{Ink, Theme};
 use super::totals;
-use crate::app::columns;
+use crate::app::columns::{self, Listing};
 use crate::app::model::{Badge, Link, Model};
-use crate::app::pane::{Pane, RowId};
+use crate::app::pane::Pane;
 
 /// Rows from which on a line of totals is worth the row it takes.
 const ROOM_FOR_TOTALS: u16 = 3;
@@ -28,26 +28,27 @@ pub(super) fn view(
     frame: &mut Frame<'_>,
     area: Rect,
 ) -> usize {
-    let ids = model.visible(pane);
-    let inner = enclose(model, pane, &ids, theme, frame, area);
-    body(model, pane, &ids, theme, frame, inner)
+    let listing = columns::listing(model, pane);
+    let inner = enclose(model, pane, &listing, theme, frame, area);
+    body(model, pane, &listing, theme, frame, inner)
 }
 
 /// Draws headings, rows and totals into `inner`, and returns how many rows fit.
-pub(super) fn body(
+fn body(
     model: &Model,
     pane: Pane,
-    ids: &[RowId],
+    listing: &Listing,
     theme: Theme,
     frame: &mut Frame<'_>,
     inner: Rect,
 ) -> usize {
+    let ids = listing.ids.as_slice();
     let [head, below] = split_top(inner, 1);
     let has_totals = totals::has(pane) && below.height >= ROOM_FOR_TOTALS;
     let kept = u16::from(has_totals);
     let [rows, _] = split_top(below, below.height.saturating_sub(kept));
     if ids.is_empty() {
-        empty(model, pane, theme, frame, below);
+        empty(model, pane, listing.total, theme, frame, below);
         return usize::from(rows.height);
     }
     let read = Rows::read(model, pane, ids, usize::from(rows.height));
@@ -81,10 +82,10 @@ pub(super) fn split_top(area: Rect, rows: u16) -> [Rect; 2] {
 }
 
 /// Draws the frame of a pane and returns what is inside.
-pub(super) fn enclose(
+fn enclose(
     model: &Model,
     pane: Pane,
-    ids: &[RowId],
+    listing: &Listing,
     theme: Theme,
     frame: &mut Frame<'_>,
     area: Rect,
@@ -105,7 +106,7 @@ pub(super) fn enclose(
             name,
             if is_focused { border.patch(theme.style(Ink::Strong)) } else { Style::new() },
         ))
-        .title(corner(model, pane, ids.len(), theme, room).right_aligned());
+        .title(corner(model, pane, listing, theme, room).right_aligned());
     if let Some(reason) = trouble(model, pane) {
         let room = usize::from(area.width).saturating_sub(6);
         let text = format!(" {} ", format::fit(&reason, room));
@@ -113,7 +114,7 @@ pub(super) fn enclose(
     }
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    more(model, pane, ids.len(), theme, frame, area);
+    more(model, pane, listing.ids.len(), theme, frame, area);
     inner
 }
 
@@ -137,7 +138,13 @@ fn trouble(model: &Model, pane: Pane) -> Option<String> {
 
 /// Returns the right end of the title: order, filter, marks, count and badge. What does not fit
 /// goes from the left; the badge stays longest.
-fn corner(model: &Model, pane: Pane, shown: usize, theme: Theme, room: usize) -> Line<'static> {
+fn corner(
+    model: &Model,
+    pane: Pane,
+    listing: &Listing,
+    theme: Theme,
+    room: usize,
+) -> Line<'static> {
     let state = model.pane(pane);
     let quiet = theme.style(Ink::Quiet);
     let mut parts: Vec<(String, Style)> = Vec::new();
@@ -159,7 +166,7 @@ fn corner(model: &Model, pane: Pane, shown: usize, theme: Theme, room: usize) ->
     }
     let badge = model.badge(pane);
     if badge != Badge::Waiting {
-        parts.push((format!("{shown} of {}", columns::total(model, pane)), quiet));
+        parts.push((format!("{} of {}", listing.ids.len(), listing.total), quiet));
     }
     parts.push((badge_text(badge), badge_style(model, badge, theme)));
     let width = |parts: &[(String, Style)]| -> usize {
@@ -236,7 +243,7 @@ fn more(model: &Model, pane: Pane, total: usize, theme: Theme, frame: &mut Frame
 }
 
 /// Says why there are no rows, and what would bring some.
-fn empty(model: &Model, pane: Pane, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+fn empty(model: &Model, pane: Pane, total: usize, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let filter = model.pane(pane).filter.trim();
     let is_unread = model.pane(pane).confirmed_at.is_none();
     let text = if is_unread {
@@ -247,7 +254,7 @@ fn empty(model: &Model, pane: Pane, theme: Theme, frame: &mut Frame<'_>, area: R
                 "waiting for the database to answer".to_owned()
             }
         }
-    } else if !filter.is_empty() && columns::total(model, pane) > 0 {
+    } else if !filter.is_empty() && total > 0 {
         format!("no row matches /{filter}: Esc takes the filter away")
     } else if is_stale(model.badge(pane)) {
         "nothing was here when the database last answered".to_owned()

@@ -29,7 +29,7 @@ fn drawdown(model: &Model, row: &Account) -> Option<Decimal> {
 /// Exposure as a share of the tightest exposure limit of the account, where there is one.
 fn exposure_used(model: &Model, row: &Account) -> Option<Decimal> {
     let exposure = mark(model, row).exposure?;
-    exposure.checked_div(model.exposure_limit(row)?)
+    exposure.checked_div(model.marks.exposure_limit(row.id)?)
 }
 
 /// Returns the strictest halt that covers all of an account: its own, its portfolio's, the system's.
