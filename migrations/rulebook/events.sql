@@ -1,20 +1,22 @@
--- Takes ownership of risk events. Of two people at once one wins; the other learns who.
+-- Risk events: acknowledging, raising, resolving.
+
+-- Acknowledges risk events. If two people do so at once, one gets them; the other is told who.
 --
--- Critical and emergency need a note. An emergency is acknowledged by itself, never in passing among
--- others. Resolved events can still be acknowledged; that does not reopen them.
+-- Critical and emergency events need a note, and an emergency must be acknowledged by itself. Resolved events can be
+-- acknowledged too; that does not reopen them.
 CREATE FUNCTION desk.acknowledge(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_events uuid[], p_note text)
 RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    answer  desk.answer;
-    note    text := nullif(btrim(p_note), '');
-    wanted  uuid[] := ARRAY(SELECT DISTINCT e FROM unnest(p_events) e WHERE e IS NOT NULL ORDER BY e);
-    payload jsonb := jsonb_build_object('events', to_jsonb(p_events), 'note', p_note);
-    won     uuid[];
+    answer    desk.answer;
+    note      text := nullif(btrim(p_note), '');
+    wanted    uuid[] := ARRAY(SELECT DISTINCT e FROM unnest(p_events) e WHERE e IS NOT NULL ORDER BY e);
+    payload   jsonb := jsonb_build_object('events', to_jsonb(p_events), 'note', p_note);
+    won       uuid[];
     held_back uuid[];
-    taken   jsonb;
-    detail  jsonb;
-    now_at  timestamptz;
+    taken     jsonb;
+    detail    jsonb;
+    now_at    timestamptz;
 BEGIN
     answer := desk.begin_request(p_key, p_fingerprint, p_valid_until, 'acknowledge');
     IF answer.outcome IS NOT NULL THEN
@@ -23,7 +25,7 @@ BEGIN
     IF NOT desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
         RETURN desk.finish_request(p_key, 'acknowledge', desk.refused('NOT_PERMITTED', format('%s may not acknowledge risk events.', session_user)), payload);
     END IF;
-    -- In one order, or two people with overlapping selections would wait for each other.
+    -- In one order: overlapping selections of two people must not deadlock.
     PERFORM FROM risk_events e WHERE e.event_id = ANY (wanted) ORDER BY e.event_id FOR NO KEY UPDATE;
     now_at := clock_timestamp();
     WITH mine AS (
@@ -52,20 +54,20 @@ BEGIN
         WHEN cardinality(won) > 0 THEN desk.accepted(won[1],
             format('%s acknowledged', cardinality(won))
             || CASE WHEN taken <> '[]' THEN format(', %s already taken', jsonb_array_length(taken)) ELSE '' END
-            || CASE WHEN cardinality(held_back) > 0 THEN format(', %s need a note of their own', cardinality(held_back)) ELSE '' END || '.',
+            || CASE WHEN cardinality(held_back) > 0 THEN format(', %s need a separate note', cardinality(held_back)) ELSE '' END || '.',
             p_detail => detail)
         WHEN cardinality(held_back) > 0 THEN desk.refused('NOTE_REQUIRED',
-            CASE WHEN note IS NULL THEN 'A critical event or an emergency is acknowledged with a note.'
-                 ELSE 'An emergency is acknowledged by itself, not among others.' END, p_subject => held_back[1], p_detail => detail)
+            CASE WHEN note IS NULL THEN 'Critical and emergency events need a note.'
+                 ELSE 'Acknowledge an emergency by itself.' END, p_subject => held_back[1], p_detail => detail)
         WHEN taken <> '[]' THEN desk.refused('ALREADY_ACKNOWLEDGED',
-            format('%s has it since %s.', taken -> 0 ->> 'by', substr(taken -> 0 ->> 'at', 12, 8) || 'Z'),
+            format('Acknowledged by %s at %s.', taken -> 0 ->> 'by', substr(taken -> 0 ->> 'at', 12, 8) || 'Z'),
             p_subject => (taken -> 0 ->> 'event_id')::uuid, p_detail => detail)
-        ELSE desk.refused('EVENT_UNKNOWN', 'There is no such risk event.', p_detail => detail)
+        ELSE desk.refused('EVENT_UNKNOWN', 'No such risk event.', p_detail => detail)
     END;
     RETURN desk.finish_request(p_key, 'acknowledge', answer, payload);
 END $$;
 
--- Gives an acknowledged event back to everybody, with a note.
+-- Gives an acknowledged event back.
 CREATE FUNCTION desk.unacknowledge(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_event uuid, p_note text)
 RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
@@ -83,9 +85,9 @@ BEGIN
     answer := CASE
         WHEN NOT desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
             desk.refused('NOT_PERMITTED', format('%s may not change acknowledgements.', session_user))
-        WHEN event.event_id IS NULL THEN desk.refused('EVENT_UNKNOWN', 'There is no such risk event.')
-        WHEN NOT event.acknowledged THEN desk.refused('NOT_ACKNOWLEDGED', 'Nobody has acknowledged this event.', p_subject => p_event)
-        WHEN note IS NULL THEN desk.refused('NOTE_REQUIRED', 'Say why it is given back.', p_subject => p_event)
+        WHEN event.event_id IS NULL THEN desk.refused('EVENT_UNKNOWN', 'No such risk event.')
+        WHEN NOT event.acknowledged THEN desk.refused('NOT_ACKNOWLEDGED', 'The event is not acknowledged.', p_subject => p_event)
+        WHEN note IS NULL THEN desk.refused('NOTE_REQUIRED', 'Unacknowledging needs a note.', p_subject => p_event)
     END;
     IF answer.outcome IS NULL THEN
         UPDATE risk_events e SET acknowledged = false, acknowledged_by = NULL, acknowledged_at = NULL WHERE e.event_id = p_event;
@@ -96,20 +98,18 @@ BEGIN
     RETURN desk.finish_request(p_key, 'unacknowledge', answer, payload);
 END $$;
 
--- The same for other programs, which have keys of their own: an event that nothing of the watch rings
--- would be ended by the watch, or never.
+-- Raises an event for another program. Keys of the limit monitor are reserved: it would resolve the event.
 CREATE FUNCTION desk.raise_event(p_account uuid, p_type text, p_severity text, p_source text, p_measure text,
     p_current numeric, p_limit numeric, p_dedup text, p_trade uuid, p_position uuid, p_limit_id uuid, p_data jsonb)
 RETURNS uuid LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     IF desk.is_monitor_key(p_dedup) THEN
-        RAISE EXCEPTION 'the key % belongs to the watch over limits: raise the event under another one', p_dedup USING ERRCODE = '22023';
+        RAISE EXCEPTION 'key % is reserved for the limit monitor; use another key', p_dedup USING ERRCODE = '22023';
     END IF;
     RETURN desk.record_event(p_account, p_type, p_severity, p_source, p_measure, p_current, p_limit, p_dedup, p_trade, p_position, p_limit_id, p_data);
 END $$;
 
--- The same for other programs: what one of them raised, it says to be over. An event of the watch ends
--- when its condition does, one of the desk when somebody ends it.
+-- Clears an event for the program that raised it. Events of the limit monitor and of the rulebook are not cleared this way.
 CREATE FUNCTION desk.clear_event(p_dedup text) RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -122,30 +122,29 @@ BEGIN
           OR (event.event_source IS DISTINCT FROM session_user
               AND NOT EXISTS (SELECT FROM risk_event_actions a
                                WHERE a.event_id = event.event_id AND a.action = 'raised' AND a.actor = session_user)) THEN
-        RAISE EXCEPTION '% did not raise the event %: only who raised it says that it is over', session_user, p_dedup USING ERRCODE = '42501';
+        RAISE EXCEPTION '% did not raise event %: only its source may clear it', session_user, p_dedup USING ERRCODE = '42501';
     END IF;
     RETURN desk.resolve_event(p_dedup);
 END $$;
 
--- Raises a risk event, or counts a repeat of one that is still open under the same key.
+-- Raises a risk event, or counts a repeat of the open one with the same key.
 --
--- An acknowledged one comes back (reraised) when it got worse: a higher severity, or another tenth of
--- the limit beyond the value that was acknowledged. Otherwise whoever owns it is left in peace. A higher
--- severity is a line of its history in any case: how long nobody took the event counts from there.
+-- An acknowledged event is reraised when it gets worse: a higher severity, or a value another tenth of the limit beyond
+-- the acknowledged one. A higher severity is recorded as reraised in any case: escalation counts from there.
 CREATE FUNCTION desk.record_event(p_account uuid, p_type text, p_severity text, p_source text, p_measure text,
     p_current numeric, p_limit numeric, p_dedup text, p_trade uuid, p_position uuid, p_limit_id uuid, p_data jsonb)
 RETURNS uuid LANGUAGE plpgsql AS $$
 DECLARE
-    event  risk_events%ROWTYPE;
-    before risk_events%ROWTYPE;
-    graver boolean;
-    worse  boolean;
-    now_at timestamptz := clock_timestamp();
+    event       risk_events%ROWTYPE;
+    before      risk_events%ROWTYPE;
+    more_severe boolean;
+    worse       boolean;
+    now_at      timestamptz := clock_timestamp();
 BEGIN
     IF desk.severity_rank(p_severity) IS NULL THEN
-        RAISE EXCEPTION 'severity % is none of info, warning, critical, emergency', p_severity USING ERRCODE = '22023';
+        RAISE EXCEPTION 'severity % is not one of info, warning, critical, emergency', p_severity USING ERRCODE = '22023';
     END IF;
-    -- Again, where the open event was resolved between the INSERT that met it and the SELECT.
+    -- Retries if the open event is resolved between the INSERT and the SELECT.
     FOR attempt IN 1 .. 3 LOOP
         INSERT INTO risk_events (account_id, event_type, severity, event_source, risk_measure, current_value, limit_value,
             threshold_breached, related_trade_id, related_position_id, related_limit_id, event_data, dedup_key,
@@ -166,19 +165,19 @@ BEGIN
         EXIT WHEN FOUND;
     END LOOP;
     IF before.event_id IS NULL THEN
-        RAISE EXCEPTION 'event % is raised and resolved by others at the same time', p_dedup USING ERRCODE = '40001';
+        RAISE EXCEPTION 'event % is being raised and resolved concurrently', p_dedup USING ERRCODE = '40001';
     END IF;
 
-    graver := desk.severity_rank(p_severity) > desk.severity_rank(before.severity);
-    worse := graver
+    more_severe := desk.severity_rank(p_severity) > desk.severity_rank(before.severity);
+    worse := more_severe
         OR (p_current IS NOT NULL AND before.limit_value <> 0
             AND abs(p_current - before.limit_value) >= abs(coalesce(before.current_value, before.limit_value) - before.limit_value)
                                                        + abs(before.limit_value) / 10);
     UPDATE risk_events e
        SET occurrence_count = e.occurrence_count + 1,
            last_occurred_at = now_at,
-           severity = CASE WHEN graver THEN p_severity ELSE e.severity END,
-           -- While it is quietly owned, the value that was acknowledged stays the one to compare with.
+           severity = CASE WHEN more_severe THEN p_severity ELSE e.severity END,
+           -- While acknowledged, the acknowledged value is the one to compare with.
            current_value = CASE WHEN e.acknowledged AND NOT worse THEN e.current_value
                                 ELSE coalesce(desk.storable(p_current), e.current_value) END,
            limit_value = coalesce(desk.storable(p_limit), e.limit_value),
@@ -186,32 +185,32 @@ BEGIN
            event_data = e.event_data || coalesce(p_data, '{}'),
            acknowledged = e.acknowledged AND NOT worse
      WHERE e.event_id = before.event_id;
-    IF graver OR (before.acknowledged AND worse) THEN
+    IF more_severe OR (before.acknowledged AND worse) THEN
         INSERT INTO risk_event_actions (event_id, action, actor, note, at)
         VALUES (before.event_id, 'reraised', session_user,
             CASE WHEN before.acknowledged THEN 'worse than when it was acknowledged'
-                 ELSE format('%s, and was %s', p_severity, before.severity) END, now_at);
+                 ELSE format('%s, was %s', p_severity, before.severity) END, now_at);
     END IF;
     RETURN before.event_id;
 END $$;
 
--- Resolves the open event under a key, and returns it; nothing if none is open. What nobody has
--- acknowledged stays so: over is not the same as seen.
+-- Resolves the open event with a key; returns its id, or NULL if none is open. An unacknowledged event stays
+-- unacknowledged.
 CREATE FUNCTION desk.resolve_event(p_dedup text) RETURNS uuid
 LANGUAGE plpgsql AS $$
 DECLARE
-    ended  uuid;
+    event  uuid;
     now_at timestamptz := clock_timestamp();
 BEGIN
     UPDATE risk_events e
        SET auto_resolved = true, resolution_time = now_at
      WHERE e.dedup_key = left(p_dedup, 200) AND e.resolution_time IS NULL
-    RETURNING e.event_id INTO ended;
+    RETURNING e.event_id INTO event;
     IF FOUND THEN
         INSERT INTO risk_event_actions (event_id, action, actor, at)
-        VALUES (ended, 'auto_resolved', session_user, now_at);
+        VALUES (event, 'auto_resolved', session_user, now_at);
     END IF;
-    RETURN ended;
+    RETURN event;
 END $$;
 
 CREATE FUNCTION desk.severity_rank(p_severity text) RETURNS integer
@@ -219,24 +218,24 @@ LANGUAGE sql IMMUTABLE AS $$
     SELECT array_position(ARRAY['info', 'warning', 'critical', 'emergency'], p_severity)
 $$;
 
--- Keys of events that only the watch raises and ends.
+-- Keys of events that only the limit monitor raises and resolves.
 CREATE FUNCTION desk.is_monitor_key(p_dedup text) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce(starts_with(p_dedup, 'limit:') OR starts_with(p_dedup, 'loss:'), false) $$;
 
--- A refused order is a piece of information; three of the same kind in five minutes are a warning.
-CREATE FUNCTION desk.raise_refusal_event(p_account uuid, p_line desk.check_result, p_what text) RETURNS void
+-- A refused order raises an info event; the third one of a kind in five minutes makes it a warning.
+CREATE FUNCTION desk.raise_refusal_event(p_account uuid, p_line desk.check_result, p_order text) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-    folded text := format('refused:%s:%s:%s', p_account, p_line.code, coalesce(p_line.limit_id::text, ''));
+    key text := format('refused:%s:%s:%s', p_account, p_line.code, coalesce(p_line.limit_id::text, ''));
     recent jsonb;
 BEGIN
     SELECT coalesce(jsonb_agg(r.at ORDER BY r.at), '[]') INTO recent
       FROM (SELECT r.at FROM risk_events e, jsonb_array_elements(e.event_data -> 'recent') AS r (at)
-             WHERE e.dedup_key = folded AND e.resolution_time IS NULL
+             WHERE e.dedup_key = key AND e.resolution_time IS NULL
                AND r.at::text::numeric > extract(epoch FROM clock_timestamp()) - 300
              ORDER BY r.at DESC LIMIT 9) AS r;
     recent := recent || to_jsonb(round(extract(epoch FROM clock_timestamp()), 3));
     PERFORM desk.raise_event(p_account, 'order_refused', CASE WHEN jsonb_array_length(recent) >= 3 THEN 'warning' ELSE 'info' END,
-        'desk', lower(p_line.code), p_line.measured, p_line.allowed, folded, NULL, NULL, p_line.limit_id,
-        jsonb_build_object('message', p_line.message, 'order', p_what, 'unit', p_line.unit, 'actor', session_user, 'recent', recent));
+        'desk', lower(p_line.code), p_line.measured, p_line.allowed, key, NULL, NULL, p_line.limit_id,
+        jsonb_build_object('message', p_line.message, 'order', p_order, 'unit', p_line.unit, 'actor', session_user, 'recent', recent));
 END $$;

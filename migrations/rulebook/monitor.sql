@@ -1,4 +1,6 @@
--- All of them, in one transaction. Says how many changed their standing.
+-- The limit monitor: measures limits, records their standing, raises events and halts accounts.
+
+-- Measures all limits in one transaction. Returns how many changed their standing.
 CREATE FUNCTION desk.monitor_limits() RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
@@ -15,43 +17,43 @@ BEGIN
     RETURN changed;
 END $$;
 
--- Measures live limits and accounts' own loss rules: of some accounts after p_after, in their order. Says how
--- many changed their standing, and which account was the last; none when all had their turn, limits over
--- several accounts too. It ends with the first account that it takes, so that none is held while others are
--- measured. One at a time: a second caller has nothing to do.
+-- Measures monitored limits and the accounts' own rules, for up to 50 accounts after p_after, and after the last account
+-- the wide limits. Returns how many changed their standing, and the last account; NULL when all are done. Stops after
+-- the first account that it locks, so that no account is locked while others are measured. A second caller at the
+-- same time returns at once.
 CREATE FUNCTION desk.monitor_batch(p_after uuid, OUT changed integer, OUT last uuid)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    watched record;
-    looked  integer := 0;
-    held    boolean := false;
-    wide    uuid[] := ARRAY(SELECT l.limit_id FROM risk_limits l
+    account  record;
+    examined integer := 0;
+    locked   boolean := false;
+    wide     uuid[] := ARRAY(SELECT l.limit_id FROM risk_limits l
                              WHERE l.is_active AND (l.limit_scope IN ('portfolio', 'system') OR (l.limit_scope = 'instrument' AND l.account_id IS NULL)));
 BEGIN
     changed := 0;
     IF NOT desk.try_mutex('monitor') THEN
         RETURN;
     END IF;
-    FOR watched IN
+    FOR account IN
         SELECT a.account_id, a.account_name FROM accounts a
          WHERE a.status <> 'closed' AND (p_after IS NULL OR a.account_id > p_after) ORDER BY a.account_id LIMIT 51
     LOOP
-        looked := looked + 1;
-        IF looked > 50 OR held OR changed > 0 THEN
+        examined := examined + 1;
+        IF examined > 50 OR locked OR changed > 0 THEN
             RETURN;
         END IF;
-        last := watched.account_id;
-        -- One that cannot be measured does not stop the others.
+        last := account.account_id;
+        -- An account that cannot be measured does not stop the others.
         BEGIN
-            SELECT w.changed, w.held INTO changed, held FROM desk.monitor_account(watched.account_id, watched.account_name, wide) w;
+            SELECT w.changed, w.locked INTO changed, locked FROM desk.monitor_account(account.account_id, account.account_name, wide) w;
         EXCEPTION
             WHEN serialization_failure OR deadlock_detected OR lock_not_available THEN
                 changed := 0;
             WHEN OTHERS THEN
-                changed := desk.record_monitor_failure(watched.account_id, watched.account_name, SQLERRM);
+                changed := desk.record_monitor_failure(account.account_id, account.account_name, SQLERRM);
         END;
     END LOOP;
-    IF held OR changed > 0 THEN
+    IF locked OR changed > 0 THEN
         RETURN;
     END IF;
     last := NULL;
@@ -66,87 +68,87 @@ BEGIN
     PERFORM desk.escalate_events();
 END $$;
 
--- Watches what limits one account by itself. Says how many limits changed their standing, and whether it may
--- hold the account from now on.
+-- Measures the limits of one account. Returns how many changed their standing, and whether it locked the account
+-- or tried to.
 --
--- First it only looks. What changed is measured again with the account held, by statements of their own: the
--- account may have been worth something else by then.
-CREATE FUNCTION desk.monitor_account(p_account uuid, p_name text, p_wide uuid[], OUT changed integer, OUT held boolean)
+-- First without a lock. If a standing has changed, locks the account and measures again, because figures may have changed
+-- meanwhile.
+CREATE FUNCTION desk.monitor_account(p_account uuid, p_name text, p_wide uuid[], OUT changed integer, OUT locked boolean)
 LANGUAGE plpgsql AS $$
 DECLARE
-    place    text;
-    o        desk.order_context;
-    m        desk.limit_measurement;
-    measures desk.limit_measurement[];
-    losses   desk.limit_measurement[];
-    seen     text[];
-    one      boolean;
-    is_news  boolean;
+    instrument text;
+    o          desk.order_context;
+    m          desk.limit_measurement;
+    measures   desk.limit_measurement[];
+    losses     desk.limit_measurement[];
+    seen       text[];
+    result     boolean;
+    is_changed boolean;
 BEGIN
     changed := 0;
-    held := false;
+    locked := false;
     LOOP
         losses := '{}';
         seen := '{}';
-        is_news := false;
-        FOR place IN
+        is_changed := false;
+        FOR instrument IN
             SELECT NULL UNION ALL
             SELECT DISTINCT coalesce(l.scope_identifier::text, '') FROM risk_limits l
              WHERE l.is_active AND l.limit_scope = 'instrument' AND l.account_id = p_account AND desk.needs_monitoring(l)
             ORDER BY 1 NULLS FIRST
         LOOP
-            o := desk.load_order(p_account, place, NULL, NULL, NULL, NULL, NULL, NULL);
+            o := desk.load_order(p_account, instrument, NULL, NULL, NULL, NULL, NULL, NULL);
             IF o.account_id IS NULL OR o.status = 'closed' THEN
                 RETURN;
             END IF;
             measures := desk.measure_limits(o, true, p_wide);
-            IF place IS NULL THEN
-                -- What is used up most comes first: of rules that say the same it is the one that rings.
+            IF instrument IS NULL THEN
+                -- Highest use first: among limits on the same loss, that one raises the event.
                 SELECT coalesce(array_agg(r ORDER BY r.after / nullif(r.allowed, 0) DESC NULLS LAST, r.limit_id NULLS LAST), '{}') INTO measures
                   FROM unnest(measures || desk.account_rules(o)) AS r;
                 losses := measures;
             END IF;
             FOREACH m IN ARRAY measures LOOP
-                CONTINUE WHEN m.scope <> CASE WHEN place IS NULL THEN 'account' ELSE 'instrument' END;
+                CONTINUE WHEN m.scope <> CASE WHEN instrument IS NULL THEN 'account' ELSE 'instrument' END;
                 seen := seen || desk.limit_key(m.limit_id, m.limit_type, p_account);
-                one := desk.record_standing(o, m, false, p_name, held);
-                is_news := is_news OR one IS NULL;
-                changed := changed + coalesce(one, false)::integer;
+                result := desk.record_standing(o, m, false, p_name, locked);
+                is_changed := is_changed OR result IS NULL;
+                changed := changed + coalesce(result, false)::integer;
             END LOOP;
         END LOOP;
-        IF held THEN
-            -- What is not in force any more stands nowhere.
+        IF locked THEN
+            -- Limits that are no longer in force have no standing.
             DELETE FROM tmt.limit_states s WHERE s.account_id = p_account AND NOT s.limit_key = ANY (seen);
         ELSE
-            is_news := is_news OR EXISTS (
+            is_changed := is_changed OR EXISTS (
                 SELECT FROM tmt.limit_states s WHERE s.account_id = p_account AND NOT s.limit_key = ANY (seen));
         END IF;
-        is_news := desk.refresh_loss_events(p_account, p_name, losses, held) OR is_news;
-        IF held OR NOT is_news THEN
+        is_changed := desk.refresh_loss_events(p_account, p_name, losses, locked) OR is_changed;
+        IF locked OR NOT is_changed THEN
             RETURN;
         END IF;
-        held := true;
+        locked := true;
         IF NOT desk.try_lock_account(p_account) THEN
             RETURN;
         END IF;
     END LOOP;
 END $$;
 
--- Watches limits over several accounts. Returns how many changed their standing.
+-- Measures wide limits. Returns how many changed their standing.
 CREATE FUNCTION desk.monitor_wide_limits(p_wide uuid[]) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
-    watched  record;
-    o        desk.order_context;
-    m        desk.limit_measurement;
-    watched_key text;
-    done     uuid[] := '{}';   -- once is enough
-    seen     text[] := '{}';
-    failed   text;
-    changed  integer := 0;
+    sample       record;
+    o            desk.order_context;
+    m            desk.limit_measurement;
+    standing_key text;
+    done         uuid[] := '{}';
+    seen         text[] := '{}';
+    failed       text;
+    changed      integer := 0;
 BEGIN
-    FOR watched IN
-        -- Whoever looks sees the same: one of each portfolio.
+    FOR sample IN
+        -- Every account of a portfolio gives the same figures: one is enough.
         SELECT min(a.account_id::text)::uuid AS account_id, NULL::text AS instrument FROM accounts a WHERE a.status <> 'closed' GROUP BY a.metadata ->> 'portfolio'
         UNION
         SELECT l.account_id, NULL FROM risk_limits l WHERE l.limit_id = ANY (p_wide) AND l.account_id IS NOT NULL
@@ -157,15 +159,15 @@ BEGIN
     LOOP
         EXIT WHEN p_wide = '{}';
         BEGIN
-            o := desk.load_order(watched.account_id, watched.instrument, NULL, NULL, NULL, NULL, NULL, NULL);
+            o := desk.load_order(sample.account_id, sample.instrument, NULL, NULL, NULL, NULL, NULL, NULL);
             CONTINUE WHEN o.account_id IS NULL;
             FOREACH m IN ARRAY desk.measure_limits(o, true, done) LOOP
-                CONTINUE WHEN NOT m.limit_id = ANY (p_wide) OR m.limit_id = ANY (done) OR (m.scope = 'instrument') <> (watched.instrument IS NOT NULL);
+                CONTINUE WHEN NOT m.limit_id = ANY (p_wide) OR m.limit_id = ANY (done) OR (m.scope = 'instrument') <> (sample.instrument IS NOT NULL);
                 done := done || m.limit_id;
-                watched_key := desk.limit_key(m.limit_id, m.limit_type, NULL);
-                seen := seen || watched_key;
-                IF desk.record_standing(o, m, true, coalesce(watched.instrument, m.scope), false) IS NULL AND desk.try_lock_limit_state(watched_key) THEN
-                    changed := changed + desk.record_standing(o, m, true, coalesce(watched.instrument, m.scope), true)::integer;
+                standing_key := desk.limit_key(m.limit_id, m.limit_type, NULL);
+                seen := seen || standing_key;
+                IF desk.record_standing(o, m, true, coalesce(sample.instrument, m.scope), false) IS NULL AND desk.try_lock_limit_state(standing_key) THEN
+                    changed := changed + desk.record_standing(o, m, true, coalesce(sample.instrument, m.scope), true)::integer;
                 END IF;
             END LOOP;
         EXCEPTION
@@ -186,93 +188,91 @@ BEGIN
     RETURN changed;
 END $$;
 
--- Notes how one limit stands, and raises its event. Only what changed is raised again, or what went a
--- further tenth of the limit beyond: a value that stays in breach rings once. Returns whether it changed;
--- NULL if it did, and the caller has to hold the account (or the state) first.
-CREATE FUNCTION desk.record_standing(o desk.order_context, m desk.limit_measurement, p_together boolean, p_name text, p_held boolean) RETURNS boolean
+-- Records the standing of a limit, and raises an event if it changed, or if the value went another tenth of the limit
+-- further. Returns whether it changed; NULL if it did but the caller must lock the account (or the standing) first.
+CREATE FUNCTION desk.record_standing(o desk.order_context, m desk.limit_measurement, p_is_wide boolean, p_name text, p_locked boolean) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
-    known    tmt.limit_states%ROWTYPE;
-    account  uuid := CASE WHEN NOT p_together THEN o.account_id END;
-    watched  text := desk.limit_key(m.limit_id, m.limit_type, account);
-    now_is   text;
-    worse    boolean;
-    rings    text;
-    now_at   timestamptz := clock_timestamp();
-    severity text;
-    why      text;
+    known        tmt.limit_states%ROWTYPE;
+    account      uuid := CASE WHEN NOT p_is_wide THEN o.account_id END;
+    standing_key text := desk.limit_key(m.limit_id, m.limit_type, account);
+    new_state    text;
+    worse        boolean;
+    raised_key   text;
+    now_at       timestamptz := clock_timestamp();
+    severity     text;
+    message      text;
 BEGIN
-    SELECT * INTO known FROM tmt.limit_states s WHERE s.limit_key = watched;
-    now_is := CASE WHEN m.fault IS NULL THEN desk.next_standing(known.state, m.after, m.allowed, m.warning, m.inclusive, m.is_minimum)
+    SELECT * INTO known FROM tmt.limit_states s WHERE s.limit_key = standing_key;
+    new_state := CASE WHEN m.fault IS NULL THEN desk.next_standing(known.state, m.after, m.allowed, m.warning, m.inclusive, m.is_minimum)
                   ELSE 'unknown' END;
-    worse := now_is IN ('warning', 'breach') AND abs(m.after - m.allowed) >= abs(coalesce(known.raised_value, m.allowed) - m.allowed) + abs(m.allowed) / 10
+    worse := new_state IN ('warning', 'breach') AND abs(m.after - m.allowed) >= abs(coalesce(known.raised_value, m.allowed) - m.allowed) + abs(m.allowed) / 10
              AND ((m.after > m.allowed) <> m.is_minimum) AND known.raised_value IS NOT NULL;
-    IF now_is = known.state AND NOT worse THEN
+    IF new_state = known.state AND NOT worse THEN
         UPDATE tmt.limit_states s SET measured = m.after, allowed = m.allowed, unit = m.unit, measured_at = now_at
           FROM (SELECT f.limit_key FROM tmt.limit_states f
-                 WHERE f.limit_key = watched AND (f.measured, f.allowed) IS DISTINCT FROM (m.after, m.allowed)
+                 WHERE f.limit_key = standing_key AND (f.measured, f.allowed) IS DISTINCT FROM (m.after, m.allowed)
                    FOR NO KEY UPDATE SKIP LOCKED) free
          WHERE s.limit_key = free.limit_key;
         RETURN false;
-    ELSIF NOT p_held AND (known.limit_key IS NOT NULL OR now_is <> 'ok') THEN
+    ELSIF NOT p_locked AND (known.limit_key IS NOT NULL OR new_state <> 'ok') THEN
         RETURN NULL;
     END IF;
 
-    rings := desk.event_key(m, now_is, watched, account);
+    raised_key := desk.event_key(m, new_state, standing_key, account);
     INSERT INTO tmt.limit_states AS s (limit_id, rule, account_id, state, measured, allowed, unit, raised_value, event_key, since, measured_at)
-    VALUES (m.limit_id, m.limit_type, account, now_is, m.after, m.allowed, m.unit, CASE WHEN now_is <> 'ok' THEN coalesce(m.after, 0) END,
-            CASE WHEN now_is <> 'ok' THEN rings END, now_at, now_at)
+    VALUES (m.limit_id, m.limit_type, account, new_state, m.after, m.allowed, m.unit, CASE WHEN new_state <> 'ok' THEN coalesce(m.after, 0) END,
+            CASE WHEN new_state <> 'ok' THEN raised_key END, now_at, now_at)
     ON CONFLICT ON CONSTRAINT limit_states_pkey DO UPDATE
         SET state = EXCLUDED.state, measured = EXCLUDED.measured, allowed = EXCLUDED.allowed, unit = EXCLUDED.unit, measured_at = now_at,
             raised_value = coalesce(EXCLUDED.raised_value, s.raised_value),
-            -- A loss that nobody can judge any more is not over.
-            event_key = CASE WHEN s.event_key IS NOT NULL AND now_is IN ('ok', 'unknown') THEN s.event_key ELSE EXCLUDED.event_key END,
+            -- A loss that can no longer be measured is not over.
+            event_key = CASE WHEN s.event_key IS NOT NULL AND new_state IN ('ok', 'unknown') THEN s.event_key ELSE EXCLUDED.event_key END,
             since = CASE WHEN s.state = EXCLUDED.state THEN s.since ELSE now_at END;
-    IF now_is = 'ok' THEN
+    IF new_state = 'ok' THEN
         RETURN known.state IS NOT NULL;
     END IF;
-    severity := CASE WHEN now_is = 'warning' THEN 'warning' WHEN now_is = 'breach' AND m.is_loss THEN 'emergency' ELSE 'critical' END;
-    why := desk.standing_text(m, p_name, now_is);
-    -- Where another rule says the same of this loss, and is used up more, the event is that one's.
+    severity := CASE WHEN new_state = 'warning' THEN 'warning' WHEN new_state = 'breach' AND m.is_loss THEN 'emergency' ELSE 'critical' END;
+    message := desk.standing_text(m, p_name, new_state);
+    -- Among limits on the same loss, the one with the highest use raises the event.
     IF NOT EXISTS (SELECT FROM tmt.limit_states s
-                    WHERE s.event_key = rings AND s.limit_key <> watched
-                      AND (s.state = 'breach' OR (s.state = 'warning' AND now_is = 'warning'))
-                      AND (s.state <> now_is OR s.measured / nullif(s.allowed, 0) >= m.after / nullif(m.allowed, 0))) THEN
-        PERFORM desk.record_event(account, CASE now_is WHEN 'warning' THEN 'limit_warning' WHEN 'breach' THEN 'limit_breach' ELSE 'limit_not_judged' END,
-            severity, 'sentinel', m.limit_type, m.after, m.allowed, rings, NULL, NULL, m.limit_id,
-            jsonb_build_object('message', why, 'unit', m.unit, 'state', now_is));
+                    WHERE s.event_key = raised_key AND s.limit_key <> standing_key
+                      AND (s.state = 'breach' OR (s.state = 'warning' AND new_state = 'warning'))
+                      AND (s.state <> new_state OR s.measured / nullif(s.allowed, 0) >= m.after / nullif(m.allowed, 0))) THEN
+        PERFORM desk.record_event(account, CASE new_state WHEN 'warning' THEN 'limit_warning' WHEN 'breach' THEN 'limit_breach' ELSE 'limit_not_measured' END,
+            severity, 'sentinel', m.limit_type, m.after, m.allowed, raised_key, NULL, NULL, m.limit_id,
+            jsonb_build_object('message', message, 'unit', m.unit, 'state', new_state));
     END IF;
-    -- A loss that reached its limit ends new risk until a risk officer says otherwise.
-    IF now_is = 'breach' AND m.is_loss AND account IS NOT NULL AND o.status IN ('active', 'risk_halt') THEN
-        PERFORM desk.halt_for_loss(account, why);
+    IF new_state = 'breach' AND m.is_loss AND account IS NOT NULL AND o.status IN ('active', 'risk_halt') THEN
+        PERFORM desk.halt_for_loss(account, message);
     END IF;
     RETURN true;
 END $$;
 
--- Notes that the limits of an account (of none: those over several) cannot be judged at all, and raises that
--- once. It is over when they can.
+-- Raises one event when no limit of an account can be measured; without an account, no wide limit. It is resolved when they
+-- can be measured again.
 CREATE FUNCTION desk.record_monitor_failure(p_account uuid, p_name text, p_why text) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
-    watched text := desk.limit_key(NULL, 'all_limits', p_account);
-    -- An event of an account waits for whoever holds that account altogether; this one does not.
-    known   uuid := (SELECT a.account_id FROM accounts a WHERE a.account_id = p_account FOR KEY SHARE SKIP LOCKED);
+    standing_key text := desk.limit_key(NULL, 'all_limits', p_account);
+    -- Inserting an event locks its account. Does not wait for that: without the lock, the event names no account.
+    known        uuid := (SELECT a.account_id FROM accounts a WHERE a.account_id = p_account FOR KEY SHARE SKIP LOCKED);
 BEGIN
-    IF EXISTS (SELECT FROM tmt.limit_states s WHERE s.limit_key = watched) OR NOT desk.try_lock_limit_state(watched) THEN
+    IF EXISTS (SELECT FROM tmt.limit_states s WHERE s.limit_key = standing_key) OR NOT desk.try_lock_limit_state(standing_key) THEN
         RETURN 0;
     END IF;
     INSERT INTO tmt.limit_states (rule, account_id, state, raised_value, event_key, since, measured_at)
-    VALUES ('all_limits', p_account, 'unknown', 0, 'limit:' || watched, clock_timestamp(), clock_timestamp())
+    VALUES ('all_limits', p_account, 'unknown', 0, 'limit:' || standing_key, clock_timestamp(), clock_timestamp())
     ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
-        RETURN 0; -- somebody else has just said it
+        RETURN 0; -- raised concurrently
     END IF;
-    PERFORM desk.record_event(known, 'limit_not_judged', 'critical', 'sentinel', 'all_limits', NULL, NULL, 'limit:' || watched, NULL, NULL, NULL,
-        jsonb_build_object('message', format('No limit of %s is watched: %s.', p_name, rtrim(p_why, '.')), 'state', 'unknown'));
+    PERFORM desk.record_event(known, 'limit_not_measured', 'critical', 'sentinel', 'all_limits', NULL, NULL, 'limit:' || standing_key, NULL, NULL, NULL,
+        jsonb_build_object('message', format('Limits of %s are not monitored: %s.', p_name, rtrim(p_why, '.')), 'state', 'unknown'));
     RETURN 1;
 END $$;
 
--- Takes an account and the events of its limits; false if somebody else has one of them.
+-- Locks an account and its open monitor events; false if another session has locked one of them.
 CREATE FUNCTION desk.try_lock_account(p_account uuid) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -285,14 +285,14 @@ BEGIN
                                     FOR NO KEY UPDATE SKIP LOCKED) mine);
 END $$;
 
--- Takes the state and the event of what is watched over several accounts; false if somebody else has one.
-CREATE FUNCTION desk.try_lock_limit_state(p_watched text) RETURNS boolean
+-- Locks the standing of a wide limit and its open event; false if another session has locked one of them.
+CREATE FUNCTION desk.try_lock_limit_state(p_key text) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM FROM tmt.limit_states s WHERE s.limit_key = p_watched FOR UPDATE SKIP LOCKED;
-    IF NOT FOUND AND EXISTS (SELECT FROM tmt.limit_states s WHERE s.limit_key = p_watched) THEN
+    PERFORM FROM tmt.limit_states s WHERE s.limit_key = p_key FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND AND EXISTS (SELECT FROM tmt.limit_states s WHERE s.limit_key = p_key) THEN
         RETURN false;
     END IF;
-    PERFORM FROM risk_events e WHERE e.dedup_key = 'limit:' || p_watched AND e.resolution_time IS NULL FOR NO KEY UPDATE SKIP LOCKED;
-    RETURN FOUND OR NOT EXISTS (SELECT FROM risk_events e WHERE e.dedup_key = 'limit:' || p_watched AND e.resolution_time IS NULL);
+    PERFORM FROM risk_events e WHERE e.dedup_key = 'limit:' || p_key AND e.resolution_time IS NULL FOR NO KEY UPDATE SKIP LOCKED;
+    RETURN FOUND OR NOT EXISTS (SELECT FROM risk_events e WHERE e.dedup_key = 'limit:' || p_key AND e.resolution_time IS NULL);
 END $$;

@@ -1,15 +1,16 @@
--- Gives an open event about a loss the figures of the rule that is used up most, where those that it has
--- are of a rule that is gone or less used up by now. Makes no noise. Returns whether there is, or was,
--- something to do.
-CREATE FUNCTION desk.refresh_loss_events(p_account uuid, p_name text, p_measures desk.limit_measurement[], p_held boolean) RETURNS boolean
+-- Events of the limit monitor: figures, resolving, escalation.
+
+-- An open event about a loss shows the limit with the highest use. Updates it where that is another limit now, without
+-- raising it again. Returns whether an event differs; without p_held it changes nothing.
+CREATE FUNCTION desk.refresh_loss_events(p_account uuid, p_name text, p_measures desk.limit_measurement[], p_locked boolean) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
-    led   record;
-    m     desk.limit_measurement;
-    why   text;
-    other boolean := false;
+    event   record;
+    m       desk.limit_measurement;
+    message text;
+    differs boolean := false;
 BEGIN
-    FOR led IN
+    FOR event IN
         SELECT DISTINCT ON (e.event_id) e.event_id, e.related_limit_id, e.limit_value, s.state, l AS rule
           FROM risk_events e
           JOIN tmt.limit_states s ON s.event_key = e.dedup_key AND s.state IN ('breach', 'warning')
@@ -17,26 +18,26 @@ BEGIN
          WHERE e.event_source = 'sentinel' AND e.resolution_time IS NULL AND e.account_id = p_account AND s.event_key <> 'limit:' || s.limit_key
          ORDER BY e.event_id, s.state = 'breach' DESC, l.after / nullif(l.allowed, 0) DESC NULLS LAST, l.limit_id NULLS LAST
     LOOP
-        m := led.rule;
-        -- A limit that is a share of something moves a little all the time.
-        CONTINUE WHEN led.related_limit_id IS NOT DISTINCT FROM m.limit_id
-                      AND coalesce(abs(led.limit_value - m.allowed) <= abs(m.allowed) / 100, true);
-        other := true;
-        CONTINUE WHEN NOT p_held;
-        why := desk.standing_text(m, p_name, led.state);
+        m := event.rule;
+        -- A limit in percent changes a little all the time.
+        CONTINUE WHEN event.related_limit_id IS NOT DISTINCT FROM m.limit_id
+                      AND coalesce(abs(event.limit_value - m.allowed) <= abs(m.allowed) / 100, true);
+        differs := true;
+        CONTINUE WHEN NOT p_locked;
+        message := desk.standing_text(m, p_name, event.state);
         UPDATE risk_events e
            SET related_limit_id = m.limit_id, limit_value = desk.storable(m.allowed), current_value = desk.storable(m.after),
-               event_data = e.event_data || jsonb_build_object('message', why, 'unit', m.unit, 'state', led.state)
-         WHERE e.event_id = led.event_id;
-        INSERT INTO risk_event_actions (event_id, action, actor, note) VALUES (led.event_id, 'note', session_user, why);
+               event_data = e.event_data || jsonb_build_object('message', message, 'unit', m.unit, 'state', event.state)
+         WHERE e.event_id = event.event_id;
+        INSERT INTO risk_event_actions (event_id, action, actor, note) VALUES (event.event_id, 'note', session_user, message);
     END LOOP;
-    RETURN other;
+    RETURN differs;
 END $$;
 
--- Ends the events of the watch that nothing rings any more: a limit that has been well for a minute, that
--- is not in force any more, or that can be judged again. Says how many.
+-- Resolves monitor events whose limit has been ok for a minute, is no longer in force, or can be measured again. Returns
+-- how many.
 --
--- A drawdown stays until somebody ended it: acknowledged, and the halt that it set resumed.
+-- A drawdown in breach stays open until it is acknowledged and its halt resumed.
 CREATE FUNCTION desk.resolve_monitor_events() RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -44,7 +45,7 @@ DECLARE
     ended integer := 0;
     quiet timestamptz := clock_timestamp() - interval '60 seconds';
 BEGIN
-    -- States before events, as everybody.
+    -- Lock order: standings before events.
     UPDATE tmt.limit_states s SET raised_value = NULL, event_key = NULL
       FROM (SELECT f.limit_key FROM tmt.limit_states f WHERE f.raised_value IS NOT NULL AND f.state = 'ok' AND f.since < quiet
                FOR NO KEY UPDATE SKIP LOCKED) well
@@ -68,15 +69,14 @@ BEGIN
     RETURN ended;
 END $$;
 
--- Brings back what was acknowledged and goes on: an acknowledgement is good for 10 minutes of an emergency,
--- for half an hour of a breach, for four hours of a warning. And writes down to whom an event was passed on
--- that nobody took: after a quarter of an hour, and after half an hour. Says how many.
+-- Reraises acknowledged events that are not over: an emergency after 10 minutes, a critical event after 30 minutes, a warning
+-- after 4 hours. Escalates critical events that nobody acknowledges after 15 and after 30 minutes. Returns how many.
 CREATE FUNCTION desk.escalate_events() RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
-    now_at  timestamptz := clock_timestamp();
-    chased  integer;
-    told    integer;
+    now_at    timestamptz := clock_timestamp();
+    reraised  integer;
+    escalated integer;
 BEGIN
     WITH back AS (
         UPDATE risk_events e SET acknowledged = false, acknowledged_by = NULL, acknowledged_at = NULL
@@ -92,10 +92,10 @@ BEGIN
         RETURNING e.event_id
     )
     INSERT INTO risk_event_actions (event_id, action, actor, note, at)
-    SELECT b.event_id, 'reraised', session_user, 'acknowledged, and not over', now_at FROM back b;
-    GET DIAGNOSTICS chased = ROW_COUNT;
+    SELECT b.event_id, 'reraised', session_user, 'acknowledged, but not resolved', now_at FROM back b;
+    GET DIAGNOSTICS reraised = ROW_COUNT;
 
-    -- Since nobody owned it: raised, or given back.
+    -- Counted from when it was raised, reraised or given back.
     WITH waiting AS (
         SELECT e.event_id, now_at - (SELECT max(a.at) FROM risk_event_actions a
                                       WHERE a.event_id = e.event_id AND a.action IN ('raised', 'reraised', 'unacknowledged')) AS waits,
@@ -111,23 +111,23 @@ BEGIN
      WHERE w.waits >= step.after
        AND NOT EXISTS (SELECT FROM risk_event_actions a
                         WHERE a.event_id = w.event_id AND a.action = 'escalated' AND a.step = step.n AND a.action_id > w.begun);
-    GET DIAGNOSTICS told = ROW_COUNT;
-    RETURN chased + told;
+    GET DIAGNOSTICS escalated = ROW_COUNT;
+    RETURN reraised + escalated;
 END $$;
 
--- What a limit rings. The loss of one account is one thing, whichever rules it reaches. What cannot be
--- judged is said limit by limit: somebody has to mend just that one.
-CREATE FUNCTION desk.event_key(m desk.limit_measurement, p_state text, p_watched text, p_account uuid) RETURNS text
+-- The event key of a limit. All limits on one loss of an account share an event. A limit that cannot be measured has its own:
+-- that limit must be corrected.
+CREATE FUNCTION desk.event_key(m desk.limit_measurement, p_state text, p_limit_key text, p_account uuid) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN m.is_loss AND p_account IS NOT NULL AND p_state <> 'unknown' THEN 'loss:' || m.limit_type || ':' || p_account
-                ELSE 'limit:' || p_watched END
+                ELSE 'limit:' || p_limit_key END
 $$;
 
--- Under what a limit's standing is kept: as the column limit_key of tmt.limit_states.
+-- The key of a standing: tmt.limit_states.limit_key.
 CREATE FUNCTION desk.limit_key(p_limit uuid, p_rule text, p_account uuid) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce(p_limit::text, p_rule) || ':' || coalesce(p_account::text, '') $$;
 
--- How a limit stands, in a sentence.
+-- alpha, max exposure: 900.00 USD of 1,000.00 USD (warning).
 CREATE FUNCTION desk.standing_text(m desk.limit_measurement, p_name text, p_state text) RETURNS text
 LANGUAGE sql STABLE AS $$
     SELECT CASE p_state WHEN 'unknown' THEN (desk.limit_fault(m, false)).message

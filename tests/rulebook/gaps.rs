@@ -390,7 +390,7 @@ async fn a_limit_whose_scope_names_nothing_is_shown_and_rings() {
         let event = format!(
             "SELECT min(event_type || ' ' || severity) FROM risk_events WHERE related_limit_id = '{limit}' AND event_source = 'sentinel'"
         );
-        assert_eq!(book.text(&event).await, "limit_not_judged critical", "{scope}");
+        assert_eq!(book.text(&event).await, "limit_not_measured critical", "{scope}");
         book.run("UPDATE risk_limits SET is_active = false").await;
     }
 
@@ -415,6 +415,6 @@ async fn a_limit_that_only_orders_meet_rings_as_well_where_nobody_can_judge_it()
         let event = format!(
             "SELECT min(event_type || ' ' || severity) FROM risk_events WHERE related_limit_id = '{id}'"
         );
-        assert_eq!(book.text(&event).await, "limit_not_judged critical", "{limit}");
+        assert_eq!(book.text(&event).await, "limit_not_measured critical", "{limit}");
     }
 }

@@ -151,7 +151,7 @@ async fn the_last_halt_of_an_account_ends_its_risk_halt() {
     assert!(first.message.contains("another halt is in force"), "{first:?}");
     assert_eq!(book.text(STATUS).await, "risk_halt");
     let last = resume(&book, &officer, false).await.accepted();
-    assert_eq!(last.message, "Trading is resumed: alpha is active again.");
+    assert_eq!(last.message, "Trading resumed: alpha is active again.");
     assert_eq!(book.text(STATUS).await, "active");
 }
 

@@ -49,7 +49,7 @@ async fn a_warning_that_becomes_a_breach_is_passed_on_from_then() {
     minutes_later(&book, 60).await;
     book.run("UPDATE risk_limits SET limit_value = 10000").await;
     book.run("SELECT desk.monitor_limits()").await;
-    let grave = "raised; reraised: critical, and was warning";
+    let grave = "raised; reraised: critical, was warning";
     assert_eq!(book.text(ACTS).await, grave);
     minutes_later(&book, 14).await;
     assert_eq!(book.text(ACTS).await, grave);
@@ -109,9 +109,9 @@ async fn an_unjudged_limit_comes_back_where_it_was_a_loss_before() {
     worth(&book, 96_000).await;
     assert_eq!(book.text(RAISED).await, "emergency limit_breach 1 free");
     book.run("UPDATE risk_limits SET limit_unit = 'furlongs'; SELECT desk.monitor_limits()").await;
-    let not_judged = "SELECT acknowledged FROM risk_events WHERE event_type = 'limit_not_judged'";
+    let not_judged = "SELECT acknowledged FROM risk_events WHERE event_type = 'limit_not_measured'";
     let arguments =
-        "ARRAY(SELECT event_id FROM risk_events WHERE event_type = 'limit_not_judged'), 'mine'";
+        "ARRAY(SELECT event_id FROM risk_events WHERE event_type = 'limit_not_measured'), 'mine'";
     verb(&ann, "acknowledge", arguments).await.accepted();
     minutes_later(&book, 29).await;
     assert_eq!(book.text(not_judged).await, "true");
@@ -203,9 +203,9 @@ async fn an_account_that_cannot_be_measured_is_an_event_and_stops_no_other() {
     book.run("SELECT desk.monitor_limits(); SELECT desk.monitor_limits()").await;
     let raised = "SELECT string_agg(concat_ws(' ', a.account_name, e.event_type, e.occurrence_count), '; ' ORDER BY a.account_name)
         FROM risk_events e JOIN accounts a USING (account_id) WHERE e.event_source = 'sentinel' AND e.resolution_time IS NULL";
-    assert_eq!(book.text(raised).await, "alpha limit_not_judged 1; bravo limit_breach 1");
-    let says = "SELECT string_agg(event_data ->> 'message', '; ') FROM risk_events WHERE event_type = 'limit_not_judged' AND resolution_time IS NULL";
-    assert_eq!(book.text(says).await, "No limit of alpha is watched: division by zero.");
+    assert_eq!(book.text(raised).await, "alpha limit_not_measured 1; bravo limit_breach 1");
+    let says = "SELECT string_agg(event_data ->> 'message', '; ') FROM risk_events WHERE event_type = 'limit_not_measured' AND resolution_time IS NULL";
+    assert_eq!(book.text(says).await, "Limits of alpha are not monitored: division by zero.");
     book.run(
         "DROP FUNCTION desk.account_rules; ALTER FUNCTION desk.rules(desk.order_context) RENAME TO account_rules;
          SELECT desk.monitor_limits()",
@@ -222,7 +222,10 @@ async fn an_account_that_cannot_be_measured_is_an_event_and_stops_no_other() {
     )
     .await;
     book.run("SELECT desk.monitor_limits(); SELECT desk.monitor_limits()").await;
-    assert_eq!(book.text(says).await, "No limit of several accounts is watched: division by zero.");
+    assert_eq!(
+        book.text(says).await,
+        "Limits of several accounts are not monitored: division by zero."
+    );
     book.run(
         "DROP FUNCTION desk.scope_equity; ALTER FUNCTION desk.hidden RENAME TO scope_equity;
          SELECT desk.monitor_limits()",

@@ -58,7 +58,7 @@ async fn an_account_that_somebody_holds_has_its_turn_later_and_stops_no_other() 
 #[tokio::test]
 async fn an_account_that_is_held_for_long_is_an_event_until_it_is_free() {
     const RAISED: &str = "SELECT string_agg(format('%s: %s', severity, rtrim(event_data ->> 'message', '0123456789:Z.')), '; ')
-        FROM risk_events WHERE resolution_time IS NULL AND event_type = 'limit_not_judged'";
+        FROM risk_events WHERE resolution_time IS NULL AND event_type = 'limit_not_measured'";
     // As a trade holds it; and as somebody does who forgot to commit.
     for hold in ["FOR NO KEY UPDATE", "FOR UPDATE"] {
         let book = Book::open().await;
@@ -75,7 +75,7 @@ async fn an_account_that_is_held_for_long_is_an_event_until_it_is_free() {
         second().await;
         assert_eq!(
             book.text(RAISED).await,
-            "critical: No limit of alpha is watched: another session has locked the account since "
+            "critical: Limits of alpha are not monitored: another session has locked the account since "
         );
         second().await;
         assert_eq!(book.text("SELECT sum(occurrence_count) FROM risk_events").await, "1");

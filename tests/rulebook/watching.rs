@@ -92,7 +92,7 @@ async fn what_nobody_can_judge_is_an_event() {
     book.run("SELECT desk.monitor_limits(); SELECT desk.monitor_limits()").await;
     assert_eq!(
         book.text(RAISED).await,
-        "critical limit_not_judged 1 free; critical limit_not_judged 1 free"
+        "critical limit_not_measured 1 free; critical limit_not_measured 1 free"
     );
     book.run("UPDATE positions SET unrealized_pnl = -100, current_price = 1.09").await;
     book.run("SELECT desk.monitor_limits()").await;
@@ -225,7 +225,7 @@ async fn what_can_be_judged_again_is_no_event_any_more() {
     worth(&book, 93_000).await;
     assert_eq!(
         book.text(RAISED).await,
-        "emergency limit_breach 1 free; critical limit_not_judged 1 free"
+        "emergency limit_breach 1 free; critical limit_not_measured 1 free"
     );
     book.run(&format!("UPDATE risk_limits SET limit_unit = 'percentage' WHERE limit_id = '{id}'"))
         .await;
@@ -315,7 +315,7 @@ async fn an_acknowledgement_is_good_for_a_time_and_what_nobody_takes_is_passed_o
     let owned = format!("{second}; acknowledged: mine");
     let given = "UPDATE risk_events SET acknowledged_at = acknowledged_at";
     assert_eq!(age(given, 29).await, owned);
-    assert_eq!(age(given, 2).await, format!("{owned}; reraised: acknowledged, and not over"));
+    assert_eq!(age(given, 2).await, format!("{owned}; reraised: acknowledged, but not resolved"));
     assert_eq!(book.text(RAISED).await, "critical limit_breach 1 free");
     // What is over is nobody's to take again.
     verb(&ann, "acknowledge", arguments).await.accepted();

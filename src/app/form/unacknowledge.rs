@@ -50,7 +50,7 @@ impl FormKind for Unacknowledge {
     }
 
     fn read(&self, _model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
-        let note = needed(ticket, FieldName::Note, "say why it is given back")?;
+        let note = needed(ticket, FieldName::Note, "unacknowledging needs a note")?;
         Ok(Verb::Unacknowledge { event: self.event, note })
     }
 
