@@ -25,7 +25,7 @@ use crate::domain::ids::ClientKey;
 use crate::domain::session::Role;
 
 /// A console before its desk, and everything it wanted done.
-struct Desk {
+struct Console {
     model: Model,
     effects: Vec<Effect>,
     presses: u128,
@@ -36,12 +36,12 @@ fn morning() -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_340_000, 0).unwrap()
 }
 
-impl Desk {
+impl Console {
     fn of(role: Role) -> Self {
         let model = Model::new(Options::default(), morning());
-        let mut desk = Self { model, effects: Vec::new(), presses: 0 };
-        desk.fill(role);
-        desk
+        let mut console = Self { model, effects: Vec::new(), presses: 0 };
+        console.fill(role);
+        console
     }
 
     fn tell(&mut self, msg: Msg) {

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use rust_decimal::{Decimal, dec};
 use uuid::Uuid;
 
-use super::{Desk, morning};
+use super::{Console, morning};
 use crate::app::Msg;
 use crate::app::pane::{Pane, RowId};
 use crate::domain::account::{Account, AccountStatus, Commission, Environment, Start};
@@ -151,7 +151,7 @@ pub(super) fn quote(bid: Decimal, ask: Decimal, at: TimeDelta) -> Quote {
     Quote::new(eur_usd(), bid, ask, morning() + at, None).unwrap()
 }
 
-impl Desk {
+impl Console {
     pub(super) fn session(&self, role: Role) -> Session {
         Session {
             operator: "ann".to_owned(),

@@ -3,7 +3,7 @@
 use rstest::rstest;
 use rust_decimal::dec;
 
-use super::Desk;
+use super::Console;
 use super::desk::{ALPHA, HELD, LIMIT, SIGNAL, WARNING, eur_usd};
 use crate::app::chord::{Chord, Key};
 use crate::app::model::Overlay;
@@ -31,7 +31,7 @@ pub(super) fn check(code: Code, finding: Finding) -> Check {
     }
 }
 
-impl Desk {
+impl Console {
     /// The rulebook answers the newest question.
     pub(super) fn judge(&mut self, checks: Vec<Check>) {
         let asked = self.effects.iter().rev().find_map(|effect| {
@@ -80,39 +80,39 @@ pub(super) fn a_buy() -> NewTrade {
 
 #[test]
 fn a_buy_from_the_preset_takes_three_keys() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.select(Pane::Positions, RowId::Position(HELD));
+    let mut console = Console::of(Role::Trader);
+    console.select(Pane::Positions, RowId::Position(HELD));
 
-    desk.press("b");
-    desk.enter();
-    desk.judge(vec![check(Code::MaxExposure, Finding::Passes)]);
-    desk.press("y");
+    console.press("b");
+    console.enter();
+    console.judge(vec![check(Code::MaxExposure, Finding::Passes)]);
+    console.press("y");
 
-    assert_eq!(*desk.only_verb(), Verb::Place(a_buy()));
-    assert_eq!(*desk.stage(), Stage::Sending);
+    assert_eq!(*console.only_verb(), Verb::Place(a_buy()));
+    assert_eq!(*console.stage(), Stage::Sending);
 }
 
 #[test]
 fn a_typed_size_replaces_the_preset() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.select(Pane::Positions, RowId::Position(HELD));
+    let mut console = Console::of(Role::Trader);
+    console.select(Pane::Positions, RowId::Position(HELD));
 
-    desk.press("b");
-    desk.press("Ctrl-u");
-    desk.type_text("25k");
-    desk.enter();
-    desk.judge(vec![]);
-    desk.press("y");
+    console.press("b");
+    console.press("Ctrl-u");
+    console.type_text("25k");
+    console.enter();
+    console.judge(vec![]);
+    console.press("y");
 
-    assert_eq!(*desk.only_verb(), Verb::Place(NewTrade { size: dec!(25000), ..a_buy() }));
+    assert_eq!(*console.only_verb(), Verb::Place(NewTrade { size: dec!(25000), ..a_buy() }));
 }
 
 #[test]
 fn a_full_close_takes_two_keys() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.select(Pane::Positions, RowId::Position(HELD));
+    let mut console = Console::of(Role::Trader);
+    console.select(Pane::Positions, RowId::Position(HELD));
 
-    desk.press("x y");
+    console.press("x y");
 
     let close = Verb::Close {
         what: Closing::Position(HELD),
@@ -120,18 +120,18 @@ fn a_full_close_takes_two_keys() {
         price: dec!(1.08640),
         reason: None,
     };
-    assert_eq!(*desk.only_verb(), close);
+    assert_eq!(*console.only_verb(), close);
 }
 
 #[test]
 fn a_digit_at_the_review_of_a_close_becomes_its_size() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.select(Pane::Positions, RowId::Position(HELD));
+    let mut console = Console::of(Role::Trader);
+    console.select(Pane::Positions, RowId::Position(HELD));
 
-    desk.press("x 2");
-    desk.type_text("0k");
-    desk.enter();
-    desk.press("y");
+    console.press("x 2");
+    console.type_text("0k");
+    console.enter();
+    console.press("y");
 
     let close = Verb::Close {
         what: Closing::Position(HELD),
@@ -139,7 +139,7 @@ fn a_digit_at_the_review_of_a_close_becomes_its_size() {
         price: dec!(1.08640),
         reason: None,
     };
-    assert_eq!(*desk.only_verb(), close);
+    assert_eq!(*console.only_verb(), close);
 }
 
 #[rstest]
@@ -149,28 +149,28 @@ fn a_close_takes_a_share_or_a_size(
     #[case] typed: &str,
     #[case] size: Option<rust_decimal::Decimal>,
 ) {
-    let mut desk = Desk::of(Role::Trader);
-    desk.select(Pane::Positions, RowId::Position(HELD));
+    let mut console = Console::of(Role::Trader);
+    console.select(Pane::Positions, RowId::Position(HELD));
 
-    desk.press("x n");
-    desk.press("Ctrl-u");
-    desk.type_text(typed);
-    desk.enter();
-    desk.press("y");
+    console.press("x n");
+    console.press("Ctrl-u");
+    console.type_text(typed);
+    console.enter();
+    console.press("y");
 
     let close =
         Verb::Close { what: Closing::Position(HELD), size, price: dec!(1.08640), reason: None };
-    assert_eq!(*desk.only_verb(), close);
+    assert_eq!(*console.only_verb(), close);
 }
 
 #[test]
 fn a_signal_opens_a_ticket_with_its_levels() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.select(Pane::Signals, RowId::Signal(SIGNAL));
+    let mut console = Console::of(Role::Trader);
+    console.select(Pane::Signals, RowId::Signal(SIGNAL));
 
-    desk.press("t");
+    console.press("t");
 
-    let ticket = desk.model.ticket().unwrap();
+    let ticket = console.model.ticket().unwrap();
     assert_eq!(ticket.text(FieldName::Stop), Some("1.08900"));
     assert_eq!(ticket.text(FieldName::Target), Some("1.08000"));
     assert_eq!(ticket.text(FieldName::Price), Some("1.08640"), "a sell gets the bid");
@@ -179,28 +179,28 @@ fn a_signal_opens_a_ticket_with_its_levels() {
 
 #[test]
 fn risk_sizes_from_equity_and_stop() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.tell(Msg::RowsRead { rows: Rows::Limits(vec![]), asked: None, unreadable: vec![] });
-    desk.select(Pane::Positions, RowId::Position(HELD));
+    let mut console = Console::of(Role::Trader);
+    console.tell(Msg::RowsRead { rows: Rows::Limits(vec![]), asked: None, unreadable: vec![] });
+    console.select(Pane::Positions, RowId::Position(HELD));
 
-    desk.press("b r");
+    console.press("b r");
 
     // Equity 100,000 + 110.00 open P&L; 1 % over a stop of 20 pips.
-    assert_eq!(desk.model.ticket().unwrap().text(FieldName::Size), Some("500550"));
-    let said = &desk.model.toast().unwrap().text;
+    assert_eq!(console.model.ticket().unwrap().text(FieldName::Size), Some("500550"));
+    let said = &console.model.toast().unwrap().text;
     assert_eq!(said, "Size 500,550: 1 % of equity is at risk.");
 }
 
 #[test]
 fn a_limit_bounds_the_size_from_risk_and_says_so() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.select(Pane::Positions, RowId::Position(HELD));
+    let mut console = Console::of(Role::Trader);
+    console.select(Pane::Positions, RowId::Position(HELD));
 
-    desk.press("b r");
+    console.press("b r");
 
     // Of 100,000 USD, 50,000 EUR at the middle of 1.08640 and 1.08655 are used; the rest at the ask.
-    assert_eq!(desk.model.ticket().unwrap().text(FieldName::Size), Some("42037"));
-    let said = &desk.model.toast().unwrap().text;
+    assert_eq!(console.model.ticket().unwrap().text(FieldName::Size), Some("42037"));
+    let said = &console.model.toast().unwrap().text;
     assert!(said.contains("max exposure allows no more; 1 % of equity would be 500,550"), "{said}");
 }
 
@@ -208,15 +208,15 @@ fn a_limit_bounds_the_size_from_risk_and_says_so() {
 #[case::garbage("10-5", "not a number")]
 #[case::nothing("", "type a size")]
 fn a_bad_size_stays_in_its_field(#[case] typed: &str, #[case] said: &str) {
-    let mut desk = Desk::of(Role::Trader);
-    desk.select(Pane::Positions, RowId::Position(HELD));
+    let mut console = Console::of(Role::Trader);
+    console.select(Pane::Positions, RowId::Position(HELD));
 
-    desk.press("b");
-    desk.press("Ctrl-u");
-    desk.type_text(typed);
-    desk.enter();
+    console.press("b");
+    console.press("Ctrl-u");
+    console.type_text(typed);
+    console.enter();
 
-    let ticket = desk.model.ticket().unwrap();
+    let ticket = console.model.ticket().unwrap();
     assert_eq!(ticket.stage, Stage::Editing);
     assert_eq!(ticket.focused().unwrap().name, FieldName::Size);
     assert!(ticket.problem.as_ref().unwrap().contains(said), "{:?}", ticket.problem);
@@ -234,106 +234,106 @@ fn a_missing_role_opens_nothing_and_says_so(
     #[case] row: RowId,
     #[case] keys: &str,
 ) {
-    let mut desk = Desk::of(role);
-    desk.select(pane, row);
+    let mut console = Console::of(role);
+    console.select(pane, row);
 
-    desk.press(keys);
+    console.press(keys);
 
-    assert!(matches!(desk.model.overlay, Overlay::None));
-    assert!(desk.writes().is_empty());
-    assert!(desk.last_notice().contains("needs the role"), "{}", desk.last_notice());
+    assert!(matches!(console.model.overlay, Overlay::None));
+    assert!(console.writes().is_empty());
+    assert!(console.last_notice().contains("needs the role"), "{}", console.last_notice());
 }
 
 #[test]
 fn a_hard_finding_cannot_be_sent() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.select(Pane::Positions, RowId::Position(HELD));
+    let mut console = Console::of(Role::Trader);
+    console.select(Pane::Positions, RowId::Position(HELD));
 
-    desk.press("b");
-    desk.enter();
-    desk.judge(vec![check(Code::MaxExposure, Finding::Reject)]);
-    desk.press("y");
+    console.press("b");
+    console.enter();
+    console.judge(vec![check(Code::MaxExposure, Finding::Reject)]);
+    console.press("y");
 
-    assert!(desk.writes().is_empty());
-    assert_eq!(desk.last_notice(), "MAX_EXPOSURE forbids it");
+    assert!(console.writes().is_empty());
+    assert_eq!(console.last_notice(), "MAX_EXPOSURE forbids it");
 }
 
 #[test]
 fn a_soft_finding_needs_a_reason() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.select(Pane::Positions, RowId::Position(HELD));
+    let mut console = Console::of(Role::Trader);
+    console.select(Pane::Positions, RowId::Position(HELD));
 
-    desk.press("b");
-    desk.enter();
-    desk.judge(vec![check(Code::DuplicateOrder, Finding::Confirm)]);
-    desk.press("y");
-    assert!(desk.writes().is_empty());
-    desk.press("Y");
-    desk.type_text("twice on purpose");
-    desk.enter();
-    desk.judge(vec![check(Code::DuplicateOrder, Finding::Confirm)]);
-    desk.press("y");
+    console.press("b");
+    console.enter();
+    console.judge(vec![check(Code::DuplicateOrder, Finding::Confirm)]);
+    console.press("y");
+    assert!(console.writes().is_empty());
+    console.press("Y");
+    console.type_text("twice on purpose");
+    console.enter();
+    console.judge(vec![check(Code::DuplicateOrder, Finding::Confirm)]);
+    console.press("y");
 
     let reason = Some("twice on purpose".to_owned());
-    assert_eq!(*desk.only_verb(), Verb::Place(NewTrade { reason, ..a_buy() }));
+    assert_eq!(*console.only_verb(), Verb::Place(NewTrade { reason, ..a_buy() }));
 }
 
 #[test]
 fn enter_never_sends_a_trade() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.select(Pane::Positions, RowId::Position(HELD));
+    let mut console = Console::of(Role::Trader);
+    console.select(Pane::Positions, RowId::Position(HELD));
 
-    desk.press("b");
-    desk.enter();
-    desk.judge(vec![]);
+    console.press("b");
+    console.enter();
+    console.judge(vec![]);
     for _ in 0..33 {
-        desk.enter();
+        console.enter();
     }
 
-    assert!(desk.writes().is_empty());
+    assert!(console.writes().is_empty());
 }
 
 #[test]
 fn y_counts_only_after_the_sentence_was_on_the_screen_for_a_moment() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.select(Pane::Positions, RowId::Position(HELD));
+    let mut console = Console::of(Role::Trader);
+    console.select(Pane::Positions, RowId::Position(HELD));
 
-    desk.press("b");
-    desk.press_at_once(Chord::plain(Key::Enter));
-    desk.judge(vec![]);
-    desk.press_at_once(Chord::char('y'));
-    assert!(desk.writes().is_empty(), "no frame was shown");
-    desk.rest();
-    desk.press("y");
+    console.press("b");
+    console.press_at_once(Chord::plain(Key::Enter));
+    console.judge(vec![]);
+    console.press_at_once(Chord::char('y'));
+    assert!(console.writes().is_empty(), "no frame was shown");
+    console.rest();
+    console.press("y");
 
-    assert_eq!(desk.writes().len(), 1);
+    assert_eq!(console.writes().len(), 1);
 }
 
 #[test]
 fn a_lost_focus_disarms_the_ticket() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.select(Pane::Positions, RowId::Position(HELD));
+    let mut console = Console::of(Role::Trader);
+    console.select(Pane::Positions, RowId::Position(HELD));
 
-    desk.press("x");
-    desk.tell(Msg::FocusChanged { has_focus: false });
-    desk.rest();
-    desk.press("y");
-    assert!(desk.writes().is_empty());
-    desk.tell(Msg::FocusChanged { has_focus: true });
-    desk.rest();
-    desk.press("y");
+    console.press("x");
+    console.tell(Msg::FocusChanged { has_focus: false });
+    console.rest();
+    console.press("y");
+    assert!(console.writes().is_empty());
+    console.tell(Msg::FocusChanged { has_focus: true });
+    console.rest();
+    console.press("y");
 
-    assert_eq!(desk.writes().len(), 1);
+    assert_eq!(console.writes().len(), 1);
 }
 
 #[test]
 fn leaving_an_edited_ticket_asks_first() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.select(Pane::Positions, RowId::Position(HELD));
+    let mut console = Console::of(Role::Trader);
+    console.select(Pane::Positions, RowId::Position(HELD));
 
-    desk.press("b 5 Esc");
-    assert!(desk.model.ticket().is_some());
-    desk.press("Esc");
+    console.press("b 5 Esc");
+    assert!(console.model.ticket().is_some());
+    console.press("Esc");
 
-    assert!(desk.model.ticket().is_none());
+    assert!(console.model.ticket().is_none());
 }

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use rust_decimal::dec;
 
-use super::Desk;
+use super::Console;
 use super::desk::{HELD, LIMIT, held, quote};
 use crate::app::{Model, Msg};
 use crate::domain::limit::LimitKind;
@@ -18,20 +18,20 @@ fn limit(model: &Model) -> Limit {
 
 #[test]
 fn what_is_used_of_a_limit_moves_with_every_quote() {
-    let mut desk = Desk::of(Role::Trader);
-    let exposure = limit(&desk.model);
+    let mut console = Console::of(Role::Trader);
+    let exposure = limit(&console.model);
     // 50,000 EUR at the middle of 1.08640 and 1.08655.
-    assert_eq!(desk.model.measured(&exposure), Measured::Number(dec!(54323.750000)));
+    assert_eq!(console.model.measured(&exposure), Measured::Number(dec!(54323.750000)));
     assert_eq!(exposure.standing(dec!(54323.75)), Some(Standing::Ok));
-    let held_in_all = desk.model.marks.accounts.get(&exposure.account.unwrap()).unwrap();
+    let held_in_all = console.model.marks.accounts.get(&exposure.account.unwrap()).unwrap();
     let margin = held_in_all.margin.unwrap();
 
     let jump = quote(dec!(1.7), dec!(1.8), TimeDelta::seconds(1));
-    desk.tell(Msg::QuotesArrived(vec![jump]));
+    console.tell(Msg::QuotesArrived(vec![jump]));
 
-    assert_eq!(desk.model.measured(&exposure).number(), Some(dec!(87500)));
+    assert_eq!(console.model.measured(&exposure).number(), Some(dec!(87500)));
     assert_eq!(exposure.standing(dec!(87500)), Some(Standing::Warning));
-    let held_in_all = desk.model.marks.accounts.get(&exposure.account.unwrap()).unwrap();
+    let held_in_all = console.model.marks.accounts.get(&exposure.account.unwrap()).unwrap();
     assert!(held_in_all.margin.unwrap() > margin);
     // 50,000 bought at 1.08420 would be closed at the bid.
     assert_eq!(held_in_all.open_pnl, Some(dec!(30790)));
@@ -39,20 +39,24 @@ fn what_is_used_of_a_limit_moves_with_every_quote() {
 
 #[test]
 fn risk_without_a_stop_is_unbounded_and_a_limit_that_nobody_measures_here_is_absent() {
-    let mut desk = Desk::of(Role::Trader);
-    let measured = |desk: &mut Desk, limit_type| {
-        let limit = Limit { limit_type, ..limit(&desk.model) };
+    let mut console = Console::of(Role::Trader);
+    let measured = |console: &mut Console, limit_type| {
+        let limit = Limit { limit_type, ..limit(&console.model) };
         let rows = Rows::Limits(vec![limit.clone()]);
-        desk.tell(Msg::RowsRead { rows, asked: Some(vec![LIMIT.to_string()]), unreadable: vec![] });
-        desk.model.measured(&limit)
+        console.tell(Msg::RowsRead {
+            rows,
+            asked: Some(vec![LIMIT.to_string()]),
+            unreadable: vec![],
+        });
+        console.model.measured(&limit)
     };
     // From the entry of 1.08420 to the stop of 1.08120.
-    assert_eq!(measured(&mut desk, LimitKind::MaxOpenRisk).number(), Some(dec!(150)));
+    assert_eq!(measured(&mut console, LimitKind::MaxOpenRisk).number(), Some(dec!(150)));
 
     let bare = crate::domain::position::Position { stop_loss: None, ..held() };
     let rows = Rows::Positions(vec![bare]);
-    desk.tell(Msg::RowsRead { rows, asked: Some(vec![HELD.to_string()]), unreadable: vec![] });
+    console.tell(Msg::RowsRead { rows, asked: Some(vec![HELD.to_string()]), unreadable: vec![] });
 
-    assert_eq!(measured(&mut desk, LimitKind::MaxOpenRisk), Measured::Unbounded);
-    assert_eq!(measured(&mut desk, LimitKind::MaxOrdersPerMinute), Measured::Unknown);
+    assert_eq!(measured(&mut console, LimitKind::MaxOpenRisk), Measured::Unbounded);
+    assert_eq!(measured(&mut console, LimitKind::MaxOrdersPerMinute), Measured::Unknown);
 }

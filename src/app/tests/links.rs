@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use rust_decimal::dec;
 
-use super::Desk;
+use super::Console;
 use super::desk::{HELD, eur_usd, quote};
 use crate::app::model::{Badge, Freshness, Link};
 use crate::app::pane::{Pane, RowId};
@@ -13,7 +13,7 @@ use crate::app::{Effect, Msg};
 use crate::domain::change::Kind;
 use crate::domain::session::Role;
 
-impl Desk {
+impl Console {
     fn confirm(&mut self) {
         let asked_at = self.model.elapsed;
         let round_trip = Duration::from_millis(2);
@@ -23,118 +23,118 @@ impl Desk {
 
 #[test]
 fn a_badge_counts_from_when_the_question_was_asked() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.confirm();
-    desk.wait(Duration::from_millis(1500));
-    assert_eq!(desk.model.badge(Pane::Trades), Badge::Live(Duration::from_millis(1500)));
+    let mut console = Console::of(Role::Trader);
+    console.confirm();
+    console.wait(Duration::from_millis(1500));
+    assert_eq!(console.model.badge(Pane::Trades), Badge::Live(Duration::from_millis(1500)));
 }
 
 #[test]
 fn without_redis_panes_are_polled_and_say_so() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.tell(Msg::FeedDown { reason: "refused".to_owned() });
-    desk.confirm();
-    assert_eq!(desk.model.badge(Pane::Trades), Badge::Poll(Duration::ZERO));
+    let mut console = Console::of(Role::Trader);
+    console.tell(Msg::FeedDown { reason: "refused".to_owned() });
+    console.confirm();
+    assert_eq!(console.model.badge(Pane::Trades), Badge::Poll(Duration::ZERO));
 }
 
 #[test]
 fn a_silent_publisher_is_not_live() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.tell(Msg::FeedSilent { silent: Duration::from_secs(3) });
-    desk.confirm();
-    assert!(matches!(desk.model.badge(Pane::Positions), Badge::Poll(_)));
+    let mut console = Console::of(Role::Trader);
+    console.tell(Msg::FeedSilent { silent: Duration::from_secs(3) });
+    console.confirm();
+    assert!(matches!(console.model.badge(Pane::Positions), Badge::Poll(_)));
 }
 
 #[test]
 fn a_gap_marks_every_pane_until_all_is_read_again() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.tell(Msg::FeedDown { reason: "refused".to_owned() });
-    desk.tell(Msg::FeedUp { gap: Some(Duration::from_secs(25)) });
-    assert!(desk.effects.contains(&Effect::ReadAll));
-    assert_eq!(desk.model.badge(Pane::Signals), Badge::Gap);
-    desk.confirm();
-    assert!(matches!(desk.model.badge(Pane::Signals), Badge::Live(_)));
+    let mut console = Console::of(Role::Trader);
+    console.tell(Msg::FeedDown { reason: "refused".to_owned() });
+    console.tell(Msg::FeedUp { gap: Some(Duration::from_secs(25)) });
+    assert!(console.effects.contains(&Effect::ReadAll));
+    assert_eq!(console.model.badge(Pane::Signals), Badge::Gap);
+    console.confirm();
+    assert!(matches!(console.model.badge(Pane::Signals), Badge::Live(_)));
 }
 
 #[test]
 fn without_the_database_the_rows_stay_and_nothing_can_be_written() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.tell(Msg::DatabaseLost { reason: "no answer".to_owned() });
-    desk.wait(Duration::from_secs(14));
-    desk.tell(Msg::DatabaseLost { reason: "still none".to_owned() });
+    let mut console = Console::of(Role::Trader);
+    console.tell(Msg::DatabaseLost { reason: "no answer".to_owned() });
+    console.wait(Duration::from_secs(14));
+    console.tell(Msg::DatabaseLost { reason: "still none".to_owned() });
 
-    assert_eq!(desk.model.badge(Pane::Positions), Badge::Stale(Duration::from_secs(14)));
-    assert_eq!(desk.model.visible(Pane::Positions).len(), 1);
-    assert!(matches!(desk.model.database, Link::Down { since: Duration::ZERO, .. }));
-    desk.select(Pane::Positions, RowId::Position(HELD));
-    desk.press("x");
-    assert!(desk.model.ticket().is_none());
-    assert!(desk.last_notice().contains("the database is away"), "{}", desk.last_notice());
+    assert_eq!(console.model.badge(Pane::Positions), Badge::Stale(Duration::from_secs(14)));
+    assert_eq!(console.model.visible(Pane::Positions).len(), 1);
+    assert!(matches!(console.model.database, Link::Down { since: Duration::ZERO, .. }));
+    console.select(Pane::Positions, RowId::Position(HELD));
+    console.press("x");
+    assert!(console.model.ticket().is_none());
+    assert!(console.last_notice().contains("the database is away"), "{}", console.last_notice());
 
-    desk.confirm();
-    assert!(desk.model.notices.iter().any(|n| n.text == "the database is back after 14 s"));
+    console.confirm();
+    assert!(console.model.notices.iter().any(|n| n.text == "the database is back after 14 s"));
 }
 
 #[test]
 fn a_ticket_that_was_open_is_not_sent_into_a_dead_database() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.select(Pane::Positions, RowId::Position(HELD));
-    desk.press("x");
-    desk.tell(Msg::DatabaseLost { reason: "gone".to_owned() });
-    desk.press("y");
-    assert!(desk.writes().is_empty());
-    assert!(desk.model.ticket().is_some(), "the draft is kept");
+    let mut console = Console::of(Role::Trader);
+    console.select(Pane::Positions, RowId::Position(HELD));
+    console.press("x");
+    console.tell(Msg::DatabaseLost { reason: "gone".to_owned() });
+    console.press("y");
+    assert!(console.writes().is_empty());
+    assert!(console.model.ticket().is_some(), "the draft is kept");
 }
 
 #[test]
 fn the_age_of_a_price_is_that_of_its_data() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.tell(Msg::QuotesArrived(vec![quote(dec!(1), dec!(1), TimeDelta::seconds(-3))]));
-    assert_eq!(desk.model.price_freshness(&eur_usd()), Freshness::Old);
-    desk.wait(Duration::from_secs(8));
-    assert_eq!(desk.model.price_age(&eur_usd()), Some(Duration::from_secs(11)));
-    assert_eq!(desk.model.price_freshness(&eur_usd()), Freshness::TooOld);
+    let mut console = Console::of(Role::Trader);
+    console.tell(Msg::QuotesArrived(vec![quote(dec!(1), dec!(1), TimeDelta::seconds(-3))]));
+    assert_eq!(console.model.price_freshness(&eur_usd()), Freshness::Old);
+    console.wait(Duration::from_secs(8));
+    assert_eq!(console.model.price_age(&eur_usd()), Some(Duration::from_secs(11)));
+    assert_eq!(console.model.price_freshness(&eur_usd()), Freshness::TooOld);
 }
 
 #[test]
 fn an_alarm_stays_until_somebody_acknowledges_it() {
-    let mut desk = Desk::of(Role::Viewer);
+    let mut console = Console::of(Role::Viewer);
     let severity = crate::domain::event::Severity::Emergency;
-    desk.tell(Msg::BusSpoke { severity, text: "stop".to_owned(), is_alarm: true, halt: None });
-    desk.wait(Duration::from_hours(1));
-    assert!(desk.model.alarm().is_some());
-    assert!(desk.effects.contains(&Effect::Bell));
-    desk.press("! a");
-    assert!(desk.model.alarm().is_none());
+    console.tell(Msg::BusSpoke { severity, text: "stop".to_owned(), is_alarm: true, halt: None });
+    console.wait(Duration::from_hours(1));
+    assert!(console.model.alarm().is_some());
+    assert!(console.effects.contains(&Effect::Bell));
+    console.press("! a");
+    assert!(console.model.alarm().is_none());
 }
 
 #[test]
 fn a_ticket_is_void_after_the_console_was_stopped() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.select(Pane::Positions, RowId::Position(HELD));
-    desk.press("x Ctrl-z");
-    assert!(desk.effects.contains(&Effect::Suspend));
-    desk.tell(Msg::Resumed);
-    assert!(desk.model.ticket().is_none());
-    assert!(desk.effects.contains(&Effect::ReadAll));
+    let mut console = Console::of(Role::Trader);
+    console.select(Pane::Positions, RowId::Position(HELD));
+    console.press("x Ctrl-z");
+    assert!(console.effects.contains(&Effect::Suspend));
+    console.tell(Msg::Resumed);
+    assert!(console.model.ticket().is_none());
+    assert!(console.effects.contains(&Effect::ReadAll));
 }
 
 #[test]
 fn an_event_that_nobody_knows_stands_among_the_system_events() {
-    let mut desk = Desk::of(Role::Viewer);
+    let mut console = Console::of(Role::Viewer);
     let severity = crate::domain::event::Severity::Info;
     let (event_type, source) = ("moon.landed".to_owned(), "nobody".to_owned());
-    desk.tell(Msg::BusListed { event_type, source, severity });
-    let log = desk.model.system_log();
+    console.tell(Msg::BusListed { event_type, source, severity });
+    let log = console.model.system_log();
     assert_eq!((log[0].message.as_str(), log[0].source.as_str()), ("moon.landed", "nobody"));
 }
 
 /// Where messages were lost before the database went away, the age says more than the gap.
 #[test]
 fn without_its_database_a_pane_says_how_old_it_is() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.model.pane_mut(Pane::Positions).has_gap = true;
-    assert_eq!(desk.model.badge(Pane::Positions), Badge::Gap);
-    desk.model.database = Link::Down { since: desk.model.elapsed, reason: "gone".to_owned() };
-    assert!(matches!(desk.model.badge(Pane::Positions), Badge::Stale(_)));
+    let mut console = Console::of(Role::Trader);
+    console.model.pane_mut(Pane::Positions).has_gap = true;
+    assert_eq!(console.model.badge(Pane::Positions), Badge::Gap);
+    console.model.database = Link::Down { since: console.model.elapsed, reason: "gone".to_owned() };
+    assert!(matches!(console.model.badge(Pane::Positions), Badge::Stale(_)));
 }

@@ -3,7 +3,7 @@
 use rust_decimal::dec;
 use uuid::Uuid;
 
-use super::Desk;
+use super::Console;
 use super::desk::{HELD, LIMIT, held};
 use crate::app::chord::Chord;
 use crate::app::model::Overlay;
@@ -25,49 +25,49 @@ fn another(number: u128) -> Position {
 
 #[test]
 fn a_selection_stays_on_its_row_when_others_come_and_go() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.select(Pane::Positions, RowId::Position(HELD));
+    let mut console = Console::of(Role::Trader);
+    console.select(Pane::Positions, RowId::Position(HELD));
 
-    desk.tell(positions(vec![another(1), another(2), held()], None));
+    console.tell(positions(vec![another(1), another(2), held()], None));
 
-    assert_eq!(desk.model.selected(), Some(&RowId::Position(HELD)));
-    assert_eq!(desk.model.visible(Pane::Positions).len(), 3);
+    assert_eq!(console.model.selected(), Some(&RowId::Position(HELD)));
+    assert_eq!(console.model.visible(Pane::Positions).len(), 3);
 }
 
 #[test]
 fn a_row_that_vanishes_leaves_nothing_selected() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.tell(positions(vec![another(1), held()], None));
-    desk.select(Pane::Positions, RowId::Position(HELD));
+    let mut console = Console::of(Role::Trader);
+    console.tell(positions(vec![another(1), held()], None));
+    console.select(Pane::Positions, RowId::Position(HELD));
 
-    desk.tell(positions(vec![], Some(vec![HELD.to_string()])));
+    console.tell(positions(vec![], Some(vec![HELD.to_string()])));
 
-    assert_eq!(desk.model.selected(), None);
-    desk.press("x");
-    assert!(desk.model.ticket().is_none(), "acted on its neighbour");
+    assert_eq!(console.model.selected(), None);
+    console.press("x");
+    assert!(console.model.ticket().is_none(), "acted on its neighbour");
 }
 
 #[test]
 fn a_filter_is_typed_shown_at_once_and_taken_back() {
-    let mut desk = Desk::of(Role::Trader);
+    let mut console = Console::of(Role::Trader);
     let small = Position { size: dec!(100), ..another(1) };
-    desk.tell(positions(vec![small, held()], None));
-    desk.select(Pane::Positions, RowId::Position(HELD));
+    console.tell(positions(vec![small, held()], None));
+    console.select(Pane::Positions, RowId::Position(HELD));
 
-    desk.press("/");
-    desk.type_text("size<1000");
-    assert_eq!(desk.model.visible(Pane::Positions).len(), 1);
-    desk.press("Esc");
+    console.press("/");
+    console.type_text("size<1000");
+    assert_eq!(console.model.visible(Pane::Positions).len(), 1);
+    console.press("Esc");
 
-    assert_eq!(desk.model.visible(Pane::Positions).len(), 2);
+    assert_eq!(console.model.visible(Pane::Positions).len(), 2);
 }
 
 #[test]
 fn words_of_a_filter_must_all_match() {
-    let mut desk = Desk::of(Role::Trader);
+    let mut console = Console::of(Role::Trader);
     let mut count = |filter: &str| {
-        desk.model.pane_mut(Pane::Positions).filter = filter.to_owned();
-        desk.model.visible(Pane::Positions).len()
+        console.model.pane_mut(Pane::Positions).filter = filter.to_owned();
+        console.model.visible(Pane::Positions).len()
     };
     assert_eq!(count("eur alpha"), 1);
     assert_eq!(count("eur bravo"), 0);
@@ -79,60 +79,60 @@ fn words_of_a_filter_must_all_match() {
 
 #[test]
 fn a_paste_sends_nothing_and_reaches_only_a_text_field() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.select(Pane::Positions, RowId::Position(HELD));
+    let mut console = Console::of(Role::Trader);
+    console.select(Pane::Positions, RowId::Position(HELD));
 
-    desk.tell(Msg::Pasted("xy\ny\ny".to_owned()));
-    assert!(matches!(desk.model.overlay, Overlay::None));
-    desk.press(":");
-    desk.tell(Msg::Pasted("buy EUR_USD 10k @alpha\ny\n".to_owned()));
+    console.tell(Msg::Pasted("xy\ny\ny".to_owned()));
+    assert!(matches!(console.model.overlay, Overlay::None));
+    console.press(":");
+    console.tell(Msg::Pasted("buy EUR_USD 10k @alpha\ny\n".to_owned()));
 
-    assert!(matches!(&desk.model.overlay,
+    assert!(matches!(&console.model.overlay,
         Overlay::Command(prompt) if prompt.input.value() == "buy EUR_USD 10k @alpha"));
-    assert!(desk.writes().is_empty());
+    assert!(console.writes().is_empty());
 }
 
 #[test]
 fn q_leaves_only_when_it_is_pressed_twice() {
-    let mut desk = Desk::of(Role::Trader);
+    let mut console = Console::of(Role::Trader);
 
-    desk.press("q j q");
-    assert!(!desk.effects.contains(&Effect::Quit));
-    desk.press("q");
+    console.press("q j q");
+    assert!(!console.effects.contains(&Effect::Quit));
+    console.press("q");
 
-    assert!(desk.effects.contains(&Effect::Quit));
+    assert!(console.effects.contains(&Effect::Quit));
 }
 
 #[test]
 fn escape_never_leaves() {
-    let mut desk = Desk::of(Role::Trader);
+    let mut console = Console::of(Role::Trader);
     for _ in 0..10 {
-        desk.press("Esc");
+        console.press("Esc");
     }
-    assert!(!desk.effects.contains(&Effect::Quit));
+    assert!(!console.effects.contains(&Effect::Quit));
 }
 
 #[test]
 fn control_c_closes_what_is_open_and_asks_before_it_leaves() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.select(Pane::Positions, RowId::Position(HELD));
+    let mut console = Console::of(Role::Trader);
+    console.select(Pane::Positions, RowId::Position(HELD));
 
-    desk.press("x Ctrl-c");
-    assert!(desk.model.ticket().is_none());
-    desk.press("Ctrl-c");
-    assert!(!desk.effects.contains(&Effect::Quit));
-    desk.press("Ctrl-c");
+    console.press("x Ctrl-c");
+    assert!(console.model.ticket().is_none());
+    console.press("Ctrl-c");
+    assert!(!console.effects.contains(&Effect::Quit));
+    console.press("Ctrl-c");
 
-    assert!(desk.effects.contains(&Effect::Quit));
+    assert!(console.effects.contains(&Effect::Quit));
 }
 
 #[test]
 fn a_key_that_means_nothing_changes_nothing() {
-    let mut desk = Desk::of(Role::Trader);
-    let before = format!("{:?}", desk.model.overlay);
-    desk.press_at_once(Chord::char('ß'));
-    assert_eq!(format!("{:?}", desk.model.overlay), before);
-    assert!(desk.effects.is_empty());
+    let mut console = Console::of(Role::Trader);
+    let before = format!("{:?}", console.model.overlay);
+    console.press_at_once(Chord::char('ß'));
+    assert_eq!(format!("{:?}", console.model.overlay), before);
+    assert!(console.effects.is_empty());
 }
 
 fn limits(rows: Vec<Limit>, asked: Option<Vec<String>>) -> Msg {
@@ -142,45 +142,45 @@ fn limits(rows: Vec<Limit>, asked: Option<Vec<String>>) -> Msg {
 /// A limit that is tightened is another row: the hand stays on the limit.
 #[test]
 fn a_selection_goes_with_a_limit_to_its_successor() {
-    let mut desk = Desk::of(Role::RiskOfficer);
-    desk.select(Pane::Limits, RowId::Limit(LIMIT));
-    let old = desk.model.desk.limits[&LIMIT].clone();
+    let mut console = Console::of(Role::RiskOfficer);
+    console.select(Pane::Limits, RowId::Limit(LIMIT));
+    let old = console.model.desk.limits[&LIMIT].clone();
     let next = LimitId(Uuid::from_u128(0x43));
     let successor = Limit { id: next, supersedes: Some(LIMIT), ..old.clone() };
 
     let asked = Some(vec![LIMIT.to_string(), next.to_string()]);
-    desk.tell(limits(vec![successor.clone()], asked));
-    assert_eq!(desk.model.selected(), Some(&RowId::Limit(next)));
+    console.tell(limits(vec![successor.clone()], asked));
+    assert_eq!(console.model.selected(), Some(&RowId::Limit(next)));
 
     // Changed twice between two looks.
     let last = LimitId(Uuid::from_u128(0x45));
     let later = Limit {
         id: last,
         supersedes: Some(LimitId(Uuid::from_u128(0x44))),
-        effective_from: Some(desk.model.now),
+        effective_from: Some(console.model.now),
         ..old.clone()
     };
-    desk.tell(limits(vec![later], Some(vec![next.to_string(), last.to_string()])));
-    assert_eq!(desk.model.selected(), Some(&RowId::Limit(last)));
+    console.tell(limits(vec![later], Some(vec![next.to_string(), last.to_string()])));
+    assert_eq!(console.model.selected(), Some(&RowId::Limit(last)));
 }
 
 #[test]
 fn a_limit_that_was_taken_away_leaves_nothing_selected() {
-    let mut desk = Desk::of(Role::RiskOfficer);
-    desk.select(Pane::Limits, RowId::Limit(LIMIT));
+    let mut console = Console::of(Role::RiskOfficer);
+    console.select(Pane::Limits, RowId::Limit(LIMIT));
     let twin =
-        Limit { id: LimitId(Uuid::from_u128(0x46)), ..desk.model.desk.limits[&LIMIT].clone() };
-    desk.tell(limits(vec![twin], Some(vec![LIMIT.to_string()])));
-    assert_eq!(desk.model.selected(), None, "one of the same kind is not the same");
+        Limit { id: LimitId(Uuid::from_u128(0x46)), ..console.model.desk.limits[&LIMIT].clone() };
+    console.tell(limits(vec![twin], Some(vec![LIMIT.to_string()])));
+    assert_eq!(console.model.selected(), None, "one of the same kind is not the same");
 }
 
 /// `y` at a ticket that is gone is the beginning of `yy`: the next key must still count.
 #[test]
 fn a_stray_beginning_does_not_swallow_the_key_behind_it() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.press("y 1");
-    assert_eq!(desk.model.focus, Pane::Accounts);
-    desk.select(Pane::Positions, RowId::Position(HELD));
-    desk.press("y x");
-    assert!(desk.model.ticket().is_none(), "only what is harmless");
+    let mut console = Console::of(Role::Trader);
+    console.press("y 1");
+    assert_eq!(console.model.focus, Pane::Accounts);
+    console.select(Pane::Positions, RowId::Position(HELD));
+    console.press("y x");
+    assert!(console.model.ticket().is_none(), "only what is harmless");
 }

@@ -2,71 +2,71 @@
 
 use rstest::rstest;
 
-use super::Desk;
+use super::Console;
 use crate::app::command::completions;
 use crate::app::model::Overlay;
 use crate::app::pane::Pane;
 use crate::app::prompt::Prompt;
 use crate::domain::session::Role;
 
-fn prompt(desk: &Desk) -> &Prompt {
-    let Overlay::Command(prompt) = &desk.model.overlay else { panic!("no line") };
+fn prompt(console: &Console) -> &Prompt {
+    let Overlay::Command(prompt) = &console.model.overlay else { panic!("no line") };
     prompt
 }
 
-fn line(desk: &Desk) -> &str {
-    prompt(desk).input.value()
+fn line(console: &Console) -> &str {
+    prompt(console).input.value()
 }
 
-fn offered(desk: &Desk) -> String {
-    completions(&desk.model, prompt(desk)).join(" ")
+fn offered(console: &Console) -> String {
+    completions(&console.model, prompt(console)).join(" ")
 }
 
 #[test]
 fn a_wrong_line_stays_to_be_mended() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.press(":");
-    desk.type_text("buy 10k EUR_USD @alpha");
-    desk.enter();
-    assert_eq!(line(&desk), "buy 10k EUR_USD @alpha");
-    assert!(desk.last_notice().contains("is not a number"), "{}", desk.last_notice());
-    assert_eq!(prompt(&desk).fault.as_deref(), Some(desk.last_notice()));
-    desk.press("Left");
-    assert_eq!(prompt(&desk).fault, None, "it is being mended");
-    desk.press("Esc");
-    assert!(matches!(desk.model.overlay, Overlay::None));
+    let mut console = Console::of(Role::Trader);
+    console.press(":");
+    console.type_text("buy 10k EUR_USD @alpha");
+    console.enter();
+    assert_eq!(line(&console), "buy 10k EUR_USD @alpha");
+    assert!(console.last_notice().contains("is not a number"), "{}", console.last_notice());
+    assert_eq!(prompt(&console).fault.as_deref(), Some(console.last_notice()));
+    console.press("Left");
+    assert_eq!(prompt(&console).fault, None, "it is being mended");
+    console.press("Esc");
+    assert!(matches!(console.model.overlay, Overlay::None));
 }
 
 #[test]
 fn lines_that_were_entered_come_back() {
-    let mut desk = Desk::of(Role::Trader);
+    let mut console = Console::of(Role::Trader);
     for entered in ["pos", "risk", "risk", "  "] {
-        desk.press(":");
-        desk.type_text(entered);
-        desk.enter();
+        console.press(":");
+        console.type_text(entered);
+        console.enter();
     }
-    desk.press(":");
-    desk.type_text("tra");
-    desk.press("Up");
-    assert_eq!(line(&desk), "risk");
-    desk.press("Up");
-    assert_eq!(line(&desk), "pos");
-    desk.press("Up");
-    assert_eq!(line(&desk), "pos", "there is no older one");
-    desk.press("Down Down");
-    assert_eq!(line(&desk), "tra", "what was typed");
-    desk.press("Up Up");
-    desk.enter();
-    assert_eq!(desk.model.focus, Pane::Positions);
+    console.press(":");
+    console.type_text("tra");
+    console.press("Up");
+    assert_eq!(line(&console), "risk");
+    console.press("Up");
+    assert_eq!(line(&console), "pos");
+    console.press("Up");
+    assert_eq!(line(&console), "pos", "there is no older one");
+    console.press("Down Down");
+    assert_eq!(line(&console), "tra", "what was typed");
+    console.press("Up Up");
+    console.enter();
+    assert_eq!(console.model.focus, Pane::Positions);
     // Wrong ones too: after Esc they can be mended as well.
-    desk.press(":");
-    desk.type_text("bye");
-    desk.enter();
-    desk.press("Esc : Up");
-    assert_eq!(line(&desk), "bye");
-    desk.type_text("!");
-    desk.press("Down");
-    assert_eq!(line(&desk), "bye!", "an old line that is edited is a new one");
+    console.press(":");
+    console.type_text("bye");
+    console.enter();
+    console.press("Esc : Up");
+    assert_eq!(line(&console), "bye");
+    console.type_text("!");
+    console.press("Down");
+    assert_eq!(line(&console), "bye!", "an old line that is edited is a new one");
 }
 
 #[rstest]
@@ -83,16 +83,16 @@ fn lines_that_were_entered_come_back() {
 #[case::free_text("halt reason=\"a b", "")]
 #[case::nothing_known("buy EUR_USD 1", "")]
 fn what_can_follow_is_offered(#[case] typed: &str, #[case] words: &str) {
-    let mut desk = Desk::of(Role::Trader);
-    desk.press(":");
-    desk.type_text(typed);
-    assert_eq!(offered(&desk), words);
+    let mut console = Console::of(Role::Trader);
+    console.press(":");
+    console.type_text(typed);
+    assert_eq!(offered(&console), words);
 }
 
 #[test]
 fn tab_takes_what_can_follow_as_far_as_it_is_one() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.press(":");
+    let mut console = Console::of(Role::Trader);
+    console.press(":");
     for (typed, completed) in [
         ("bu", "buy "),
         ("eur", "buy EUR_USD "),
@@ -100,20 +100,20 @@ fn tab_takes_what_can_follow_as_far_as_it_is_one() {
         ("1.08 @al", "buy EUR_USD 10k sl=1.08 @alpha "),
         ("zz", "buy EUR_USD 10k sl=1.08 @alpha zz"),
     ] {
-        desk.type_text(typed);
-        desk.press("Tab");
-        assert_eq!(line(&desk), completed);
+        console.type_text(typed);
+        console.press("Tab");
+        assert_eq!(line(&console), completed);
     }
     // Of several, what they share.
-    desk.press("Ctrl-u");
-    desk.type_text("halt mode=reduce-only r");
-    desk.press("Tab");
-    assert_eq!(line(&desk), "halt mode=reduce-only reason=");
-    desk.press("Ctrl-u");
-    desk.type_text("re");
-    desk.press("Tab");
-    assert_eq!(line(&desk), "re");
+    console.press("Ctrl-u");
+    console.type_text("halt mode=reduce-only r");
+    console.press("Tab");
+    assert_eq!(line(&console), "halt mode=reduce-only reason=");
+    console.press("Ctrl-u");
+    console.type_text("re");
+    console.press("Tab");
+    assert_eq!(line(&console), "re");
     // In the middle of a line nothing is put at its end.
-    desk.press("Home Tab");
-    assert_eq!(line(&desk), "re");
+    console.press("Home Tab");
+    assert_eq!(line(&console), "re");
 }

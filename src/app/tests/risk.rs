@@ -4,7 +4,7 @@
 use rstest::rstest;
 use rust_decimal::{Decimal, dec};
 
-use super::Desk;
+use super::Console;
 use super::desk::{ALPHA, CRITICAL, EMERGENCY, HELD, LIMIT, PROPOSAL, WARNING};
 use crate::app::chord::{Chord, Key};
 use crate::app::form::sentence;
@@ -18,38 +18,38 @@ use crate::domain::session::Role;
 
 #[test]
 fn a_warning_is_acknowledged_with_one_key() {
-    let mut desk = Desk::of(Role::RiskOfficer);
-    desk.select(Pane::Events, RowId::Event(WARNING));
+    let mut console = Console::of(Role::RiskOfficer);
+    console.select(Pane::Events, RowId::Event(WARNING));
 
-    desk.press("a");
+    console.press("a");
 
-    assert_eq!(*desk.only_verb(), Verb::Acknowledge { events: vec![WARNING], note: None });
+    assert_eq!(*console.only_verb(), Verb::Acknowledge { events: vec![WARNING], note: None });
 }
 
 #[test]
 fn a_critical_event_asks_for_a_note_and_takes_a_coded_one() {
-    let mut desk = Desk::of(Role::RiskOfficer);
-    desk.select(Pane::Events, RowId::Event(CRITICAL));
+    let mut console = Console::of(Role::RiskOfficer);
+    console.select(Pane::Events, RowId::Event(CRITICAL));
 
-    desk.press("a");
-    assert!(desk.writes().is_empty());
-    desk.enter();
-    assert!(desk.writes().is_empty(), "sent without a note");
-    desk.press("1");
-    desk.enter();
+    console.press("a");
+    assert!(console.writes().is_empty());
+    console.enter();
+    assert!(console.writes().is_empty(), "sent without a note");
+    console.press("1");
+    console.enter();
 
     let note = Some("true, reducing".to_owned());
-    assert_eq!(*desk.only_verb(), Verb::Acknowledge { events: vec![CRITICAL], note });
+    assert_eq!(*console.only_verb(), Verb::Acknowledge { events: vec![CRITICAL], note });
 }
 
 /// The bar says "5, then a": no row is selected then.
 #[test]
 fn without_a_selection_the_event_of_the_bar_is_acknowledged_after_it_was_shown() {
-    let mut desk = Desk::of(Role::RiskOfficer);
+    let mut console = Console::of(Role::RiskOfficer);
     for note in [None, Some(EMERGENCY), Some(CRITICAL), Some(WARNING)] {
         if let Some(done) = note {
             let by = Acknowledged { by: "bob".to_owned(), at: None };
-            desk.model.desk.events.get_mut(&done).unwrap().acknowledged = Some(by);
+            console.model.desk.events.get_mut(&done).unwrap().acknowledged = Some(by);
         }
         let next = match note {
             None => EMERGENCY,
@@ -57,41 +57,41 @@ fn without_a_selection_the_event_of_the_bar_is_acknowledged_after_it_was_shown()
             Some(CRITICAL) => WARNING,
             Some(_) => break,
         };
-        desk.press("5 a");
-        let Form::Acknowledge(form) = &desk.model.ticket().unwrap().form else { panic!() };
+        console.press("5 a");
+        let Form::Acknowledge(form) = &console.model.ticket().unwrap().form else { panic!() };
         assert_eq!(form.events, [next]);
-        assert!(desk.writes().is_empty(), "nobody has seen yet which");
-        desk.press("Esc");
+        assert!(console.writes().is_empty(), "nobody has seen yet which");
+        console.press("Esc");
     }
-    desk.press("5 a");
-    assert!(desk.model.ticket().is_none());
-    assert!(desk.last_notice().contains("no risk event"), "{}", desk.last_notice());
+    console.press("5 a");
+    assert!(console.model.ticket().is_none());
+    assert!(console.last_notice().contains("no risk event"), "{}", console.last_notice());
 }
 
 #[test]
 fn an_emergency_is_never_acknowledged_in_bulk() {
-    let mut desk = Desk::of(Role::RiskOfficer);
-    desk.select(Pane::Events, RowId::Event(WARNING));
-    desk.rest();
+    let mut console = Console::of(Role::RiskOfficer);
+    console.select(Pane::Events, RowId::Event(WARNING));
+    console.rest();
 
-    desk.press("* a");
+    console.press("* a");
 
-    assert!(desk.writes().is_empty());
-    assert!(desk.last_notice().contains("emergency"), "{}", desk.last_notice());
+    assert!(console.writes().is_empty());
+    assert!(console.last_notice().contains("emergency"), "{}", console.last_notice());
 }
 
 #[test]
 fn marked_events_are_acknowledged_together() {
-    let mut desk = Desk::of(Role::RiskOfficer);
+    let mut console = Console::of(Role::RiskOfficer);
     for id in [WARNING, CRITICAL] {
-        desk.model.pane_mut(Pane::Events).marked.insert(RowId::Event(id));
+        console.model.pane_mut(Pane::Events).marked.insert(RowId::Event(id));
     }
-    desk.select(Pane::Events, RowId::Event(EMERGENCY));
+    console.select(Pane::Events, RowId::Event(EMERGENCY));
 
-    desk.press("a 6");
-    desk.enter();
+    console.press("a 6");
+    console.enter();
 
-    let Verb::Acknowledge { events, note } = desk.only_verb() else { panic!("not an ack") };
+    let Verb::Acknowledge { events, note } = console.only_verb() else { panic!("not an ack") };
     assert_eq!(events.len(), 2);
     assert!(!events.contains(&EMERGENCY));
     assert_eq!(note.as_deref(), Some("duplicate"));
@@ -99,64 +99,64 @@ fn marked_events_are_acknowledged_together() {
 
 #[test]
 fn a_halt_of_the_selected_account_takes_three_keys() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.select(Pane::Positions, RowId::Position(HELD));
+    let mut console = Console::of(Role::Trader);
+    console.select(Pane::Positions, RowId::Position(HELD));
 
-    desk.press("! h y");
+    console.press("! h y");
 
-    let Verb::Halt { scope, identifier, mode, .. } = desk.only_verb() else { panic!("no halt") };
+    let Verb::Halt { scope, identifier, mode, .. } = console.only_verb() else { panic!("no halt") };
     assert_eq!((*scope, *mode), (Scope::Account, HaltMode::NoNewOrders));
     assert_eq!(identifier.as_deref(), Some(ALPHA.to_string().as_str()));
 }
 
 #[test]
 fn tab_widens_a_halt_and_it_must_be_read_again() {
-    let mut desk = Desk::of(Role::RiskOfficer);
-    desk.select(Pane::Positions, RowId::Position(HELD));
+    let mut console = Console::of(Role::RiskOfficer);
+    console.select(Pane::Positions, RowId::Position(HELD));
 
-    desk.press("! h");
-    desk.press_at_once(Chord::plain(Key::Tab));
-    desk.press_at_once(Chord::char('y'));
-    assert!(desk.writes().is_empty(), "sent before it was read");
-    desk.rest();
-    desk.press("y");
+    console.press("! h");
+    console.press_at_once(Chord::plain(Key::Tab));
+    console.press_at_once(Chord::char('y'));
+    assert!(console.writes().is_empty(), "sent before it was read");
+    console.rest();
+    console.press("y");
 
-    let Verb::Halt { scope, identifier, .. } = desk.only_verb() else { panic!("no halt") };
+    let Verb::Halt { scope, identifier, .. } = console.only_verb() else { panic!("no halt") };
     assert_eq!((*scope, identifier), (Scope::System, &None));
 }
 
 #[test]
 fn a_trader_halts_an_account_and_is_offered_no_more() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.select(Pane::Positions, RowId::Position(HELD));
+    let mut console = Console::of(Role::Trader);
+    console.select(Pane::Positions, RowId::Position(HELD));
 
-    desk.press("! h Tab y");
-    let Verb::Halt { scope, identifier, .. } = desk.only_verb() else { panic!("no halt") };
+    console.press("! h Tab y");
+    let Verb::Halt { scope, identifier, .. } = console.only_verb() else { panic!("no halt") };
     assert_eq!((*scope, identifier), (Scope::Account, &Some(ALPHA.to_string())));
 
-    let mut desk = Desk::of(Role::Trader);
-    desk.press("! r");
-    assert!(desk.model.ticket().is_none());
-    assert!(desk.last_notice().contains("only a risk officer"), "{}", desk.last_notice());
+    let mut console = Console::of(Role::Trader);
+    console.press("! r");
+    assert!(console.model.ticket().is_none());
+    assert!(console.last_notice().contains("only a risk officer"), "{}", console.last_notice());
 }
 
 #[test]
 fn a_limit_is_tightened_without_a_reason() {
-    let mut desk = Desk::of(Role::RiskOfficer);
-    desk.select(Pane::Limits, RowId::Limit(LIMIT));
+    let mut console = Console::of(Role::RiskOfficer);
+    console.select(Pane::Limits, RowId::Limit(LIMIT));
 
-    desk.press("e");
-    desk.type_text("90k");
-    desk.enter();
-    desk.press("y");
-    assert!(desk.writes().is_empty(), "sent before anybody saw whom it binds");
-    desk.preview_limit(vec![]);
-    desk.press_at_once(Chord::char('y'));
-    assert!(desk.writes().is_empty(), "sent before it could be read");
-    desk.rest();
-    desk.press("y");
+    console.press("e");
+    console.type_text("90k");
+    console.enter();
+    console.press("y");
+    assert!(console.writes().is_empty(), "sent before anybody saw whom it binds");
+    console.preview_limit(vec![]);
+    console.press_at_once(Chord::char('y'));
+    assert!(console.writes().is_empty(), "sent before it could be read");
+    console.rest();
+    console.press("y");
 
-    let Verb::ProposeLimit { limit, value, reason, base_version, .. } = desk.only_verb() else {
+    let Verb::ProposeLimit { limit, value, reason, base_version, .. } = console.only_verb() else {
         panic!("no proposal")
     };
     assert_eq!((*limit, *value, reason), (LIMIT, dec!(90000), &None));
@@ -165,49 +165,49 @@ fn a_limit_is_tightened_without_a_reason() {
 
 #[test]
 fn a_limit_is_loosened_only_with_a_reason() {
-    let mut desk = Desk::of(Role::RiskOfficer);
-    desk.select(Pane::Limits, RowId::Limit(LIMIT));
+    let mut console = Console::of(Role::RiskOfficer);
+    console.select(Pane::Limits, RowId::Limit(LIMIT));
 
-    desk.press("e");
-    desk.type_text("200k");
-    desk.enter();
-    let ticket = desk.model.ticket().unwrap();
+    console.press("e");
+    console.type_text("200k");
+    console.enter();
+    let ticket = console.model.ticket().unwrap();
     assert_eq!(ticket.stage, Stage::Editing);
     assert_eq!(ticket.focused().unwrap().name, FieldName::Reason);
-    desk.type_text("month end");
-    desk.enter();
-    desk.press("y");
-    assert!(desk.writes().is_empty(), "sent before anybody saw whom it binds");
-    desk.preview_limit(vec![]);
-    desk.rest();
-    desk.press("y");
+    console.type_text("month end");
+    console.enter();
+    console.press("y");
+    assert!(console.writes().is_empty(), "sent before anybody saw whom it binds");
+    console.preview_limit(vec![]);
+    console.rest();
+    console.press("y");
 
-    assert!(matches!(desk.only_verb(), Verb::ProposeLimit { reason: Some(_), .. }));
+    assert!(matches!(console.only_verb(), Verb::ProposeLimit { reason: Some(_), .. }));
 }
 
 #[test]
 fn nobody_approves_their_own_proposal() {
-    let mut desk = Desk::of(Role::RiskOfficer);
-    desk.model.session.as_mut().unwrap().operator = " Bob".to_owned();
-    desk.select(Pane::Limits, RowId::Limit(PROPOSAL));
+    let mut console = Console::of(Role::RiskOfficer);
+    console.model.session.as_mut().unwrap().operator = " Bob".to_owned();
+    console.select(Pane::Limits, RowId::Limit(PROPOSAL));
 
-    desk.press("+");
+    console.press("+");
 
-    assert!(desk.model.ticket().is_none());
-    assert!(desk.last_notice().contains("another person"), "{}", desk.last_notice());
+    assert!(console.model.ticket().is_none());
+    assert!(console.last_notice().contains("another person"), "{}", console.last_notice());
 }
 
 #[test]
 fn a_second_person_approves_with_two_keys() {
-    let mut desk = Desk::of(Role::RiskOfficer);
-    desk.select(Pane::Limits, RowId::Limit(PROPOSAL));
+    let mut console = Console::of(Role::RiskOfficer);
+    console.select(Pane::Limits, RowId::Limit(PROPOSAL));
 
-    desk.press("+");
-    desk.preview_limit(vec![]);
-    desk.rest();
-    desk.press("y");
+    console.press("+");
+    console.preview_limit(vec![]);
+    console.rest();
+    console.press("y");
 
-    assert_eq!(*desk.only_verb(), Verb::ApproveLimit { limit: PROPOSAL, note: None });
+    assert_eq!(*console.only_verb(), Verb::ApproveLimit { limit: PROPOSAL, note: None });
 }
 
 /// One way to write amounts: with commas, and the unit once.
@@ -222,15 +222,15 @@ fn an_old_and_a_new_limit_read_alike(
     #[case] new: Decimal,
     #[case] said: &str,
 ) {
-    let mut desk = Desk::of(Role::RiskOfficer);
-    let row = desk.model.desk.limits.get_mut(&LIMIT).unwrap();
+    let mut console = Console::of(Role::RiskOfficer);
+    let row = console.model.desk.limits.get_mut(&LIMIT).unwrap();
     (row.unit, row.value) = (unit.to_owned(), old);
-    desk.select(Pane::Limits, RowId::Limit(LIMIT));
-    desk.press("e");
-    desk.type_text(&new.to_string());
-    let changed = draft(&desk.model, &with_reason(desk.model.ticket().unwrap())).unwrap();
+    console.select(Pane::Limits, RowId::Limit(LIMIT));
+    console.press("e");
+    console.type_text(&new.to_string());
+    let changed = draft(&console.model, &with_reason(console.model.ticket().unwrap())).unwrap();
     let said = format!("LIMIT max_exposure of alpha: loosen {said}");
-    assert_eq!(sentence(&desk.model, &changed), said);
+    assert_eq!(sentence(&console.model, &changed), said);
 }
 
 fn with_reason(ticket: &Ticket) -> Ticket {

@@ -3,7 +3,7 @@
 use rstest::rstest;
 use rust_decimal::dec;
 
-use super::Desk;
+use super::Console;
 use super::desk::PROPOSAL;
 use super::flows::{a_buy, check};
 use crate::app::ticket::{FieldName, Stage};
@@ -19,18 +19,18 @@ use crate::domain::session::Role;
 #[case::buy("buy EUR_USD 10k sl=1.0840 tp=1.0900 @alpha")]
 #[case::alias("buy eurusd 10000 sl=1.0840 tp=1.0900 account=Alpha")]
 fn a_spoken_buy_stands_at_review_and_is_not_sent(#[case] line: &str) {
-    let mut desk = Desk::of(Role::Trader);
+    let mut console = Console::of(Role::Trader);
 
-    desk.press(":");
-    desk.type_text(line);
-    desk.enter();
+    console.press(":");
+    console.type_text(line);
+    console.enter();
 
-    assert!(matches!(desk.stage(), Stage::Review { .. }), "{:?}", desk.model.ticket());
-    assert!(desk.writes().is_empty());
-    desk.judge(vec![]);
-    desk.press("y");
+    assert!(matches!(console.stage(), Stage::Review { .. }), "{:?}", console.model.ticket());
+    assert!(console.writes().is_empty());
+    console.judge(vec![]);
+    console.press("y");
     let trade = NewTrade { stop: Some(dec!(1.0840)), target: Some(dec!(1.0900)), ..a_buy() };
-    assert_eq!(*desk.only_verb(), Verb::Place(trade));
+    assert_eq!(*console.only_verb(), Verb::Place(trade));
 }
 
 #[rstest]
@@ -72,27 +72,27 @@ fn a_spoken_buy_stands_at_review_and_is_not_sent(#[case] line: &str) {
 #[case::viewer_word("frobnicate", "there is no command \"frobnicate\"")]
 #[case::near_several("flaten", "did you mean amend or filter or flatten?")]
 fn a_wrong_line_says_what_is_wrong(#[case] line: &str, #[case] said: &str) {
-    let mut desk = Desk::of(Role::Admin);
+    let mut console = Console::of(Role::Admin);
 
-    desk.press(":");
-    desk.type_text(line);
-    desk.enter();
+    console.press(":");
+    console.type_text(line);
+    console.enter();
 
-    assert!(desk.last_notice().contains(said), "{}", desk.last_notice());
-    assert!(desk.model.ticket().is_none());
+    assert!(console.last_notice().contains(said), "{}", console.last_notice());
+    assert!(console.model.ticket().is_none());
 }
 
 /// Ticks, steps and sides are judged where trades are: in the database, for every client alike.
 #[test]
 fn what_the_rules_forbid_is_for_the_rulebook_to_say() {
-    let mut desk = Desk::of(Role::Trader);
-    desk.press(":");
-    desk.type_text("buy EUR_USD 10.5 price=1.086551 sl=1.09 @alpha");
-    desk.enter();
-    desk.judge(vec![check(Code::StopWrongSide, Finding::Reject)]);
-    desk.press("y");
-    assert!(desk.writes().is_empty());
-    assert_eq!(desk.last_notice(), "STOP_WRONG_SIDE forbids it");
+    let mut console = Console::of(Role::Trader);
+    console.press(":");
+    console.type_text("buy EUR_USD 10.5 price=1.086551 sl=1.09 @alpha");
+    console.enter();
+    console.judge(vec![check(Code::StopWrongSide, Finding::Reject)]);
+    console.press("y");
+    assert!(console.writes().is_empty());
+    assert_eq!(console.last_notice(), "STOP_WRONG_SIDE forbids it");
 }
 
 /// Whoever may not at all need not learn first how it is written.
@@ -106,11 +106,11 @@ fn a_missing_role_is_said_before_what_is_missing_in_the_line(
     #[case] line: &str,
     #[case] said: &str,
 ) {
-    let mut desk = Desk::of(role);
-    desk.press(":");
-    desk.type_text(line);
-    desk.enter();
-    assert!(desk.last_notice().starts_with(said), "{}", desk.last_notice());
+    let mut console = Console::of(role);
+    console.press(":");
+    console.type_text(line);
+    console.enter();
+    assert!(console.last_notice().starts_with(said), "{}", console.last_notice());
 }
 
 fn types() -> Vec<LimitType> {
@@ -128,84 +128,84 @@ fn types() -> Vec<LimitType> {
 #[test]
 fn a_spoken_limit_needs_no_unit_where_its_type_has_one() {
     for knows_types in [true, false] {
-        let mut desk = Desk::of(Role::RiskOfficer);
+        let mut console = Console::of(Role::RiskOfficer);
         if knows_types {
-            desk.tell(Msg::LimitTypesRead(types()));
+            console.tell(Msg::LimitTypesRead(types()));
         }
-        desk.press(":");
-        desk.type_text("limit new max_open_positions 1 @alpha");
-        desk.enter();
+        console.press(":");
+        console.type_text("limit new max_open_positions 1 @alpha");
+        console.enter();
         if !knows_types {
-            assert!(desk.effects.contains(&Effect::ReadLimitTypes));
-            desk.tell(Msg::LimitTypesRead(types()));
+            assert!(console.effects.contains(&Effect::ReadLimitTypes));
+            console.tell(Msg::LimitTypesRead(types()));
         }
-        let ticket = desk.model.ticket().unwrap();
+        let ticket = console.model.ticket().unwrap();
         assert_eq!(ticket.text(FieldName::Unit), Some("count"), "{knows_types}");
-        assert!(matches!(desk.stage(), Stage::Review { .. }), "{:?}", ticket.problem);
-        assert!(desk.effects.iter().any(|effect| matches!(effect, Effect::PreviewLimit(_))));
+        assert!(matches!(console.stage(), Stage::Review { .. }), "{:?}", ticket.problem);
+        assert!(console.effects.iter().any(|effect| matches!(effect, Effect::PreviewLimit(_))));
     }
 }
 
 /// What is wrong with the number is said before what is missing.
 #[test]
 fn a_new_limit_of_less_than_nothing_says_so_first() {
-    let mut desk = Desk::of(Role::RiskOfficer);
-    desk.press("6 n");
-    desk.tell(Msg::LimitTypesRead(types()));
-    desk.model.limit_types.clear();
-    desk.press("Right Tab Tab Tab Tab");
-    desk.type_text("-5");
-    desk.enter();
-    let problem = desk.model.ticket().unwrap().problem.clone().unwrap();
+    let mut console = Console::of(Role::RiskOfficer);
+    console.press("6 n");
+    console.tell(Msg::LimitTypesRead(types()));
+    console.model.limit_types.clear();
+    console.press("Right Tab Tab Tab Tab");
+    console.type_text("-5");
+    console.enter();
+    let problem = console.model.ticket().unwrap().problem.clone().unwrap();
     assert_eq!(problem, "a limit must be above zero; to stop trading use a halt (!h)");
 }
 
 /// Whoever confirms need not learn after `y` that the desk refuses it.
 #[test]
 fn a_limit_that_would_be_refused_is_not_sent() {
-    let mut desk = Desk::of(Role::RiskOfficer);
-    desk.tell(Msg::LimitTypesRead(types()));
-    desk.press(":");
-    desk.type_text("limit new max_open_positions 2.5 @alpha");
-    desk.enter();
-    let asked = desk.effects.iter().rev().find_map(|effect| {
+    let mut console = Console::of(Role::RiskOfficer);
+    console.tell(Msg::LimitTypesRead(types()));
+    console.press(":");
+    console.type_text("limit new max_open_positions 2.5 @alpha");
+    console.enter();
+    let asked = console.effects.iter().rev().find_map(|effect| {
         if let Effect::PreviewLimit(preview) = effect { Some(preview.clone()) } else { None }
     });
     let refusal = Refusal::plain(Code::LimitValueInvalid, "A number of things is a whole number.");
     let impacts = Err(PreviewError::Refused(refusal));
-    desk.tell(Msg::LimitPreviewed { preview: asked.unwrap(), impacts });
-    desk.rest();
-    desk.press("y");
-    assert!(desk.writes().is_empty());
-    assert_eq!(desk.last_notice(), "LIMIT_VALUE_INVALID forbids it");
+    console.tell(Msg::LimitPreviewed { preview: asked.unwrap(), impacts });
+    console.rest();
+    console.press("y");
+    assert!(console.writes().is_empty());
+    assert_eq!(console.last_notice(), "LIMIT_VALUE_INVALID forbids it");
 }
 
 #[test]
 fn a_limit_on_nothing_known_is_named() {
-    let mut desk = Desk::of(Role::RiskOfficer);
-    desk.tell(Msg::LimitTypesRead(types()));
-    desk.press(":");
-    desk.type_text("limit new max_bananas 1 @alpha");
-    desk.enter();
-    let problem = desk.model.ticket().unwrap().problem.clone().unwrap();
+    let mut console = Console::of(Role::RiskOfficer);
+    console.tell(Msg::LimitTypesRead(types()));
+    console.press(":");
+    console.type_text("limit new max_bananas 1 @alpha");
+    console.enter();
+    let problem = console.model.ticket().unwrap().problem.clone().unwrap();
     assert_eq!(problem, "there is no limit type max_bananas: the left and right arrows choose");
 }
 
 /// Two pairs of eyes, also where the proposal is named by its key.
 #[test]
 fn a_spoken_approval_of_ones_own_proposal_is_not_sent() {
-    let mut desk = Desk::of(Role::RiskOfficer);
-    let own = desk.model.session.as_ref().unwrap().operator.to_uppercase();
-    desk.model.desk.limits.get_mut(&PROPOSAL).unwrap().created_by = own;
-    desk.press(":");
-    desk.type_text("limit approve 0042");
-    desk.enter();
-    desk.tell(Msg::LimitPreviewed {
-        preview: desk.model.ticket().unwrap().impacts.preview().unwrap().clone(),
+    let mut console = Console::of(Role::RiskOfficer);
+    let own = console.model.session.as_ref().unwrap().operator.to_uppercase();
+    console.model.desk.limits.get_mut(&PROPOSAL).unwrap().created_by = own;
+    console.press(":");
+    console.type_text("limit approve 0042");
+    console.enter();
+    console.tell(Msg::LimitPreviewed {
+        preview: console.model.ticket().unwrap().impacts.preview().unwrap().clone(),
         impacts: Ok(vec![]),
     });
-    desk.rest();
-    desk.press("y");
-    assert!(desk.writes().is_empty());
-    assert_eq!(desk.last_notice(), "you asked for this change: another person must approve it");
+    console.rest();
+    console.press("y");
+    assert!(console.writes().is_empty());
+    assert_eq!(console.last_notice(), "you asked for this change: another person must approve it");
 }
