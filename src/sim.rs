@@ -5,7 +5,7 @@ mod bars;
 mod bus;
 mod context;
 mod data;
-mod desk;
+mod demo;
 mod dice;
 mod events;
 mod history;
@@ -29,7 +29,7 @@ use thiserror::Error;
 use crate::domain::ids::InstrumentId;
 use crate::store::{Store, StoreError};
 
-pub use desk::{AGENTS, LOGINS};
+pub use demo::{AGENTS, LOGINS};
 pub use market::{Market, Tick};
 pub use run::{Options, run};
 pub use tally::Tally;

@@ -16,29 +16,29 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::sim::desk::DESK;
+    use crate::sim::demo::DEMO;
     use crate::sim::events::EVENTS;
-    use crate::sim::{desk, instruments, signals};
+    use crate::sim::{demo, instruments, signals};
 
     #[test]
     fn every_file_is_read_and_the_names_in_it_are_known() {
-        let is_agent = |name: &str| DESK.agents.iter().any(|agent| agent.id == name);
-        for (account, instrument) in &DESK.open {
-            assert!(DESK.find(account).is_some(), "{account}");
+        let is_agent = |name: &str| DEMO.agents.iter().any(|agent| agent.id == name);
+        for (account, instrument) in &DEMO.open {
+            assert!(DEMO.find(account).is_some(), "{account}");
             assert!(instruments::find(instrument).is_some(), "{instrument}");
         }
-        assert!(DESK.halted().is_some());
+        assert!(DEMO.halted().is_some());
         for agent in ["execution-engine", "risk-monitor"].into_iter().chain(signals::makers()) {
             assert!(is_agent(agent), "{agent}");
         }
         for event in &EVENTS.risk {
             assert!(is_agent(&event.source), "{}", event.source);
-            assert!(event.account.as_deref().is_none_or(|name| DESK.find(name).is_some()));
+            assert!(event.account.as_deref().is_none_or(|name| DEMO.find(name).is_some()));
         }
         for severity in ["info", "warning", "critical", "emergency"] {
             assert!(EVENTS.incidents.iter().any(|incident| incident.severity == severity));
         }
-        let limits = desk::limits(chrono::DateTime::UNIX_EPOCH);
+        let limits = demo::limits(chrono::DateTime::UNIX_EPOCH);
         let of_account = limits.iter().filter(|limit| limit.limit_scope == "account");
         assert!(of_account.clone().count() > 10 && limits.len() == 27);
         assert!(of_account.into_iter().all(|limit| limit.account_id.is_some()));

@@ -12,7 +12,7 @@ mod trades;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
-use super::{desk, rates};
+use super::{demo, rates};
 use crate::domain::ids::InstrumentId;
 use crate::domain::quote::Quote;
 use crate::sim::tables::Seed;
@@ -24,12 +24,12 @@ pub(super) fn desk(seed: u64, now: DateTime<Utc>, prices: &[(InstrumentId, Decim
     let blotter = trades::Blotter::write(seed, &past);
     let quotes: Vec<Quote> = past.last.values().cloned().collect();
     Seed {
-        instruments: desk::instruments(),
+        instruments: demo::instruments(),
         rates: rates::rows(&quotes),
-        agents: desk::agents(now),
-        accounts: desk::accounts(now, &blotter.balances),
-        limits: desk::limits(now),
-        halts: desk::halts(now),
+        agents: demo::agents(now),
+        accounts: demo::accounts(now, &blotter.balances),
+        limits: demo::limits(now),
+        halts: demo::halts(now),
         events: events::risk(seed, now),
         system_events: events::system(seed, now),
         bars: past.bars(),

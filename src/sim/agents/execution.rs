@@ -26,7 +26,7 @@ use crate::domain::rows::Rows;
 use crate::domain::trade::Side;
 use crate::sim::bus::event;
 use crate::sim::context::Context;
-use crate::sim::desk::DESK;
+use crate::sim::demo::DEMO;
 use crate::sim::dice::Dice;
 use crate::sim::instruments::{SPECS, Spec};
 use crate::sim::tables::{HeldPosition, WaitingSignal};
@@ -93,7 +93,7 @@ async fn look(context: &Context) -> Result<View, StoreError> {
     for quote in context.prices.all() {
         book.take(quote);
     }
-    let ours = |account: &Account| DESK.accounts.iter().any(|plan| plan.id == account.id.0);
+    let ours = |account: &Account| DEMO.accounts.iter().any(|plan| plan.id == account.id.0);
     Ok(View {
         accounts: accounts.into_iter().filter(ours).map(|account| (account.id, account)).collect(),
         held: context.store.held_positions().await?,
@@ -228,7 +228,7 @@ fn plan(
     if risk >= Decimal::ZERO || reward.checked_mul(Decimal::TWO)? < risk.abs() {
         return None;
     }
-    let appetite = DESK.accounts.iter().find(|plan| plan.id == account.id.0)?.appetite;
+    let appetite = DEMO.accounts.iter().find(|plan| plan.id == account.id.0)?.appetite;
     let percent = appetite.saturating_mul(dice.between(40, 100)) / 100;
     let notional = account.equity.checked_mul(Decimal::new(percent, 2))?;
     let base = view.book.rate(&row.base_currency, &account.base_currency)?;

@@ -10,7 +10,7 @@ use super::pace;
 use crate::sim::bus::event;
 use crate::sim::context::Context;
 use crate::sim::context::rhythm;
-use crate::sim::desk::{self, Agent, DESK};
+use crate::sim::demo::{self, Agent, DEMO};
 use crate::sim::dice::Dice;
 use crate::sim::tables::{Alarm, Beat};
 use crate::sim::trouble::Trouble;
@@ -36,7 +36,7 @@ pub(super) async fn work(context: Context) {
     let mut are_there = false;
     while context.next(&mut rhythm).await.is_some() {
         if !are_there {
-            let added = context.store.add_agents(&desk::agents(context.now())).await;
+            let added = context.store.add_agents(&demo::agents(context.now())).await;
             are_there = trouble.take(added).is_some();
         }
         let now = context.now();
@@ -64,7 +64,7 @@ pub(super) async fn work(context: Context) {
         errors: 0,
         average_response_time_ms: agent.response,
     };
-    let stopped: Vec<Beat> = DESK.agents.iter().map(stopped).collect();
+    let stopped: Vec<Beat> = DEMO.agents.iter().map(stopped).collect();
     trouble.take(context.store.beat(&stopped).await);
 }
 
@@ -73,7 +73,7 @@ fn seconds(pause: Duration) -> TimeDelta {
 }
 
 fn pick(dice: &mut Dice) -> Option<&'static str> {
-    let fallible: Vec<&Agent> = DESK.agents.iter().filter(|agent| agent.fails).collect();
+    let fallible: Vec<&Agent> = DEMO.agents.iter().filter(|agent| agent.fails).collect();
     dice.pick(&fallible).map(|agent| agent.id.as_str())
 }
 
@@ -93,7 +93,7 @@ fn beats(dice: &mut Dice, now: DateTime<Utc>, failed: Option<&str>) -> Vec<Beat>
             average_response_time_ms: agent.response.saturating_mul(percent).trunc_with_scale(1),
         }
     };
-    DESK.agents.iter().map(beat).collect()
+    DEMO.agents.iter().map(beat).collect()
 }
 
 async fn fail(context: &Context, dice: &mut Dice, agent: &'static str) -> Result<(), StoreError> {

@@ -12,7 +12,7 @@ use crate::domain::ids::InstrumentId;
 use crate::domain::money::round;
 use crate::sim::bus::event;
 use crate::sim::context::Context;
-use crate::sim::desk::DESK;
+use crate::sim::demo::DEMO;
 use crate::sim::dice::Dice;
 use crate::sim::events::{About, EVENTS, Incident};
 use crate::sim::instruments::SPECS;
@@ -120,7 +120,7 @@ impl Monitor {
     fn subject(&mut self, about: About) -> (Option<uuid::Uuid>, &'static str) {
         match about {
             About::Account => {
-                let account = self.dice.pick(&DESK.accounts);
+                let account = self.dice.pick(&DEMO.accounts);
                 (account.map(|plan| plan.id), account.map_or("the desk", |plan| &plan.name))
             }
             About::Instrument => {

@@ -9,7 +9,7 @@ use crate::domain::marking::Book;
 use crate::domain::money::Size;
 use crate::domain::quote::Quote;
 use crate::domain::trade::Side;
-use crate::sim::desk::DESK;
+use crate::sim::demo::DEMO;
 use crate::sim::dice::Dice;
 use crate::sim::instruments::{SPECS, Spec};
 use crate::sim::signals::{fill, levels, money};
@@ -36,8 +36,8 @@ pub(super) struct Exit {
 /// A trade of the halted account that was stopped out with about this loss.
 pub(super) fn lost(dice: &mut Dice, past: &Past, loss: i64) -> Option<Deal> {
     let mut deal = closed(dice, past)?;
-    let halted = DESK.halted()?;
-    let (plan, spec) = (DESK.accounts.get(halted)?, SPECS.get(deal.index)?);
+    let halted = DEMO.halted()?;
+    let (plan, spec) = (DEMO.accounts.get(halted)?, SPECS.get(deal.index)?);
     let exit = deal.exit.as_ref().filter(|exit| exit.reason == "stop_loss")?;
     let distance = spec.price(exit.price.saturating_sub(deal.entry).saturating_abs());
     let row = spec.row();
@@ -65,8 +65,8 @@ pub(super) fn gross(
 
 /// Draws a closed trade of any account but the halted one.
 pub(super) fn closed(dice: &mut Dice, past: &Past) -> Option<Deal> {
-    let halted = DESK.halted();
-    let trading: Vec<usize> = (0..DESK.accounts.len()).filter(|at| Some(*at) != halted).collect();
+    let halted = DEMO.halted();
+    let trading: Vec<usize> = (0..DEMO.accounts.len()).filter(|at| Some(*at) != halted).collect();
     let account = *dice.pick(&trading)?;
     let index = dice.index(SPECS.len());
     let entered = dice.between(2, past.minutes() - 14);
@@ -148,7 +148,7 @@ fn size(
     index: usize,
     minute: i64,
 ) -> Option<Decimal> {
-    let (plan, row) = (DESK.accounts.get(account)?, SPECS.get(index)?.row());
+    let (plan, row) = (DEMO.accounts.get(account)?, SPECS.get(index)?.row());
     let percent = plan.appetite.saturating_mul(dice.between(45, 100)) / 100;
     let notional = plan.balance.checked_mul(Decimal::new(percent, 2))?;
     let price = book(past, minute).rate(&row.base_currency, &plan.currency)?;

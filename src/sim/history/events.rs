@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
-use crate::sim::desk::DESK;
+use crate::sim::demo::DEMO;
 use crate::sim::dice::Dice;
 use crate::sim::events::{EVENTS, RiskEvent, SystemEvent};
 use crate::sim::signals::key;
@@ -22,11 +22,11 @@ fn row(dice: &mut Dice, now: DateTime<Utc>, event: &'static RiskEvent) -> EventR
     let occurred_at =
         now - TimeDelta::minutes(event.minutes_ago) - TimeDelta::seconds(dice.between(0, 40));
     let after = |minutes| occurred_at + TimeDelta::minutes(minutes);
-    let account = event.account.as_deref().and_then(|name| DESK.find(name));
+    let account = event.account.as_deref().and_then(|name| DEMO.find(name));
     let acknowledged = event.acknowledged.as_ref();
     EventRow {
         event_id: key(dice, occurred_at),
-        account_id: account.and_then(|at| DESK.accounts.get(at)).map(|plan| plan.id),
+        account_id: account.and_then(|at| DEMO.accounts.get(at)).map(|plan| plan.id),
         event_type: &event.event_type,
         severity: &event.severity,
         event_source: &event.source,

@@ -9,7 +9,7 @@ use super::past::Past;
 use crate::domain::money::round;
 use crate::domain::sizing;
 use crate::domain::trade::Side;
-use crate::sim::desk::{AGENTS, DESK};
+use crate::sim::demo::{AGENTS, DEMO};
 use crate::sim::dice::Dice;
 use crate::sim::instruments::{SPECS, Spec, find};
 use crate::sim::sessions;
@@ -40,17 +40,17 @@ impl Blotter {
     pub(super) fn write(seed: u64, past: &Past) -> Self {
         let mut dice = Dice::new(seed, STREAM);
         let mut blotter = Self {
-            balances: DESK.accounts.iter().map(|plan| plan.balance).collect(),
+            balances: DEMO.accounts.iter().map(|plan| plan.balance).collect(),
             ..Self::default()
         };
-        for (account, instrument) in &DESK.open {
-            if let (Some(account), Some(index)) = (DESK.find(account), find(instrument))
+        for (account, instrument) in &DEMO.open {
+            if let (Some(account), Some(index)) = (DEMO.find(account), find(instrument))
                 && let Some(deal) = draw::open(&mut dice, past, account, index)
             {
                 blotter.book(&mut dice, past, &deal);
             }
         }
-        for loss in &DESK.losses {
+        for loss in &DEMO.losses {
             for _ in 0..20 {
                 if let Some(deal) = draw::lost(&mut dice, past, *loss)
                     && blotter.is_free(&deal)
@@ -103,7 +103,7 @@ impl Blotter {
 
     /// Writes a deal down in every table.
     fn book(&mut self, dice: &mut Dice, past: &Past, deal: &Deal) -> Option<()> {
-        let (plan, spec) = (DESK.accounts.get(deal.account)?, SPECS.get(deal.index)?);
+        let (plan, spec) = (DEMO.accounts.get(deal.account)?, SPECS.get(deal.index)?);
         let row = spec.row();
         let entered = past.time(deal.entered) + TimeDelta::seconds(dice.between(1, 50));
         let exited = deal.exit.as_ref().map(|exit| past.time(exit.minute));

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use uuid::{Uuid, uuid};
 
-use super::DESK;
+use super::DEMO;
 use crate::sim::data::embedded;
 use crate::sim::tables::LimitRow;
 
@@ -72,10 +72,10 @@ pub(in crate::sim) fn limits(now: DateTime<Utc>) -> Vec<LimitRow> {
 
 fn row(limit: &'static Limit, now: DateTime<Utc>) -> LimitRow {
     let week_ago = now - TimeDelta::days(7);
-    let account = limit.account.as_deref().and_then(|name| DESK.find(name));
+    let account = limit.account.as_deref().and_then(|name| DEMO.find(name));
     LimitRow {
         limit_id: limit_id(limit.number),
-        account_id: account.and_then(|at| DESK.accounts.get(at)).map(|plan| plan.id),
+        account_id: account.and_then(|at| DEMO.accounts.get(at)).map(|plan| plan.id),
         limit_type: &limit.kind,
         limit_scope: &limit.scope,
         scope_identifier: limit.identifier.as_deref(),

@@ -34,7 +34,7 @@ pub const LOGINS: [(&str, &str); 6] = [
 /// The desk as its file has it. The file says what each field means.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Desk {
+pub(super) struct Demo {
     pub(super) losses: Vec<i64>,
     pub(super) open: Vec<(String, String)>,
     halt: Halt,
@@ -90,11 +90,11 @@ pub(super) struct Agent {
     pub(super) fails: bool,
 }
 
-pub(super) static DESK: LazyLock<Desk> = LazyLock::new(|| {
+pub(super) static DEMO: LazyLock<Demo> = LazyLock::new(|| {
     embedded("desk.toml", toml::from_str(include_str!("../../config/demo/desk.toml")))
 });
 
-impl Desk {
+impl Demo {
     /// Returns the index of an account by its name.
     pub(super) fn find(&self, name: &str) -> Option<usize> {
         self.accounts.iter().position(|plan| plan.name == name)
@@ -129,7 +129,7 @@ pub(super) fn accounts(now: DateTime<Utc>, balances: &[Decimal]) -> Vec<AccountR
             "risk_day": {"tz": plan.time_zone, "reset_time": "00:00"},
         }),
     };
-    (0..).step_by(37).skip(2).zip(DESK.accounts.iter().zip(balances)).map(row).collect()
+    (0..).step_by(37).skip(2).zip(DEMO.accounts.iter().zip(balances)).map(row).collect()
 }
 
 /// Returns the rows of `instruments`.
@@ -174,13 +174,13 @@ pub(super) fn agents(now: DateTime<Utc>) -> Vec<AgentRow> {
             average_response_time_ms: agent.response,
         }
     };
-    (0..).zip(DESK.agents.iter()).map(row).collect()
+    (0..).zip(DEMO.agents.iter()).map(row).collect()
 }
 
 /// Returns the halt of the account that lost too much.
 pub(super) fn halts(now: DateTime<Utc>) -> Vec<HaltRow> {
-    let Halt { mode, reason, minutes_ago, .. } = &DESK.halt;
-    let halted = DESK.halted().and_then(|at| DESK.accounts.get(at));
+    let Halt { mode, reason, minutes_ago, .. } = &DEMO.halt;
+    let halted = DEMO.halted().and_then(|at| DEMO.accounts.get(at));
     let halt = halted.map(|plan| HaltRow {
         halt_id: uuid!("a1000000-0000-4000-8000-00000000ba17"),
         scope: "account",
