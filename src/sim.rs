@@ -46,7 +46,7 @@ pub struct SeedOptions {
     pub prices: Vec<(InstrumentId, Decimal)>,
 }
 
-/// What [`found`] did.
+/// What [`seed`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seeded {
     New,

@@ -3,7 +3,7 @@
 //!
 //! A form is data in [`Form`] and behaviour in [`FormKind`]. A new one needs its file here, its view
 //! in `ui/ticket`, and a line in each of the tables that the compiler then asks for: [`Form`], its
-//! `kind` and [`open`] below, the key table and the grammar of the `:` line.
+//! `kind` and `open` below, the key table and the grammar of the `:` line.
 
 pub mod acknowledge;
 pub mod amend;

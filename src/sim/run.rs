@@ -51,7 +51,7 @@ impl Options {
 
 /// Runs the market and the agents until `stop` is cancelled.
 ///
-/// The desk has to be founded ([`super::found`]) before or meanwhile; `store` logs in as
+/// The desk has to be founded ([`super::seed`]) before or meanwhile; `store` logs in as
 /// [`super::AGENTS`] or another member of `tmt_agent`. Redis or PostgreSQL going away stops only
 /// what needs them, and only as long: the market goes on, and everything returns by itself.
 ///
