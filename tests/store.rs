@@ -327,7 +327,6 @@ async fn the_session_says_who_is_connected_to_what() {
     let store = desk.officer("ann").await;
 
     let probe = store.probe().await.unwrap();
-    store.check_writing().await.unwrap();
 
     assert!(probe.session.operator.ends_with("_ann"));
     assert_eq!(probe.session.role, Role::RiskOfficer);

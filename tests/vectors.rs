@@ -23,6 +23,8 @@ mod comparing;
 mod form;
 #[path = "vectors/reading.rs"]
 mod reading;
+#[path = "reference/models.rs"]
+mod reference;
 #[path = "vectors/rust.rs"]
 mod rust;
 #[path = "vectors/sql.rs"]

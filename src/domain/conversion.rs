@@ -2,9 +2,6 @@
 
 use rust_decimal::Decimal;
 
-/// The code under which the desk refuses what cannot be converted.
-pub const NO_RATE: &str = "NO_CONVERSION_RATE";
-
 /// Currencies over which an amount is converted where there is no direct rate, in this order.
 const BRIDGES: [&str; 2] = ["USD", "EUR"];
 
@@ -13,7 +10,7 @@ const BRIDGES: [&str; 2] = ["USD", "EUR"];
 ///
 /// In this order: the same currency, the pair itself, its inverse, over USD, over EUR (domain
 /// rules, section 3; `desk.conversion` is the same). There is no search beyond: the answer must not
-/// depend on which other rates happen to be known. `None` is [`NO_RATE`]: new risk is then refused,
+/// depend on which other rates happen to be known. `None` is [`super::code::Code::NoConversionRate`]: new risk is then refused,
 /// a close never.
 pub fn rate(from: &str, to: &str, pair: impl Fn(&str, &str) -> Option<Decimal>) -> Option<Decimal> {
     let leg = |from: &str, to: &str| {

@@ -3,7 +3,6 @@
 use rust_decimal::Decimal;
 use thiserror::Error;
 
-use super::code::Code;
 use super::trade::Side;
 
 /// A stop or target on the wrong side of the price (domain rules, section 7).
@@ -38,22 +37,6 @@ fn winning(side: Side) -> &'static str {
     match side {
         Side::Buy => "above",
         Side::Sell => "below",
-    }
-}
-
-impl LevelFault {
-    /// Returns the stable code, the same that `desk.assess_trade` gives.
-    pub fn code(self) -> Code {
-        match self {
-            Self::StopDistanceZero => Code::StopDistanceZero,
-            Self::StopWrongSide(_) => Code::StopWrongSide,
-            Self::TargetWrongSide(_) => Code::TargetWrongSide,
-        }
-    }
-
-    /// Tells whether it is the target that is wrong, and not the stop.
-    pub fn is_of_target(self) -> bool {
-        matches!(self, Self::TargetWrongSide(_))
     }
 }
 
@@ -92,11 +75,4 @@ pub fn reward_to_risk(reward: Decimal, risk: Decimal, cost: Decimal) -> Option<D
         return None;
     }
     reward.checked_sub(cost)?.checked_div(at_risk)
-}
-
-/// Tells whether a price is at most `collar`, a share, away from a reference, the edge included
-/// (vector LIM-06).
-pub fn is_within_collar(price: Decimal, reference: Decimal, collar: Decimal) -> Option<bool> {
-    let away = price.checked_sub(reference)?.abs();
-    Some(away <= reference.checked_mul(collar)?.abs())
 }

@@ -9,19 +9,9 @@ pub fn by_rate(notional: Decimal, rate: Decimal) -> Option<Decimal> {
     notional.abs().checked_mul(rate)
 }
 
-/// Returns the margin of a notional at a leverage of `leverage` to one.
-pub fn by_leverage(notional: Decimal, leverage: Decimal) -> Option<Decimal> {
-    if leverage <= Decimal::ZERO { None } else { notional.abs().checked_div(leverage) }
-}
-
 /// Returns `balance + Σ open P&L`.
 pub fn equity(balance: Decimal, open: impl IntoIterator<Item = Decimal>) -> Option<Decimal> {
     balance.checked_add(sum(open)?)
-}
-
-/// Returns equity less the margin that is used.
-pub fn free(equity: Decimal, used: Decimal) -> Option<Decimal> {
-    equity.checked_sub(used)
 }
 
 /// Returns equity over margin used, as a ratio; `None` while no margin is used.

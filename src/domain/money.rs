@@ -119,7 +119,7 @@ pub struct NotANumber(pub String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(Decimal);
 
-/// Why a size was refused. `code` is the word the database uses for the same rule.
+/// Why a size was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SizeRefused {
     /// Not a whole number of steps, or finer than the column stores.
@@ -131,17 +131,6 @@ pub enum SizeRefused {
     /// Larger than the instrument can be traded.
     #[error("size {} is above the maximum {}", exact(*.wanted), exact(*.max))]
     AboveMaximum { wanted: Decimal, max: Decimal },
-}
-
-impl SizeRefused {
-    /// Returns the stable code, the same that `desk.assess_trade` gives.
-    pub fn code(&self) -> Code {
-        match self {
-            Self::OffStep { .. } => Code::SizeNotAStep,
-            Self::BelowMinimum { .. } => Code::SizeBelowMinimum,
-            Self::AboveMaximum { .. } => Code::SizeAboveMaximum,
-        }
-    }
 }
 
 impl Size {

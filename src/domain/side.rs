@@ -44,12 +44,4 @@ impl Direction {
             Self::Short => Decimal::NEGATIVE_ONE,
         }
     }
-
-    /// Returns the side that closes it.
-    pub fn closing_side(self) -> Side {
-        match self {
-            Self::Long => Side::Sell,
-            Self::Short => Side::Buy,
-        }
-    }
 }

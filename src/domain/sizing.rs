@@ -23,12 +23,6 @@ pub fn risk_amount(
     product([distance, size, instrument.contract_size, rate])
 }
 
-/// Returns a risk as a share of what it is borne by: equity, unless the desk says balance. `None`
-/// without anything to bear it. Judged as it is, never as the four decimals of its column.
-pub fn risk_share(risk: Decimal, base: Decimal) -> Option<Decimal> {
-    if base <= Decimal::ZERO { None } else { risk.checked_div(base) }
-}
-
 /// What a size is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SizingInput {
@@ -107,17 +101,6 @@ pub enum Unsized {
     /// A number is too large, or the instrument has no step.
     #[error("the size cannot be computed from these numbers")]
     NotComputable,
-}
-
-impl Unsized {
-    /// Returns the stable code.
-    pub fn code(&self) -> Code {
-        match self {
-            Self::StopDistanceZero => Code::StopDistanceZero,
-            Self::BelowMinimum { .. } => Code::SizeBelowMinimum,
-            Self::NotComputable => Code::SizeOutOfRange,
-        }
-    }
 }
 
 impl Cap {
@@ -256,7 +239,7 @@ mod tests {
         assert_eq!(sized.size, dec!(45_000));
         let none = [room(Code::MaxExposure, dec!(-1), dec!(1))];
         let refused = size_for_risk(&wish(), &terms, &none).unwrap_err();
-        assert_eq!(refused.code(), Code::SizeBelowMinimum);
+        assert!(matches!(refused, Unsized::BelowMinimum { .. }), "{refused:?}");
         assert_eq!(refused.to_string(), "max exposure allows 0, which is below the minimum 1,000");
     }
 
@@ -267,7 +250,7 @@ mod tests {
             &instrument(dec!(1), dec!(1)),
             &[],
         );
-        assert_eq!(refused.unwrap_err().code(), Code::StopDistanceZero);
+        assert_eq!(refused.unwrap_err(), Unsized::StopDistanceZero);
     }
 
     proptest! {
@@ -307,7 +290,6 @@ mod tests {
                 prop_assert!(sized.size >= terms.min_size);
             }
             risk_amount(Side::Sell, entry, stop, fx, &terms, equity);
-            risk_share(fx, equity);
         }
     }
 }

@@ -19,10 +19,6 @@ open_words! {
 /// Share of the limit at which a warning begins where none is named.
 pub const DEFAULT_WARNING: Decimal = dec!(0.80);
 
-/// Share of the limit by which a measure must leave the warning before all is well again: a value
-/// that trembles on the line must not ring at every step.
-const HYSTERESIS: Decimal = dec!(0.05);
-
 /// On which side of a limit one may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Bound {
@@ -41,26 +37,18 @@ pub struct Threshold {
     pub limit: Decimal,
     /// Where a warning begins; reaching it counts.
     pub warning: Decimal,
-    /// What must be passed for the warning to end.
-    pub clear: Decimal,
 }
 
 impl Threshold {
     /// Puts a limit and its warning together; without one it begins at 80 % of the limit, or for a
-    /// lower bound as far above it. The warning ends 5 % of the limit behind where it begins
-    /// (domain rules, section 10). `None` on overflow.
+    /// lower bound as far above it (domain rules, section 10). `None` on overflow.
     pub fn new(bound: Bound, edge: Edge, limit: Decimal, warning: Option<Decimal>) -> Option<Self> {
         let warning = match (warning, bound) {
             (Some(warning), _) => warning,
             (None, Bound::AtMost) => limit.checked_mul(DEFAULT_WARNING)?,
             (None, Bound::AtLeast) => limit.checked_div(DEFAULT_WARNING)?,
         };
-        let step = limit.checked_mul(HYSTERESIS)?;
-        let clear = match bound {
-            Bound::AtMost => warning.checked_sub(step)?,
-            Bound::AtLeast => warning.checked_add(step)?,
-        };
-        Some(Self { bound, edge, limit, warning, clear })
+        Some(Self { bound, edge, limit, warning })
     }
 
     /// Returns how a measure stands, without regard to how it stood before.
@@ -83,43 +71,11 @@ impl Threshold {
             Standing::Ok
         }
     }
-
-    /// Returns how a measure stands after it stood at `before`: what was a warning or a breach
-    /// stays a warning until the measure has passed [`Self::clear`] (vector LIM-01).
-    pub fn after(&self, before: &Standing, measured: Decimal) -> Standing {
-        let is_past_clear = match self.bound {
-            Bound::AtMost => measured < self.clear,
-            Bound::AtLeast => measured > self.clear,
-        };
-        match (self.standing(measured), before) {
-            (Standing::Ok, Standing::Warning | Standing::Breach) if !is_past_clear => {
-                Standing::Warning
-            }
-            (now, _) => now,
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_lower_bound_is_the_mirror_of_an_upper_one() {
-        use Standing::{Breach, Ok, Warning};
-        let level =
-            Threshold::new(Bound::AtLeast, Edge::Exclusive, dec!(100), Some(dec!(150))).unwrap();
-        let mut state = Standing::Ok;
-        let walked: Vec<Standing> =
-            [dec!(151), dec!(150), dec!(155), dec!(99.9), dec!(100), dec!(155.1)]
-                .into_iter()
-                .map(|value| {
-                    state = level.after(&state, value);
-                    state.clone()
-                })
-                .collect();
-        assert_eq!(walked, [Ok, Warning, Warning, Breach, Warning, Ok]);
-    }
 
     #[test]
     fn reaching_a_loss_breaks_it() {

@@ -30,11 +30,6 @@ pub fn notional(size: Decimal, contract: Decimal, price: Decimal, fx: Decimal) -
     product([size, contract, price, fx])
 }
 
-/// Returns what a move of one pip is worth: `pip · size · C · fx` (domain rules, section 2).
-pub fn pip_value(pip: Decimal, size: Decimal, contract: Decimal, fx: Decimal) -> Option<Decimal> {
-    product([pip, size, contract, fx])
-}
-
 /// Returns how many pips `exit` is from `entry`, positive where `direction` gains.
 pub fn pips(direction: Direction, entry: Decimal, exit: Decimal, pip: Decimal) -> Option<Decimal> {
     exit.checked_sub(entry)?.checked_div(pip)?.checked_mul(direction.sign())

@@ -6,16 +6,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::connect::Purpose;
 use super::error::StoreError;
 use super::lease::Store;
 use super::migrate::LATEST;
 use super::rows::{Bad, Cells};
 use crate::domain::account::Environment;
 use crate::domain::session::{Role, Session};
-
-/// Version of the schema that this program was written for.
-pub const SCHEMA: i32 = super::migrate::LATEST;
 
 /// Tables and functions that every console needs.
 const NEEDED: [&str; 24] = [
@@ -97,25 +93,6 @@ impl Store {
     /// [`StoreError::Unavailable`] may pass by itself.
     pub async fn session(&self) -> Result<Session, StoreError> {
         self.probe().await.map(|probe| probe.session)
-    }
-
-    /// Asks whether a write could be sent now: whether a server answers that takes them. Cancel
-    /// safe.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`] with the reason.
-    pub async fn check_writing(&self) -> Result<(), StoreError> {
-        let lease = self.borrow(Purpose::Write).await?;
-        let (what, after) = ("asking whether writes are taken", self.deadlines().read);
-        match tokio::time::timeout(after, lease.rows(LOGIN, &[])).await {
-            Ok(Ok(_)) => {
-                lease.keep();
-                Ok(())
-            }
-            Ok(Err(error)) => Err(StoreError::of_statement(what, after, &error)),
-            Err(_) => Err(StoreError::Timeout { what, after }),
-        }
     }
 
     /// As [`Store::session`], with what only a person who looks for a fault wants to know.

@@ -3,12 +3,12 @@
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tmt::domain::money::round;
-use tmt::domain::netting::lots::Lots;
-use tmt::domain::netting::{Fill, Holding, Ledger};
 use tmt::domain::position::Direction;
 
 use super::some;
 use crate::reading::{Fields, Judged, Vector, are_same_but_for_rounding, is_by_entries, rounded};
+use crate::reference::netting::lots::Lots;
+use crate::reference::netting::{Fill, Holding, Ledger};
 
 fn fill(value: &Value) -> Result<Fill, String> {
     Ok(Fill {

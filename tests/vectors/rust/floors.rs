@@ -1,13 +1,12 @@
 //! Floors under equity.
 
 use serde_json::{Value, json};
-use tmt::domain::drawdown::{
-    self, DailyLossColumn, DayBase, DayLoss, Edge, Peaks, Trail, standing,
-};
+use tmt::domain::drawdown::{DailyLossColumn, DayBase, Edge, Peaks};
 use tmt::domain::margin;
 
 use super::some;
 use crate::reading::{Fields, Judged, Vector, rounded};
+use crate::reference::drawdown::{self, DayLoss, Trail, standing};
 
 /// DD-01 and DD-03.
 pub(super) fn static_floor(vector: &Vector) -> Judged {

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::some;
 use crate::reading::{Fields, Judged, Vector, rounded};
+use crate::reference::monitor;
 
 /// EXP-05 to EXP-07.
 pub(super) fn exposure_limit(vector: &Vector) -> Judged {
@@ -44,14 +45,14 @@ pub(super) fn states(vector: &Vector) -> Judged {
         input.number_if_any("warning")?,
     ))?;
     match input.number_if_any("clear_below")? {
-        Some(clear) if clear != level.clear => {
-            return Err(format!("it clears below {}, not {clear}", level.clear));
+        Some(clear) if Some(clear) != monitor::clear(&level) => {
+            return Err(format!("it clears below {:?}, not {clear}", monitor::clear(&level)));
         }
         _ => {}
     }
     let (mut state, mut states) = (Standing::Ok, Vec::new());
     for value in input.numbers("values")? {
-        state = level.after(&state, value);
+        state = some(monitor::after(&level, &state, value))?;
         states.push(state.clone());
     }
     Ok(json!({ "states": states }))

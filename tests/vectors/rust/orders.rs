@@ -4,14 +4,15 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tmt::domain::code::Code;
 use tmt::domain::instrument::Instrument;
-use tmt::domain::levels;
-use tmt::domain::money::{Price, Size};
-use tmt::domain::rounding::Column;
+use tmt::domain::levels::{self, LevelFault};
+use tmt::domain::money::{Price, Size, SizeRefused};
 use tmt::domain::sizing::{self, Cap, Sized, SizingInput, Unsized};
 use tmt::domain::trade::Side;
 
 use super::{instrument, some};
 use crate::reading::{Fields, Judged, Vector, rounded};
+use crate::reference::figures;
+use crate::reference::rounding::Column;
 
 /// SIZ-01 to SIZ-07.
 pub(super) fn sizing(vector: &Vector) -> Judged {
@@ -44,22 +45,47 @@ pub(super) fn sizing(vector: &Vector) -> Judged {
     let sized = match sizing::size_for_risk(&wish, &terms, &[]) {
         Ok(sized) => sized,
         Err(why @ Unsized::BelowMinimum { .. }) => {
-            let code = why.code();
+            let code = code_of_sizing(&why);
             let Unsized::BelowMinimum { sized, .. } = why else { unreachable!() };
             return Ok(found(&sized, Some(code)));
         }
         Err(why) => {
-            return Ok(json!({"accepted": false, "reject": why.code(), "size": "0",
+            return Ok(json!({"accepted": false, "reject": code_of_sizing(&why), "size": "0",
                 "size_raw": null, "capped_by_max": false, "risk_budget": rounded(wish.budget(), 2)}));
         }
     };
     let risk = some(wish.risk_per_unit(&terms))? * sized.size;
-    let share = sizing::risk_share(risk, wish.equity);
+    let share = figures::risk_share(risk, wish.equity);
     let mut found = found(&sized, None);
     found["risk_amount"] = rounded(Some(risk), 2);
     found["risk_percentage_exact"] = rounded(share, 10);
     found["risk_percentage_stored"] = stored(Column::RISK_SHARE, share);
     Ok(found)
+}
+
+/// The code with which the database refuses the same.
+fn code_of_sizing(why: &Unsized) -> Code {
+    match why {
+        Unsized::StopDistanceZero => Code::StopDistanceZero,
+        Unsized::BelowMinimum { .. } => Code::SizeBelowMinimum,
+        Unsized::NotComputable => Code::SizeOutOfRange,
+    }
+}
+
+fn code_of_size(why: &SizeRefused) -> Code {
+    match why {
+        SizeRefused::OffStep { .. } => Code::SizeNotAStep,
+        SizeRefused::BelowMinimum { .. } => Code::SizeBelowMinimum,
+        SizeRefused::AboveMaximum { .. } => Code::SizeAboveMaximum,
+    }
+}
+
+fn code_of_level(why: LevelFault) -> Code {
+    match why {
+        LevelFault::StopDistanceZero => Code::StopDistanceZero,
+        LevelFault::StopWrongSide(_) => Code::StopWrongSide,
+        LevelFault::TargetWrongSide(_) => Code::TargetWrongSide,
+    }
 }
 
 /// A number as its column keeps it.
@@ -87,14 +113,14 @@ pub(super) fn validation(vector: &Vector) -> Judged {
     }
     if let Some(size) = size {
         if let Err(why) = Size::typed(size, &instrument(Decimal::ONE)) {
-            faults.push(why.code());
+            faults.push(code_of_size(&why));
         } else if Column::SIZE.keep(size).is_none() {
             faults.push(Code::SizeOutOfRange);
         }
     }
     if let Some(price) = price {
         if let Err(why) = levels::check(side, price, stop, target) {
-            faults.push(why.code());
+            faults.push(code_of_level(why));
         } else if let (Some(stop), Some(target)) = (stop, target) {
             let (reward, risk) = ((target - price).abs(), (price - stop).abs());
             let ratio = some(levels::reward_to_risk(reward, risk, Decimal::ZERO))?;
@@ -118,7 +144,7 @@ pub(super) fn trade_risk(vector: &Vector) -> Judged {
         &instrument(contract),
         input.number_or("fx_quote_to_account", Decimal::ONE)?,
     ))?;
-    let share = sizing::risk_share(risk, input.number("risk_base")?);
+    let share = figures::risk_share(risk, input.number("risk_base")?);
     Ok(json!({
         "risk_amount": rounded(Some(risk), 2),
         "risk_percentage_exact": rounded(share, 10),
@@ -135,7 +161,7 @@ pub(super) fn reward_to_risk(vector: &Vector) -> Judged {
     let target = input.number("take_profit")?;
     if let Err(why) = levels::check(side, entry, Some(stop), Some(target)) {
         return Ok(
-            json!({"rr_exact": null, "rr_stored": null, "meets_1_0": false, "error": why.code()}),
+            json!({"rr_exact": null, "rr_stored": null, "meets_1_0": false, "error": code_of_level(why)}),
         );
     }
     let (reward, risk) = ((target - entry).abs() * size, (entry - stop).abs() * size);
@@ -156,7 +182,7 @@ pub(super) fn collar(vector: &Vector) -> Judged {
     let (reference, collar) = (input.number("reference")?, input.number("collar")?);
     let mut results = Vec::new();
     for price in input.numbers("prices")? {
-        let holds = some(levels::is_within_collar(price, reference, collar))?;
+        let holds = some(figures::is_within_collar(price, reference, collar))?;
         results.push(if holds { "ok" } else { "PRICE_COLLAR" });
     }
     Ok(json!({ "results": results }))

@@ -4,12 +4,13 @@ use chrono::Weekday;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::{Value, json};
 use tmt::domain::money::round;
-use tmt::domain::performance::Performance;
-use tmt::domain::rounding::{Column, floor_step, split};
-use tmt::domain::swap;
+use tmt::domain::rounding::floor_step;
 
 use super::some;
 use crate::reading::{Fields, Judged, Vector, decimal, rounded};
+use crate::reference::performance::Performance;
+use crate::reference::rounding::{Column, split};
+use crate::reference::swap;
 
 fn weekday(word: &str) -> Result<Weekday, String> {
     word.parse().map_err(|_| format!("the day {word}"))

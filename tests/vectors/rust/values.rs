@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use tmt::domain::conversion::{self, NO_RATE};
+use tmt::domain::code::Code;
+use tmt::domain::conversion;
 use tmt::domain::drawdown::Edge;
 use tmt::domain::exposure::{self, Leg};
 use tmt::domain::money::round;
-use tmt::domain::netting::{self, Holding};
 use tmt::domain::position::Direction;
 use tmt::domain::quote::Quote;
 use tmt::domain::threshold::{Bound, Threshold};
@@ -18,6 +18,8 @@ use super::some;
 use crate::comparing::OTHER_SIDE;
 use crate::form::is_pair;
 use crate::reading::{Fields, Judged, Vector, currencies, decimal, rounded};
+use crate::reference::figures;
+use crate::reference::netting::{self, Holding};
 
 /// Rates by base and quote currency.
 #[derive(Default)]
@@ -102,7 +104,7 @@ pub(super) fn rate_or_none(vector: &Vector) -> Judged {
     let rate =
         rates.rate(vector.input.word("quote_currency")?, vector.input.word("account_currency")?);
     Ok(json!({
-        "error": if rate.is_none() { Some(NO_RATE) } else { None },
+        "error": if rate.is_none() { Some(Code::NoConversionRate) } else { None },
         "fx_quote_to_account": rounded(rate, 12),
         "new_risk_allowed": OTHER_SIDE,
         "close_allowed": OTHER_SIDE,
@@ -118,7 +120,7 @@ pub(super) fn pips(vector: &Vector) -> Judged {
     let fx = some(rates.rate("QQQ", if steps.is_empty() { "QQQ" } else { "AAA" }))?;
     let contract = input.number_if_any("contract_size")?.unwrap_or(Decimal::ONE);
     let pip = input.number("pip_size")?;
-    let value = some(valuation::pip_value(pip, input.number("size_units")?, contract, fx))?;
+    let value = some(figures::pip_value(pip, input.number("size_units")?, contract, fx))?;
     let pips = valuation::pips(
         input.direction("side")?,
         input.number("entry")?,
@@ -195,7 +197,7 @@ pub(super) fn after_order(vector: &Vector) -> Judged {
 pub(super) fn margin(vector: &Vector) -> Judged {
     let notional = vector.input.number("notional")?;
     Ok(json!({
-        "by_leverage": rounded(margin::by_leverage(notional, vector.input.number("leverage")?), 2),
+        "by_leverage": rounded(figures::by_leverage(notional, vector.input.number("leverage")?), 2),
         "by_rate": rounded(margin::by_rate(notional, vector.input.number("margin_rate")?), 2),
     }))
 }
@@ -236,7 +238,7 @@ pub(super) fn equity(vector: &Vector) -> Judged {
     let level = margin::level(equity, used).map(|level| level * Decimal::ONE_HUNDRED);
     Ok(json!({
         "equity": rounded(Some(equity), 2),
-        "free_margin": rounded(margin::free(equity, used), 2),
+        "free_margin": rounded(figures::free(equity, used), 2),
         "margin_level_pct": rounded(level, 2),
     }))
 }

@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 
 use super::lots::Lots;
 use super::*;
+use crate::reference::any_decimal;
 
 /// A side, hundredths of a size, hundred-thousandths of a price, hundredths of a commission.
 type Order = (bool, u32, u32, u32);
@@ -25,15 +26,6 @@ fn fill((is_buy, size, price, commission): Order) -> Fill {
         commission: Decimal::new(i64::from(commission), 2),
         swap_fee: Decimal::ZERO,
     }
-}
-
-/// Any decimal there is, also the largest and the smallest.
-fn any_decimal() -> impl Strategy<Value = Decimal> {
-    (any::<u32>(), any::<u32>(), any::<u32>(), any::<bool>(), 0..=28_u32).prop_map(
-        |(low, middle, high, is_negative, scale)| {
-            Decimal::from_parts(low, middle, high, is_negative, scale)
-        },
-    )
 }
 
 proptest! {

@@ -4,19 +4,19 @@ use std::collections::VecDeque;
 
 use rust_decimal::Decimal;
 
-use crate::domain::position::Direction;
-use crate::domain::quote::Quote;
-use crate::domain::rounding::sum;
-use crate::domain::trade::Side;
-use crate::domain::valuation;
+use tmt::domain::quote::Quote;
+use tmt::domain::side::{Direction, Side};
+use tmt::domain::valuation;
+
+use crate::reference::rounding::sum;
 
 /// What is open of one trade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lot {
-    pub direction: Direction,
+pub(crate) struct Lot {
+    pub(crate) direction: Direction,
     /// How much is still open, in contracts.
-    pub size: Decimal,
-    pub entry: Decimal,
+    pub(crate) size: Decimal,
+    pub(crate) entry: Decimal,
 }
 
 impl Lot {
@@ -29,35 +29,35 @@ impl Lot {
 
     /// Returns the open P&L at the price at which it would be closed: the bid for a long one, the
     /// ask for a short one. In the quote currency for a contract of one unit.
-    pub fn open_pnl(&self, bid: Decimal, ask: Decimal) -> Option<Decimal> {
+    pub(crate) fn open_pnl(&self, bid: Decimal, ask: Decimal) -> Option<Decimal> {
         self.gain(self.size, Quote::closing_price(bid, ask, self.direction))
     }
 }
 
 /// The part of a trade that an order closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slice {
-    pub entry: Decimal,
+pub(crate) struct Slice {
+    pub(crate) entry: Decimal,
     /// How much of it was closed.
-    pub size: Decimal,
+    pub(crate) size: Decimal,
     /// P&L in the quote currency for a contract of one unit, not rounded.
-    pub gain: Decimal,
+    pub(crate) gain: Decimal,
 }
 
 /// The open trades of one account in one instrument, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lots(VecDeque<Lot>);
+pub(crate) struct Lots(VecDeque<Lot>);
 
 impl Lots {
     /// Opens a trade beside all others, as hedging accounts do: nothing is closed.
-    pub fn open(&mut self, side: Side, size: Decimal, price: Decimal) {
+    pub(crate) fn open(&mut self, side: Side, size: Decimal, price: Decimal) {
         self.0.push_back(Lot { direction: side.direction(), size, entry: price });
     }
 
     /// Nets an order as accounts that do not hedge do: it closes trades of the other side, the
     /// oldest first, and what is left of it opens one. `None` on overflow, and then nothing has
     /// changed.
-    pub fn take(&mut self, side: Side, size: Decimal, price: Decimal) -> Option<Vec<Slice>> {
+    pub(crate) fn take(&mut self, side: Side, size: Decimal, price: Decimal) -> Option<Vec<Slice>> {
         let mut next = self.0.clone();
         let (mut rest, mut closed) = (size, Vec::new());
         while let Some(oldest) = next.front_mut()
@@ -80,24 +80,24 @@ impl Lots {
     }
 
     /// Returns the open trades, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = &Lot> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Lot> {
         self.0.iter()
     }
 
     /// Returns Σ open P&L, in the quote currency for a contract of one unit.
-    pub fn open_pnl(&self, bid: Decimal, ask: Decimal) -> Option<Decimal> {
+    pub(crate) fn open_pnl(&self, bid: Decimal, ask: Decimal) -> Option<Decimal> {
         self.0
             .iter()
             .try_fold(Decimal::ZERO, |total, lot| total.checked_add(lot.open_pnl(bid, ask)?))
     }
 
     /// Returns Σ size, whatever the side.
-    pub fn gross_size(&self) -> Option<Decimal> {
+    pub(crate) fn gross_size(&self) -> Option<Decimal> {
         sum(self.0.iter().map(|lot| lot.size))
     }
 
     /// Returns Σ size, short ones below zero.
-    pub fn net_size(&self) -> Option<Decimal> {
+    pub(crate) fn net_size(&self) -> Option<Decimal> {
         self.0.iter().try_fold(Decimal::ZERO, |total, lot| {
             total.checked_add(lot.size.checked_mul(lot.direction.sign())?)
         })

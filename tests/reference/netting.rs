@@ -1,36 +1,36 @@
 //! A position by average cost: adding, closing in part, flipping.
 //!
-//! The database books (`desk.book_fill`); this is the same arithmetic for the screen, and both are
-//! held to the same vectors. Trades keep their own entries instead: [`lots`].
+//! The database books (`desk.book_fill`); this is the same arithmetic, and both are held to the same
+//! vectors. Trades keep their own entries instead: [`lots`].
 
-pub mod lots;
+pub(crate) mod lots;
 
 use rust_decimal::Decimal;
 
-use super::money::round;
-use super::position::Direction;
+use tmt::domain::money::round;
+use tmt::domain::side::{Direction, Side};
+use tmt::domain::valuation;
+
 use super::rounding::{product, share, sum, whole};
-use super::trade::Side;
-use super::valuation;
 
 /// What was bought or sold, at which price, and what that cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fill {
-    pub side: Side,
+pub(crate) struct Fill {
+    pub(crate) side: Side,
     /// How much, in contracts; above zero.
-    pub size: Decimal,
-    pub price: Decimal,
+    pub(crate) size: Decimal,
+    pub(crate) price: Decimal,
     /// What one unit of the quote currency is in the account's at that moment.
-    pub fx: Decimal,
+    pub(crate) fx: Decimal,
     /// Commission of the whole fill, in the account's currency; a cost, not negative.
-    pub commission: Decimal,
+    pub(crate) commission: Decimal,
     /// Financing booked with it, in the account's currency: above zero a charge, below a credit.
-    pub swap_fee: Decimal,
+    pub(crate) swap_fee: Decimal,
 }
 
 /// What is held of one instrument, by its exact cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Holding {
+pub(crate) struct Holding {
     /// Size, below zero where it is short.
     size: Decimal,
     /// Σ price · size of what is still held; never below zero for positive prices.
@@ -39,40 +39,40 @@ pub struct Holding {
 
 /// What an order does to what is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Netted {
+pub(crate) struct Netted {
     /// Size that closes what was held.
-    pub closed: Decimal,
+    pub(crate) closed: Decimal,
     /// Size that opens, or adds to, a position: new risk.
-    pub opened: Decimal,
+    pub(crate) opened: Decimal,
     /// Cost of the part that was closed.
-    pub closed_cost: Decimal,
+    pub(crate) closed_cost: Decimal,
 }
 
 impl Netted {
     /// Tells whether the order closed all that was held and opened the other side.
-    pub fn is_flip(&self) -> bool {
+    pub(crate) fn is_flip(&self) -> bool {
         !self.closed.is_zero() && !self.opened.is_zero()
     }
 
     /// Tells whether nothing of the order is new risk.
-    pub fn reduces_only(&self) -> bool {
+    pub(crate) fn reduces_only(&self) -> bool {
         self.opened.is_zero()
     }
 }
 
 impl Holding {
     /// What a stored position is: its size and its exact cost.
-    pub fn of(direction: Direction, size: Decimal, cost: Decimal) -> Option<Self> {
+    pub(crate) fn of(direction: Direction, size: Decimal, cost: Decimal) -> Option<Self> {
         Some(Self { size: size.checked_mul(direction.sign())?, cost })
     }
 
     /// Returns the size, below zero where it is short.
-    pub fn size(&self) -> Decimal {
+    pub(crate) fn size(&self) -> Decimal {
         self.size
     }
 
     /// Returns long or short, or `None` when nothing is held.
-    pub fn direction(&self) -> Option<Direction> {
+    pub(crate) fn direction(&self) -> Option<Direction> {
         if self.size.is_zero() {
             None
         } else if self.size.is_sign_positive() {
@@ -83,12 +83,17 @@ impl Holding {
     }
 
     /// Returns the average price paid, not rounded, or `None` when nothing is held.
-    pub fn average(&self) -> Option<Decimal> {
+    pub(crate) fn average(&self) -> Option<Decimal> {
         self.cost.checked_div(self.size.abs())
     }
 
     /// Returns the P&L of closing all of it at `price`; zero when nothing is held.
-    pub fn open_pnl(&self, price: Decimal, contract: Decimal, fx: Decimal) -> Option<Decimal> {
+    pub(crate) fn open_pnl(
+        &self,
+        price: Decimal,
+        contract: Decimal,
+        fx: Decimal,
+    ) -> Option<Decimal> {
         let Some(direction) = self.direction() else { return Some(Decimal::ZERO) };
         valuation::pnl(direction, self.size.abs(), self.cost, price, contract, fx)
     }
@@ -96,7 +101,7 @@ impl Holding {
     /// Adds an order (domain rules, section 4): on the same side the average moves, on the other it
     /// stays until nothing is left; what then remains opens the other side at `price`. `None` on
     /// overflow or without a size, and then nothing has changed.
-    pub fn take(&mut self, side: Side, size: Decimal, price: Decimal) -> Option<Netted> {
+    pub(crate) fn take(&mut self, side: Side, size: Decimal, price: Decimal) -> Option<Netted> {
         if size <= Decimal::ZERO {
             return None;
         }
@@ -117,30 +122,30 @@ impl Holding {
 /// A holding with the cash that its fills moved. Each fill is a cash movement: rounded by itself,
 /// and a total is the sum of what was booked (domain rules, section 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     contract: Decimal,
     places: u32,
-    pub held: Holding,
-    pub gross: Decimal,
-    pub commission: Decimal,
-    pub swap_fee: Decimal,
+    pub(crate) held: Holding,
+    pub(crate) gross: Decimal,
+    pub(crate) commission: Decimal,
+    pub(crate) swap_fee: Decimal,
 }
 
 /// What one fill booked, in the account's currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Booked {
-    pub netted: Netted,
+pub(crate) struct Booked {
+    pub(crate) netted: Netted,
     /// P&L of the closing leg.
-    pub gross: Decimal,
+    pub(crate) gross: Decimal,
     /// Commission of the closing leg.
-    pub closing_commission: Decimal,
+    pub(crate) closing_commission: Decimal,
     /// Commission of the opening leg.
-    pub opening_commission: Decimal,
+    pub(crate) opening_commission: Decimal,
 }
 
 impl Ledger {
     /// Begins flat: contracts of `contract` base units, money with `places` decimals.
-    pub fn new(contract: Decimal, places: u32) -> Self {
+    pub(crate) fn new(contract: Decimal, places: u32) -> Self {
         Self {
             contract,
             places,
@@ -152,13 +157,13 @@ impl Ledger {
     }
 
     /// Returns gross less commission less financing.
-    pub fn net(&self) -> Option<Decimal> {
+    pub(crate) fn net(&self) -> Option<Decimal> {
         self.gross.checked_sub(self.commission)?.checked_sub(self.swap_fee)
     }
 
     /// Books a fill. On a flip the commission is split by size, the closing leg rounded, once, and
     /// the rest of what is booked to the opening one. `None` on overflow or without a size, and then nothing has changed.
-    pub fn book(&mut self, fill: &Fill) -> Option<Booked> {
+    pub(crate) fn book(&mut self, fill: &Fill) -> Option<Booked> {
         let mut next = *self;
         let was = next.held.direction();
         let netted = next.held.take(fill.side, fill.size, fill.price)?;
@@ -187,7 +192,7 @@ impl Ledger {
 }
 
 /// Returns the value of what an order leaves of a holding, `|q + d| · C · price · fx`, not rounded.
-pub fn value_after(
+pub(crate) fn value_after(
     held: Decimal,
     order: Decimal,
     contract: Decimal,

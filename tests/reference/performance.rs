@@ -7,20 +7,20 @@ use super::rounding::sum;
 /// Figures of closed trades, not rounded. What has no value is `None`, never zero and never
 /// infinite: a profit factor without a loss, an average of nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Performance {
-    pub win_rate: Option<Decimal>,
+pub(crate) struct Performance {
+    pub(crate) win_rate: Option<Decimal>,
     /// Σ wins over Σ losses, above zero.
-    pub profit_factor: Option<Decimal>,
-    pub average_win: Option<Decimal>,
+    pub(crate) profit_factor: Option<Decimal>,
+    pub(crate) average_win: Option<Decimal>,
     /// Mean of the losses, below zero.
-    pub average_loss: Option<Decimal>,
-    pub expectancy: Option<Decimal>,
+    pub(crate) average_loss: Option<Decimal>,
+    pub(crate) expectancy: Option<Decimal>,
 }
 
 impl Performance {
     /// Reads the net P&L of each closed trade; `None` on overflow. A trade that ended at exactly
     /// zero is neither won nor lost, and counts among all.
-    pub fn of(nets: &[Decimal]) -> Option<Self> {
+    pub(crate) fn of(nets: &[Decimal]) -> Option<Self> {
         let wins: Vec<Decimal> = nets.iter().copied().filter(|n| *n > Decimal::ZERO).collect();
         let losses: Vec<Decimal> = nets.iter().copied().filter(|n| *n < Decimal::ZERO).collect();
         let (won, lost) = (sum(wins.iter().copied())?, sum(losses.iter().copied())?);
