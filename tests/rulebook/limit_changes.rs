@@ -102,12 +102,12 @@ async fn the_value_of_a_changed_limit_is_one_that_its_unit_can_have() {
     let limit = "NULL, 'max_open_positions', 'system', NULL, 5, 'count', NULL, NULL, NULL, NULL";
     let id = verb(&ann, "create_limit", limit).await.accepted().subject.unwrap();
     for (value, sentence) in [
-        ("2.5", "A number of things is a whole number."),
-        ("4.00001", "A number of things is a whole number."),
-        ("100000000000", "A limit is less than 100,000,000,000."),
-        ("0.00001", "A limit is more than zero. To stop trading altogether, halt it."),
-        ("-3", "A limit is more than zero. To stop trading altogether, halt it."),
-        ("'Infinity'", "A limit is a number."),
+        ("2.5", "A count must be a whole number."),
+        ("4.00001", "A count must be a whole number."),
+        ("100000000000", "A limit must be below 100,000,000,000."),
+        ("0.00001", "A limit must be above zero. To stop trading, use a halt."),
+        ("-3", "A limit must be above zero. To stop trading, use a halt."),
+        ("'Infinity'", "A limit must be a number."),
     ] {
         let change = format!(
             "'{id}', (SELECT updated_at FROM risk_limits WHERE limit_id = '{id}'), {value}, NULL, NULL, 'why'"
@@ -296,7 +296,7 @@ async fn a_preview_of_a_limit_says_what_it_will_and_leaves_nothing() {
     let refused = "SELECT FROM desk.limit_preview(NULL, 'max_exposure', 'account', NULL, 5, 'pips', NULL, NULL)";
     let error = officer.batch_execute(refused).await.unwrap_err();
     let message = error.as_db_error().unwrap().message().to_owned();
-    assert!(message.starts_with("max_exposure is in one of"), "{message}");
+    assert!(message.starts_with("Invalid unit for max_exposure"), "{message}");
     let denied = trader.batch_execute(refused).await.unwrap_err();
     assert_eq!(denied.code().unwrap().code(), "42501");
 }

@@ -292,7 +292,7 @@ async fn a_rejected_or_old_proposal_is_void() {
     let proposed = propose(&ann, id, &seen, "60000, NULL, NULL, 'a'").await;
     let one = proposed.subject.unwrap();
     // As amounts are written everywhere.
-    let said = "50,000.00 USD -> 60,000.00 USD waits for a second person.";
+    let said = "50,000.00 USD -> 60,000.00 USD, pending approval.";
     assert!(proposed.message.ends_with(said), "{}", proposed.message);
     let two = propose(&ann, id, &seen, "70000, NULL, NULL, 'b'").await.subject.unwrap();
 

@@ -32,10 +32,22 @@ async fn an_invalid_limit_is_refused_before_it_is_sent() {
     let desk = Desk::open().await;
     let officer = shell(&desk, "officer", "tmt_risk_officer").await;
     for (line, code, said) in [
-        ("foo 5 @alpha unit=USD", "LIMIT_TYPE_UNKNOWN", "There is no limit type foo."),
-        ("max_exposure 1000 unit=bananas @alpha", "LIMIT_UNIT_UNKNOWN", "is in one of"),
-        ("max_drawdown 3 instrument=EUR_USD", "LIMIT_SCOPE_INVALID", "is a limit over"),
-        ("max_open_positions 2.5 @alpha unit=count", "LIMIT_VALUE_INVALID", "is a whole number"),
+        ("foo 5 @alpha unit=USD", "LIMIT_TYPE_UNKNOWN", "Unknown limit type: foo."),
+        (
+            "max_exposure 1000 unit=bananas @alpha",
+            "LIMIT_UNIT_UNKNOWN",
+            "Invalid unit for max_exposure",
+        ),
+        (
+            "max_drawdown 3 instrument=EUR_USD",
+            "LIMIT_SCOPE_INVALID",
+            "Invalid scope for max_drawdown",
+        ),
+        (
+            "max_open_positions 2.5 @alpha unit=count",
+            "LIMIT_VALUE_INVALID",
+            "must be a whole number",
+        ),
     ] {
         let dry = officer.run(&format!("limit new {line} --dry-run"));
         assert_eq!((dry.code, dry.err.as_str()), (3, ""), "{line}: {dry:?}");

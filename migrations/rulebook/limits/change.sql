@@ -1,46 +1,48 @@
--- Adds a limit. All limits must pass, so one more can only tighten: it takes effect at once, by one person.
--- p_account NULL in scope account: one limit for each account by itself.
+-- Changing limits: create, propose, approve, reject, retire.
+
+-- Creates a limit, effective now: all limits apply, so one more can only tighten. p_account NULL in scope account: the
+-- limit applies to each account separately.
 CREATE FUNCTION desk.create_limit(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_account uuid, p_type text,
     p_scope text, p_identifier text, p_value numeric, p_unit text, p_warning numeric, p_until timestamptz, p_parameters jsonb,
     p_reason text) RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    answer  desk.answer;
-    payload jsonb := jsonb_build_object('account_id', p_account, 'type', p_type, 'scope', p_scope, 'identifier', p_identifier,
+    answer    desk.answer;
+    payload   jsonb := jsonb_build_object('account_id', p_account, 'type', p_type, 'scope', p_scope, 'identifier', p_identifier,
         'value', p_value::text, 'unit', p_unit, 'warning', p_warning::text, 'until', desk.timestamp_text(p_until), 'parameters', p_parameters, 'reason', p_reason);
-    drafted record;
-    fresh   risk_limits%ROWTYPE;
+    validated record;
+    draft     risk_limits%ROWTYPE;
 BEGIN
     answer := desk.begin_request(p_key, p_fingerprint, p_valid_until, 'create_limit');
     IF answer.outcome IS NOT NULL THEN
         RETURN answer;
     END IF;
     IF desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
-        SELECT * INTO drafted
+        SELECT * INTO validated
           FROM desk.validate_limit(p_account, p_type, p_scope, p_identifier, p_value, p_unit, p_warning, p_until, p_parameters);
-        fresh := drafted.fresh;
-        answer := drafted.answer;
+        draft := validated.draft;
+        answer := validated.answer;
     ELSE
         answer := desk.refused('NOT_PERMITTED', format('%s may not change limits.', session_user));
     END IF;
     IF answer.outcome IS NULL THEN
-        PERFORM desk.lock_limit_scope(fresh);
+        PERFORM desk.lock_limit_scope(draft);
         INSERT INTO risk_limits (account_id, limit_type, limit_scope, scope_identifier, limit_value, limit_unit, warning_threshold,
             is_active, created_by, effective_from, effective_until, change_reason, parameters)
-        VALUES (fresh.account_id, fresh.limit_type, fresh.limit_scope, fresh.scope_identifier, fresh.limit_value, fresh.limit_unit,
-            fresh.warning_threshold, true, session_user, clock_timestamp(), p_until, nullif(btrim(p_reason), ''), fresh.parameters)
-        RETURNING * INTO fresh;
-        PERFORM desk.raise_event(p_account, 'limit_changed', 'info', 'desk', fresh.limit_type, fresh.limit_value, NULL, 'limit_changed:' || fresh.limit_id,
-            NULL, NULL, fresh.limit_id, jsonb_build_object('message', format('%s: new, %s', desk.limit_text(fresh),
-                desk.measured_text(fresh.limit_value, fresh.limit_unit)), 'actor', session_user, 'reason', p_reason));
-        answer := desk.accepted(fresh.limit_id, format('%s: %s from now on.', desk.limit_text(fresh), desk.measured_text(fresh.limit_value, fresh.limit_unit)),
-            CASE WHEN fresh.limit_unit = 'percentage' AND fresh.limit_value <= 1 THEN 'PERCENTAGE_LOOKS_LIKE_FRACTION' ELSE 'TIGHTENED' END);
+        VALUES (draft.account_id, draft.limit_type, draft.limit_scope, draft.scope_identifier, draft.limit_value, draft.limit_unit,
+            draft.warning_threshold, true, session_user, clock_timestamp(), p_until, nullif(btrim(p_reason), ''), draft.parameters)
+        RETURNING * INTO draft;
+        PERFORM desk.raise_event(p_account, 'limit_changed', 'info', 'desk', draft.limit_type, draft.limit_value, NULL, 'limit_changed:' || draft.limit_id,
+            NULL, NULL, draft.limit_id, jsonb_build_object('message', format('%s: new, %s', desk.limit_text(draft),
+                desk.measured_text(draft.limit_value, draft.limit_unit)), 'actor', session_user, 'reason', p_reason));
+        answer := desk.accepted(draft.limit_id, format('%s: %s, effective now.', desk.limit_text(draft), desk.measured_text(draft.limit_value, draft.limit_unit)),
+            CASE WHEN draft.limit_unit = 'percentage' AND draft.limit_value <= 1 THEN 'PERCENTAGE_LOOKS_LIKE_FRACTION' ELSE 'TIGHTENED' END);
     END IF;
     RETURN desk.finish_request(p_key, 'create_limit', answer, payload);
 END $$;
 
--- Proposes to end a limit. That loosens: it needs a reason and, unless the desk is one of one, a second
--- person; until then the limit stands.
+-- Proposes to retire a limit. That loosens: it needs a reason and a second person, except on a single-operator desk. Until
+-- then the limit stays in force.
 CREATE FUNCTION desk.retire_limit(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_limit uuid,
     p_base_version timestamptz, p_reason text) RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
@@ -64,11 +66,11 @@ BEGIN
     answer := CASE
         WHEN NOT desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
             desk.refused('NOT_PERMITTED', format('%s may not change limits.', session_user))
-        WHEN old.limit_id IS NULL THEN desk.refused('LIMIT_UNKNOWN', 'There is no such limit.')
+        WHEN old.limit_id IS NULL THEN desk.refused('LIMIT_UNKNOWN', 'No such limit.')
         WHEN old.updated_at IS DISTINCT FROM p_base_version OR desk.limit_state(old) NOT IN ('active', 'scheduled') THEN
-            desk.refused('LIMIT_CHANGED', format('The limit was changed since you saw it: it is %s, %s now.',
+            desk.refused('LIMIT_CHANGED', format('The limit has changed since you read it: now %s, %s.',
                 desk.measured_text(old.limit_value, old.limit_unit), desk.limit_state(old)), NULL, old.limit_value, old.limit_unit, p_limit)
-        WHEN reason IS NULL THEN desk.refused('REASON_REQUIRED', 'Ending a limit needs a reason.', p_subject => p_limit)
+        WHEN reason IS NULL THEN desk.refused('REASON_REQUIRED', 'Retiring a limit needs a reason.', p_subject => p_limit)
     END;
     IF answer.outcome IS NULL THEN
         INSERT INTO risk_limits (account_id, limit_type, limit_scope, scope_identifier, limit_value, limit_unit, warning_threshold,
@@ -81,39 +83,36 @@ BEGIN
         END IF;
         PERFORM desk.raise_event(old.account_id, 'limit_changed', 'warning', 'desk', old.limit_type, NULL, old.limit_value, 'limit_changed:' || new_id,
             NULL, NULL, new_id, jsonb_build_object('message', format('%s: %s %s', desk.limit_text(old), desk.measured_text(old.limit_value, old.limit_unit),
-                CASE WHEN at_once THEN 'ended' ELSE 'to end, proposed' END), 'actor', session_user, 'reason', reason));
-        answer := desk.accepted(new_id, format('%s: %s', desk.limit_text(old), CASE WHEN at_once THEN 'ended.'
-            ELSE 'stands until a second person agrees to end it.' END), CASE WHEN at_once THEN 'LOOSENED' ELSE 'PENDING_APPROVAL' END);
+                CASE WHEN at_once THEN 'retired' ELSE 'retirement proposed' END), 'actor', session_user, 'reason', reason));
+        answer := desk.accepted(new_id, format('%s: %s', desk.limit_text(old), CASE WHEN at_once THEN 'retired.'
+            ELSE 'retirement pending approval.' END), CASE WHEN at_once THEN 'LOOSENED' ELSE 'PENDING_APPROVAL' END);
     END IF;
     RETURN desk.finish_request(p_key, 'retire_limit', answer, payload);
 END $$;
 
--- Proposes another value for a limit. Tightening takes effect at once. Loosening needs a reason and a
--- second person; until then the old value stands.
+-- Proposes new values for a limit. Tightening is effective now. Loosening needs a reason and a second person; until then
+-- the old value stays in force. The smaller value is the looser one for a minimum, and for duplicate_window.
 --
--- Of a minimum the smaller value is the looser one; so it is of the time in which an order counts as a
--- repeat of another.
---
--- p_warning NULL keeps the warning where that is possible; p_until NULL keeps the end of the old limit.
+-- p_warning NULL keeps the warning where it still fits; p_until NULL keeps the end.
 CREATE FUNCTION desk.propose_limit(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_limit uuid,
     p_base_version timestamptz, p_value numeric, p_warning numeric, p_until timestamptz, p_reason text) RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    answer   desk.answer;
-    reason   text := nullif(btrim(p_reason), '');
-    payload  jsonb := jsonb_build_object('limit_id', p_limit, 'base_version', desk.timestamp_text(p_base_version), 'value', p_value::text,
+    answer      desk.answer;
+    reason      text := nullif(btrim(p_reason), '');
+    payload     jsonb := jsonb_build_object('limit_id', p_limit, 'base_version', desk.timestamp_text(p_base_version), 'value', p_value::text,
         'warning', p_warning::text, 'until', desk.timestamp_text(p_until), 'reason', p_reason);
-    old      risk_limits%ROWTYPE;
-    minimum  boolean;
-    kind     tmt.limit_types%ROWTYPE;
-    value    numeric := round(desk.finite(p_value), 4);
-    warning  numeric;
-    ends     timestamptz;
-    looser   boolean;
-    at_once  boolean;
-    now_at   timestamptz;
-    new_id   uuid;
-    words    text;
+    old         risk_limits%ROWTYPE;
+    minimum     boolean;
+    kind        tmt.limit_types%ROWTYPE;
+    value       numeric := round(desk.finite(p_value), 4);
+    warning     numeric;
+    ends        timestamptz;
+    looser      boolean;
+    at_once     boolean;
+    now_at      timestamptz;
+    new_id      uuid;
+    change_text text;
 BEGIN
     answer := desk.begin_request(p_key, p_fingerprint, p_valid_until, 'propose_limit');
     IF answer.outcome IS NOT NULL THEN
@@ -124,7 +123,7 @@ BEGIN
     END IF;
     SELECT * INTO old FROM risk_limits l WHERE l.limit_id = p_limit;
     IF NOT FOUND THEN
-        RETURN desk.finish_request(p_key, 'propose_limit', desk.refused('LIMIT_UNKNOWN', 'There is no such limit.'), payload);
+        RETURN desk.finish_request(p_key, 'propose_limit', desk.refused('LIMIT_UNKNOWN', 'No such limit.'), payload);
     END IF;
     PERFORM desk.lock_limit_scope(old);
     SELECT * INTO old FROM risk_limits l WHERE l.limit_id = p_limit FOR NO KEY UPDATE;
@@ -136,20 +135,20 @@ BEGIN
     ends := coalesce(p_until, old.effective_until);
     answer := CASE
         WHEN old.updated_at IS DISTINCT FROM p_base_version OR desk.limit_state(old) IN ('ended', 'inactive', 'pending') THEN
-            desk.refused('LIMIT_CHANGED', format('The limit was changed since you saw it: it is %s now.', desk.measured_text(old.limit_value, old.limit_unit)),
+            desk.refused('LIMIT_CHANGED', format('The limit has changed since you read it: now %s.', desk.measured_text(old.limit_value, old.limit_unit)),
                 value, old.limit_value, old.limit_unit, p_limit, jsonb_build_object('version', desk.timestamp_text(old.updated_at), 'state', desk.limit_state(old)))
         WHEN p_value IS NOT NULL AND desk.limit_value_fault(p_value, old.limit_unit) IS NOT NULL THEN
             desk.refused('LIMIT_VALUE_INVALID', desk.limit_value_fault(p_value, old.limit_unit), desk.finite(p_value), NULL, old.limit_unit, p_limit)
         WHEN p_warning IS NOT NULL AND kind.is_minimum THEN
-            desk.refused('WARNING_INVALID', 'A minimum warns at 125 % of it, and needs no warning of its own.', p_warning, value,
+            desk.refused('WARNING_INVALID', 'A minimum has a fixed warning at 125 % of its value.', p_warning, value,
                 old.limit_unit, p_limit)
         WHEN warning > value OR warning <= 0 OR (p_warning IS NOT NULL AND desk.finite(p_warning) IS NULL) THEN
-            desk.refused('WARNING_INVALID', 'The warning lies between zero and the limit.', warning, value, old.limit_unit, p_limit)
+            desk.refused('WARNING_INVALID', 'The warning must be between zero and the limit.', warning, value, old.limit_unit, p_limit)
         WHEN p_until <= now_at THEN
-            desk.refused('LIMIT_UNTIL_PAST', 'The end of the limit has passed already.', p_subject => p_limit)
+            desk.refused('LIMIT_UNTIL_PAST', 'The limit would end in the past.', p_subject => p_limit)
         WHEN value = old.limit_value AND warning IS NOT DISTINCT FROM old.warning_threshold
              AND (ends IS NOT DISTINCT FROM old.effective_until OR old.effective_until IS NULL OR ends < old.effective_until) THEN
-            desk.refused('NOTHING_TO_CHANGE', 'The limit is like this already.', value, old.limit_value, old.limit_unit, p_limit)
+            desk.refused('NOTHING_TO_CHANGE', 'The limit already has these values.', value, old.limit_value, old.limit_unit, p_limit)
     END;
     IF answer.outcome IS NOT NULL THEN
         RETURN desk.finish_request(p_key, 'propose_limit', answer, payload);
@@ -157,7 +156,7 @@ BEGIN
 
     looser := CASE WHEN minimum THEN value < old.limit_value ELSE value > old.limit_value END
         OR coalesce(ends > old.effective_until, false)
-        -- Being warning later is a loosening as well, however little is taken off the value.
+        -- A later warning is a loosening too.
         OR (NOT minimum AND coalesce(warning, value * 0.8) > coalesce(old.warning_threshold, old.limit_value * 0.8));
     IF looser AND reason IS NULL THEN
         RETURN desk.finish_request(p_key, 'propose_limit', desk.refused('REASON_REQUIRED', 'Loosening a limit needs a reason.', value,
@@ -173,29 +172,29 @@ BEGIN
     IF at_once THEN
         PERFORM desk.supersede_limit(old, new_id, now_at);
     END IF;
-    words := format('%s: %s -> %s', desk.limit_text(old), desk.measured_text(old.limit_value, old.limit_unit),
+    change_text := format('%s: %s -> %s', desk.limit_text(old), desk.measured_text(old.limit_value, old.limit_unit),
         desk.measured_text(value, old.limit_unit));
     PERFORM desk.raise_event(old.account_id, 'limit_changed', CASE WHEN looser THEN 'warning' ELSE 'info' END, 'desk', old.limit_type,
         value, old.limit_value, 'limit_changed:' || new_id, NULL, NULL, new_id,
-        jsonb_build_object('message', concat_ws(' ', words, CASE WHEN at_once THEN 'at once' ELSE 'proposed' END),
+        jsonb_build_object('message', concat_ws(', ', change_text, CASE WHEN at_once THEN 'effective now' ELSE 'proposed' END),
             'actor', session_user, 'reason', reason));
-    answer := desk.accepted(new_id, concat_ws(' ', words, CASE WHEN at_once THEN 'from now on.' ELSE 'waits for a second person.' END),
+    answer := desk.accepted(new_id, concat_ws(', ', change_text, CASE WHEN at_once THEN 'effective now.' ELSE 'pending approval.' END),
         CASE WHEN NOT looser THEN 'TIGHTENED' WHEN at_once THEN 'LOOSENED' ELSE 'PENDING_APPROVAL' END,
         jsonb_build_object('old', desk.number_text(old.limit_value), 'new', desk.number_text(value), 'unit', old.limit_unit, 'supersedes', old.limit_id));
     RETURN desk.finish_request(p_key, 'propose_limit', answer, payload);
 END $$;
 
--- Approves a loosening: another person than the one who proposed it.
+-- Approves a proposal; the approver must not be the proposer.
 CREATE FUNCTION desk.approve_limit(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_limit uuid, p_note text)
 RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    answer   desk.answer;
-    payload  jsonb := jsonb_build_object('limit_id', p_limit, 'note', p_note);
-    proposed risk_limits%ROWTYPE;
-    old      risk_limits%ROWTYPE;
-    words    text;
-    now_at   timestamptz;
+    answer      desk.answer;
+    payload     jsonb := jsonb_build_object('limit_id', p_limit, 'note', p_note);
+    proposed    risk_limits%ROWTYPE;
+    old         risk_limits%ROWTYPE;
+    change_text text;
+    now_at      timestamptz;
 BEGIN
     answer := desk.begin_request(p_key, p_fingerprint, p_valid_until, 'approve_limit');
     IF answer.outcome IS NOT NULL THEN
@@ -209,27 +208,27 @@ BEGIN
     SELECT * INTO proposed FROM risk_limits l WHERE l.limit_id = p_limit FOR NO KEY UPDATE;
     answer := desk.check_proposal(proposed, old);
     IF answer.outcome IS NULL AND lower(btrim(proposed.created_by)) = lower(btrim(session_user::text)) THEN
-        answer := desk.refused('FOUR_EYES_SAME_PERSON', 'You proposed this yourself: somebody else has to approve it.', p_subject => p_limit);
+        answer := desk.refused('FOUR_EYES_SAME_PERSON', 'You made this proposal: another person must approve it.', p_subject => p_limit);
     END IF;
     IF answer.outcome IS NULL THEN
         now_at := clock_timestamp();
-        words := format('%s: %s -> %s', desk.limit_text(old), desk.measured_text(old.limit_value, old.limit_unit),
+        change_text := format('%s: %s -> %s', desk.limit_text(old), desk.measured_text(old.limit_value, old.limit_unit),
             CASE WHEN NOT proposed.retires THEN desk.measured_text(proposed.limit_value, old.limit_unit)
-                -- Behind a temporary limit stands another.
+                -- Retiring a temporary limit restores the one before it.
                 ELSE coalesce((SELECT desk.measured_text(b.limit_value, b.limit_unit) FROM desk.returning_limit(old) b), 'no limit') END);
         UPDATE risk_limits l SET approved_by = session_user, approved_at = now_at WHERE l.limit_id = p_limit;
         PERFORM desk.supersede_limit(old, p_limit, now_at);
         PERFORM desk.raise_event(old.account_id, 'limit_changed', 'warning', 'desk', old.limit_type, proposed.limit_value, old.limit_value,
             'limit_changed:' || p_limit, NULL, NULL, p_limit,
-            jsonb_build_object('message', words || ' approved', 'approved_by', session_user, 'note', p_note));
-        answer := desk.accepted(p_limit, words || ' from now on.', NULL,
+            jsonb_build_object('message', change_text || ', approved', 'approved_by', session_user, 'note', p_note));
+        answer := desk.accepted(p_limit, change_text || ', effective now.', NULL,
             jsonb_build_object('old', desk.number_text(old.limit_value), 'new', CASE WHEN NOT proposed.retires THEN desk.number_text(proposed.limit_value) END,
                 'unit', old.limit_unit, 'proposed_by', proposed.created_by, 'supersedes', old.limit_id));
     END IF;
     RETURN desk.finish_request(p_key, 'approve_limit', answer, payload);
 END $$;
 
--- Turns a proposal down, or takes one's own back. The note stays with it.
+-- Rejects a proposal, or withdraws one's own. Needs a note.
 CREATE FUNCTION desk.reject_limit(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_limit uuid, p_note text)
 RETURNS desk.answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
@@ -248,7 +247,7 @@ BEGIN
     SELECT * INTO old FROM risk_limits l WHERE l.limit_id = proposed.supersedes_limit_id;
     answer := desk.check_proposal(proposed, old);
     IF answer.outcome IS NULL AND note IS NULL THEN
-        answer := desk.refused('NOTE_REQUIRED', 'Say why it is rejected.', p_subject => p_limit);
+        answer := desk.refused('NOTE_REQUIRED', 'Rejecting needs a note.', p_subject => p_limit);
     END IF;
     IF answer.outcome IS NULL THEN
         UPDATE risk_limits l
@@ -261,45 +260,44 @@ BEGIN
     RETURN desk.finish_request(p_key, 'reject_limit', answer, payload);
 END $$;
 
--- The checks that approving and rejecting share; an outcome of NULL means: go on.
+-- Checks for both approving and rejecting; an outcome of NULL means that they passed.
 CREATE FUNCTION desk.check_proposal(p_new risk_limits, p_old risk_limits) RETURNS desk.answer
 LANGUAGE sql STABLE AS $$
     SELECT CASE
         WHEN NOT desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
-            desk.refused('NOT_PERMITTED', format('%s may not decide on limits.', session_user))
-        WHEN p_new.limit_id IS NULL THEN desk.refused('LIMIT_UNKNOWN', 'There is no such limit.')
+            desk.refused('NOT_PERMITTED', format('%s may not approve or reject limits.', session_user))
+        WHEN p_new.limit_id IS NULL THEN desk.refused('LIMIT_UNKNOWN', 'No such limit.')
         WHEN p_new.is_active OR p_new.approved_by IS NOT NULL OR p_new.supersedes_limit_id IS NULL THEN
-            desk.refused('NOT_PENDING', 'This limit does not wait for anybody.', p_subject => p_new.limit_id)
+            desk.refused('NOT_PENDING', 'The limit is not a pending proposal.', p_subject => p_new.limit_id)
         WHEN p_new.created_at <= now() - interval '24 hours' OR p_new.effective_until <= now() THEN
             desk.refused('PROPOSAL_EXPIRED', 'The proposal was rejected or has expired.', p_subject => p_new.limit_id)
         WHEN NOT p_old.is_active OR p_old.effective_until <= now() THEN
-            desk.refused('LIMIT_CHANGED', 'The limit it would replace was replaced by something else.', p_subject => p_new.limit_id)
+            desk.refused('LIMIT_CHANGED', 'The limit that it would replace has changed.', p_subject => p_new.limit_id)
     END
 $$;
 
--- Puts a successor in the place of a limit from now on; of a successor that retires it, nothing takes its
--- place. If the successor has an end, the old value comes back there by itself: when a temporary limit
--- runs out, no gap may open. What waits for that end already moves with it: a temporary limit that is made
--- to last longer does, and one that is ended gives way at once.
+-- Replaces a limit by its successor, or ends it if the successor retires it. If the successor is temporary, the old value
+-- returns when it ends. A value that already waits to return is moved: to the new end if a temporary limit is extended, to
+-- now if it is retired.
 CREATE FUNCTION desk.supersede_limit(p_old risk_limits, p_new uuid, p_at timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     successor risk_limits%ROWTYPE;
-    gone      text[];
+    old_keys  text[];
     proposed  risk_limits%ROWTYPE;
     waiting   risk_limits%ROWTYPE;
 BEGIN
-    -- What waits for a second person was proposed for the value that ends now: nobody shall look for it in vain.
+    -- Pending proposals were made for the value that ends now.
     FOR proposed IN
         SELECT * FROM risk_limits l
          WHERE l.supersedes_limit_id = p_old.limit_id AND l.limit_id <> p_new AND desk.limit_state(l) = 'pending' FOR NO KEY UPDATE
     LOOP
-        UPDATE risk_limits l SET change_reason = concat_ws(' | ', l.change_reason, 'void: the limit was changed meanwhile')
+        UPDATE risk_limits l SET change_reason = concat_ws(' | ', l.change_reason, 'void: the limit has changed')
          WHERE l.limit_id = proposed.limit_id;
         PERFORM desk.resolve_event('limit_changed:' || proposed.limit_id);
         PERFORM desk.record_event(p_old.account_id, 'limit_proposal_void', 'warning', 'desk', p_old.limit_type, proposed.limit_value, p_old.limit_value,
             'limit_void:' || proposed.limit_id, NULL, NULL, p_new,
-            jsonb_build_object('message', format('%s: the proposal of %s, %s, is void: the limit was changed meanwhile. Propose it again.',
+            jsonb_build_object('message', format('%s: the proposal by %s, %s, is void: the limit has changed. Propose it again.',
                 desk.limit_text(p_old), proposed.created_by, desk.measured_text(proposed.limit_value, proposed.limit_unit)), 'actor', session_user));
     END LOOP;
     UPDATE risk_limits l SET is_active = NOT l.retires, effective_from = p_at WHERE l.limit_id = p_new RETURNING * INTO successor;
@@ -323,24 +321,20 @@ BEGIN
             successor.effective_until, p_old.effective_until, successor.limit_id, 'returns when the temporary limit ends', true,
             p_old.parameters);
     END IF;
-    -- What rang for the old value is over; the watch looks at the new one with fresh eyes. States before
-    -- events, and events in the order in which they are acknowledged.
+    -- Events of the old value are over. Lock order: standings before events, events by id.
     WITH old AS (
         DELETE FROM tmt.limit_states s WHERE s.limit_id = p_old.limit_id RETURNING 'limit:' || s.limit_key AS key
     )
-    SELECT coalesce(array_agg(o.key), '{}') INTO gone FROM old o;
-    PERFORM FROM risk_events e WHERE e.dedup_key = ANY (gone) AND e.resolution_time IS NULL ORDER BY e.event_id FOR NO KEY UPDATE;
-    PERFORM desk.resolve_event(key) FROM unnest(gone) AS key;
-    -- A successor judges by the same parameters.
+    SELECT coalesce(array_agg(o.key), '{}') INTO old_keys FROM old o;
+    PERFORM FROM risk_events e WHERE e.dedup_key = ANY (old_keys) AND e.resolution_time IS NULL ORDER BY e.event_id FOR NO KEY UPDATE;
+    PERFORM desk.resolve_event(key) FROM unnest(old_keys) AS key;
     UPDATE risk_limits l SET parameters = p_old.parameters
      WHERE l.limit_id = p_new AND l.parameters = '{}' AND p_old.parameters <> '{}';
 END $$;
 
--- Locks what a limit governs, so that no order is being judged while it changes. Written, not only
--- locked: an order whose picture is older than the change then fails and is tried again.
---
--- Every account, if the limit is over several: an order that saw no such limit when it began holds
--- nothing but its account.
+-- Locks the accounts of a limit, so that no order is checked while it changes. Updated, not only locked, so that an order
+-- with an older snapshot fails and is retried. A wide limit locks every account: an order that began before the first wide
+-- limit has locked only its account.
 CREATE FUNCTION desk.lock_limit_scope(l risk_limits) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN

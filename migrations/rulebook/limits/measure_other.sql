@@ -1,4 +1,5 @@
--- Limits that ask for more than the order and the books.
+-- Limits that are measured from more than the order and the running totals.
+
 CREATE FUNCTION desk.measure_other(o desk.order_context, l risk_limits, p_place text) RETURNS desk.measurement
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -19,13 +20,13 @@ BEGIN
         m.after := counted.after;
         m.fault := CASE WHEN counted.missing IS NOT NULL THEN 'NO_CONVERSION_RATE' END;
     WHEN 'max_daily_trades' THEN
-        -- No further than the limit: more is as much too many. Trades of other programs may have their
-        -- instrument in another spelling; what has none is counted everywhere.
+        -- Counts no further than the limit. Other programs may spell instruments differently; a trade without an
+        -- instrument counts for all.
         IF l.limit_scope = 'instrument' THEN
             names := ARRAY(SELECT upper(n.name) FROM instruments i, unnest(i.aliases || i.instrument::text) AS n (name) WHERE i.instrument = o.instrument);
         END IF;
         IF p_place = 'instrument' THEN
-            -- Over an instrument without an account: everybody's, each since that account's day began.
+            -- On an instrument, without an account: trades of all accounts, each since its own day began.
             SELECT count(*) INTO m.before
               FROM (SELECT FROM accounts a
                       LEFT JOIN performance_metrics d ON d.account_id = a.account_id AND d.period_type = 'daily'
@@ -47,7 +48,7 @@ BEGIN
         m.after := m.before + 1;
     WHEN 'max_orders_per_minute' THEN
         IF p_place = 'system' AND l.scope_identifier <> 'person' AND lower(btrim(l.scope_identifier)) <> lower(session_user) THEN
-            m.after := 0; -- somebody else's
+            m.after := 0; -- another login's limit
         ELSE
             m.before := desk.orders_in_last_minute(o, CASE WHEN p_place = 'account' THEN o.account_id END,
                 CASE WHEN p_place = 'system' AND l.scope_identifier IS NOT NULL THEN session_user::text END, l.limit_value);
@@ -56,7 +57,7 @@ BEGIN
     WHEN 'max_consecutive_losses' THEN
         m.after := desk.losing_streak(o.account_id, o.day_start);
     WHEN 'max_loss_per_position' THEN
-        -- Over an instrument without an account: the worst of everybody's.
+        -- On an instrument, without an account: the worst of all accounts.
         SELECT coalesce(greatest(0, max(-p.unrealized_pnl * CASE WHEN p.account_id = o.account_id THEN 1 ELSE desk.conversion_rate(a.base_currency, o.currency) END)), 0)
           INTO m.after
           FROM positions p JOIN accounts a USING (account_id)
@@ -71,6 +72,8 @@ BEGIN
     RETURN m;
 END $$;
 
+-- The largest exposure to a single currency, or that to p_currency, before and with the order. Both legs of an instrument
+-- count: +size in its base currency, −size × price in its quote currency.
 CREATE FUNCTION desk.currency_exposure(o desk.order_context, p_scope text, p_currency text,
     OUT before numeric, OUT after numeric, OUT currency text, OUT missing text)
 LANGUAGE plpgsql STABLE AS $$
@@ -98,6 +101,7 @@ BEGIN
       INTO currency_exposure.before, currency_exposure.after, currency_exposure.currency, currency_exposure.missing;
 END $$;
 
+-- Gross exposure to a group of instruments, before and with the order.
 CREATE FUNCTION desk.group_exposure(o desk.order_context, p_scope text, p_instruments jsonb,
     OUT before numeric, OUT after numeric, OUT missing text)
 LANGUAGE plpgsql STABLE AS $$
@@ -119,7 +123,7 @@ BEGIN
      WHERE desk.lists_instrument(p_instruments, s.instrument);
 END $$;
 
--- How many closes in a row lost money, since the trading day began.
+-- Losing closes in a row since the trading day began.
 CREATE FUNCTION desk.losing_streak(p_account uuid, p_since timestamptz) RETURNS integer
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -137,8 +141,7 @@ BEGIN
     RETURN streak;
 END $$;
 
--- Orders accepted in the last 60 s, of an account, of a person, or of all: (t − 60 s, t]. Counted no further
--- than p_most: more is as much too many.
+-- Orders accepted in the last 60 s of an account, of a login, or of all: (t − 60 s, t]. Counts no further than p_most + 1.
 CREATE FUNCTION desk.orders_in_last_minute(o desk.order_context, p_account uuid, p_person text, p_most numeric) RETURNS numeric
 LANGUAGE plpgsql STABLE AS $$
 BEGIN

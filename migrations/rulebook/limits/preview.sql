@@ -1,29 +1,29 @@
--- How everybody whom a limit would govern stands, if it were added: what desk.limit_impact says of one that
--- is there. So the limit is put there, asked about, and taken back: nobody else ever sees it, and nothing
--- of it is left. A limit that cannot be is an error in the words of its refusal.
+-- Previews: which accounts a limit affects.
+
+-- The standing of every account that a new limit would affect. Inserts the limit, calls desk.limit_impact, and rolls back:
+-- no other session sees the row. A limit that would be refused raises its refusal as an error.
 CREATE FUNCTION desk.limit_preview(p_account uuid, p_type text, p_scope text, p_identifier text, p_value numeric, p_unit text,
     p_warning numeric, p_parameters jsonb)
 RETURNS TABLE (account_id uuid, account_name text, measured numeric, allowed numeric, unit text, room numeric, state text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
-    drafted record;
-    fresh   risk_limits%ROWTYPE;
-    tried   uuid := gen_random_uuid();
-    found   jsonb;
+    validated  record;
+    draft      risk_limits%ROWTYPE;
+    preview_id uuid := gen_random_uuid();
+    found      jsonb;
 BEGIN
-    SELECT * INTO drafted FROM desk.validate_limit(p_account, p_type, p_scope, p_identifier, p_value, p_unit, p_warning, NULL, p_parameters);
-    fresh := drafted.fresh;
-    IF (drafted.answer).outcome IS NOT NULL THEN
-        -- The refusal that it would get, with its code.
-        RAISE EXCEPTION USING ERRCODE = 'TR030', MESSAGE = (drafted.answer).message, DETAIL = (drafted.answer).code;
+    SELECT * INTO validated FROM desk.validate_limit(p_account, p_type, p_scope, p_identifier, p_value, p_unit, p_warning, NULL, p_parameters);
+    draft := validated.draft;
+    IF (validated.answer).outcome IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'TR030', MESSAGE = (validated.answer).message, DETAIL = (validated.answer).code;
     END IF;
     BEGIN
         INSERT INTO risk_limits (limit_id, account_id, limit_type, limit_scope, scope_identifier, limit_value, limit_unit, warning_threshold,
             is_active, created_by, effective_from, parameters)
-        VALUES (tried, fresh.account_id, fresh.limit_type, fresh.limit_scope, fresh.scope_identifier, fresh.limit_value, fresh.limit_unit,
-            fresh.warning_threshold, true, session_user, clock_timestamp(), fresh.parameters);
-        SELECT coalesce(jsonb_agg(to_jsonb(i)), '[]') INTO found FROM desk.limit_impact(tried, NULL) i;
-        RAISE triggered_action_exception USING MESSAGE = 'taken back';
+        VALUES (preview_id, draft.account_id, draft.limit_type, draft.limit_scope, draft.scope_identifier, draft.limit_value, draft.limit_unit,
+            draft.warning_threshold, true, session_user, clock_timestamp(), draft.parameters);
+        SELECT coalesce(jsonb_agg(to_jsonb(i)), '[]') INTO found FROM desk.limit_impact(preview_id, NULL) i;
+        RAISE triggered_action_exception USING MESSAGE = 'rolled back';
     EXCEPTION WHEN triggered_action_exception THEN
         NULL;
     END;
@@ -32,10 +32,9 @@ BEGIN
       FROM jsonb_to_recordset(found) AS r (account_id uuid, account_name text, measured numeric, allowed numeric, unit text, room numeric, state text);
 END $$;
 
--- Whom a limit binds, and how each would stand under another value; under its own where none is given. Of a
--- proposal: the limit that it would succeed. What is judged only before a trade (a count of positions, a size)
--- stands at what it would find: from there on nothing more is possible. What an order alone decides stands
--- nowhere, and nobody is named.
+-- The accounts that a limit affects, and their standing under p_value, or under its own value. A proposal is taken as its
+-- value on the limit that it would replace. Limits checked only before trades (counts, sizes) show what is open now.
+-- Limits that depend only on the order return no row.
 CREATE FUNCTION desk.limit_impact(p_limit uuid, p_value numeric)
 RETURNS TABLE (account_id uuid, account_name text, measured numeric, allowed numeric, unit text, room numeric, state text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
@@ -46,10 +45,10 @@ DECLARE
     m       desk.limit_measurement;
     factor  numeric;
     wide    boolean;
-    watched boolean;
+    is_live boolean;
     sized   boolean;
     one     record;
-    stands  numeric;
+    current numeric;
 BEGIN
     SELECT * INTO limited FROM risk_limits l WHERE l.limit_id = p_limit;
     IF limited.limit_id IS NULL THEN
@@ -59,8 +58,8 @@ BEGIN
         wanted := coalesce(wanted, limited.limit_value);
         SELECT * INTO limited FROM risk_limits l WHERE l.limit_id = limited.supersedes_limit_id;
     END IF;
-    watched := coalesce((SELECT k.live FROM tmt.limit_types k WHERE k.limit_type = limited.limit_type), false);
-    -- A size is that of one account in one instrument, whatever the limit spans.
+    is_live := coalesce((SELECT k.live FROM tmt.limit_types k WHERE k.limit_type = limited.limit_type), false);
+    -- Position size is per account and instrument in every scope.
     sized := limited.limit_type = 'max_position_size';
     wide := limited.limit_scope <> 'account' AND limited.account_id IS NULL AND NOT sized;
     factor := coalesce(wanted, limited.limit_value) / limited.limit_value;
@@ -77,17 +76,17 @@ BEGIN
     LOOP
         o := desk.load_order(one.account_id, coalesce(one.instrument, CASE WHEN limited.limit_scope = 'instrument' THEN limited.scope_identifier END),
                               NULL, NULL, NULL, NULL, NULL, NULL);
-        FOREACH m IN ARRAY desk.measure_limits(o, watched) LOOP
-            stands := CASE WHEN watched THEN m.after ELSE m.before END;
-            CONTINUE WHEN m.limit_id <> limited.limit_id OR (NOT watched AND stands IS NULL);
+        FOREACH m IN ARRAY desk.measure_limits(o, is_live) LOOP
+            current := CASE WHEN is_live THEN m.after ELSE m.before END;
+            CONTINUE WHEN m.limit_id <> limited.limit_id OR (NOT is_live AND current IS NULL);
             account_id := CASE WHEN wide THEN NULL ELSE o.account_id END;
             account_name := CASE WHEN wide THEN coalesce(limited.scope_identifier, limited.limit_scope)
                                  ELSE concat_ws(' ', o.account_name, CASE WHEN sized THEN one.instrument END) END;
-            measured := round(stands, 4);
+            measured := round(current, 4);
             allowed := round(m.allowed * factor, 4);
             unit := m.unit;
             room := CASE WHEN m.is_minimum THEN measured - allowed ELSE allowed - measured END;
-            state := desk.next_standing('ok', stands, m.allowed * factor, m.warning * factor, m.inclusive, m.is_minimum);
+            state := desk.next_standing('ok', current, m.allowed * factor, m.warning * factor, m.inclusive, m.is_minimum);
             RETURN NEXT;
         END LOOP;
         EXIT WHEN wide;

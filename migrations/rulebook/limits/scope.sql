@@ -1,6 +1,7 @@
--- Every limit in force for a trade of an account in an instrument at an instant. All of them must
--- pass, so a row can only ever tighten: hence an active row counts whoever approved it. Loosening means
--- taking a row away, and only desk.approve_limit does that.
+-- Which limits apply, and to which accounts.
+
+-- Every limit in force for an account and an instrument at a time. All of them apply, so an active row can only tighten, and
+-- needs no approval. Loosening ends a row, which only desk.approve_limit does.
 CREATE FUNCTION desk.limits_in_force(p_account uuid, p_portfolio text, p_instrument text, p_at timestamptz)
 RETURNS SETOF risk_limits LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -13,7 +14,7 @@ BEGIN
        AND (l.account_id IS NULL OR l.account_id = p_account)
        AND CASE l.limit_scope
                WHEN 'system' THEN true
-               -- Without a named account it holds for each account by itself.
+               -- Without an account it applies to each account separately.
                WHEN 'account' THEN coalesce(l.account_id::text, lower(btrim(l.scope_identifier)), p_account::text)
                                    = p_account::text
                                    OR (l.account_id IS NULL AND lower(btrim(l.scope_identifier))
@@ -25,7 +26,7 @@ BEGIN
      ORDER BY l.limit_type, l.limit_scope, l.limit_id;
 END $$;
 
--- The accounts whose books a limit looks at.
+-- The accounts that a limit is measured over.
 CREATE FUNCTION desk.accounts_in_scope(p_scope text, p_limit_account uuid, p_identifier text, p_account uuid)
 RETURNS uuid[] LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -37,8 +38,8 @@ BEGIN
     RETURN ARRAY(SELECT a.account_id FROM accounts a);
 END $$;
 
--- What a limit allows, as an amount of money. Percentages and fractions are of the equity of the
--- accounts it looks at. Nothing where the unit is not one of money, or equity cannot be converted.
+-- A limit as an amount. Percentages and fractions are of the equity of the accounts. NULL if the unit is not an amount, or
+-- equity cannot be converted.
 CREATE FUNCTION desk.allowed_amount(p_value numeric, p_unit text, p_accounts uuid[], p_currency text)
 RETURNS numeric LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -55,34 +56,32 @@ BEGIN
     RETURN equity * p_value / CASE p_unit WHEN 'percentage' THEN 100 ELSE 1 END;
 END $$;
 
--- Where a warning begins, in the unit of the limit: 80 % of it unless the row says so itself; of a
--- minimum as far above it.
+-- The warning of a limit: by default 80 % of it, of a minimum 125 %.
 CREATE FUNCTION desk.warning_level(p_limit numeric, p_warning numeric, p_minimum boolean) RETURNS numeric
 LANGUAGE sql IMMUTABLE AS $$
     SELECT coalesce(p_warning, CASE WHEN p_minimum THEN p_limit * 1.25 ELSE p_limit * 0.8 END)
 $$;
 
--- A unit is a currency if it looks like one and is no other word of the vocabulary.
+-- The unit if it looks like a currency, else NULL.
 CREATE FUNCTION desk.unit_currency(p_unit text) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$ SELECT CASE WHEN btrim(p_unit) ~ '^[A-Z]{3,8}$' THEN btrim(p_unit) END $$;
 
--- Where a limit stands: active, scheduled (its time has not come), pending (waits for a second person),
--- ended (its time is over, rejected, replaced) or inactive.
+-- active, scheduled (not yet effective), pending (a proposal), ended (expired, rejected or replaced) or inactive.
 CREATE FUNCTION desk.limit_state(l risk_limits) RETURNS text
 LANGUAGE sql STABLE AS $$
     SELECT CASE
         WHEN l.effective_until <= now() THEN 'ended'
         WHEN l.is_active AND l.effective_from > now() THEN 'scheduled'
         WHEN l.is_active THEN 'active'
-        -- Void when its day is over, or when something else took the place it was meant for.
+        -- A proposal expires after 24 hours, or when the limit that it would replace is replaced.
         WHEN l.approved_by IS NULL AND l.created_at > now() - interval '24 hours'
              AND EXISTS (SELECT FROM risk_limits b WHERE b.limit_id = l.supersedes_limit_id AND b.is_active) THEN 'pending'
         ELSE 'inactive'
     END
 $$;
 
--- How a value stands that stood so before. A breach that ends is a warning, and a warning ends only
--- 5 % of the limit below where it began, or a value that trembles at a line would ring without end.
+-- The standing of a value, given the standing before. After a breach comes a warning; a warning ends only 5 % of the limit
+-- below its threshold (hysteresis).
 CREATE FUNCTION desk.next_standing(p_before text, p_value numeric, p_limit numeric, p_warning numeric,
     p_inclusive boolean, p_minimum boolean) RETURNS text
 LANGUAGE plpgsql IMMUTABLE AS $$
@@ -101,14 +100,15 @@ BEGIN
     RETURN 'ok';
 END $$;
 
+-- max_exposure of alpha
 CREATE FUNCTION desk.limit_text(l risk_limits) RETURNS text
 LANGUAGE sql STABLE AS $$
     SELECT format('%s of %s', l.limit_type, coalesce((SELECT a.account_name FROM accounts a WHERE a.account_id = l.account_id),
-        l.scope_identifier, CASE l.limit_scope WHEN 'account' THEN 'every account' ELSE 'the whole desk' END))
+        l.scope_identifier, CASE l.limit_scope WHEN 'account' THEN 'every account' ELSE 'the desk' END))
 $$;
 
--- The limit that comes back when this temporary one ends; none where nothing does. It took its place behind
--- this one, or behind one that this one superseded.
+-- The limit that returns when this temporary one ends, if any. It was stored when this one, or one that this one replaced,
+-- became effective.
 CREATE FUNCTION desk.returning_limit(l risk_limits) RETURNS SETOF risk_limits
 LANGUAGE sql STABLE AS $$
     WITH RECURSIVE line AS (
@@ -123,7 +123,7 @@ LANGUAGE sql STABLE AS $$
      ORDER BY b.limit_id LIMIT 1
 $$;
 
--- Whether a list of instruments, in any of their spellings, has one.
+-- Whether a list of instruments, in any spelling, contains one.
 CREATE FUNCTION desk.lists_instrument(p_instruments jsonb, p_instrument text) RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -131,8 +131,7 @@ BEGIN
         SELECT FROM jsonb_array_elements_text(p_instruments) AS t (name) WHERE desk.canonical_instrument(t.name) = p_instrument);
 END $$;
 
--- Active limits of an account, or of nobody in particular, whose scope names nothing: no instrument of this desk,
--- a portfolio that no account is in, an account that is not there.
+-- Active limits whose scope does not exist: an unknown instrument or account, a portfolio without accounts.
 CREATE FUNCTION desk.orphaned_limits(p_account uuid, p_at timestamptz) RETURNS SETOF risk_limits
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -152,7 +151,7 @@ BEGIN
            END;
 END $$;
 
--- Whether the watch has to look at a limit: it measures live, or nobody can judge it and somebody must be told.
+-- Whether the monitor measures a limit: it is live, or has a fault that must be reported.
 CREATE FUNCTION desk.needs_monitoring(l risk_limits) RETURNS boolean
 LANGUAGE sql STABLE AS $$
     SELECT coalesce((SELECT k.live OR NOT k.enforced OR NOT l.limit_scope = ANY (k.scopes)

@@ -1,87 +1,89 @@
--- A limit as it would be stored, or why it cannot be.
+-- Validating limits.
+
+-- A limit as it would be stored, or the refusal.
 CREATE FUNCTION desk.validate_limit(p_account uuid, p_type text, p_scope text, p_identifier text, p_value numeric, p_unit text,
-    p_warning numeric, p_until timestamptz, p_parameters jsonb, OUT fresh risk_limits, OUT answer desk.answer)
+    p_warning numeric, p_until timestamptz, p_parameters jsonb, OUT draft risk_limits, OUT answer desk.answer)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    kind    tmt.limit_types%ROWTYPE;
-    value   numeric := round(desk.finite(p_value), 4);
-    unit    text := btrim(p_unit);
+    kind  tmt.limit_types%ROWTYPE;
+    value numeric := round(desk.finite(p_value), 4);
+    unit  text := btrim(p_unit);
 BEGIN
     SELECT * INTO kind FROM tmt.limit_types k WHERE k.limit_type = lower(btrim(p_type));
-    fresh.account_id := p_account;
-    fresh.limit_scope := left(lower(btrim(p_scope)), 20);
-    -- A currency in any case; other units as the vocabulary writes them.
+    draft.account_id := p_account;
+    draft.limit_scope := left(lower(btrim(p_scope)), 20);
+    -- Currencies in upper case, other units in lower case.
     unit := CASE WHEN lower(unit) = ANY (kind.units) THEN lower(unit) ELSE upper(unit) END;
-    fresh.scope_identifier := CASE fresh.limit_scope
+    draft.scope_identifier := CASE draft.limit_scope
         WHEN 'instrument' THEN desk.canonical_instrument(p_identifier)
         WHEN 'portfolio' THEN (SELECT btrim(p_identifier) WHERE EXISTS (
             SELECT FROM accounts a WHERE a.metadata ->> 'portfolio' = btrim(p_identifier)))
         WHEN 'system' THEN nullif(left(btrim(p_identifier), 100), '') END;
     IF jsonb_typeof(p_parameters -> 'instruments') = 'array' THEN
-        -- In any spelling; stored under the one name.
+        -- Any spelling; stored as the instrument's id.
         p_parameters := jsonb_set(p_parameters, '{instruments}', (
             SELECT jsonb_agg(coalesce(desk.canonical_instrument(t.name), t.name)) FROM jsonb_array_elements_text(p_parameters -> 'instruments') AS t (name)));
     END IF;
     answer := CASE
         WHEN kind.limit_type IS NULL THEN
-            desk.refused('LIMIT_TYPE_UNKNOWN', format('There is no limit type %s. There are: %s.', p_type,
+            desk.refused('LIMIT_TYPE_UNKNOWN', format('Unknown limit type: %s. Types: %s.', p_type,
                 (SELECT string_agg(k.limit_type, ', ' ORDER BY k.limit_type) FROM tmt.limit_types k WHERE k.enforced)))
-        WHEN fresh.limit_scope IS NULL OR NOT fresh.limit_scope = ANY (kind.scopes) THEN
-            desk.refused('LIMIT_SCOPE_INVALID', format('%s is a limit over: %s.', kind.limit_type, array_to_string(kind.scopes, ', ')))
+        WHEN draft.limit_scope IS NULL OR NOT draft.limit_scope = ANY (kind.scopes) THEN
+            desk.refused('LIMIT_SCOPE_INVALID', format('Invalid scope for %s. Scopes: %s.', kind.limit_type, array_to_string(kind.scopes, ', ')))
         WHEN unit IS NULL OR NOT (unit = ANY (kind.units) OR ('money' = ANY (kind.units) AND EXISTS (
                  SELECT FROM accounts a WHERE btrim(a.base_currency) = unit
                  UNION ALL SELECT FROM instruments i WHERE unit IN (i.base_currency, i.quote_currency)
                  UNION ALL SELECT FROM fx_rates r WHERE unit IN (r.from_currency, r.to_currency)))) THEN
-            desk.refused('LIMIT_UNIT_UNKNOWN', format('%s is in one of: %s.', kind.limit_type,
+            desk.refused('LIMIT_UNIT_UNKNOWN', format('Invalid unit for %s. Units: %s.', kind.limit_type,
                 replace(array_to_string(kind.units, ', '), 'money', 'a currency')))
         WHEN desk.limit_value_fault(p_value, unit) IS NOT NULL THEN
             desk.refused('LIMIT_VALUE_INVALID', desk.limit_value_fault(p_value, unit), value, NULL, unit)
-        WHEN (fresh.limit_scope IN ('instrument', 'portfolio') AND fresh.scope_identifier IS NULL)
+        WHEN (draft.limit_scope IN ('instrument', 'portfolio') AND draft.scope_identifier IS NULL)
              OR (p_account IS NOT NULL AND NOT EXISTS (SELECT FROM accounts a WHERE a.account_id = p_account)) THEN
-            desk.refused('LIMIT_TARGET_UNKNOWN', format('There is no %s %s.', fresh.limit_scope,
-                coalesce(CASE WHEN fresh.limit_scope = 'account' THEN p_account::text ELSE p_identifier END, 'without a name')))
+            desk.refused('LIMIT_TARGET_UNKNOWN', format('Unknown %s: %s.', draft.limit_scope,
+                coalesce(CASE WHEN draft.limit_scope = 'account' THEN p_account::text ELSE p_identifier END, 'no name given')))
         WHEN p_warning <= 0 OR p_warning > value OR (p_warning IS NOT NULL AND kind.is_minimum) THEN
-            desk.refused('WARNING_INVALID', CASE WHEN kind.is_minimum THEN 'A minimum warns at 125 % of it, and needs no warning of its own.'
-                ELSE 'The warning lies between zero and the limit.' END, p_warning, value, unit)
-        WHEN p_until <= clock_timestamp() THEN desk.refused('LIMIT_UNTIL_PAST', 'The end of the limit has passed already.')
-        WHEN NOT desk.parameters_valid(kind.limit_type, fresh.limit_scope, coalesce(p_parameters, '{}')) OR jsonb_typeof(coalesce(p_parameters, '{}')) <> 'object' THEN
+            desk.refused('WARNING_INVALID', CASE WHEN kind.is_minimum THEN 'A minimum has a fixed warning at 125 % of its value.'
+                ELSE 'The warning must be between zero and the limit.' END, p_warning, value, unit)
+        WHEN p_until <= clock_timestamp() THEN desk.refused('LIMIT_UNTIL_PAST', 'The limit would end in the past.')
+        WHEN NOT desk.parameters_valid(kind.limit_type, draft.limit_scope, coalesce(p_parameters, '{}')) OR jsonb_typeof(coalesce(p_parameters, '{}')) <> 'object' THEN
             desk.refused('LIMIT_PARAMETERS_INVALID', CASE kind.limit_type
-                WHEN 'trading_hours' THEN 'Say which hours: {"hours": {"tz": "UTC", "open": [["mon 00:00", "fri 22:00"]]}}.'
-                ELSE 'Say which instruments: {"instruments": ["EUR_USD"]}.' END)
+                WHEN 'trading_hours' THEN 'Invalid hours. Example: {"hours": {"tz": "UTC", "open": [["mon 00:00", "fri 22:00"]]}}'
+                ELSE 'Invalid instruments. Example: {"instruments": ["EUR_USD"]}' END)
         WHEN EXISTS (SELECT FROM risk_limits l
                       WHERE l.is_active AND coalesce(l.effective_until, 'infinity') > clock_timestamp()
                         AND (l.limit_type, l.limit_scope, l.limit_value, l.limit_unit, l.parameters)
-                            = (kind.limit_type, fresh.limit_scope, value, unit, coalesce(p_parameters, '{}'))
+                            = (kind.limit_type, draft.limit_scope, value, unit, coalesce(p_parameters, '{}'))
                         AND (l.account_id, l.scope_identifier, l.warning_threshold, l.effective_until)
-                            IS NOT DISTINCT FROM (p_account, fresh.scope_identifier, round(desk.finite(p_warning), 4), p_until)) THEN
-            desk.refused('LIMIT_EXISTS', 'There is this very limit already. Change that one, if it shall be another.', value, NULL, unit)
+                            IS NOT DISTINCT FROM (p_account, draft.scope_identifier, round(desk.finite(p_warning), 4), p_until)) THEN
+            desk.refused('LIMIT_EXISTS', 'An identical limit exists; edit it instead.', value, NULL, unit)
     END;
-    -- Of what is refused nothing is stored, and not all of it would fit.
+    -- Refused: some of it may not fit the columns.
     IF answer.outcome IS NOT NULL THEN
         RETURN;
     END IF;
-    fresh.account_id := p_account;
-    fresh.limit_type := kind.limit_type;
-    fresh.limit_value := value;
-    fresh.limit_unit := unit;
-    fresh.warning_threshold := round(desk.finite(p_warning), 4);
-    fresh.effective_until := p_until;
-    fresh.parameters := coalesce(p_parameters, '{}');
+    draft.account_id := p_account;
+    draft.limit_type := kind.limit_type;
+    draft.limit_value := value;
+    draft.limit_unit := unit;
+    draft.warning_threshold := round(desk.finite(p_warning), 4);
+    draft.effective_until := p_until;
+    draft.parameters := coalesce(p_parameters, '{}');
 END $$;
 
--- Why a value can be no limit in a unit; NULL if it can.
+-- Why a value is no valid limit in a unit; NULL if it is valid.
 CREATE FUNCTION desk.limit_value_fault(p_value numeric, p_unit text) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE
-        WHEN desk.finite(p_value) IS NULL THEN 'A limit is a number.'
-        -- As it would be stored.
-        WHEN round(p_value, 4) <= 0 THEN 'A limit is more than zero. To stop trading altogether, halt it.'
-        WHEN round(p_value, 4) >= 100000000000 THEN 'A limit is less than 100,000,000,000.'
-        WHEN p_unit = 'count' AND p_value <> trunc(p_value) THEN 'A number of things is a whole number.'
+        WHEN desk.finite(p_value) IS NULL THEN 'A limit must be a number.'
+        -- Rounded like the column.
+        WHEN round(p_value, 4) <= 0 THEN 'A limit must be above zero. To stop trading, use a halt.'
+        WHEN round(p_value, 4) >= 100000000000 THEN 'A limit must be below 100,000,000,000.'
+        WHEN p_unit = 'count' AND p_value <> trunc(p_value) THEN 'A count must be a whole number.'
     END
 $$;
 
--- Whether a limit that needs more than a number has it, and it names what there is.
+-- Whether the parameters that a limit type needs are there and valid.
 CREATE FUNCTION desk.parameters_valid(p_type text, p_scope text, p_parameters jsonb) RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -98,10 +100,10 @@ BEGIN
     END IF;
     RETURN true;
 EXCEPTION WHEN data_exception THEN
-    RETURN false; -- [1] where a name should be, and the like
+    RETURN false; -- a number instead of a name, for example
 END $$;
 
--- Whether weekly hours can be read: a zone that exists, and spans of a day and a time each.
+-- Whether weekly hours are valid: a known time zone, and intervals of two weekday times.
 CREATE FUNCTION desk.hours_valid(p_hours jsonb) RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 BEGIN

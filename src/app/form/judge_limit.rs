@@ -96,7 +96,7 @@ impl FormKind for JudgeLimit {
         Ok(match self.decision {
             Decision::Approve => Verb::ApproveLimit { limit, note: note(ticket, FieldName::Note) },
             Decision::Reject => {
-                let note = needed(ticket, FieldName::Note, "say why it is rejected")?;
+                let note = needed(ticket, FieldName::Note, "rejecting needs a note")?;
                 Verb::RejectLimit { limit, note: Some(note) }
             }
         })

@@ -116,7 +116,7 @@ fn a_missing_role_is_said_before_what_is_missing_in_the_line(
 fn types() -> Vec<LimitType> {
     let row = |name, unit: &str| LimitType {
         name,
-        description: "live positions after the trade".to_owned(),
+        description: "open positions after the trade".to_owned(),
         units: vec![unit.to_owned()],
         scopes: vec!["account".to_owned(), "system".to_owned()],
         is_enforced: true,
@@ -171,7 +171,7 @@ fn a_limit_that_would_be_refused_is_not_sent() {
     let asked = console.effects.iter().rev().find_map(|effect| {
         if let Effect::PreviewLimit(preview) = effect { Some(preview.clone()) } else { None }
     });
-    let refusal = Refusal::plain(Code::LimitValueInvalid, "A number of things is a whole number.");
+    let refusal = Refusal::plain(Code::LimitValueInvalid, "A count must be a whole number.");
     let impacts = Err(PreviewError::Refused(refusal));
     console.tell(Msg::LimitPreviewed { preview: asked.unwrap(), impacts });
     console.rest();

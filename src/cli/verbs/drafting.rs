@@ -94,7 +94,7 @@ fn drafted(snapshot: &Snapshot, ticket: &Ticket) -> Result<Verb, CliError> {
                 let types = snapshot.model.limit_types.iter();
                 let names: Vec<&str> = types.map(|row| row.name.as_str()).collect();
                 let typed = ticket.text(FieldName::LimitType).unwrap_or_default();
-                format!("There is no limit type {typed}. There are: {}.", names.join(", "))
+                format!("Unknown limit type: {typed}. Types: {}.", names.join(", "))
             }
             Some(FieldName::Size) if is_empty(FieldName::Size) => {
                 "say how much: no preset fits this instrument".to_owned()
