@@ -1,7 +1,7 @@
 //! Codes of the rulebook: why a write was refused, what a check is about, how an accepted write ended.
 
 open_words! {
-    /// A stable code, as `docs/REFUSALS.md` explains it. A limit's code is its type in capitals.
+    /// A stable code, as `tmt.codes` explains it. A limit's code is its type in capitals.
     pub enum Code {
         AccountClosed = "ACCOUNT_CLOSED",
         AccountRiskHalt = "ACCOUNT_RISK_HALT",
