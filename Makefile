@@ -24,8 +24,9 @@ test: setup lint tests doctests ## runs lint and every test; installs what is mi
 # A test that needs what not every machine has is ignored, and says so in the name of its module. It runs here
 # where that is there; nextest lists the others as SKIP.
 DATA := $(or $(TMT_DATA_DIR),../shared/data)
-HERE := $(if $(filter 0,$(shell id -u)),root) $(if $(wildcard $(DATA)/EUR_USD-*),recordings)
-MISSING := timescale $(filter-out $(HERE),root recordings)
+PLPGSQL_CHECK := $(wildcard /usr/share/postgresql/*/extension/plpgsql_check.control)
+HERE := $(if $(filter 0,$(shell id -u)),root) $(if $(wildcard $(DATA)/EUR_USD-*),recordings) $(if $(PLPGSQL_CHECK),plpgsql_check)
+MISSING := timescale $(filter-out $(HERE),root recordings plpgsql_check)
 
 tests:
 ifeq ($(NEXTEST),yes)

@@ -38,7 +38,7 @@ CREATE TABLE tmt.requests (
     actor       text NOT NULL,
     verb        text NOT NULL,               -- void: fenced, because its outcome was queried before it arrived
     received_at timestamptz NOT NULL,
-    revision    integer NOT NULL,            -- of the rulebook that answers
+    revision    integer NOT NULL DEFAULT 0,  -- of the rulebook that answers; 0: of an unreleased build
     outcome     text,                        -- this and the columns below: the answer; set before commit
     code        text,
     message     text,

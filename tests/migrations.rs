@@ -4,19 +4,32 @@
 
 #[path = "migrations/adopting.rs"]
 mod adopting;
+#[path = "migrations/bodies.rs"]
+mod bodies;
 #[path = "support/database.rs"]
 mod database;
 #[path = "support/desk.rs"]
 mod desk;
+#[path = "migrations/dump.rs"]
+mod dump;
+#[path = "migrations/foreign.rs"]
+mod foreign;
+#[path = "migrations/interrupted.rs"]
+mod interrupted;
 #[path = "migrations/partitions.rs"]
 mod partitions;
 #[path = "migrations/rebuilding.rs"]
 mod rebuilding;
+#[path = "migrations/upgrading.rs"]
+mod upgrading;
+
+use std::time::Duration;
 
 use database::{Database, database, empty_database};
 use tmt::store::migrate::{
     LATEST, MigrateError, Mode, Obstacle, Schema, Standing, check, migrate, standing,
 };
+use tokio::time::Instant;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
@@ -29,12 +42,46 @@ async fn tmt_database() -> Database {
     database
 }
 
+/// As [`tmt_database`], with `trades` by month, as the data model gives it.
+async fn partitioned_tmt_database() -> Database {
+    let database = empty_database().await;
+    let client = database.client().await;
+    let tables = include_str!("support/tmt.sql")
+        .replace("trade_id           uuid PRIMARY KEY", "trade_id           uuid")
+        .replace(
+            "CONSTRAINT valid_prices CHECK (entry_price > 0 AND (exit_price IS NULL OR exit_price > 0))\n)",
+            "CONSTRAINT valid_prices CHECK (entry_price > 0 AND (exit_price IS NULL OR exit_price > 0)),
+             PRIMARY KEY (trade_id, entry_time)) PARTITION BY RANGE (entry_time)",
+        )
+        .replace("related_trade_id    uuid REFERENCES trades (trade_id)", "related_trade_id    uuid")
+        .replace(
+            "CREATE INDEX idx_trades_account_id",
+            "CREATE TABLE trades_y2025m01 PARTITION OF trades FOR VALUES FROM ('2025-01-01') TO ('2025-02-01');
+             CREATE TABLE trades_y2025m02 PARTITION OF trades FOR VALUES FROM ('2025-02-01') TO ('2025-03-01');
+             CREATE TABLE trades_before PARTITION OF trades FOR VALUES FROM (MINVALUE) TO ('2025-01-01');
+             CREATE TABLE trades_since PARTITION OF trades FOR VALUES FROM ('2025-03-01') TO (MAXVALUE);
+             CREATE INDEX idx_trades_account_id",
+        );
+    client.batch_execute(&tables).await.unwrap();
+    client.batch_execute(include_str!("support/tmt_rows.sql")).await.unwrap();
+    database
+}
+
 async fn text(client: &Client, sql: &str) -> String {
     client.query_one(&format!("SELECT ({sql})::text"), &[]).await.unwrap().try_get(0).unwrap()
 }
 
 async fn number(client: &Client, sql: &str) -> i64 {
     client.query_one(&format!("SELECT ({sql})::bigint"), &[]).await.unwrap().try_get(0).unwrap()
+}
+
+/// Waits until a count that the server keeps is what it should be.
+async fn until(client: &Client, count: &str, wanted: i64) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while number(client, count).await != wanted {
+        assert!(Instant::now() < deadline, "never came to {wanted}: {count}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 async fn refused(client: &Client, sql: &str) -> SqlState {

@@ -6,7 +6,7 @@
 mod database;
 
 use database::{cron_url, empty_timescale_database};
-use tmt::store::migrate::{LATEST, Mode, migrate};
+use tmt::store::migrate::{File, LATEST, Mode, Schema, migrate, migrate_to};
 use tokio_postgres::{Client, NoTls};
 
 const HYPERTABLES: &str = "SELECT coalesce(string_agg(hypertable_name::text, ' '
@@ -15,6 +15,14 @@ const HYPERTABLES: &str = "SELECT coalesce(string_agg(hypertable_name::text, ' '
 const A_BAR: &str = "INSERT INTO market_data
     (time, instrument, open, high, low, close, timeframe, data_source)
     VALUES ('2025-01-02 03:04Z', 'EURUSD', 1.1, 1.2, 1.0, 1.15, 'M1', 'test')";
+
+const AN_EVENT: &str = "INSERT INTO system_events
+    (event_type, event_category, severity, event_message, occurred_at)
+    VALUES ('tick', 'health', 'info', 'alive', '2025-01-02 03:04Z')";
+
+const TRIGGERS: &str = "SELECT string_agg(t.tgrelid::regclass || ' ' || t.tgname, ', '
+        ORDER BY t.tgrelid::regclass::text, t.tgname)
+    FROM pg_trigger t WHERE NOT t.tgisinternal AND t.tgname LIKE 'tr\\_%'";
 
 async fn text(client: &Client, sql: &str) -> String {
     client.query_one(&format!("SELECT ({sql})::text"), &[]).await.unwrap().try_get(0).unwrap()
@@ -53,6 +61,28 @@ mod needs_timescale {
 
         assert_eq!(text(&client, HYPERTABLES).await, "market_data system_events");
         assert_eq!(text(&client, "SELECT close FROM market_data").await, "1.15000");
+    }
+
+    #[tokio::test]
+    #[ignore = "needs TimescaleDB: make timescale"]
+    async fn a_rebuilt_rulebook_has_its_triggers_on_every_chunk_again() {
+        let database = empty_timescale_database().await;
+        let client = database.client().await;
+        client.batch_execute("CREATE EXTENSION timescaledb").await.unwrap();
+        migrate(&client, Mode::Fresh).await.unwrap();
+        client.batch_execute(A_BAR).await.unwrap();
+        client.batch_execute(AN_EVENT).await.unwrap();
+        let before = text(&client, TRIGGERS).await;
+
+        let mut other = Schema::of_this_program();
+        let sql = "-- Of another digest.".into();
+        other.rulebook.push(File { name: "rulebook/other.sql".into(), sql });
+        migrate_to(&other, &client, Mode::Fresh).await.unwrap();
+        migrate(&client, Mode::Fresh).await.unwrap();
+
+        assert!(before.contains("_hyper_"), "{before}");
+        assert_eq!(text(&client, TRIGGERS).await, before);
+        client.batch_execute(AN_EVENT).await.unwrap();
     }
 
     #[tokio::test]

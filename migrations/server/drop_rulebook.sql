@@ -19,13 +19,13 @@ BEGIN
     END LOOP;
     PERFORM set_config('lock_timeout', '2s', true);
 
-    -- Triggers that call functions in `public` are not dropped with the schema.
+    -- By name, not by CASCADE: TimescaleDB drops the triggers of a hypertable's chunks with it.
     FOR found IN
         SELECT t.tgname, t.tgrelid::regclass AS relation
           FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
          WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND c.relowner = 'tmt_owner'::regrole
-           AND p.proowner = 'tmt_owner'::regrole AND p.pronamespace = 'public'::regnamespace
-           AND c.relnamespace = 'public'::regnamespace
+           AND c.relnamespace::regnamespace::text IN ('public', 'tmt')
+           AND p.proowner = 'tmt_owner'::regrole AND p.pronamespace::regnamespace::text IN ('public', 'desk')
     LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', found.tgname, found.relation);
     END LOOP;

@@ -329,6 +329,11 @@ async fn valid_until(lease: &Lease, validity: Duration) -> Result<DateTime<Utc>,
 /// Judges an error before the write was sent.
 fn unprepared(lease: Lease, error: &Error, after: Duration) -> Attempt {
     let reason = StoreError::of_statement("preparing the write", after, error);
+    if proof::is_stale_statement(error) {
+        lease.forget_statements();
+        lease.keep();
+        return Attempt::Again(refusal_not_sent(&reason));
+    }
     if proof::is_answer(error) {
         lease.keep();
     } else if error.is_closed() {

@@ -46,13 +46,15 @@ const PROVED: [(&str, Proof); 15] = [
     ("", Proof::Doubt),
 ];
 
+/// What the server says of a function or type that is gone since a call began: where the rulebook
+/// was rebuilt meanwhile. It has no SQLSTATE for it, and does not translate it.
+const GONE: [&str; 2] = ["cache lookup failed for ", "could not open relation with OID "];
+
 /// Returns what an error of the server proves.
 pub(super) fn of_error(db: &DbError) -> Proof {
-    // A call that began before the rulebook was rebuilt has variables of types that are gone. The
-    // server has no SQLSTATE for it, and does not translate it.
-    let is_of_gone_type =
-        db.code().code() == "XX000" && db.message().starts_with("cache lookup failed for ");
-    let state = if is_of_gone_type { "42" } else { db.code().code() };
+    let is_gone = db.code().code() == "XX000"
+        && GONE.into_iter().any(|message| db.message().starts_with(message));
+    let state = if is_gone { "42" } else { db.code().code() };
     of(db.parsed_severity(), state)
 }
 

@@ -110,7 +110,11 @@ pub(super) const CHECK_BODIES: &str = "
     BEGIN
         FOR made IN SELECT p.oid, l.lanvalidator::regproc AS check FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
                      WHERE p.proowner = 'tmt_owner'::regrole AND p.prokind <> 'a' AND l.lanvalidator <> 0 LOOP
-            EXECUTE format('SELECT %s(%s)', made.check, made.oid);
+            BEGIN
+                EXECUTE format('SELECT %s(%s)', made.check, made.oid);
+            EXCEPTION WHEN OTHERS THEN
+                RAISE EXCEPTION '%: %', made.oid::regprocedure, SQLERRM;
+            END;
         END LOOP;
     END $$";
 
