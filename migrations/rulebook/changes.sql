@@ -1,6 +1,7 @@
--- The first row has no kind and carries the new cursor and the database's clock. Then one row for each
--- kind that changed; ids NULL means: read the whole pane. Without a cursor, with one that is not ours,
--- or with one too old, that is every kind.
+-- The change log that consoles poll.
+
+-- What changed since a cursor. The first row has the new cursor and the server time; then one row per kind that changed. ids
+-- NULL means to read all rows of the kind. Without a cursor, or with an invalid or expired one, all kinds are returned.
 CREATE FUNCTION desk.changes_since(p_cursor text)
 RETURNS TABLE (cursor text, server_time timestamptz, kind text, ids text[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
@@ -20,9 +21,8 @@ BEGIN
         seen := NULL;
     END IF;
 
-    -- One statement: the snapshot that becomes the cursor is the one that the log is read with.
-    -- A standby does not list the transactions under way; there the cursor reaches only to the oldest
-    -- of them, so that what follows is told twice rather than never.
+    -- One statement, so that the cursor is the snapshot with which the log is read. A standby does not list running
+    -- transactions: its cursor ends at the oldest one, so that later changes are reported twice rather than never.
     RETURN QUERY
     WITH next AS (
         SELECT CASE WHEN pg_is_in_recovery()
@@ -45,31 +45,31 @@ BEGIN
 
     IF horizon.pruned_at < clock_timestamp() - interval '1 minute'
        AND NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' THEN
-        PERFORM desk.prune();
+        PERFORM desk.prune_changes();
     END IF;
 END $$;
 
--- Forgets changes older than ten minutes; a console that was away for longer reads its panes again.
-CREATE FUNCTION desk.prune() RETURNS void
+-- Deletes changes older than ten minutes. A console that polls later than that reads everything.
+CREATE FUNCTION desk.prune_changes() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     oldest xid8 := pg_snapshot_xmin(pg_current_snapshot());
-    forgotten xid8;
+    newest_pruned xid8;
 BEGIN
     IF NOT desk.try_mutex('prune') THEN
         RETURN;
     END IF;
-    -- Only transactions that are over for everybody: what one of them left is in every later snapshot.
+    -- Only transactions that every later snapshot sees.
     WITH gone AS (
         DELETE FROM tmt.change_log c WHERE c.at < clock_timestamp() - interval '10 minutes' AND c.xid < oldest RETURNING c.xid
     )
-    SELECT g.xid INTO forgotten FROM gone g ORDER BY g.xid DESC LIMIT 1;
+    SELECT g.xid INTO newest_pruned FROM gone g ORDER BY g.xid DESC LIMIT 1;
     UPDATE tmt.change_horizon h
-       SET xid = CASE WHEN forgotten >= h.xid THEN (forgotten::text::numeric + 1)::text::xid8 ELSE h.xid END,
+       SET xid = CASE WHEN newest_pruned >= h.xid THEN (newest_pruned::text::numeric + 1)::text::xid8 ELSE h.xid END,
            pruned_at = clock_timestamp();
 END $$;
 
--- By row, and without transition tables: system_events may be a hypertable, which has none.
+-- Per row: system_events may be a hypertable, which has no transition tables.
 CREATE FUNCTION desk.log_system_event() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
@@ -87,26 +87,24 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- A function per table, because the name of its key is part of the SQL. Deletes are noted too: a row that a console
--- cannot find any more is gone.
+-- One function per table, because the name of its key is part of the SQL. Deletes are logged too.
 DO $$
 DECLARE
-    watched record;
+    logged record;
 BEGIN
-    FOR watched IN
+    FOR logged IN
         SELECT * FROM (VALUES ('accounts', 'account_id'), ('positions', 'position_id'), ('trades', 'trade_id'),
                               ('signals', 'signal_id'), ('risk_events', 'event_id'), ('risk_limits', 'limit_id'),
                               ('trading_halts', 'halt_id'), ('agents', 'agent_id'), ('instruments', 'instrument')) AS t (kind, key)
     LOOP
-        -- An UPDATE that changes nothing (a lock) is not a change. More rows than a console would read one
-        -- by one are noted as "read the whole pane".
+        -- An UPDATE that changes nothing (a lock) is not logged. More than 500 rows are logged as one change of the kind.
         EXECUTE format($body$
             CREATE FUNCTION desk.log_%1$s() RETURNS trigger
             LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $fn$
             BEGIN
                 IF TG_OP = 'UPDATE' THEN
                     INSERT INTO tmt.change_log (xid, kind, id, at)
-                    -- Many rows are not compared: a session plans this join once, for the few rows of its first UPDATE.
+                    -- Only up to 500 rows are compared: the cached plan of this join fits few rows.
                     SELECT pg_current_xact_id(), %1$L, n.%2$I::text, clock_timestamp()
                       FROM new_rows n LEFT JOIN old_rows o USING (%2$I)
                      WHERE (SELECT count(*) FROM (SELECT FROM new_rows LIMIT 501) many) <= 500 AND o.* IS DISTINCT FROM n.*
@@ -123,6 +121,6 @@ BEGIN
                     UNION ALL SELECT pg_current_xact_id(), %1$L, NULL, clock_timestamp() FROM (SELECT FROM old_rows OFFSET 500 LIMIT 1) more;
                 END IF;
                 RETURN NULL;
-            END $fn$ $body$, watched.kind, watched.key);
+            END $fn$ $body$, logged.kind, logged.key);
     END LOOP;
 END $$;

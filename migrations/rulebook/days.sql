@@ -1,14 +1,14 @@
--- The trading day that contains an instant: accounts.metadata->'risk_day' = {"tz", "reset_time"}, by
--- default from midnight UTC. Counted in that zone, so a day may have 23 or 25 hours.
+-- Trading days, weeks and months of accounts.
+
+-- The trading day that contains a time.
 CREATE FUNCTION desk.trading_day(p_risk_day jsonb, p_at timestamptz, OUT starts timestamptz, OUT ends timestamptz)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     SELECT p.starts, p.ends INTO trading_day.starts, trading_day.ends FROM desk.period(p_risk_day, 'daily', p_at) p;
 END $$;
 
--- The daily, weekly or monthly period of an account that contains an instant. Its rule is
--- accounts.metadata->'risk_day' = {"tz", "reset_time"}, by default midnight UTC. Weeks begin on Monday,
--- months on the 1st, at the reset time and counted in that zone: a day may have 23 or 25 hours.
+-- The daily, weekly or monthly period that contains a time, by accounts.metadata->'risk_day' = {"tz", "reset_time"}; default
+-- midnight UTC. Weeks begin on Monday and months on the 1st, at the reset time of that zone: a day may have 23 or 25 hours.
 CREATE FUNCTION desk.period(p_risk_day jsonb, p_period text, p_at timestamptz, OUT starts timestamptz, OUT ends timestamptz)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -19,14 +19,14 @@ DECLARE
     local timestamp;
 BEGIN
     reset := coalesce(p_risk_day ->> 'reset_time', '00:00')::interval;
-    -- A time of the day: with anything else no period would contain its own instants.
+    -- Only a time of day is valid.
     IF reset < interval '0' OR reset >= interval '1 day' OR extract(year FROM reset) <> 0 OR extract(month FROM reset) <> 0 THEN
         reset := interval '0';
     END IF;
     local := date_trunc(unit, (p_at AT TIME ZONE zone) - reset) + reset;
     starts := local AT TIME ZONE zone;
     ends := (local + span) AT TIME ZONE zone;
-    -- A reset in the hour that comes twice, or not at all, is not where the clock on the wall says.
+    -- A reset in the hour that a clock change repeats or skips may be off by an hour.
     IF starts > p_at THEN
         ends := starts;
         starts := (local - span) AT TIME ZONE zone;
@@ -35,14 +35,14 @@ BEGIN
         ends := (local + span + span) AT TIME ZONE zone;
     END IF;
 EXCEPTION WHEN data_exception THEN
-    -- A zone or a time that nobody can read must not stop an account; its day is then UTC's.
+    -- An invalid zone or time must not stop an account: its day is then that of UTC.
     local := date_trunc(unit, p_at AT TIME ZONE 'UTC');
     starts := local AT TIME ZONE 'UTC';
     ends := (local + span) AT TIME ZONE 'UTC';
 END $$;
 
--- How the trades did that an account closed in [p_from, p_to). Unrounded; NULL where there is no such
--- value: no trade, no winner, no loss to divide by. A trade that came out at nothing is neither.
+-- Performance of the trades closed in [p_from, p_to), unrounded. NULL where a figure is undefined: no trade, no win, no
+-- loss to divide by. A trade with a net P&L of zero is neither win nor loss.
 CREATE FUNCTION desk.performance(p_account uuid, p_from timestamptz, p_to timestamptz, OUT trades bigint, OUT wins bigint,
     OUT losses bigint, OUT net_pnl numeric, OUT win_rate numeric, OUT profit_factor numeric, OUT average_win numeric,
     OUT average_loss numeric, OUT expectancy numeric)
@@ -60,9 +60,9 @@ BEGIN
     average_loss := -average_loss / losses;
 END $$;
 
--- Rolls accounts whose day is over, a hundred at a time, so that none of them is held for long: call it
--- until it answers 0. Any number of programs may call it at any time. An account that somebody is trading
--- on is left: the trade rolls it, or the next call.
+-- Rolls accounts whose trading day has ended, at most a hundred, so that none is locked for long: call it until it returns
+-- 0. Safe to call at any time, concurrently. An account locked by another session is skipped: that trade rolls it, or the
+-- next call does.
 CREATE FUNCTION desk.roll_days() RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
@@ -79,12 +79,11 @@ BEGIN
     RETURN desk.roll_periods(free);
 END $$;
 
--- Begins the periods of some accounts that have not begun, ends those that have, and says how many rows
--- that made. The caller holds the accounts.
+-- Closes ended periods of accounts and begins new ones; returns how many rows it inserted. The caller has locked the
+-- accounts.
 --
--- Whoever books or marks asks for this first. So what an account's row says here is what it was worth
--- when the last period ended, however late that is noticed; noticed late, it is marked as an estimate. A
--- period that nobody saw begin gets its row all the same.
+-- Called before every booking and marking, so the account's row still has the figures of the end of the last period,
+-- however late the call. A late start is marked as an estimate. Missed periods get their rows too.
 CREATE FUNCTION desk.roll_periods(p_accounts uuid[]) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -112,7 +111,7 @@ BEGIN
                 PERFORM desk.close_period(last.metric_id, account.current_balance, account.equity);
             END IF;
             SELECT * INTO span FROM desk.period(account.metadata -> 'risk_day', kind, coalesce(last.period_end, now_at));
-            -- A week that began before anybody counted weeks began as its first known day did.
+            -- A first week or month starts with the figures of its first recorded day.
             SELECT * INTO daily FROM performance_metrics m
              WHERE NOT known AND kind <> 'daily' AND m.account_id = account.account_id AND m.period_type = 'daily'
                AND m.period_start >= span.starts ORDER BY m.period_start LIMIT 1;
@@ -137,7 +136,7 @@ BEGIN
                 SELECT * INTO span FROM desk.period(account.metadata -> 'risk_day', kind, span.ends);
             END LOOP;
             IF kind = 'daily' AND known THEN
-                -- What a position was worth at the boundary is where its day begins.
+                -- The day of a position starts from its P&L at the boundary.
                 UPDATE positions p
                    SET day_base = coalesce(p.realized_pnl, 0) + coalesce(p.unrealized_pnl, 0), day_started_at = span.starts, daily_pnl = 0
                  WHERE p.account_id = account.account_id AND p.status IN ('open', 'closing') AND p.opened_at < span.starts
@@ -151,7 +150,7 @@ BEGIN
     RETURN written;
 END $$;
 
--- Whether the day, the week and the month of an account have begun.
+-- Whether an account has rows for its current day, week and month.
 CREATE FUNCTION desk.is_rolled(p_account uuid, p_at timestamptz) RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -160,7 +159,7 @@ BEGIN
                AND m.period_end > p_at AND m.period_start <= p_at);
 END $$;
 
--- Writes down how a period ended. Cash is that of its fills; balance and equity are the next one's start.
+-- Completes the row of a period: cash from its fills; balance and equity at its end.
 CREATE FUNCTION desk.close_period(p_metric uuid, p_balance numeric, p_equity numeric) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -178,7 +177,7 @@ BEGIN
      WHERE own.metric_id = p_metric AND m.metric_id = p_metric;
 END $$;
 
--- The session of the world's desks in which a trade began, by the hour of UTC.
+-- The market session of a time, by the hour in UTC.
 CREATE FUNCTION desk.trading_session(p_at timestamptz) RETURNS text
 LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE

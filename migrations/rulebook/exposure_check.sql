@@ -1,52 +1,51 @@
--- What every writer of trades has to pass: status, halts, max_exposure. AFTER each row, so that the row
--- itself and the rows before it in the same statement are counted.
---
--- What adds risk holds the account until it commits, and is counted then.
+-- The exposure check: status, halts and max_exposure for trades that other programs write.
+
+-- AFTER each row, so that the row and earlier rows of the same statement are counted. A trade that adds risk locks its account
+-- until it commits.
 CREATE OR REPLACE FUNCTION enforce_risk_limits() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
-    account   accounts%ROWTYPE;
-    checked   risk_limits%ROWTYPE;
-    size      numeric := desk.signed_open_size(NEW);
-    size_was  numeric := 0;
-    traded    numeric;
-    currency  text;
-    allowed   numeric;
-    exposed   record;
+    account  accounts%ROWTYPE;
+    rule     risk_limits%ROWTYPE;
+    size     numeric := desk.signed_open_size(NEW);
+    old_size numeric := 0;
+    traded   numeric;
+    currency text;
+    allowed  numeric;
+    exposure record;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
-        size_was := desk.signed_open_size(OLD);
+        old_size := desk.signed_open_size(OLD);
         IF (NEW.account_id, NEW.instrument) <> (OLD.account_id, OLD.instrument) THEN
-            PERFORM desk.queue_trade_change(OLD.account_id, OLD.instrument, -size_was);
-            size_was := 0;
+            PERFORM desk.queue_trade_change(OLD.account_id, OLD.instrument, -old_size);
+            old_size := 0;
         END IF;
     END IF;
-    -- History, closes and cancellations are facts; less risk is always allowed, and waits for nobody.
-    IF size = size_was THEN
+    -- Less risk is always allowed and takes no lock. So are rows of closed trades.
+    IF size = old_size THEN
         RETURN NULL;
-    ELSIF size = 0 OR (size * size_was > 0 AND abs(size) < abs(size_was)) THEN
-        PERFORM desk.queue_trade_change(NEW.account_id, NEW.instrument, size - size_was);
+    ELSIF size = 0 OR (size * old_size > 0 AND abs(size) < abs(old_size)) THEN
+        PERFORM desk.queue_trade_change(NEW.account_id, NEW.instrument, size - old_size);
         RETURN NULL;
     END IF;
     PERFORM desk.lock_account(NEW.account_id);
     PERFORM desk.apply_trade_changes(NEW.account_id);
-    traded := desk.add_trade_total(NEW.account_id, NEW.instrument, size - size_was);
+    traded := desk.add_trade_total(NEW.account_id, NEW.instrument, size - old_size);
 
     IF current_setting('transaction_isolation') = 'repeatable read' AND desk.has_wide_limits() THEN
-        RAISE EXCEPTION 'use READ COMMITTED or SERIALIZABLE: limits over several accounts are in force'
+        RAISE EXCEPTION 'wide limits are in force: use READ COMMITTED or SERIALIZABLE'
             USING ERRCODE = 'TR006';
     END IF;
-    -- Written, not only locked: in REPEATABLE READ a lock alone would let a second session go on with its
-    -- old picture.
+    -- Updated, not only locked: in REPEATABLE READ a lock alone would let a second session go on with an old snapshot.
     UPDATE accounts SET last_trade_at = greatest(last_trade_at, clock_timestamp())
      WHERE account_id = NEW.account_id RETURNING * INTO account;
-    -- An opposite ticket that only nets down is a close by another name.
+    -- An opposite trade that only reduces the net size is a close.
     IF TG_OP = 'INSERT' AND size * (traded - size) < 0 AND abs(size) <= abs(traded - size) THEN
         RETURN NULL;
     END IF;
 
     IF account.status <> 'active' THEN
-        RAISE EXCEPTION 'account % is %: only risk-reducing actions are allowed', account.account_name, account.status
+        RAISE EXCEPTION 'account % is %: only closing is allowed', account.account_name, account.status
             USING ERRCODE = 'TR001',
                   DETAIL = json_build_object('account_id', account.account_id, 'status', account.status)::text;
     END IF;
@@ -55,46 +54,45 @@ BEGIN
             DETAIL = json_build_object('account_id', account.account_id, 'instrument', NEW.instrument)::text;
     END IF;
 
-    FOR checked IN
+    FOR rule IN
         SELECT * FROM desk.limits_in_force(NEW.account_id, account.metadata ->> 'portfolio',
                                            NEW.instrument, clock_timestamp()) f
          WHERE f.limit_type = 'max_exposure'
     LOOP
-        currency := coalesce(desk.unit_currency(checked.limit_unit), account.base_currency);
-        IF desk.unit_currency(checked.limit_unit) IS NULL AND checked.limit_unit NOT IN ('percentage', 'fraction') THEN
-            RAISE EXCEPTION 'limit % has the unit %, which nobody can compare with an exposure',
-                checked.limit_id, checked.limit_unit USING ERRCODE = 'TR004';
+        currency := coalesce(desk.unit_currency(rule.limit_unit), account.base_currency);
+        IF desk.unit_currency(rule.limit_unit) IS NULL AND rule.limit_unit NOT IN ('percentage', 'fraction') THEN
+            RAISE EXCEPTION 'limit % has the unit %, which does not fit an exposure',
+                rule.limit_id, rule.limit_unit USING ERRCODE = 'TR004';
         END IF;
-        allowed := CASE WHEN desk.unit_currency(checked.limit_unit) IS NOT NULL THEN checked.limit_value
-            ELSE desk.allowed_amount(checked.limit_value, checked.limit_unit, desk.accounts_in_scope(
-                checked.limit_scope, checked.account_id, checked.scope_identifier, NEW.account_id), currency) END;
-        SELECT * INTO exposed FROM desk.trade_exposure(checked, NEW.account_id, NEW.instrument, currency);
-        IF exposed.missing IS NOT NULL OR allowed IS NULL THEN
-            RAISE EXCEPTION 'exposure of % cannot be valued in %', coalesce(exposed.missing, 'the accounts'), currency
+        allowed := CASE WHEN desk.unit_currency(rule.limit_unit) IS NOT NULL THEN rule.limit_value
+            ELSE desk.allowed_amount(rule.limit_value, rule.limit_unit, desk.accounts_in_scope(
+                rule.limit_scope, rule.account_id, rule.scope_identifier, NEW.account_id), currency) END;
+        SELECT * INTO exposure FROM desk.trade_exposure(rule, NEW.account_id, NEW.instrument, currency);
+        IF exposure.missing IS NOT NULL OR allowed IS NULL THEN
+            RAISE EXCEPTION 'exposure of % cannot be valued in %', coalesce(exposure.missing, 'the accounts'), currency
                 USING ERRCODE = 'TR003', HINT = 'Store its instrument in instruments and its rate in fx_rates.';
         END IF;
-        IF round(exposed.measured, 8) > round(allowed, 8) THEN
+        IF round(exposure.measured, 8) > round(allowed, 8) THEN
             RAISE EXCEPTION 'Trade would exceed maximum exposure limit' USING ERRCODE = 'TR005',
-                DETAIL = json_build_object('limit_id', checked.limit_id, 'scope', checked.limit_scope,
-                    'measured', round(exposed.measured, 2), 'allowed', round(allowed, 2), 'currency', currency)::text;
+                DETAIL = json_build_object('limit_id', rule.limit_id, 'scope', rule.limit_scope,
+                    'measured', round(exposure.measured, 2), 'allowed', round(allowed, 2), 'currency', currency)::text;
         END IF;
     END LOOP;
     RETURN NULL;
 END $$;
 
--- Gross exposure of live trades. The backstop counts trades, not positions: whoever goes past the desk
--- inserts trades, and nobody has updated a position yet.
+-- Gross exposure of open trades. Trades, not positions: other programs insert trades before any position changes.
 CREATE FUNCTION desk.trade_exposure(l risk_limits, p_account uuid, p_instrument text, p_currency text,
     OUT measured numeric, OUT missing text)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    scoped text;
+    symbol text;
     size   numeric;
-    quoted numeric;
+    mid    numeric;
     value  numeric;
 BEGIN
     measured := 0;
-    FOR scoped, size IN
+    FOR symbol, size IN
         SELECT t.instrument, sum(abs(t.size + coalesce(c.change, 0)))
           FROM tmt.trade_totals t
           LEFT JOIN (SELECT n.instrument, sum(n.change) AS change FROM tmt.trade_total_changes n WHERE n.account_id = p_account GROUP BY 1) c
@@ -113,22 +111,21 @@ BEGIN
                 OR t.account_id IN (SELECT a.account_id FROM accounts a WHERE a.metadata ->> 'portfolio' = l.scope_identifier))
          GROUP BY t.instrument
     LOOP
-        quoted := (SELECT q.mid FROM desk.quote(scoped) q);
+        mid := (SELECT q.mid FROM desk.quote(symbol) q);
         SELECT i.contract_size * desk.conversion_rate(i.quote_currency, p_currency)
-               * CASE WHEN quoted IS NOT NULL THEN size * quoted
-                      ELSE desk.notional_at_entry(desk.accounts_in_scope(l.limit_scope, l.account_id, l.scope_identifier, p_account), scoped) END
-          INTO value FROM instruments i WHERE i.instrument = scoped;
+               * CASE WHEN mid IS NOT NULL THEN size * mid
+                      ELSE desk.notional_at_entry(desk.accounts_in_scope(l.limit_scope, l.account_id, l.scope_identifier, p_account), symbol) END
+          INTO value FROM instruments i WHERE i.instrument = symbol;
         IF value IS NULL THEN
-            missing := least(missing, scoped);
+            missing := least(missing, symbol);
         ELSE
             measured := measured + value;
         END IF;
     END LOOP;
 END $$;
 
--- What live trades of some accounts come to at the highest price that each account paid: what they are worth
--- where nobody quotes the instrument, the only case that looks at trades. A function of its own, or every
--- order of other programs would wait until a statement over all months is planned.
+-- Notional of open trades at the highest entry price of each account, for an instrument without a quote. A separate function,
+-- so that the statement over all partitions is planned only when needed.
 CREATE FUNCTION desk.notional_at_entry(p_accounts uuid[], p_instrument text) RETURNS numeric
 LANGUAGE plpgsql STABLE AS $$
 BEGIN

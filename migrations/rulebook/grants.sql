@@ -78,7 +78,7 @@ GRANT EXECUTE ON FUNCTION
     desk.monitor_batch(uuid),
     desk.charge(uuid, bytea, timestamptz, uuid, text, numeric, text),
     desk.raise_event(uuid, text, text, text, text, numeric, numeric, text, uuid, uuid, uuid, jsonb),
-    desk.prune(),
+    desk.prune_changes(),
     desk.maintain(),
     create_monthly_partitions(),
     create_trade_partition(timestamptz) TO tmt_agent, tmt_admin;

@@ -41,7 +41,7 @@ BEGIN
     PERFORM create_monthly_partitions();
     RETURN QUERY SELECT 'partitions of trades', CASE desk.setting('trades_layout')
         WHEN 'monthly' THEN 'this month and the next three exist' ELSE 'not managed by tmt' END;
-    PERFORM desk.prune();
+    PERFORM desk.prune_changes();
     RETURN QUERY SELECT 'change log', 'pruned';
     FOR series IN SELECT * FROM (VALUES ('market_data', 'time'), ('system_events', 'occurred_at')) AS s (relation, at_column) LOOP
         days := nullif(btrim(desk.setting(series.relation || '_keep_days')), '');

@@ -1,6 +1,7 @@
--- What differs between the fills and what is stored, of one account or of all, and between the books and what
--- they sum up; no row is the good answer. With p_repair an administrator writes what the fills say, and the
--- audit keeps what was there.
+-- Reconciling stored figures with fills.
+
+-- Differences between fills and stored figures, and between running totals and their rows, of one account or of all. No row
+-- means none. With p_repair, an administrator writes what the fills give; the old figures go to the audit.
 CREATE FUNCTION desk.reconcile(p_account uuid DEFAULT NULL, p_repair boolean DEFAULT false)
 RETURNS TABLE (kind text, id uuid, field text, stored text, rebuilt text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
@@ -13,7 +14,7 @@ BEGIN
         RETURN;
     END IF;
     IF NOT desk.has_role('tmt_admin') THEN
-        RAISE EXCEPTION 'only an administrator repairs' USING ERRCODE = '42501';
+        RAISE EXCEPTION 'only an administrator may repair' USING ERRCODE = '42501';
     END IF;
     PERFORM FROM accounts a WHERE p_account IS NULL OR a.account_id = p_account ORDER BY a.account_id FOR NO KEY UPDATE;
     SELECT jsonb_agg(to_jsonb(d)) INTO found
@@ -36,7 +37,7 @@ BEGIN
       FROM desk.rebuilt_trades(p_account) r
      WHERE t.trade_id = r.trade_id AND t.entry_time = r.entry_time
        AND r.trade_id IN (SELECT (d ->> 'id')::uuid FROM jsonb_array_elements(found) d WHERE d ->> 'kind' = 'trade');
-    -- Last, because what was written above has moved the books too.
+    -- Last, because the updates above change the totals too.
     PERFORM desk.rebuild_totals(p_account);
     UPDATE accounts a SET current_balance = b.current_balance
       FROM desk.rebuilt_balances(p_account) b
@@ -45,13 +46,12 @@ BEGIN
     FOR account IN SELECT a.account_id FROM accounts a WHERE p_account IS NULL OR a.account_id = p_account ORDER BY a.account_id LOOP
         PERFORM desk.book_cash(account, 0, (SELECT a.last_trade_at FROM accounts a WHERE a.account_id = account));
     END LOOP;
-    PERFORM desk.audit('reconcile', NULL, desk.accepted(p_account, format('%s figures written as the fills say.', jsonb_array_length(found)),
+    PERFORM desk.audit('reconcile', NULL, desk.accepted(p_account, format('%s figures replaced by those of the fills.', jsonb_array_length(found)),
         'REPAIRED'), jsonb_build_object('account_id', p_account, 'differences', found));
     RETURN QUERY SELECT d ->> 'kind', (d ->> 'id')::uuid, d ->> 'field', d ->> 'stored', d ->> 'rebuilt' FROM jsonb_array_elements(found) d;
 END $$;
 
--- Every figure that is stored otherwise than the fills say. STABLE, so that all of it is read in one
--- picture, whatever is booked meanwhile.
+-- Stored figures that differ from those of the fills. STABLE, so that all are read in one snapshot.
 CREATE FUNCTION desk.differences(p_account uuid) RETURNS TABLE (kind text, id uuid, field text, stored text, rebuilt text)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -72,7 +72,7 @@ BEGIN
                ('realized_pnl', desk.number_text(coalesce(p.realized_pnl, 0)), desk.number_text(r.realized_pnl))) v (field, stored, rebuilt)
      WHERE v.stored IS DISTINCT FROM v.rebuilt;
 
-    -- Each trade in its own month: its partition is found by entry_time, not by its id.
+    -- entry_time selects the partition.
     RETURN QUERY
     SELECT 'trade', r.trade_id, v.field, v.stored, v.rebuilt
       FROM desk.rebuilt_trades(p_account) r
@@ -101,7 +101,7 @@ LANGUAGE sql STABLE AS $$
              WHERE f.position_id IS NOT NULL AND f.effect <> 'fee' AND (p_account IS NULL OR f.account_id = p_account)
              GROUP BY f.position_id, f.account_id) r
       JOIN public.positions p ON p.position_id = r.position_id
-     -- Opened by a fill, and not merely added to.
+     -- Only positions whose first fill opened them.
      WHERE (r.s).first_effect = 'open' AND (r.s).first_at <= p.opened_at
 $$;
 
@@ -113,7 +113,7 @@ LANGUAGE sql STABLE AS $$
         SELECT (a ->> 'trade_id')::uuid AS trade_id,
                sum((a ->> 'size')::numeric) FILTER (WHERE f.effect = 'close') AS size,
                sum((a ->> 'size')::numeric * f.price) FILTER (WHERE f.effect = 'close') AS value,
-               -- A fill of another program may name the one trade that it closed, and say only once what that made.
+               -- Another program's fill may have its P&L only in the row, not in the allocation.
                sum(coalesce((a ->> 'gross_pnl')::numeric, f.gross_pnl)) FILTER (WHERE f.effect = 'close') AS gross,
                sum((a ->> 'commission')::numeric) AS commission, sum((a ->> 'swap_fee')::numeric) AS swap
           FROM public.trade_fills f, jsonb_array_elements(f.allocation) a
@@ -145,11 +145,11 @@ LANGUAGE sql STABLE AS $$
      GROUP BY a.account_id, a.balance_after
 $$;
 
--- What one more fill makes of a position.
+-- Applies one fill to a position.
 CREATE FUNCTION desk.replay_fill(state desk.position_replay, f trade_fills) RETURNS desk.position_replay
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    stored positions%ROWTYPE;   -- cost and average as their columns keep them
+    stored positions%ROWTYPE;   -- rounds cost and average like their columns
 BEGIN
     IF state.first_effect IS NULL THEN
         state := ROW(f.effect, f.filled_at, CASE f.side WHEN 'BUY' THEN 'LONG' ELSE 'SHORT' END, 0, 0, 0, 0, 0)::desk.position_replay;
@@ -157,7 +157,7 @@ BEGIN
     IF f.effect = 'open' THEN
         stored.cost := state.cost + f.price * f.size;
         state.size := state.size + f.size;
-        -- Of a position that was there before its fills, a close may come first: no size, no average.
+        -- NULL for a position that is older than its first recorded fill.
         stored.average_entry_price := stored.cost / nullif(state.size, 0);
         state.average := stored.average_entry_price;
         state.cost := stored.cost;

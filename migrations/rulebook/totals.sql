@@ -244,7 +244,7 @@ CREATE FUNCTION desk.total_differences(p_account uuid) RETURNS TABLE (kind text,
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
-    SELECT 'book', account_id, concat_ws(' ', instrument, v.field), desk.number_text(v.stored), desk.number_text(v.rebuilt)
+    SELECT 'account_total', account_id, concat_ws(' ', instrument, v.field), desk.number_text(v.stored), desk.number_text(v.rebuilt)
       FROM (SELECT * FROM tmt.account_totals a WHERE p_account IS NULL OR a.account_id = p_account) b
       FULL JOIN desk.rebuilt_account_totals(p_account) r USING (account_id, instrument),
            LATERAL (VALUES
@@ -255,7 +255,7 @@ BEGIN
      WHERE v.stored <> v.rebuilt;
 
     RETURN QUERY
-    SELECT 'book', account_id, concat_ws(' ', instrument, 'traded'), desk.number_text(coalesce(t.size, 0)), desk.number_text(coalesce(r.size, 0))
+    SELECT 'account_total', account_id, concat_ws(' ', instrument, 'open_trades'), desk.number_text(coalesce(t.size, 0)), desk.number_text(coalesce(r.size, 0))
       FROM (SELECT n.account_id, n.instrument, sum(n.size) AS size
               FROM (SELECT * FROM tmt.trade_totals UNION ALL SELECT * FROM tmt.trade_total_changes) n
              WHERE p_account IS NULL OR n.account_id = p_account GROUP BY 1, 2) t
@@ -263,7 +263,7 @@ BEGIN
      WHERE coalesce(t.size, 0) <> coalesce(r.size, 0);
 
     RETURN QUERY
-    SELECT 'portfolio', NULL::uuid, concat_ws(' ', nullif(portfolio, ''), instrument, v.field), desk.number_text(v.stored), desk.number_text(v.rebuilt)
+    SELECT 'portfolio_total', NULL::uuid, concat_ws(' ', nullif(portfolio, ''), instrument, v.field), desk.number_text(v.stored), desk.number_text(v.rebuilt)
       FROM tmt.portfolio_totals b
       FULL JOIN desk.rebuilt_portfolio_totals() r USING (portfolio, instrument),
            LATERAL (VALUES

@@ -189,7 +189,7 @@ async fn a_cursor_that_is_not_ours_or_too_old_reads_everything() {
         fresh = since(&book.admin, None).await.0;
     }
     book.run("UPDATE tmt.change_log SET at = at - interval '11 minutes'").await;
-    until_empty(&book, || book.run("SELECT desk.prune()")).await;
+    until_empty(&book, || book.run("SELECT desk.prune_changes()")).await;
 
     assert_eq!(since(&book.admin, Some(&old)).await.1.len(), KINDS.len());
     assert!(since(&book.admin, Some(&fresh)).await.1.is_empty());

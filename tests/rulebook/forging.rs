@@ -217,7 +217,7 @@ desk.period: viewer
 desk.place_trade: agent, trader
 desk.preview_amend: viewer
 desk.propose_limit: risk_officer
-desk.prune: admin, agent
+desk.prune_changes: admin, agent
 desk.raise_event: admin, agent
 desk.reconcile: agent, risk_officer
 desk.reject_limit: risk_officer

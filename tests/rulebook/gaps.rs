@@ -99,7 +99,7 @@ async fn whoever_only_looks_holds_up_nothing_with_a_lock_of_his_own() {
         "'system', 'max_exposure', 1000000, 'USD'",
     )
     .await;
-    for name in ["risk", "halt", "mark", "roll", "watch", "prune"] {
+    for name in ["risk", "halt", "mark", "roll", "monitor", "prune"] {
         let lock = format!("SELECT pg_advisory_lock(hashtextextended('tmt:{name}', 0))");
         viewer.batch_execute(&lock).await.unwrap();
         let row = format!("SELECT FROM tmt.mutexes WHERE name = '{name}' FOR UPDATE");

@@ -33,7 +33,7 @@ async fn a_figure_that_somebody_changed_is_found_and_an_administrator_can_put_it
     ))
     .await;
     // The books still say 5,000, which is what the fills say, and not what the position says.
-    let found = "account current_balance 100285 -> 100035; book EUR_USD net 5000 -> 6000; book EUR_USD risk 25 -> 30; \
+    let found = "account current_balance 100285 -> 100035; account_total EUR_USD net 5000 -> 6000; account_total EUR_USD risk 25 -> 30; \
                  position realized_pnl 0 -> 35; position total_size 6000 -> 5000; \
                  trade exit_price 1.2 -> 1.101; trade gross_pnl 1 -> 5; trade status open -> partial";
     assert_eq!(book.text(DIFFERENCES).await, found);
@@ -126,7 +126,7 @@ async fn books_that_were_left_behind_are_found_and_written_anew() {
     )
     .await;
     let kinds = "SELECT string_agg(DISTINCT kind, ' ' ORDER BY kind) FROM desk.reconcile()";
-    assert_eq!(book.text(kinds).await, "book portfolio");
+    assert_eq!(book.text(kinds).await, "account_total portfolio_total");
 
     admin.query("SELECT * FROM desk.reconcile(NULL, true)", &[]).await.unwrap();
 
