@@ -26,8 +26,6 @@ pub mod permit;
 pub mod prompt;
 pub mod review;
 mod selection;
-#[cfg(test)]
-mod tests;
 pub mod ticket;
 
 use std::time::Duration;

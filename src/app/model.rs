@@ -289,7 +289,7 @@ impl Model {
     }
 
     /// Returns how a person looks at a pane.
-    pub(super) fn pane_mut(&mut self, pane: Pane) -> &mut PaneState {
+    pub fn pane_mut(&mut self, pane: Pane) -> &mut PaneState {
         let [accounts, positions, trades, signals, events, limits, market, agents] =
             &mut self.panes;
         match pane {

@@ -5,10 +5,10 @@ use rust_decimal::dec;
 
 use super::Console;
 use super::desk::{HELD, LIMIT};
-use crate::app::Msg;
-use crate::app::pane::{Pane, RowId};
-use crate::app::ticket::{FieldName, Stage};
-use crate::domain::session::Role;
+use tmt::app::Msg;
+use tmt::app::pane::{Pane, RowId};
+use tmt::app::ticket::{FieldName, Stage};
+use tmt::domain::session::Role;
 
 fn a_ticket(keys: &str) -> Console {
     let mut console = Console::of(Role::Trader);
@@ -81,7 +81,7 @@ fn digits_at_the_review_of_a_close_are_one_size() {
     assert_eq!(console.typed_in(FieldName::Size), "25k");
     console.enter();
     console.press("y");
-    let crate::domain::request::Verb::Close { size, .. } = console.only_verb() else { panic!() };
+    let tmt::domain::request::Verb::Close { size, .. } = console.only_verb() else { panic!() };
     assert_eq!(*size, Some(dec!(25000)));
 }
 

@@ -6,14 +6,14 @@ use rust_decimal::dec;
 use super::Console;
 use super::desk::PROPOSAL;
 use super::flows::{a_buy, check};
-use crate::app::ticket::{FieldName, Stage};
-use crate::app::{Effect, Msg};
-use crate::domain::code::Code;
-use crate::domain::limit::LimitKind;
-use crate::domain::limit::LimitType;
-use crate::domain::outcome::{Finding, PreviewError, Refusal};
-use crate::domain::request::{NewTrade, Verb};
-use crate::domain::session::Role;
+use tmt::app::ticket::{FieldName, Stage};
+use tmt::app::{Effect, Msg};
+use tmt::domain::code::Code;
+use tmt::domain::limit::LimitKind;
+use tmt::domain::limit::LimitType;
+use tmt::domain::outcome::{Finding, PreviewError, Refusal};
+use tmt::domain::request::{NewTrade, Verb};
+use tmt::domain::session::Role;
 
 #[rstest]
 #[case::buy("buy EUR_USD 10k sl=1.0840 tp=1.0900 @alpha")]

@@ -7,11 +7,11 @@ use rust_decimal::dec;
 
 use super::Console;
 use super::desk::{HELD, eur_usd, quote};
-use crate::app::model::{Badge, Freshness, Link};
-use crate::app::pane::{Pane, RowId};
-use crate::app::{Effect, Msg};
-use crate::domain::change::Kind;
-use crate::domain::session::Role;
+use tmt::app::model::{Badge, Freshness, Link};
+use tmt::app::pane::{Pane, RowId};
+use tmt::app::{Effect, Msg};
+use tmt::domain::change::Kind;
+use tmt::domain::session::Role;
 
 impl Console {
     fn confirm(&mut self) {
@@ -99,7 +99,7 @@ fn the_age_of_a_price_is_that_of_its_data() {
 #[test]
 fn an_alarm_stays_until_somebody_acknowledges_it() {
     let mut console = Console::of(Role::Viewer);
-    let severity = crate::domain::event::Severity::Emergency;
+    let severity = tmt::domain::event::Severity::Emergency;
     console.tell(Msg::BusSpoke { severity, text: "stop".to_owned(), is_alarm: true, halt: None });
     console.wait(Duration::from_hours(1));
     assert!(console.model.alarm().is_some());
@@ -122,7 +122,7 @@ fn a_ticket_is_void_after_the_console_was_stopped() {
 #[test]
 fn an_event_that_nobody_knows_stands_among_the_system_events() {
     let mut console = Console::of(Role::Viewer);
-    let severity = crate::domain::event::Severity::Info;
+    let severity = tmt::domain::event::Severity::Info;
     let (event_type, source) = ("moon.landed".to_owned(), "nobody".to_owned());
     console.tell(Msg::BusListed { event_type, source, severity });
     let log = console.model.system_log();

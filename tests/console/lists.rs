@@ -5,15 +5,15 @@ use uuid::Uuid;
 
 use super::Console;
 use super::desk::{HELD, LIMIT, held};
-use crate::app::chord::Chord;
-use crate::app::model::Overlay;
-use crate::app::pane::{Pane, RowId};
-use crate::app::{Effect, Msg};
-use crate::domain::ids::{LimitId, PositionId};
-use crate::domain::limit::Limit;
-use crate::domain::position::Position;
-use crate::domain::rows::Rows;
-use crate::domain::session::Role;
+use tmt::app::chord::Chord;
+use tmt::app::model::Overlay;
+use tmt::app::pane::{Pane, RowId};
+use tmt::app::{Effect, Msg};
+use tmt::domain::ids::{LimitId, PositionId};
+use tmt::domain::limit::Limit;
+use tmt::domain::position::Position;
+use tmt::domain::rows::Rows;
+use tmt::domain::session::Role;
 
 fn positions(rows: Vec<Position>, asked: Option<Vec<String>>) -> Msg {
     Msg::RowsRead { rows: Rows::Positions(rows), asked, unreadable: vec![] }

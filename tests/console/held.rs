@@ -6,23 +6,23 @@ use uuid::Uuid;
 use super::Console;
 use super::desk::{ALPHA, HELD, LIMIT, eur_usd, held};
 use super::flows::check;
-use crate::app::cell::Tone;
-use crate::app::chord::{Chord, Key};
-use crate::app::model::Overlay;
-use crate::app::pane::{Pane, RowId};
-use crate::app::ticket::{FieldName, Stage};
-use crate::app::{Effect, Msg};
-use crate::domain::code::Code;
-use crate::domain::halt::{HaltMode, Scope};
-use crate::domain::ids::{PositionId, TradeId};
-use crate::domain::limit::LimitKind;
-use crate::domain::limit::LimitType;
-use crate::domain::outcome::{Accepted, Finding, Item, ItemEnd, Outcome};
-use crate::domain::position::{Direction, Position};
-use crate::domain::request::{Closing, NewLimit, Question, Verb};
-use crate::domain::rows::Rows;
-use crate::domain::session::Role;
-use crate::domain::trade::{Side, Trade, TradeStatus};
+use tmt::app::cell::Tone;
+use tmt::app::chord::{Chord, Key};
+use tmt::app::model::Overlay;
+use tmt::app::pane::{Pane, RowId};
+use tmt::app::ticket::{FieldName, Stage};
+use tmt::app::{Effect, Msg};
+use tmt::domain::code::Code;
+use tmt::domain::halt::{HaltMode, Scope};
+use tmt::domain::ids::{PositionId, TradeId};
+use tmt::domain::limit::LimitKind;
+use tmt::domain::limit::LimitType;
+use tmt::domain::outcome::{Accepted, Finding, Item, ItemEnd, Outcome};
+use tmt::domain::position::{Direction, Position};
+use tmt::domain::request::{Closing, NewLimit, Question, Verb};
+use tmt::domain::rows::Rows;
+use tmt::domain::session::Role;
+use tmt::domain::trade::{Side, Trade, TradeStatus};
 
 const TICKET: TradeId = TradeId(Uuid::from_u128(0x7001));
 
@@ -95,10 +95,10 @@ fn a_stop_is_amended_from_what_it_is() {
     let (stop, target, trailing, reason) = (Some(dec!(1.083)), None, None, None);
     let amend = Verb::Amend { position: HELD, stop, target, trailing, reason };
     assert_eq!(*console.only_verb(), amend);
-    let said = crate::app::form::sentence(&console.model, &amend);
+    let said = tmt::app::form::sentence(&console.model, &amend);
     assert_eq!(said, "AMEND EUR_USD LONG 50,000  SL 1.08120 -> 1.08300  (tightens)  account alpha");
     let wider = Verb::Amend { position: HELD, stop: None, target, trailing, reason: None };
-    let said = crate::app::form::sentence(&console.model, &wider);
+    let said = tmt::app::form::sentence(&console.model, &wider);
     assert!(said.contains("SL 1.08120 -> none  (WIDENS)"), "{said}");
 }
 
@@ -152,11 +152,10 @@ fn what_stands_against_other_levels_is_said_before_they_are_sent() {
     assert!(console.writes().is_empty());
     assert_eq!(console.last_notice(), "STOP_WRONG_SIDE forbids it");
     // It would be no stop, but a close: that is not "tightens".
-    let Ok(amend) = crate::app::review::draft(&console.model, console.model.ticket().unwrap())
-    else {
+    let Ok(amend) = tmt::app::review::draft(&console.model, console.model.ticket().unwrap()) else {
         panic!("no amend")
     };
-    let said = crate::app::form::sentence(&console.model, &amend);
+    let said = tmt::app::form::sentence(&console.model, &amend);
     assert!(said.contains("1.09000  (WOULD BE HIT AT ONCE)"), "{said}");
 }
 
@@ -215,8 +214,8 @@ fn one_trade_is_closed_and_not_its_position() {
 
     console.press("x");
     let sentence =
-        crate::app::review::draft(&console.model, console.model.ticket().unwrap()).unwrap();
-    let sentence = crate::app::form::sentence(&console.model, &sentence);
+        tmt::app::review::draft(&console.model, console.model.ticket().unwrap()).unwrap();
+    let sentence = tmt::app::form::sentence(&console.model, &sentence);
     assert!(sentence.starts_with("CLOSE all of 15,000 EUR_USD LONG @ 1.08640"), "{sentence}");
     assert!(sentence.contains("trade 00007001"), "{sentence}");
     console.press("y");

@@ -5,19 +5,19 @@ use rust_decimal::dec;
 
 use super::Console;
 use super::desk::{ALPHA, HELD, LIMIT, SIGNAL, WARNING, eur_usd};
-use crate::app::chord::{Chord, Key};
-use crate::app::model::Overlay;
-use crate::app::pane::{Pane, RowId};
-use crate::app::ticket::{FieldName, Stage};
-use crate::app::{Effect, Msg};
-use crate::domain::code::Code;
-use crate::domain::outcome::{Check, Finding, Impact};
-use crate::domain::request::{Closing, NewTrade, Verb};
-use crate::domain::rows::Rows;
-use crate::domain::session::Role;
-use crate::domain::trade::Side;
+use tmt::app::chord::{Chord, Key};
+use tmt::app::model::Overlay;
+use tmt::app::pane::{Pane, RowId};
+use tmt::app::ticket::{FieldName, Stage};
+use tmt::app::{Effect, Msg};
+use tmt::domain::code::Code;
+use tmt::domain::outcome::{Check, Finding, Impact};
+use tmt::domain::request::{Closing, NewTrade, Verb};
+use tmt::domain::rows::Rows;
+use tmt::domain::session::Role;
+use tmt::domain::trade::Side;
 
-pub(super) fn check(code: Code, finding: Finding) -> Check {
+pub(crate) fn check(code: Code, finding: Finding) -> Check {
     Check {
         code,
         finding,
@@ -33,7 +33,7 @@ pub(super) fn check(code: Code, finding: Finding) -> Check {
 
 impl Console {
     /// The rulebook answers the newest question.
-    pub(super) fn judge(&mut self, checks: Vec<Check>) {
+    pub(crate) fn judge(&mut self, checks: Vec<Check>) {
         let asked = self.effects.iter().rev().find_map(|effect| {
             let Effect::Assess { key, question } = effect else { return None };
             Some((*key, question.clone()))
@@ -43,7 +43,7 @@ impl Console {
     }
 
     /// The database says whom the newest value of a limit would bind.
-    pub(super) fn preview_limit(&mut self, impacts: Vec<Impact>) {
+    pub(crate) fn preview_limit(&mut self, impacts: Vec<Impact>) {
         let asked = self.effects.iter().rev().find_map(|effect| {
             let Effect::PreviewLimit(preview) = effect else { return None };
             Some(preview.clone())
@@ -52,19 +52,19 @@ impl Console {
         self.tell(Msg::LimitPreviewed { preview, impacts: Ok(impacts) });
     }
 
-    pub(super) fn only_verb(&self) -> &Verb {
+    pub(crate) fn only_verb(&self) -> &Verb {
         match self.writes().as_slice() {
             [only] => &only.verb,
             other => panic!("{} writes: {}", other.len(), self.last_notice()),
         }
     }
 
-    pub(super) fn stage(&self) -> &Stage {
+    pub(crate) fn stage(&self) -> &Stage {
         &self.model.ticket().expect("a ticket is open").stage
     }
 }
 
-pub(super) fn a_buy() -> NewTrade {
+pub(crate) fn a_buy() -> NewTrade {
     NewTrade {
         account: ALPHA,
         instrument: eur_usd(),

@@ -3,11 +3,11 @@
 use rstest::rstest;
 
 use super::Console;
-use crate::app::command::completions;
-use crate::app::model::Overlay;
-use crate::app::pane::Pane;
-use crate::app::prompt::Prompt;
-use crate::domain::session::Role;
+use tmt::app::command::completions;
+use tmt::app::model::Overlay;
+use tmt::app::pane::Pane;
+use tmt::app::prompt::Prompt;
+use tmt::domain::session::Role;
 
 fn prompt(console: &Console) -> &Prompt {
     let Overlay::Command(prompt) = &console.model.overlay else { panic!("no line") };

@@ -5,12 +5,12 @@ use rust_decimal::dec;
 
 use super::Console;
 use super::desk::{HELD, LIMIT, held, quote};
-use crate::app::{Model, Msg};
-use crate::domain::limit::LimitKind;
-use crate::domain::limit::{Limit, Standing};
-use crate::domain::rows::Rows;
-use crate::domain::session::Role;
-use crate::domain::utilisation::Measured;
+use tmt::app::{Model, Msg};
+use tmt::domain::limit::LimitKind;
+use tmt::domain::limit::{Limit, Standing};
+use tmt::domain::rows::Rows;
+use tmt::domain::session::Role;
+use tmt::domain::utilisation::Measured;
 
 fn limit(model: &Model) -> Limit {
     model.desk.limits.get(&LIMIT).unwrap().clone()
@@ -53,7 +53,7 @@ fn risk_without_a_stop_is_unbounded_and_a_limit_that_nobody_measures_here_is_abs
     // From the entry of 1.08420 to the stop of 1.08120.
     assert_eq!(measured(&mut console, LimitKind::MaxOpenRisk).number(), Some(dec!(150)));
 
-    let bare = crate::domain::position::Position { stop_loss: None, ..held() };
+    let bare = tmt::domain::position::Position { stop_loss: None, ..held() };
     let rows = Rows::Positions(vec![bare]);
     console.tell(Msg::RowsRead { rows, asked: Some(vec![HELD.to_string()]), unreadable: vec![] });
 

@@ -1,17 +1,37 @@
-//! What the console does, key by key and answer by answer. No terminal, no server: the layer is
-//! pure, so there is nothing to stand in for.
+//! What the console does, key by key and answer by answer. `app` is pure: no terminal, no server, no
+//! mock.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a fixture that cannot be set up fails its test"
+)]
+
+#[path = "console/desk.rs"]
 mod desk;
+#[path = "console/fields.rs"]
 mod fields;
+#[path = "console/flows.rs"]
 mod flows;
+#[path = "console/halts.rs"]
 mod halts;
+#[path = "console/held.rs"]
 mod held;
+#[path = "console/limits.rs"]
 mod limits;
+#[path = "console/links.rs"]
 mod links;
+#[path = "console/lists.rs"]
 mod lists;
+#[path = "console/prompt.rs"]
 mod prompt;
+#[path = "console/risk.rs"]
 mod risk;
+#[path = "console/spoken.rs"]
 mod spoken;
+#[path = "console/writes.rs"]
 mod writes;
 
 use std::time::Duration;
@@ -19,10 +39,10 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::chord::{Chord, Key, sequence};
-use super::{Effect, Model, Msg, Options, update};
-use crate::domain::ids::ClientKey;
-use crate::domain::session::Role;
+use tmt::app::chord::{Chord, Key, sequence};
+use tmt::app::{Effect, Model, Msg, Options, update};
+use tmt::domain::ids::ClientKey;
+use tmt::domain::session::Role;
 
 /// A console before its desk, and everything it wanted done.
 struct Console {
@@ -91,7 +111,7 @@ impl Console {
         self.model.notices.back().map_or("", |notice| notice.text.as_str())
     }
 
-    fn writes(&self) -> Vec<&crate::domain::request::Request> {
+    fn writes(&self) -> Vec<&tmt::domain::request::Request> {
         self.effects
             .iter()
             .filter_map(

@@ -6,15 +6,15 @@ use rust_decimal::{Decimal, dec};
 
 use super::Console;
 use super::desk::{ALPHA, CRITICAL, EMERGENCY, HELD, LIMIT, PROPOSAL, WARNING};
-use crate::app::chord::{Chord, Key};
-use crate::app::form::sentence;
-use crate::app::pane::{Pane, RowId};
-use crate::app::review::draft;
-use crate::app::ticket::{FieldName, Form, Stage, Ticket};
-use crate::domain::event::Acknowledged;
-use crate::domain::halt::{HaltMode, Scope};
-use crate::domain::request::Verb;
-use crate::domain::session::Role;
+use tmt::app::chord::{Chord, Key};
+use tmt::app::form::sentence;
+use tmt::app::pane::{Pane, RowId};
+use tmt::app::review::draft;
+use tmt::app::ticket::{FieldName, Form, Stage, Ticket};
+use tmt::domain::event::Acknowledged;
+use tmt::domain::halt::{HaltMode, Scope};
+use tmt::domain::request::Verb;
+use tmt::domain::session::Role;
 
 #[test]
 fn a_warning_is_acknowledged_with_one_key() {

@@ -7,34 +7,34 @@ use rust_decimal::{Decimal, dec};
 use uuid::Uuid;
 
 use super::{Console, morning};
-use crate::app::Msg;
-use crate::app::pane::{Pane, RowId};
-use crate::domain::account::{Account, AccountStatus, Commission, Environment, Start};
-use crate::domain::change::Kind;
-use crate::domain::event::{RiskEvent, Severity};
-use crate::domain::halt::Scope;
-use crate::domain::ids::{AccountId, EventId, InstrumentId, LimitId, PositionId, SignalId};
-use crate::domain::instrument::Instrument;
-use crate::domain::limit::LimitKind;
-use crate::domain::limit::{Limit, LimitState, Parameters};
-use crate::domain::position::{Direction, Position};
-use crate::domain::quote::Quote;
-use crate::domain::rows::Rows;
-use crate::domain::session::{Role, Session};
-use crate::domain::signal::{Signal, SignalStatus};
-use crate::domain::trade::Side;
+use tmt::app::Msg;
+use tmt::app::pane::{Pane, RowId};
+use tmt::domain::account::{Account, AccountStatus, Commission, Environment, Start};
+use tmt::domain::change::Kind;
+use tmt::domain::event::{RiskEvent, Severity};
+use tmt::domain::halt::Scope;
+use tmt::domain::ids::{AccountId, EventId, InstrumentId, LimitId, PositionId, SignalId};
+use tmt::domain::instrument::Instrument;
+use tmt::domain::limit::LimitKind;
+use tmt::domain::limit::{Limit, LimitState, Parameters};
+use tmt::domain::position::{Direction, Position};
+use tmt::domain::quote::Quote;
+use tmt::domain::rows::Rows;
+use tmt::domain::session::{Role, Session};
+use tmt::domain::signal::{Signal, SignalStatus};
+use tmt::domain::trade::Side;
 
-pub(super) const ALPHA: AccountId = AccountId(Uuid::from_u128(0xa1));
-pub(super) const BRAVO: AccountId = AccountId(Uuid::from_u128(0xb1));
-pub(super) const HELD: PositionId = PositionId(Uuid::from_u128(0x10));
-pub(super) const SIGNAL: SignalId = SignalId(Uuid::from_u128(0x20));
-pub(super) const WARNING: EventId = EventId(Uuid::from_u128(0x31));
-pub(super) const CRITICAL: EventId = EventId(Uuid::from_u128(0x32));
-pub(super) const EMERGENCY: EventId = EventId(Uuid::from_u128(0x33));
-pub(super) const LIMIT: LimitId = LimitId(Uuid::from_u128(0x41));
-pub(super) const PROPOSAL: LimitId = LimitId(Uuid::from_u128(0x42));
+pub(crate) const ALPHA: AccountId = AccountId(Uuid::from_u128(0xa1));
+pub(crate) const BRAVO: AccountId = AccountId(Uuid::from_u128(0xb1));
+pub(crate) const HELD: PositionId = PositionId(Uuid::from_u128(0x10));
+pub(crate) const SIGNAL: SignalId = SignalId(Uuid::from_u128(0x20));
+pub(crate) const WARNING: EventId = EventId(Uuid::from_u128(0x31));
+pub(crate) const CRITICAL: EventId = EventId(Uuid::from_u128(0x32));
+pub(crate) const EMERGENCY: EventId = EventId(Uuid::from_u128(0x33));
+pub(crate) const LIMIT: LimitId = LimitId(Uuid::from_u128(0x41));
+pub(crate) const PROPOSAL: LimitId = LimitId(Uuid::from_u128(0x42));
 
-pub(super) fn eur_usd() -> InstrumentId {
+pub(crate) fn eur_usd() -> InstrumentId {
     InstrumentId::new("EUR_USD")
 }
 
@@ -126,7 +126,7 @@ fn limit(id: LimitId, value: Decimal, state: LimitState, by: &str) -> Limit {
     }
 }
 
-pub(super) fn held() -> Position {
+pub(crate) fn held() -> Position {
     Position {
         id: HELD,
         account: ALPHA,
@@ -147,16 +147,16 @@ pub(super) fn held() -> Position {
     }
 }
 
-pub(super) fn quote(bid: Decimal, ask: Decimal, at: TimeDelta) -> Quote {
+pub(crate) fn quote(bid: Decimal, ask: Decimal, at: TimeDelta) -> Quote {
     Quote::new(eur_usd(), bid, ask, morning() + at, None).unwrap()
 }
 
 impl Console {
-    pub(super) fn session(&self, role: Role) -> Session {
+    pub(crate) fn session(&self, role: Role) -> Session {
         Session {
             operator: "ann".to_owned(),
             role,
-            opens: role.may(crate::domain::session::Right::Open),
+            opens: role.may(tmt::domain::session::Right::Open),
             environment: Environment::Live,
             database: "tmt".to_owned(),
             server_version: "15.18".to_owned(),
@@ -167,7 +167,7 @@ impl Console {
     }
 
     /// Both servers are there and everything was read.
-    pub(super) fn fill(&mut self, role: Role) {
+    pub(crate) fn fill(&mut self, role: Role) {
         let session = self.session(role);
         let round_trip = Duration::from_millis(3);
         self.tell(Msg::SessionOpened { session, round_trip, offset: TimeDelta::zero() });
@@ -216,7 +216,7 @@ impl Console {
     }
 
     /// Selects a row of a pane, as j and k would.
-    pub(super) fn select(&mut self, pane: Pane, id: RowId) {
+    pub(crate) fn select(&mut self, pane: Pane, id: RowId) {
         self.model.focus = pane;
         self.model.pane_mut(pane).selected = Some(id);
     }

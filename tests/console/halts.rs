@@ -6,18 +6,18 @@ use uuid::Uuid;
 
 use super::desk::{ALPHA, BRAVO, EMERGENCY, HELD};
 use super::{Console, morning};
-use crate::app::cell::Cell;
-use crate::app::columns;
-use crate::app::msg::Msg;
-use crate::app::pane::{Pane, RowId};
-use crate::app::ticket::{self, FieldName, Form, HaltScope, Resume};
-use crate::domain::change::Kind;
-use crate::domain::event::{RiskEvent, Severity};
-use crate::domain::halt::{Halt, HaltMode, Scope};
-use crate::domain::ids::{AccountId, HaltId, InstrumentId};
-use crate::domain::request::Verb;
-use crate::domain::rows::Rows;
-use crate::domain::session::Role;
+use tmt::app::cell::Cell;
+use tmt::app::columns;
+use tmt::app::msg::Msg;
+use tmt::app::pane::{Pane, RowId};
+use tmt::app::ticket::{self, FieldName, Form, HaltScope, Resume};
+use tmt::domain::change::Kind;
+use tmt::domain::event::{RiskEvent, Severity};
+use tmt::domain::halt::{Halt, HaltMode, Scope};
+use tmt::domain::ids::{AccountId, HaltId, InstrumentId};
+use tmt::domain::request::Verb;
+use tmt::domain::rows::Rows;
+use tmt::domain::session::Role;
 
 fn halt(number: u128, account: Option<AccountId>, mode: HaltMode) -> Halt {
     Halt {

@@ -7,15 +7,15 @@ use uuid::Uuid;
 
 use super::Console;
 use super::desk::{HELD, WARNING};
-use crate::app::chord::Chord;
-use crate::app::model::Overlay;
-use crate::app::pane::{Pane, RowId};
-use crate::app::ticket::Stage;
-use crate::app::{Effect, Msg};
-use crate::domain::code::Code;
-use crate::domain::ids::ClientKey;
-use crate::domain::outcome::{Accepted, Outcome, Refusal};
-use crate::domain::session::Role;
+use tmt::app::chord::Chord;
+use tmt::app::model::Overlay;
+use tmt::app::pane::{Pane, RowId};
+use tmt::app::ticket::Stage;
+use tmt::app::{Effect, Msg};
+use tmt::domain::code::Code;
+use tmt::domain::ids::ClientKey;
+use tmt::domain::outcome::{Accepted, Outcome, Refusal};
+use tmt::domain::session::Role;
 
 fn accepted() -> Outcome {
     Outcome::Accepted(Accepted {
@@ -191,7 +191,7 @@ fn a_damaged_journal_is_told() {
 fn news_do_not_hide_what_became_of_a_write() {
     let (mut console, key) = a_close_under_way();
     console.tell(Msg::Answered { key, outcome: accepted() });
-    let severity = crate::domain::event::Severity::Emergency;
+    let severity = tmt::domain::event::Severity::Emergency;
     let text = "trading disabled".to_owned();
     console.tell(Msg::BusSpoke { severity, text, is_alarm: true, halt: None });
 
