@@ -83,13 +83,13 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::FeedDown { reason } => feed_down(model, reason),
         Msg::FeedSilent { silent } => {
             model.silent_since = Some(model.elapsed.saturating_sub(silent));
-            model.tell(Tone::Warning, "the publisher of prices is silent: no price is believed");
+            model.tell(Tone::Warning, "price feed heartbeat lost; prices are stale");
             vec![]
         }
         Msg::FeedJumped { missed, restarts } => {
             let text = match restarts {
-                0 => format!("{missed} quotes were lost on the way: everything is read again"),
-                _ => "a publisher of prices began anew: everything is read again".to_owned(),
+                0 => format!("{missed} quotes lost; resyncing"),
+                _ => "price publisher restarted; resyncing".to_owned(),
             };
             model.tell(Tone::Warning, text);
             mark_gap(model);
@@ -183,7 +183,7 @@ fn database_up(model: &mut Model, round_trip: Duration) {
         Link::Up { since, .. } => *since,
         Link::Down { since, .. } => {
             let away = elapsed.saturating_sub(*since).as_secs();
-            model.tell(Tone::Plain, format!("the database is back after {away} s"));
+            model.tell(Tone::Plain, format!("database back after {away} s"));
             elapsed
         }
         Link::Connecting => elapsed,
@@ -193,7 +193,7 @@ fn database_up(model: &mut Model, round_trip: Duration) {
 
 fn database_lost(model: &mut Model, reason: String) -> Vec<Effect> {
     if !matches!(model.database, Link::Down { .. }) {
-        model.tell(Tone::Critical, format!("the database is away: {reason}"));
+        model.tell(Tone::Critical, format!("database unreachable: {reason}"));
     }
     let since = since(&model.database, model.elapsed);
     model.database = Link::Down { since, reason };
@@ -214,7 +214,7 @@ fn confirmed(model: &mut Model, kinds: &[Kind], asked_at: Duration) {
 
 fn feed_down(model: &mut Model, reason: String) -> Vec<Effect> {
     if !matches!(model.feed, Link::Down { .. }) {
-        model.tell(Tone::Warning, format!("Redis is away: {reason}; panes are polled"));
+        model.tell(Tone::Warning, format!("Redis unreachable: {reason}; polling the database"));
     }
     let since = since(&model.feed, model.elapsed);
     model.feed = Link::Down { since, reason };
@@ -227,10 +227,7 @@ fn feed_up(model: &mut Model, gap: Option<Duration>) -> Vec<Effect> {
     model.silent_since = None;
     let Some(gap) = gap else { return vec![] };
     let tenths = gap.as_millis() / 100;
-    model.tell(
-        Tone::Plain,
-        format!("feed gap of {}.{} s: everything is read again", tenths / 10, tenths % 10),
-    );
+    model.tell(Tone::Plain, format!("feed gap of {}.{} s; resyncing", tenths / 10, tenths % 10));
     mark_gap(model);
     vec![Effect::ReadAll]
 }
@@ -248,7 +245,7 @@ fn resumed(model: &mut Model) -> Vec<Effect> {
     let is_sent = |ticket: &ticket::Ticket| matches!(ticket.stage, Stage::Sending | Stage::Unknown);
     if model.ticket().is_some_and(|ticket| !is_sent(ticket)) {
         model.overlay = Overlay::None;
-        model.say(Tone::Warning, "the ticket is void: the console was stopped meanwhile");
+        model.say(Tone::Warning, "ticket discarded: the console was suspended");
     }
     mark_gap(model);
     vec![Effect::ReadAll, Effect::Redraw]

@@ -95,7 +95,7 @@ async fn a_dry_run_shows_the_checks_and_yes_enters_the_trade() {
     );
     let own = dry.out.lines().find(|line| line.contains("MAX_DAILY_LOSS")).unwrap();
     assert!(own.contains("  account's own  "), "{own}");
-    assert!(dry.out.contains("MAX_EXPOSURE") && dry.out.ends_with("would be sent; nothing was\n"));
+    assert!(dry.out.contains("MAX_EXPOSURE") && dry.out.ends_with("dry run: would be sent\n"));
     assert_eq!(desk.trades().await, 0);
 
     let ran = shell.run(&format!("{BUY} --yes --json"));
@@ -142,7 +142,7 @@ async fn a_lost_answer_exits_with_4_and_is_settled_by_its_id() {
     assert_eq!((lost.code, &lost.json()["outcome"]), (4, &"unknown".into()), "{lost:?}");
     let still = shell.run(&format!("outcome {id}"));
     assert_eq!(still.code, 4, "{still:?}");
-    assert!(still.out.contains("do not send it again"), "{}", still.out);
+    assert!(still.out.contains("do not resend"), "{}", still.out);
     proxy.fail(Fault::None);
 
     let settled = shell.run(&format!("outcome {id} --json"));
@@ -270,12 +270,12 @@ async fn a_missing_word_is_named_by_its_verb() {
         (
             &trader,
             "buy EUR_USD 10k price=1.0851 sl=1.08 @nobody --yes",
-            "no account \"nobody\"; there are alpha, bravo",
+            "unknown account \"nobody\"; accounts: alpha, bravo",
         ),
         (
             &trader,
             "buy GBP_USD 10k price=1.3 @alpha --yes",
-            "no instrument \"GBP_USD\"; there are EUR_USD, USD_JPY",
+            "unknown instrument \"GBP_USD\"; instruments: EUR_USD, USD_JPY",
         ),
         (&trader, "close EUR_USD --yes", "no open position in EUR_USD"),
         (&officer, "ack 000000c2 --yes", "note="),

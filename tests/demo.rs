@@ -177,12 +177,12 @@ async fn private_servers_are_started_named_migrated_stopped_and_deleted() {
     // Where others run too, it is said which are taken.
     let demo = Demo::start(&[]).await;
     let (_, several) = run(&["local", "env"]).await;
-    let taken = format!("taken: those of `tmt local start`, in {}", local.display());
+    let taken = format!("using those of `tmt local start`, in {}", local.display());
     assert!(several.contains(&taken) && several.contains(&exported[0].1), "{several}");
     drop(demo);
 
     let (code, said) = run(&["local", "status"]).await;
-    assert!(code == 0 && said.contains("both run") && said.contains(":***@"), "{said}");
+    assert!(code == 0 && said.contains("both running") && said.contains(":***@"), "{said}");
     assert_eq!(run(&["local", "stop"]).await.0, 0);
     assert!(run(&["local", "reset"]).await.1.contains("--yes"));
     assert!(local.exists());

@@ -99,7 +99,7 @@ async fn quitting_restores_the_terminal() {
     for pane in ["Accounts", "Positions", "Trades", "Signals", "Risk events"] {
         assert!(screen.contains(pane), "{pane} is missing:\n{screen}");
     }
-    console.send_then("q", |screen| screen.contains("q again leaves"));
+    console.send_then("q", |screen| screen.contains("press q again to quit"));
     console.send("q");
 
     assert!(console.wait().success());
@@ -151,7 +151,7 @@ async fn a_trade_is_bought_and_closed_by_keyboard() {
 /// Presses `y` when the ticket says that it counts.
 fn send_when_armed(console: &mut Pty) {
     console.wait_for("an armed ticket", |screen| {
-        screen.contains("y sends") && !screen.contains("y is off")
+        screen.contains("y send ") && !screen.contains("y is disabled")
     });
     console.send("y");
 }
@@ -163,7 +163,7 @@ async fn a_pasted_command_sends_nothing() {
     console.wait_for("live panes", is_live);
 
     console.send("\u{1b}[200~:buy EUR_USD 10k @alpha\ry\ry\r\u{1b}[201~");
-    console.wait_for_text("paste went nowhere");
+    console.wait_for_text("paste ignored");
     console.send("\u{1b}[200~xy\u{1b}[201~");
     console.send_then("?", |screen| screen.contains("Everywhere"));
 
@@ -202,7 +202,7 @@ async fn the_console_survives_a_restart_of_redis() {
 
     floor.redis.kill().await.unwrap();
     console.wait_for("polled panes", |screen| {
-        screen.contains("poll ") && screen.contains("Redis is away")
+        screen.contains("poll ") && screen.contains("Redis unreachable")
     });
     floor.redis.start_again().await.unwrap();
     console.wait_for("live panes again", |screen| screen.contains("feed gap") && is_live(screen));
@@ -230,10 +230,10 @@ async fn the_console_survives_a_restart_of_the_database() {
     console.wait_for("stale panes with their rows", |screen| {
         screen.contains("STALE") && screen.contains("alpha")
     });
-    console.send_then("2b", |screen| screen.contains("nothing can be written"));
+    console.send_then("2b", |screen| screen.contains("database unreachable ("));
     postgres.start_again().await.unwrap();
     console.wait_for("live panes again", |screen| {
-        screen.contains("the database is back") && is_live(screen)
+        screen.contains("database back after") && is_live(screen)
     });
 }
 
@@ -273,8 +273,8 @@ async fn a_viewer_is_offered_no_write() {
     console.wait_for("live panes", is_live);
 
     console.send("2");
-    console.send_then("b", |screen| screen.contains("needs the role of a trader"));
-    console.send_then("!h", |screen| screen.contains("halt: no new orders: needs the role"));
+    console.send_then("b", |screen| screen.contains("needs the trader role"));
+    console.send_then("!h", |screen| screen.contains("halt: no new orders: needs the trader role"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

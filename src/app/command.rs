@@ -49,17 +49,17 @@ enum Views {
     Agents,
     /// Filter the pane
     Filter {
-        /// What its rows must match; nothing takes the filter away
+        /// What its rows must match; empty clears the filter
         words: Vec<String>,
     },
-    /// Show what was said and done
+    /// Show the action log
     Log,
     /// Show the keys
     #[command(visible_alias = "help")]
     Keys,
-    /// Read everything again
+    /// Reload all panes
     Reload,
-    /// Leave
+    /// Quit
     #[command(visible_aliases = ["q", "exit"])]
     Quit,
 }
@@ -130,7 +130,7 @@ pub(super) fn entered(
     line: &str,
     fresh: ClientKey,
 ) -> Result<Vec<Effect>, String> {
-    let words = shell_words::split(line).map_err(|_| "a quote is not closed".to_owned())?;
+    let words = shell_words::split(line).map_err(|_| "unclosed quote".to_owned())?;
     if words.is_empty() {
         return Ok(vec![]);
     }

@@ -133,9 +133,9 @@ fn sorted(model: &mut Model, sort: Option<(usize, bool)>) -> Vec<Effect> {
     let heads = columns::heads(focus);
     let head = sort.and_then(|(column, is_downward)| Some((heads.get(column)?, is_downward)));
     let text = match head {
-        Some((head, true)) => format!("sorted by {}, downward", head.title),
+        Some((head, true)) => format!("sorted by {}, descending", head.title),
         Some((head, false)) => format!("sorted by {}", head.title),
-        None => "in the pane's own order".to_owned(),
+        None => "default order".to_owned(),
     };
     model.say(Tone::Quiet, text);
     scroll(model, focus);
@@ -159,7 +159,7 @@ pub(super) fn mark_all(model: &mut Model) -> Vec<Effect> {
 pub(super) fn mark(model: &mut Model) -> Vec<Effect> {
     let focus = model.focus;
     let Some(id) = model.selected().cloned() else {
-        model.say(Tone::Quiet, "nothing is selected: j and k choose a row");
+        model.say(Tone::Quiet, "no row selected: move with j and k");
         return vec![];
     };
     let state = model.pane_mut(focus);

@@ -20,7 +20,7 @@ const ASK_EVERY: Duration = Duration::from_secs(2);
 /// Sends a write, once. The latch is set before the effect is performed: a held key finds it.
 pub(super) fn send(model: &mut Model, request: Request, summary: String) -> Vec<Effect> {
     if model.writes.iter().any(|write| write.request.key == request.key) {
-        model.say(Tone::Warning, "already sent: wait for the answer");
+        model.say(Tone::Warning, "already sent; waiting for the answer");
         return vec![];
     }
     let asked_at = model.elapsed;
@@ -35,10 +35,10 @@ pub(super) fn left(model: &mut Model, left: Vec<(Request, String)>) -> Vec<Effec
     let mut effects = Vec::new();
     for (request, summary) in left {
         let text =
-            format!("UNKNOWN  {summary}  was sent by a console that ended; asking the database");
+            format!("UNCONFIRMED  {summary}  sent by a console that exited; querying by key");
         model.say(Tone::Warning, text);
         effects.push(Effect::Resolve(request.clone()));
-        let unknown = Some("the console that sent it ended".to_owned());
+        let unknown = Some("the console that sent it exited".to_owned());
         model.writes.push(Write { request, summary, unknown, asked_at });
     }
     effects
@@ -97,7 +97,7 @@ pub(super) fn answered(model: &mut Model, key: ClientKey, outcome: Outcome) -> V
             if is_news {
                 model.report(
                     Tone::Warning,
-                    format!("UNKNOWN  {summary}  may or may not stand ({reason}); asking the database, nothing is sent again"),
+                    format!("UNCONFIRMED  {summary}  {reason}; querying by key, not resending"),
                 );
             }
             if let Overlay::Ticket(ticket) = &mut model.overlay
@@ -127,7 +127,7 @@ fn accepted_text(write: &Write, accepted: &Accepted, whose: Option<&str>) -> Str
     }
     if !accepted.taken.is_empty() {
         let by: Vec<&str> = accepted.taken.iter().map(|(_, by)| by.as_str()).collect();
-        parts.push(format!("{} already taken by {}", accepted.taken.len(), by.join(", ")));
+        parts.push(format!("{} already acknowledged by {}", accepted.taken.len(), by.join(", ")));
     }
     parts.extend(accepted.subject.map(|id| format!("id {}", ClientKey(id).short())));
     if !accepted.message.is_empty() {

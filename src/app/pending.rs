@@ -1,4 +1,4 @@
-//! Writes that the database has not answered yet.
+//! Writes that waiting for the database.
 
 use std::time::Duration;
 

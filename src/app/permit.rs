@@ -44,16 +44,16 @@ impl fmt::Display for Bar {
         match self {
             Self::ReadOnly => f.write_str("this console was started read-only"),
             Self::Away(reason) => {
-                write!(f, "the database is away, nothing can be written ({reason})")
+                write!(f, "database unreachable ({reason})")
             }
-            Self::Unanswered => f.write_str("the database has not answered yet"),
-            Self::Standby => f.write_str("the server is a standby: nothing can be written"),
+            Self::Unanswered => f.write_str("waiting for the database"),
+            Self::Standby => f.write_str("the server is a read-only standby"),
             Self::Role { needed, role } => {
                 let who = match needed {
-                    Right::Risk => "a risk officer",
-                    Right::Read | Right::Open | Right::Trade | Right::Halt => "a trader",
+                    Right::Risk => "risk officer",
+                    Right::Read | Right::Open | Right::Trade | Right::Halt => "trader",
                 };
-                write!(f, "needs the role of {who}; you are {}", role.as_str())
+                write!(f, "needs the {who} role; you are {}", role.as_str())
             }
         }
     }
@@ -120,10 +120,10 @@ impl Model {
 /// Returns why `y` does nothing now at the review of `ticket`.
 fn not_yet(model: &Model, ticket: &Ticket, armed_at: Option<Duration>) -> Option<String> {
     if is_too_small(model.size) {
-        return Some("the terminal is too small to show what would be sent".to_owned());
+        return Some("terminal too small to show the whole ticket".to_owned());
     }
     if !model.has_focus || armed_at.is_none_or(|at| model.elapsed < at) {
-        return Some("read it first: y counts after a moment".to_owned());
+        return Some("review first: y is enabled in a moment".to_owned());
     }
     let kind = ticket.form.kind();
     // The role may have been taken away, or the database lost, since the ticket opened.
@@ -137,22 +137,20 @@ fn not_yet(model: &Model, ticket: &Ticket, armed_at: Option<Duration>) -> Option
     // Whoever tightens or agrees must see whom it puts in breach.
     match &ticket.impacts {
         Impacts::Asked(_) => {
-            return Some("wait: the database is being asked whom it would bind".to_owned());
+            return Some("waiting for the limit preview".to_owned());
         }
-        Impacts::Refused { refusal, .. } => return Some(format!("{} forbids it", refusal.code)),
+        Impacts::Refused { refusal, .. } => return Some(format!("rejected by {}", refusal.code)),
         Impacts::None | Impacts::Known { .. } | Impacts::Failed { .. } => {}
     }
     match (kind.waits_for(), &ticket.verdict) {
         (Waits::Nothing, _) | (Waits::Asked, Verdict::None | Verdict::Failed(_)) => None,
-        (_, Verdict::Failed(why)) => Some(format!("the rulebook cannot be asked: {why}")),
-        (_, Verdict::None | Verdict::Asked(_)) => Some("wait for the checks".to_owned()),
+        (_, Verdict::Failed(why)) => Some(format!("checks unavailable: {why}")),
+        (_, Verdict::None | Verdict::Asked(_)) => Some("waiting for the checks".to_owned()),
         (_, Verdict::Known { checks, .. }) => {
             let check = against(checks.iter(), ticket.text(FieldName::Reason).is_some())?;
             Some(match check.finding {
-                Finding::Confirm => {
-                    "a soft limit asks for a reason: press Y and type it".to_owned()
-                }
-                Finding::Reject | Finding::Passes => format!("{} forbids it", check.code),
+                Finding::Confirm => "a soft limit needs a reason (press Y)".to_owned(),
+                Finding::Reject | Finding::Passes => format!("rejected by {}", check.code),
             })
         }
     }

@@ -23,7 +23,7 @@ pub fn draft(model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
                 .text(FieldName::Confirm)
                 .is_some_and(|typed| typed.eq_ignore_ascii_case(&word)) =>
         {
-            let text = format!("type {word} to close everything that it holds");
+            let text = format!("type {word} to confirm closing every position");
             Err(Problem::at(FieldName::Confirm, text))
         }
         Some(_) | None => Ok(verb),

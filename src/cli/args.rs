@@ -364,7 +364,7 @@ fn with_hint(mut error: clap::Error, verb: &str) -> clap::Error {
         .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '.'));
     let hint = match verb {
         "buy" | "sell" | "close" | "take" if is_negative => {
-            "a size must be above zero, e.g. 10k".to_owned()
+            "size must be above zero, e.g. 10k".to_owned()
         }
         "limit" if is_negative => "a limit must be above zero".to_owned(),
         "halt" | "reduce-only" if !word.starts_with('-') => {

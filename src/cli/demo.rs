@@ -78,7 +78,9 @@ pub(super) async fn run(
     let stopped = servers.stop().await;
     if demo.keep {
         let folder = config.local_folder.display();
-        io.note(&format!("kept in {folder}: `tmt demo --keep` goes on, `tmt local reset` deletes"));
+        io.note(&format!(
+            "data kept in {folder}: `tmt demo --keep` continues, `tmt local reset` deletes it"
+        ));
     }
     let exit = result?;
     stopped?;
@@ -117,17 +119,17 @@ async fn seed_desk(
     login: &str,
 ) -> Result<Servers, CliError> {
     let servers = Servers::start(place).await?;
-    tracing::info!("servers run");
+    tracing::info!("servers started");
     let store = store_of(config, &servers, SUPERUSER)?;
     let mut upkeep = store.upkeep().await?;
     migrate::migrate(upkeep.client(), Mode::Fresh).await?;
     drop(upkeep);
-    tracing::info!("the schema is there");
+    tracing::info!("schema ready");
     let (desk, logins) = tokio::join!(sim::seed(&store, seed), sim::create_logins(&store));
     desk?;
     logins?;
     servers.advertise(DATABASE, login)?;
-    tracing::info!("the desk is founded");
+    tracing::info!("desk seeded");
     Ok(servers)
 }
 
@@ -176,7 +178,7 @@ async fn serve(
     end.cancel();
     part(simulation, io).await;
     if let Ok(Ok(Err(error))) = tokio::time::timeout(PARTING, watch).await {
-        io.note(&format!("the sentinel ended: {error}"));
+        io.note(&format!("sentinel stopped: {error}"));
     }
     log.abort();
     result
@@ -198,7 +200,7 @@ async fn headless(
     writeln!(io.out, "DATABASE_URL={}", servers.postgres().url(DATABASE, login))?;
     writeln!(io.out, "REDIS_URL={}", servers.redis_url())?;
     io.out.flush()?;
-    io.note("serving until Ctrl-C; `eval \"$(tmt local env)\"` in another terminal, then `tmt`");
+    io.note("running until Ctrl-C; in another terminal: `eval \"$(tmt local env)\"`, then `tmt`");
     stop.cancelled().await;
     Ok(Exit::Done)
 }
@@ -206,9 +208,9 @@ async fn headless(
 /// Waits until the simulation has ended, and says why if it ended badly.
 async fn part(simulation: JoinHandle<Result<Tally, SimError>>, io: &mut Io<'_>) {
     match tokio::time::timeout(PARTING, simulation).await {
-        Ok(Ok(Ok(tally))) => tracing::info!(?tally, "the simulation ended"),
-        Ok(Ok(Err(error))) => io.note(&format!("the simulation ended: {error}")),
-        Ok(Err(error)) => io.note(&format!("the simulation ended: {error}")),
-        Err(_) => tracing::info!("the simulation did not end in time"),
+        Ok(Ok(Ok(tally))) => tracing::info!(?tally, "simulation stopped"),
+        Ok(Ok(Err(error))) => io.note(&format!("simulation stopped: {error}")),
+        Ok(Err(error)) => io.note(&format!("simulation stopped: {error}")),
+        Err(_) => tracing::info!("simulation did not stop in time"),
     }
 }

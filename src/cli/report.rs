@@ -161,7 +161,7 @@ impl Report {
                     accepted.message
                 )?;
                 for (id, by) in &accepted.taken {
-                    writeln!(out, "          {id} was taken by {by} before")?;
+                    writeln!(out, "          {id} was already acknowledged by {by}")?;
                 }
                 for item in &accepted.items {
                     let places = self.places.get(&item.instrument).copied().unwrap_or_default();
@@ -172,12 +172,12 @@ impl Report {
                 writeln!(out, "refused   {}: {}{}", refusal.code, refusal.message, of(refusal))?;
             }
             Said::Outcome(Outcome::Unknown(reason)) => {
-                writeln!(out, "UNKNOWN   it may or may not stand ({reason})")?;
-                writeln!(out, "          `tmt outcome {key}` settles it; do not send it again")?;
+                writeln!(out, "UNCONFIRMED  {reason}")?;
+                writeln!(out, "          do not resend: `tmt outcome {key}` settles it")?;
             }
-            Said::Checked(None) => writeln!(out, "would be sent; nothing was")?,
+            Said::Checked(None) => writeln!(out, "dry run: would be sent")?,
             Said::Checked(Some(refusal)) => {
-                writeln!(out, "would not be sent  {}: {}", refusal.code, refusal.message)?;
+                writeln!(out, "dry run: would be refused  {}: {}", refusal.code, refusal.message)?;
             }
             Said::Declined => writeln!(out, "not sent")?,
         }
@@ -267,7 +267,7 @@ fn impact_text(impact: &Impact) -> String {
     };
     format!(
         "{:<12}  {:<8}  {} of {} {}, {room}",
-        impact.account.as_deref().unwrap_or("together"),
+        impact.account.as_deref().unwrap_or("combined"),
         impact.state,
         said(impact.measured),
         said(impact.allowed),

@@ -45,7 +45,7 @@ pub(super) async fn sentinel(
             print(&said, io)?;
         }
         if let Some(round) = done {
-            writeln!(io.out, "{} limits changed their standing", round.changed)?;
+            writeln!(io.out, "{} limits changed standing", round.changed)?;
         }
         return Ok(Exit::Done);
     }
@@ -62,7 +62,7 @@ pub(super) async fn sentinel(
 
 /// Says whose work this is, where the login may not do it.
 fn lacking(error: StoreError) -> CliError {
-    CliError::needs_group(error, "watching the limits", "tmt_agent or tmt_admin")
+    CliError::needs_group(error, "monitoring limits", "tmt_agent or tmt_admin")
 }
 
 /// Prints one line for what happened.
@@ -76,15 +76,15 @@ fn print(said: &SentinelEvent, io: &mut Io<'_>) -> Result<(), CliError> {
 /// Returns it as a sentence.
 pub(super) fn text(said: &SentinelEvent) -> String {
     match said {
-        SentinelEvent::Leads => "leads: watching the limits".to_owned(),
+        SentinelEvent::Leads => "leader: monitoring limits".to_owned(),
         SentinelEvent::Waits { leader } => {
             let who = leader.as_deref().map(|who| format!(" ({who})")).unwrap_or_default();
-            format!("waits: another sentinel leads{who}")
+            format!("standby: another sentinel is leader{who}")
         }
         SentinelEvent::NotAnnounced(reason) => {
-            format!("not said on the bus ({reason}); consoles find it by asking")
+            format!("not announced on the bus ({reason}); consoles will poll it")
         }
-        SentinelEvent::Lost(reason) => format!("waits for the database: {reason}"),
+        SentinelEvent::Lost(reason) => format!("database unreachable, retrying: {reason}"),
         SentinelEvent::Rolled { rows } => format!("trading day rolled: {rows} rows"),
         SentinelEvent::Changed(limit) => {
             let figure = |value: Option<Decimal>| {

@@ -24,21 +24,21 @@ pub(super) async fn local(
     match command {
         Local::Start => {
             let running = service::start(folder).await?;
-            writeln!(io.out, "PostgreSQL and Redis run in {}", folder.display())?;
+            writeln!(io.out, "PostgreSQL and Redis are running in {}", folder.display())?;
             writeln!(io.out, "for this shell:  eval \"$(tmt local env)\"")?;
             writeln!(io.out, "then:            tmt migrate")?;
             tracing::info!(pids = ?running.pids(), "private servers started");
         }
         Local::Stop => match service::stop(folder).await? {
             Some(_) => writeln!(io.out, "stopped; the data stays in {}", folder.display())?,
-            None => writeln!(io.out, "nothing runs in {}", folder.display())?,
+            None => writeln!(io.out, "nothing is running in {}", folder.display())?,
         },
         Local::Status => return status(config, io),
         Local::Env { login } => {
             let whole: Vec<Running> =
                 service::list(folder).into_iter().filter(Running::is_whole).collect();
             let Some(running) = whole.first() else {
-                let text = "no private servers run: `tmt local start` or `tmt demo` starts some";
+                let text = "no private servers are running: start some with `tmt local start` or `tmt demo`";
                 return Err(CliError::Other(text.to_owned()));
             };
             if whole.len() > 1 {
@@ -53,7 +53,7 @@ pub(super) async fn local(
         Local::Reset { yes } => {
             let question = format!("delete all data in {}?", folder.display());
             if !yes && !io.is_interactive {
-                let text = "nobody can be asked here: add --yes to delete the data";
+                let text = "stdin or stderr is not a terminal: pass --yes to delete the data";
                 return Err(CliError::Usage(text.to_owned()));
             }
             if !yes && !io.ask(&question).await {
@@ -71,7 +71,7 @@ pub(super) async fn local(
 fn which(taken: &Running, folder: &Path, count: usize) -> String {
     let why = if taken.folder == folder { "those of `tmt local start`" } else { "the newest" };
     format!(
-        "{count} pairs of servers run; taken: {why}, in {} (`tmt local status` lists them)",
+        "{count} pairs of servers are running; using {why}, in {} (`tmt local status` lists them)",
         taken.folder.display()
     )
 }
@@ -91,16 +91,16 @@ fn as_login(address: &str, login: Option<&str>) -> String {
 fn status(config: &Config, io: &mut Io<'_>) -> Result<Exit, CliError> {
     let running = service::list(&config.local_folder);
     if running.is_empty() {
-        writeln!(io.out, "no private servers run")?;
+        writeln!(io.out, "no private servers are running")?;
         writeln!(io.out, "`tmt local start` would use {}", config.local_folder.display())?;
         return Ok(Exit::Done);
     }
     for servers in running {
         let (postgres, redis) = servers.pids();
-        let health = if servers.is_whole() { "both run" } else { "one of them is gone" };
+        let health = if servers.is_whole() { "both running" } else { "one has stopped" };
         let owner = match service::owner(&servers) {
             Some(pid) => format!("belong to process {pid}"),
-            None => "left running by `tmt local start`".to_owned(),
+            None => "started by `tmt local start`".to_owned(),
         };
         writeln!(io.out, "{}  {health}, {owner}", servers.folder.display())?;
         writeln!(io.out, "  PostgreSQL  process {postgres}  {}", masked(&servers.database_url))?;
@@ -134,7 +134,7 @@ pub(super) async fn migrate(
         writeln!(io.out, "applied  rulebook")?;
     }
     let verb = match (report.rebuilt, report.adopted) {
-        (false, _) => "was there already",
+        (false, _) => "up to date",
         (true, true) => "adopted",
         (true, false) => "done",
     };
@@ -157,7 +157,7 @@ async fn check(client: &tokio_postgres::Client, io: &mut Io<'_>) -> Result<Exit,
     }
     let obstacles = findings.iter().filter(|finding| finding.is_obstacle()).count();
     if obstacles > 0 {
-        writeln!(io.out, "{obstacles} in the way; nothing was changed")?;
+        writeln!(io.out, "{obstacles} obstacle(s); nothing was changed")?;
         return Ok(Exit::Refused);
     }
     if findings.is_empty() {

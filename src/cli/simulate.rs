@@ -135,7 +135,7 @@ fn say_summary(summary: &Summary, io: &mut Io<'_>) -> Result<Exit, CliError> {
         }
         let unnamed = file.bad_lines.saturating_sub(u64::try_from(file.named.len()).unwrap_or(0));
         if unnamed > 0 {
-            io.note(&format!("{path}: and {} more lines that are no quotes", count(unnamed)));
+            io.note(&format!("{path}: and {} more lines that are not quotes", count(unnamed)));
         }
         let span = file.span.map(|(from, to)| {
             format!("  {} to {}", from.format("%Y-%m-%d %H:%M:%S"), to.format("%Y-%m-%d %H:%M:%S"))
@@ -143,7 +143,7 @@ fn say_summary(summary: &Summary, io: &mut Io<'_>) -> Result<Exit, CliError> {
         let (instrument, quotes) = (&file.instrument, count(file.quotes));
         writeln!(io.out, "{instrument}  {quotes} quotes{}  {path}", span.unwrap_or_default())?;
         if let Some(why) = &file.broken {
-            io.note(&format!("{path}: broken off: {why}"));
+            io.note(&format!("{path}: stopped: {why}"));
             exit = Exit::Failed;
         }
     }

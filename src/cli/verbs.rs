@@ -76,7 +76,7 @@ pub(super) async fn write(
     };
     if let Some(earlier) = unknown.first().filter(|_| request.verb.adds_risk()) {
         let text = format!(
-            "not sent: an earlier write is still unknown ({}); settle it first with `tmt outcome {}`",
+            "not sent: an earlier write is unconfirmed ({}); settle it with `tmt outcome {}`",
             earlier.summary, earlier.request.key
         );
         return Err(CliError::Other(text));
@@ -154,7 +154,7 @@ async fn report(
             Err(StoreError::WouldBeRefused { code, message }) => {
                 report.bar = Some(Refusal::plain(code, message));
             }
-            Err(error) => io.note(&format!("whom the limit would bind is not known: {error}")),
+            Err(error) => io.note(&format!("limit preview unavailable: {error}")),
         }
     }
     Ok(report)
@@ -224,13 +224,12 @@ async fn decide(
 fn stopper(report: &Report, request: &Request) -> Option<Refusal> {
     let checks = report.checks.iter().map(|line| &line.check);
     let check = permit::against(checks, permit::has_reason(&request.verb))?;
-    let message = check.message.as_deref().unwrap_or("the check does not pass");
+    let message = check.message.as_deref().unwrap_or("the check failed");
     let message = match check.finding {
         // A sentence that goes on does not end here.
-        Finding::Confirm => format!(
-            "{}; a soft limit can be passed with reason=\"…\"",
-            message.trim_end_matches('.')
-        ),
+        Finding::Confirm => {
+            format!("{}; add reason=\"…\" to pass this soft limit", message.trim_end_matches('.'))
+        }
         Finding::Reject | Finding::Passes => message.to_owned(),
     };
     Some(Refusal {

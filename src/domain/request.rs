@@ -189,7 +189,7 @@ pub enum Verb {
         limit: LimitId,
         /// The version of it which the person saw.
         base_version: Option<DateTime<Utc>>,
-        /// Why it is not needed any more.
+        /// Why it is no longer needed.
         reason: String,
     },
     /// `desk.approve_limit`

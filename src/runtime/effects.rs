@@ -202,7 +202,7 @@ impl Context {
         if let Some(journal) = &self.journal
             && let Err(error) = journal.settle(request.key, outcome).await
         {
-            tracing::warn!(%error, "the end of a write is not in the journal");
+            tracing::warn!(%error, "the outcome of a write is not in the journal");
         }
     }
 }

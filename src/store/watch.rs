@@ -141,7 +141,7 @@ impl Watch {
         let mut after: Option<Uuid> = None;
         loop {
             // Some accounts at a time, too; without a last one all had their turn.
-            let rows = self.ask("watching the limits", WATCH, &[&after]).await?;
+            let rows = self.ask("monitoring limits", WATCH, &[&after]).await?;
             changed = changed.saturating_add(count(&rows, "changed")?);
             after = rows
                 .first()
@@ -153,7 +153,7 @@ impl Watch {
         }
     }
 
-    /// Returns which limits changed their standing after a moment, the oldest change first; without
+    /// Returns which limits changed standing after a moment, the oldest change first; without
     /// a moment those that are not well now.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ fn log(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let inner = block.inner(area);
     frame.render_widget(block, area);
     if events.is_empty() {
-        let text = "nothing was said yet: agents and services write here";
+        let text = "no system events yet";
         frame.render_widget(Line::styled(text, quiet).centered(), inner);
         return;
     }

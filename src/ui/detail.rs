@@ -49,7 +49,7 @@ pub(super) fn view(
 
 fn lines(model: &Model, pane: Pane, id: &RowId, theme: Theme, width: usize) -> Vec<Line<'static>> {
     let Some((_, cells)) = columns::cells(model, pane, id) else {
-        let text = "this row is gone: it was closed, replaced or is no longer among the newest";
+        let text = "this row is gone: closed, replaced, or no longer among the newest";
         return popup::paragraph(text, width, theme.style(Ink::Warning));
     };
     let mut entries: Vec<(String, String, Style)> = Vec::new();
@@ -119,7 +119,7 @@ fn more(model: &Model, id: &RowId) -> Vec<Fact> {
             account(row).into_iter().chain(halts).collect()
         }),
         RowId::Position(id) => desk.positions.get(id).map(|row| {
-            vec![("changed", moment(Some(row.last_updated_at))), ("key", Some(row.id.to_string()))]
+            vec![("updated", moment(Some(row.last_updated_at))), ("key", Some(row.id.to_string()))]
         }),
         RowId::Trade(id) => desk.trades.get(id).map(|row| {
             vec![
@@ -137,7 +137,7 @@ fn more(model: &Model, id: &RowId) -> Vec<Fact> {
             vec![
                 ("reads as", reads.then(|| looks_like_fraction(row.value))),
                 ("replaces", row.supersedes.map(|limit| limit.to_string())),
-                ("changed", moment(row.updated_at)),
+                ("updated", moment(row.updated_at)),
                 ("key", Some(row.id.to_string())),
             ]
         }),
@@ -155,17 +155,17 @@ fn account(row: &Account) -> Vec<Fact> {
         ("portfolio", row.portfolio.clone()),
         ("initial balance", Some(format::money(row.initial_balance))),
         ("available", Some(format::money(row.available))),
-        ("day began with", row.day.map(|start| format::money(start.equity))),
+        ("day open equity", row.day.map(|start| format::money(start.equity))),
         ("daily loss limit", row.daily_loss_limit().map(daily_loss)),
         ("max drawdown", Some(format::percent(row.max_total_drawdown, 1))),
-        ("changed", moment(row.updated_at)),
+        ("updated", moment(row.updated_at)),
         ("key", Some(row.id.to_string())),
     ]
 }
 
 /// A percentage of at most one is taken as it stands, which is the tight reading.
 fn looks_like_fraction(value: Decimal) -> String {
-    format!("{} percent of equity; was a fraction meant?", exact(value))
+    format!("{} percent of equity; did you mean a fraction?", exact(value))
 }
 
 /// The column has no unit, so it is said which reading was taken.
@@ -181,7 +181,7 @@ fn event(row: &RiskEvent) -> Vec<Fact> {
     vec![
         ("measure", row.measure.clone()),
         ("acknowledged", moment(row.acknowledged.as_ref().and_then(|owner| owner.at))),
-        ("over since", moment(row.resolved_at)),
+        ("cleared", moment(row.resolved_at)),
         ("limit", row.limit.map(|limit| limit.to_string())),
         ("key", Some(row.id.to_string())),
     ]
@@ -193,6 +193,6 @@ fn instrument(row: &Instrument) -> Vec<Fact> {
         ("pip", Some(exact(row.pip_size))),
         ("smallest size", Some(exact(row.min_size))),
         ("largest size", row.max_size.map(exact)),
-        ("also called", Some(row.aliases.join(" "))),
+        ("aliases", Some(row.aliases.join(" "))),
     ]
 }

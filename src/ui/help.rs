@@ -85,7 +85,7 @@ fn lines(model: &Model, theme: Theme, width: usize) -> Vec<Line<'static>> {
             lines.push(entry(model, binding, &keys, theme));
         }
         if context == Context::Ticket {
-            let text = "What is typed takes the place of what was filled in. Ctrl-u clears a \
+            let text = "Typing replaces a prefilled value. Ctrl-u clears a \
                         field; Left and Right choose from a list. 10k is 10000, 1.5m is 1500000.";
             lines.extend(popup::paragraph(text, width, theme.style(Ink::Quiet)));
         }

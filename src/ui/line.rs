@@ -246,17 +246,15 @@ fn without_keys(model: &Model) -> Cow<'static, str> {
         Overlay::Command(prompt) => {
             let words = command::completions(model, prompt);
             if !words.is_empty() && !prompt.input.value().is_empty() {
-                return format!("Tab completes   {}", words.join("  ")).into();
+                return format!("Tab complete   {}", words.join("  ")).into();
             }
-            "Enter opens a ticket  Tab completes  Up earlier  Esc leaves  buy EUR_USD 10k"
+            "Enter run  Tab complete  Up history  Esc cancel  e.g. buy EUR_USD 10k"
         }
         Overlay::Filter(..) => {
-            "Enter keeps   Esc takes back   word   !not   column:word   upnl<-500   size>10k"
+            "Enter keep   Esc restore   word   !not   column:word   upnl<-500   size>10k"
         }
-        Overlay::Ticket(ticket) if ticket.stage == Stage::Sending => {
-            "sent: no key counts until the answer"
-        }
-        Overlay::Ticket(_) => "Esc leaves: it is settled in the background, nothing is sent again",
+        Overlay::Ticket(ticket) if ticket.stage == Stage::Sending => "sent; waiting for the answer",
+        Overlay::Ticket(_) => "Esc close; querying by key goes on, nothing is resent",
         Overlay::None | Overlay::Help(_) | Overlay::Log(_) | Overlay::Detail(..) => "",
     };
     text.into()

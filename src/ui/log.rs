@@ -26,7 +26,7 @@ pub(super) fn view(
     let corner = format!("{count} {entries} │ j k scroll │ Esc back");
     let inner = popup::open(title, &corner, theme, frame, area);
     if model.notices.is_empty() {
-        let text = Line::styled("nothing was done yet", theme.style(Ink::Quiet));
+        let text = Line::styled("no entries yet", theme.style(Ink::Quiet));
         frame.render_widget(text, inner);
         return 0;
     }
@@ -34,8 +34,8 @@ pub(super) fn view(
     let mut lines = Vec::new();
     for write in &model.writes {
         let state = match &write.unknown {
-            Some(why) => format!("UNKNOWN, being settled: {why}"),
-            None => "under way".to_owned(),
+            Some(why) => format!("UNCONFIRMED, querying: {why}"),
+            None => "in flight".to_owned(),
         };
         let text = format!("{}  {}  key {}", write.summary, state, write.request.key);
         lines.extend(entry("waiting", &text, width, theme, theme.style(Ink::Warning)));

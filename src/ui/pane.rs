@@ -123,15 +123,15 @@ fn trouble(model: &Model, pane: Pane) -> Option<String> {
     let Badge::Stale(_) = model.badge(pane) else { return None };
     if pane == Pane::Market {
         return Some(match &model.feed {
-            Link::Down { reason, .. } => format!("Redis is away: {reason}"),
-            Link::Connecting | Link::Up { .. } => "the publisher of prices is silent".to_owned(),
+            Link::Down { reason, .. } => format!("Redis unreachable: {reason}"),
+            Link::Connecting | Link::Up { .. } => "price feed heartbeat lost".to_owned(),
         });
     }
     match (&model.database, &model.pane(pane).trouble) {
-        (Link::Down { reason, .. }, _) => Some(format!("the database is away: {reason}")),
+        (Link::Down { reason, .. }, _) => Some(format!("database unreachable: {reason}")),
         (_, Some(trouble)) => Some(trouble.clone()),
         (Link::Connecting | Link::Up { .. }, None) => {
-            Some("the database has not confirmed these rows for a while".to_owned())
+            Some("not confirmed by the database for a while".to_owned())
         }
     }
 }
@@ -249,15 +249,13 @@ fn empty(model: &Model, pane: Pane, total: usize, theme: Theme, frame: &mut Fram
     let text = if is_unread {
         match (&model.database, &model.pane(pane).trouble) {
             (Link::Down { reason, .. }, _) => format!("waiting for the database: {reason}"),
-            (Link::Up { .. }, Some(trouble)) => format!("cannot be read: {trouble}"),
-            (Link::Connecting | Link::Up { .. }, _) => {
-                "waiting for the database to answer".to_owned()
-            }
+            (Link::Up { .. }, Some(trouble)) => format!("read failed: {trouble}"),
+            (Link::Connecting | Link::Up { .. }, _) => "waiting for the database".to_owned(),
         }
     } else if !filter.is_empty() && total > 0 {
-        format!("no row matches /{filter}: Esc takes the filter away")
+        format!("no row matches /{filter}: Esc clears the filter")
     } else if is_stale(model.badge(pane)) {
-        "nothing was here when the database last answered".to_owned()
+        "no rows when the database last answered".to_owned()
     } else {
         nothing_in(model, pane).to_owned()
     };
@@ -278,8 +276,8 @@ fn nothing_in(model: &Model, pane: Pane) -> &'static str {
         Pane::Signals => "no signals: they appear here when an agent publishes one",
         Pane::Events if model.hides_acknowledged => "nothing unacknowledged: H shows the rest",
         Pane::Events => "no risk events: breaches and warnings appear here",
-        Pane::Limits => "no limits: nothing but account status and margin binds",
-        Pane::Market => "no instruments: `tmt migrate` brings the usual ones",
+        Pane::Limits => "no limits: only account status and margin apply",
+        Pane::Market => "no instruments: `tmt migrate` adds the usual ones",
         Pane::Agents => "no agents: they appear here with their first heartbeat",
     }
 }

@@ -175,7 +175,7 @@ async fn migrate_is_idempotent_and_check_changes_nothing() {
     assert!(first.out.contains("applied  0001_baseline"), "{}", first.out);
     let second = shell.run("migrate");
     assert_eq!(second.code, 0);
-    assert!(second.out.contains("was there already"), "{}", second.out);
+    assert!(second.out.contains("up to date"), "{}", second.out);
     assert!(shell.run("migrate --check").out.contains("nothing to do"));
     let maintained = shell.run("maintain");
     assert!(

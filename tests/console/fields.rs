@@ -166,15 +166,15 @@ fn a_limit_that_cannot_be_stored_is_named_for_what_it_is(#[case] text: &str, #[c
 
 /// What cannot be is said at once, and not as the breach of a step or a tick.
 #[rstest]
-#[case("b", FieldName::Size, "-5", "a size must be above zero")]
-#[case("b", FieldName::Size, "0", "a size must be above zero")]
+#[case("b", FieldName::Size, "-5", "size must be above zero")]
+#[case("b", FieldName::Size, "0", "size must be above zero")]
 #[case(
     "m Tab Tab",
     FieldName::Trailing,
     "-3",
-    "Trailing must be above zero; an empty field is none"
+    "Trailing must be above zero; leave it empty for none"
 )]
-#[case("m", FieldName::Stop, "0", "Stop must be above zero; an empty field is none")]
+#[case("m", FieldName::Stop, "0", "Stop must be above zero; leave it empty for none")]
 fn a_size_or_a_level_of_nothing_is_named(
     #[case] keys: &str,
     #[case] name: FieldName,

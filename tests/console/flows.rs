@@ -188,7 +188,7 @@ fn risk_sizes_from_equity_and_stop() {
     // Equity 100,000 + 110.00 open P&L; 1 % over a stop of 20 pips.
     assert_eq!(console.model.ticket().unwrap().text(FieldName::Size), Some("500550"));
     let said = &console.model.toast().unwrap().text;
-    assert_eq!(said, "Size 500,550: 1 % of equity is at risk.");
+    assert_eq!(said, "Size 500,550: risks 1 % of equity.");
 }
 
 #[test]
@@ -201,12 +201,12 @@ fn a_limit_bounds_the_size_from_risk_and_says_so() {
     // Of 100,000 USD, 50,000 EUR at the middle of 1.08640 and 1.08655 are used; the rest at the ask.
     assert_eq!(console.model.ticket().unwrap().text(FieldName::Size), Some("42037"));
     let said = &console.model.toast().unwrap().text;
-    assert!(said.contains("max exposure allows no more; 1 % of equity would be 500,550"), "{said}");
+    assert!(said.contains("capped by max exposure; 1 % of equity would be 500,550"), "{said}");
 }
 
 #[rstest]
 #[case::garbage("10-5", "not a number")]
-#[case::nothing("", "type a size")]
+#[case::nothing("", "enter a size")]
 fn a_bad_size_stays_in_its_field(#[case] typed: &str, #[case] said: &str) {
     let mut console = Console::of(Role::Trader);
     console.select(Pane::Positions, RowId::Position(HELD));
@@ -241,7 +241,7 @@ fn a_missing_role_opens_nothing_and_says_so(
 
     assert!(matches!(console.model.overlay, Overlay::None));
     assert!(console.writes().is_empty());
-    assert!(console.last_notice().contains("needs the role"), "{}", console.last_notice());
+    assert!(console.last_notice().contains(" role; you are "), "{}", console.last_notice());
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn a_hard_finding_cannot_be_sent() {
     console.press("y");
 
     assert!(console.writes().is_empty());
-    assert_eq!(console.last_notice(), "MAX_EXPOSURE forbids it");
+    assert_eq!(console.last_notice(), "rejected by MAX_EXPOSURE");
 }
 
 #[test]

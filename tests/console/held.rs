@@ -132,7 +132,7 @@ fn a_stop_at_the_entry_price_is_not_moved_again() {
     console.press("e");
     assert_eq!(*console.stage(), Stage::Editing);
     let problem = console.model.ticket().unwrap().problem.as_deref();
-    assert_eq!(problem, Some("the stop is at the entry price already"));
+    assert_eq!(problem, Some("the stop is already at the entry price"));
 }
 
 /// What is typed into an amendment is judged as it is typed, like an order.
@@ -150,13 +150,13 @@ fn what_stands_against_other_levels_is_said_before_they_are_sent() {
     console.enter();
     console.press("y");
     assert!(console.writes().is_empty());
-    assert_eq!(console.last_notice(), "STOP_WRONG_SIDE forbids it");
+    assert_eq!(console.last_notice(), "rejected by STOP_WRONG_SIDE");
     // It would be no stop, but a close: that is not "tightens".
     let Ok(amend) = tmt::app::review::draft(&console.model, console.model.ticket().unwrap()) else {
         panic!("no amend")
     };
     let said = tmt::app::form::sentence(&console.model, &amend);
-    assert!(said.contains("1.09000  (WOULD BE HIT AT ONCE)"), "{said}");
+    assert!(said.contains("1.09000  (WOULD TRIGGER NOW)"), "{said}");
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn a_closed_trade_is_not_closed_again() {
     let mut console = Console::with_a_trade(Role::Trader, closed);
     console.press("x");
     assert!(console.model.ticket().is_none());
-    assert_eq!(console.last_notice(), "nothing of this trade is open");
+    assert_eq!(console.last_notice(), "the trade is not open");
     console.press("m");
     assert!(console.model.ticket().is_none());
 }
@@ -313,10 +313,10 @@ fn each_position_of_a_flatten_is_said() {
 fn an_account_that_holds_nothing_is_not_flattened() {
     let mut console = Console::of(Role::Trader);
     console.line("flatten @bravo");
-    assert_eq!(console.last_notice(), "account bravo holds nothing");
+    assert_eq!(console.last_notice(), "account bravo has no open positions");
     console.press("Esc");
     console.line("flatten");
-    assert_eq!(console.last_notice(), "flatten lacks @account; write flatten @alpha");
+    assert_eq!(console.last_notice(), "flatten: missing @account; e.g. flatten @alpha");
 }
 
 #[test]
@@ -438,11 +438,7 @@ fn a_risk_officer_closes_and_opens_nothing() {
     let mut console = Console::on_the_position(Role::RiskOfficer);
     console.press("b");
     assert!(console.model.ticket().is_none());
-    assert!(
-        console.last_notice().contains("needs the role of a trader"),
-        "{}",
-        console.last_notice()
-    );
+    assert!(console.last_notice().contains("needs the trader role"), "{}", console.last_notice());
     console.press("x y");
     assert!(matches!(console.only_verb(), Verb::Close { .. }));
 
@@ -468,7 +464,7 @@ fn a_part_that_is_no_step_is_not_reviewed_and_the_whole_always_is() {
     assert_eq!(ticket.stage, Stage::Editing);
     assert_eq!(ticket.focused().unwrap().name, FieldName::Size);
     let problem = ticket.problem.clone().unwrap();
-    assert!(problem.contains("not a multiple of 1,000"), "{problem}");
+    assert!(problem.contains("not a multiple of the size step 1,000"), "{problem}");
     console.press("Esc Esc");
     for whole in ["close EUR_USD 50500", "close EUR_USD", "close EUR_USD 2000"] {
         console.line(whole);

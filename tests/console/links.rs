@@ -69,10 +69,10 @@ fn without_the_database_the_rows_stay_and_nothing_can_be_written() {
     console.select(Pane::Positions, RowId::Position(HELD));
     console.press("x");
     assert!(console.model.ticket().is_none());
-    assert!(console.last_notice().contains("the database is away"), "{}", console.last_notice());
+    assert!(console.last_notice().contains("database unreachable"), "{}", console.last_notice());
 
     console.confirm();
-    assert!(console.model.notices.iter().any(|n| n.text == "the database is back after 14 s"));
+    assert!(console.model.notices.iter().any(|n| n.text == "database back after 14 s"));
 }
 
 #[test]

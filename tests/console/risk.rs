@@ -38,7 +38,7 @@ fn a_critical_event_asks_for_a_note_and_takes_a_coded_one() {
     console.press("1");
     console.enter();
 
-    let note = Some("true, reducing".to_owned());
+    let note = Some("confirmed, reducing".to_owned());
     assert_eq!(*console.only_verb(), Verb::Acknowledge { events: vec![CRITICAL], note });
 }
 
@@ -65,7 +65,11 @@ fn without_a_selection_the_event_of_the_bar_is_acknowledged_after_it_was_shown()
     }
     console.press("5 a");
     assert!(console.model.ticket().is_none());
-    assert!(console.last_notice().contains("no risk event"), "{}", console.last_notice());
+    assert!(
+        console.last_notice().contains("no unacknowledged risk events"),
+        "{}",
+        console.last_notice()
+    );
 }
 
 #[test]
@@ -194,7 +198,7 @@ fn nobody_approves_their_own_proposal() {
     console.press("+");
 
     assert!(console.model.ticket().is_none());
-    assert!(console.last_notice().contains("another person"), "{}", console.last_notice());
+    assert!(console.last_notice().contains("a second person"), "{}", console.last_notice());
 }
 
 #[test]

@@ -34,31 +34,31 @@ fn a_spoken_buy_stands_at_review_and_is_not_sent(#[case] line: &str) {
 }
 
 #[rstest]
-#[case::unknown_verb("bye EUR_USD 10k", "there is no command \"bye\"; ? lists the keys")]
-#[case::no_account("buy EUR_USD 10k @zulu", "no account \"zulu\"; there are alpha, bravo")]
-#[case::no_instrument("buy EUR_XXX 10k @alpha", "no instrument \"EUR_XXX\"")]
-#[case::exponent("buy EUR_USD 1e4 @alpha", "the size: \"1e4\"")]
-#[case::unknown_key("buy EUR_USD 1000 px=1.08", "buy knows no px=")]
+#[case::unknown_verb("bye EUR_USD 10k", "unknown command \"bye\"; e.g. buy EUR_USD")]
+#[case::no_account("buy EUR_USD 10k @zulu", "unknown account \"zulu\"; accounts: alpha, bravo")]
+#[case::no_instrument("buy EUR_XXX 10k @alpha", "unknown instrument \"EUR_XXX\"")]
+#[case::exponent("buy EUR_USD 1e4 @alpha", "size: \"1e4\"")]
+#[case::unknown_key("buy EUR_USD 1000 px=1.08", "buy: unknown option px=")]
 #[case::near_key(
     "buy EUR_USD 1000 pric=1.08",
-    "buy knows no pric= (did you mean price=?); write buy EUR_USD"
+    "buy: unknown option pric= (did you mean price=?); e.g. buy EUR_USD"
 )]
-#[case::empty_value("buy EUR_USD 1000 sl=", "sl= has no value; write buy EUR_USD")]
-#[case::twice("buy EUR_USD 1000 sl=1 sl=2", "sl= is given twice; write buy EUR_USD")]
-#[case::lacking("buy EUR_USD", "buy lacks the size; write buy EUR_USD 10k")]
-#[case::two_lacking("buy", "buy lacks the instrument and the size; write buy")]
+#[case::empty_value("buy EUR_USD 1000 sl=", "sl= needs a value; e.g. buy EUR_USD")]
+#[case::twice("buy EUR_USD 1000 sl=1 sl=2", "sl= is given twice; e.g. buy EUR_USD")]
+#[case::lacking("buy EUR_USD", "buy: missing size; e.g. buy EUR_USD 10k")]
+#[case::two_lacking("buy", "buy: missing instrument and size; e.g. buy")]
 #[case::too_much(
     "halt all",
-    "halt takes no \"all\"; write halt @alpha reason=\"fat finger\"; halt alone is for everything"
+    "halt: unexpected \"all\"; e.g. halt @alpha reason=\"fat finger\"; halt alone halts everything"
 )]
 #[case::no_choice(
     "halt mode=slow",
-    "mode= cannot be \"slow\": no-new-orders, reduce-only, flatten; write halt"
+    "mode=\"slow\" is not valid: use no-new-orders, reduce-only, flatten; e.g. halt"
 )]
-#[case::excluded("halt @alpha instrument=EUR_USD", "exclude each other; write halt")]
-#[case::not_complete("limit", "limit is not complete; write limit set 41c2 90000")]
-#[case::lacking_in_a_part("limit set 41c2", "limit lacks the value; write limit set")]
-#[case::no_reason("resume", "resume lacks reason=; write resume @alpha reason=")]
+#[case::excluded("halt @alpha instrument=EUR_USD", "cannot be combined; e.g. halt")]
+#[case::not_complete("limit", "limit: incomplete; e.g. limit set 41c2 90000")]
+#[case::lacking_in_a_part("limit set 41c2", "limit: missing value; e.g. limit set")]
+#[case::no_reason("resume", "resume: missing reason=; e.g. resume @alpha reason=")]
 #[case::open_quote("filter \"eur", "quote")]
 #[case::no_limit(
     "limit new max_exposure -5",
@@ -68,8 +68,8 @@ fn a_spoken_buy_stands_at_review_and_is_not_sent(#[case] line: &str) {
     "limit set 41c2 -5",
     "a limit must be above zero; to stop trading use a halt"
 )]
-#[case::no_size("buy EUR_USD -5", "a size must be above zero; write buy")]
-#[case::viewer_word("frobnicate", "there is no command \"frobnicate\"")]
+#[case::no_size("buy EUR_USD -5", "size must be above zero; e.g. buy")]
+#[case::viewer_word("frobnicate", "unknown command \"frobnicate\"")]
 #[case::near_several("flaten", "did you mean amend or filter or flatten?")]
 fn a_wrong_line_says_what_is_wrong(#[case] line: &str, #[case] said: &str) {
     let mut console = Console::of(Role::Admin);
@@ -92,15 +92,15 @@ fn what_the_rules_forbid_is_for_the_rulebook_to_say() {
     console.judge(vec![check(Code::StopWrongSide, Finding::Reject)]);
     console.press("y");
     assert!(console.writes().is_empty());
-    assert_eq!(console.last_notice(), "STOP_WRONG_SIDE forbids it");
+    assert_eq!(console.last_notice(), "rejected by STOP_WRONG_SIDE");
 }
 
 /// Whoever may not at all need not learn first how it is written.
 #[rstest]
-#[case(Role::Trader, "resume", "resume: needs the role of a risk officer; you are trader")]
-#[case(Role::Trader, "limit set", "limit: needs the role of a risk officer")]
-#[case(Role::RiskOfficer, "buy EUR_USD", "buy: needs the role of a trader")]
-#[case(Role::Viewer, "halt all", "halt: needs the role of a trader")]
+#[case(Role::Trader, "resume", "resume: needs the risk officer role; you are trader")]
+#[case(Role::Trader, "limit set", "limit: needs the risk officer role")]
+#[case(Role::RiskOfficer, "buy EUR_USD", "buy: needs the trader role")]
+#[case(Role::Viewer, "halt all", "halt: needs the trader role")]
 fn a_missing_role_is_said_before_what_is_missing_in_the_line(
     #[case] role: Role,
     #[case] line: &str,
@@ -177,7 +177,7 @@ fn a_limit_that_would_be_refused_is_not_sent() {
     console.rest();
     console.press("y");
     assert!(console.writes().is_empty());
-    assert_eq!(console.last_notice(), "LIMIT_VALUE_INVALID forbids it");
+    assert_eq!(console.last_notice(), "rejected by LIMIT_VALUE_INVALID");
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn a_limit_on_nothing_known_is_named() {
     console.type_text("limit new max_bananas 1 @alpha");
     console.enter();
     let problem = console.model.ticket().unwrap().problem.clone().unwrap();
-    assert_eq!(problem, "there is no limit type max_bananas: the left and right arrows choose");
+    assert_eq!(problem, "unknown limit type max_bananas: choose one with Left and Right");
 }
 
 /// Two pairs of eyes, also where the proposal is named by its key.
@@ -207,5 +207,8 @@ fn a_spoken_approval_of_ones_own_proposal_is_not_sent() {
     console.rest();
     console.press("y");
     assert!(console.writes().is_empty());
-    assert_eq!(console.last_notice(), "you asked for this change: another person must approve it");
+    assert_eq!(
+        console.last_notice(),
+        "you proposed this yourself: a second person must approve it"
+    );
 }

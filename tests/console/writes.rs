@@ -47,7 +47,7 @@ fn a_held_send_key_sends_once() {
     }
 
     assert_eq!(console.writes().len(), 1);
-    assert_eq!(console.last_notice(), "already sent: wait for the answer");
+    assert_eq!(console.last_notice(), "already sent; waiting for the answer");
 }
 
 #[test]
@@ -123,7 +123,11 @@ fn a_trade_waits_while_the_last_one_on_that_account_and_instrument_is_unknown() 
     buy(&mut console);
 
     assert_eq!(console.writes().len(), 1);
-    assert!(console.last_notice().starts_with("waits:"), "{}", console.last_notice());
+    assert!(
+        console.last_notice().starts_with("not sent: an earlier write is unconfirmed:"),
+        "{}",
+        console.last_notice()
+    );
     console.press("Esc");
     console.press("Esc");
     console.press("x y");
@@ -158,7 +162,7 @@ fn an_acknowledgement_names_who_was_first() {
     console.tell(Msg::Answered { key, outcome });
 
     assert!(
-        console.last_notice().ends_with("1 already taken by risk2"),
+        console.last_notice().ends_with("1 already acknowledged by risk2"),
         "{}",
         console.last_notice()
     );
@@ -173,7 +177,7 @@ fn what_an_earlier_console_left_open_is_settled_and_not_sent() {
     console.tell(Msg::WritesLeft(vec![(request.clone(), "CLOSE all of it".to_owned())]));
 
     assert_eq!(console.effects, [Effect::Resolve(request)]);
-    assert!(console.last_notice().starts_with("UNKNOWN  CLOSE all of it"));
+    assert!(console.last_notice().starts_with("UNCONFIRMED  CLOSE all of it"));
     console.tell(Msg::Answered { key, outcome: accepted() });
     assert!(console.model.writes.is_empty());
     assert!(console.writes().is_empty(), "nothing was sent");
@@ -204,7 +208,7 @@ fn news_do_not_hide_what_became_of_a_write() {
     assert!(shown(&console).starts_with("Accepted"), "{}", shown(&console));
     console.wait(Duration::from_secs(2));
     console.press("Enter");
-    assert!(shown(&console).starts_with("nothing is selected"), "{}", shown(&console));
+    assert!(shown(&console).starts_with("no row selected"), "{}", shown(&console));
 }
 
 #[test]

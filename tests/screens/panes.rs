@@ -125,7 +125,7 @@ fn keys_that_would_do_nothing_are_grey() {
 #[rstest]
 fn an_acknowledgement_says_that_enter_sends_it(#[values(SMALL, MEDIUM, LARGE)] size: Size) {
     let drawn = draw(&mut scenes::acknowledge(), size);
-    assert!(drawn.text().contains("Enter sends it"));
+    assert!(drawn.text().contains("Enter send "));
     assert!(drawn.text().contains("type one, or press 1 to 6"), "{}", drawn.text());
     let footer = drawn.line(size.1 - 1);
     assert!(footer.starts_with("Enter send "), "{footer}");

@@ -20,9 +20,9 @@ use crate::{desk, risk, rows, scenes};
 #[test]
 fn a_review_says_that_y_is_off_until_it_was_read() {
     let mut console = pressed("ggx");
-    assert!(draw(&mut console, MEDIUM).text().contains("y is off: read it first"));
+    assert!(draw(&mut console, MEDIUM).text().contains("y is disabled: review first"));
     console.read();
-    assert!(!draw(&mut console, MEDIUM).text().contains("y is off"));
+    assert!(!draw(&mut console, MEDIUM).text().contains("y is disabled"));
 }
 
 /// A halt of everything stops live accounts, whichever row was selected.
@@ -80,7 +80,7 @@ fn only_a_check_with_a_maximum_shows_a_share() {
         let has_share = line.contains('%');
         assert_eq!(has_share, line.contains("MAX EXPOSURE"), "{line}");
     }
-    assert!(text.contains("Binds first: MAX_EXPOSURE at 150.0%"), "{text}");
+    assert!(text.contains("Tightest: MAX_EXPOSURE at 150.0%"), "{text}");
 }
 
 /// A limit and the account's own column can be about the same loss.
@@ -111,7 +111,7 @@ fn a_rule_of_the_account_itself_is_named_as_such() {
     )]);
     let text = draw(&mut console, MEDIUM).text();
     assert!(text.contains("HARD MAX_DRAWDOWN (account's own): Drawdown is 120.00"), "{text}");
-    assert!(text.contains("Binds first: MAX_DRAWDOWN (account's own) at 120.0%"), "{text}");
+    assert!(text.contains("Tightest: MAX_DRAWDOWN (account's own) at 120.0%"), "{text}");
 }
 
 /// A sentence about what passes goes on below; the keys of the ticket are never cut.
@@ -123,7 +123,7 @@ fn no_sentence_of_a_ticket_is_cut(#[values(SMALL, MEDIUM)] size: Size) {
     let drawn = draw(&mut console, size);
     assert!(drawn.sheet().contains(text), "{}", drawn.text());
     let text = drawn.text();
-    assert!(text.contains("Esc leaves ") && !text.contains("Esc leaves …"), "{text}");
+    assert!(text.contains("Esc cancel ") && !text.contains("Esc cancel …"), "{text}");
 }
 
 /// A low screen ends the table of checks with a sign, not with the frame; what binds first stays.
@@ -133,8 +133,7 @@ fn checks_that_do_not_fit_are_scrolled_and_say_so() {
     console.tell(Msg::Resized(SMALL.0, SMALL.1));
     let mut scrolled = |keys: &str| {
         let text = press_and_draw(&mut console, keys, SMALL).text();
-        for always in ["Binds first: MAX_EXPOSURE", "0 soft, 1 hard, 10 passed", "CHECK", "REVIEW"]
-        {
+        for always in ["Tightest: MAX_EXPOSURE", "0 soft, 1 hard, 10 passed", "CHECK", "REVIEW"] {
             assert!(text.contains(always), "{always}:\n{text}");
         }
         text
@@ -183,7 +182,7 @@ fn the_review_of_a_limit_names_who_is_in_breach_at_once(
     #[values(SMALL, MEDIUM, LARGE)] size: Size,
 ) {
     let drawn = draw(&mut scene(), size);
-    let wanted = "IN BREACH AT ONCE: bravo (146,797.00 of 130,000.00 USD)";
+    let wanted = "IMMEDIATE BREACH: bravo (146,797.00 of 130,000.00 USD)";
     assert!(drawn.words().contains(wanted), "{}", drawn.text());
 }
 

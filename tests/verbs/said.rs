@@ -51,7 +51,10 @@ async fn an_invalid_limit_is_refused_before_it_is_sent() {
     ] {
         let dry = officer.run(&format!("limit new {line} --dry-run"));
         assert_eq!((dry.code, dry.err.as_str()), (3, ""), "{line}: {dry:?}");
-        assert!(dry.out.contains(&format!("would not be sent  {code}: ")), "{line}: {dry:?}");
+        assert!(
+            dry.out.contains(&format!("dry run: would be refused  {code}: ")),
+            "{line}: {dry:?}"
+        );
         assert!(dry.out.contains(said), "{line}: {dry:?}");
         let sent = officer.run(&format!("limit new {line} --yes --json"));
         assert_eq!((sent.code, &sent.json()["code"]), (3, &code.into()), "{line}: {sent:?}");
@@ -115,8 +118,8 @@ async fn refusals_show_rounded_figures_where_there_is_a_maximum() {
 fn hints_name_words_that_work() {
     let shell = crate::shell::Shell::new();
     for (line, said) in [
-        ("buy EUR_USD -5 sl=1.08", "a size must be above zero"),
-        ("close EUR_USD -5k", "a size must be above zero"),
+        ("buy EUR_USD -5 sl=1.08", "size must be above zero"),
+        ("close EUR_USD -5k", "size must be above zero"),
         ("halt EUR_USD", "instrument=EUR_USD"),
         ("reduce-only EUR_USD", "instrument=EUR_USD"),
     ] {
@@ -125,8 +128,8 @@ fn hints_name_words_that_work() {
         assert!(ran.err.contains(said) && !ran.err.contains("'-- "), "{line}: {ran:?}");
     }
     for (verb, said) in [
-        ("halt", "without a scope, for everything"),
-        ("reduce-only", "without a scope, for everything"),
+        ("halt", "everything by default"),
+        ("reduce-only", "everything by default"),
         ("resume", "the newest"),
     ] {
         let help = shell.run(&format!("{verb} --help")).out;

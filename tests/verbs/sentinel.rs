@@ -187,7 +187,7 @@ async fn the_sentinel_needs_a_login_in_tmt_agent_and_can_run_once() {
     let agent = shell(&desk, "agent", "tmt_agent").await;
     let done = agent.run("sentinel --once");
     assert_eq!((done.code, done.err.as_str()), (0, ""), "{done:?}");
-    assert!(done.out.contains("limits changed their standing"), "{done:?}");
+    assert!(done.out.contains("limits changed standing"), "{done:?}");
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ impl Listed for Agent {
         left("NAME", 24, 3, |_, row| Cell::Text(row.name.clone())),
         left("TYPE", 18, 2, |_, row| Cell::Text(row.agent_type.clone())),
         left("STATUS", 11, 0, |_, row| Cell::Text(row.status.to_string())),
-        right("HEARD", 6, 0, |model, row| silence(model, row).map_or(Cell::Absent, Cell::Age)),
+        right("SEEN", 6, 0, |model, row| silence(model, row).map_or(Cell::Absent, Cell::Age)),
         right("REQUESTS", 10, 1, |_, row| {
             Cell::maybe(row.total_requests.map(Into::into), |n| Cell::Number(n, 0))
         }),

@@ -11,7 +11,7 @@ fn state(row: &Limit) -> &'static str {
     match (row.state, row.is_enforced) {
         (LimitState::Active, true) => "active",
         (LimitState::Active, false) => "NOT ENFORCED",
-        (LimitState::Pending, _) if row.retires => "TO END",
+        (LimitState::Pending, _) if row.retires => "RETIRING",
         (LimitState::Pending, _) => "PENDING",
         (LimitState::Ended, _) => "ended",
     }

@@ -34,27 +34,27 @@ pub enum Verbs {
     Take(trade::TakeWords),
     /// Acknowledge risk events
     Ack(acknowledge::Words),
-    /// Give an acknowledged risk event back
+    /// Give back an acknowledged risk event
     Unack(unacknowledge::Words),
-    /// Set, change, approve, reject or take away a limit
+    /// Create, change, approve, reject or retire a limit
     #[command(subcommand)]
     Limit(LimitVerb),
-    /// Halt: no new orders; without a scope, for everything
+    /// Halt: no new orders; everything by default
     Halt(halt::Words),
-    /// Halt: only orders that reduce; without a scope, for everything
+    /// Halt: only orders that reduce; everything by default
     ReduceOnly(halt::Covered),
-    /// End a halt; without one named, the newest
+    /// End a halt; the newest by default
     Resume(resume::Words),
 }
 
 /// `limit …`
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum LimitVerb {
-    /// Change a limit: tighter takes effect at once, looser needs a second person
+    /// Change a limit: tighter is effective now, looser needs a second person
     Set(edit_limit::Words),
-    /// Set a limit that is not there yet; it takes effect at once
+    /// Create a limit; effective now
     New(Box<new_limit::Words>),
-    /// Take a limit away; needs a second person
+    /// Retire a limit; needs a second person
     Retire(retire_limit::Words),
     /// Approve a proposal of another person
     Approve(judge_limit::ApproveWords),
@@ -124,16 +124,16 @@ pub(super) const WORDS: [Word; 13] = [
     word("amend", Right::Trade, "amend EUR_USD sl=1.0830 tp=none @alpha"),
     word("breakeven", Right::Trade, "breakeven EUR_USD @alpha"),
     word("flatten", Right::Trade, "flatten @alpha"),
-    word("take", Right::Open, "take 5d0a @alpha, with the end of the signal's key"),
-    word("ack", Right::Risk, "ack 5d0a note=\"data fault\", with the end of the event's key"),
-    word("unack", Right::Risk, "unack 5d0a note=\"not mine\", with the end of the event's key"),
+    word("take", Right::Open, "take 5d0a @alpha (the last digits of the signal's key)"),
+    word("ack", Right::Risk, "ack 5d0a note=\"data fault\" (the last digits of the event's key)"),
+    word("unack", Right::Risk, "unack 5d0a note=\"not mine\" (the last digits of the event's key)"),
     word(
         "limit",
         Right::Risk,
         "limit set 41c2 90000, limit new max_open_positions 5 @alpha, limit approve 41c2",
     ),
-    word("halt", Right::Halt, "halt @alpha reason=\"fat finger\"; halt alone is for everything"),
-    word("reduce-only", Right::Halt, "reduce-only @alpha; reduce-only alone is for everything"),
+    word("halt", Right::Halt, "halt @alpha reason=\"fat finger\"; halt alone halts everything"),
+    word("reduce-only", Right::Halt, "reduce-only @alpha; reduce-only alone covers everything"),
     word("resume", Right::Risk, "resume @alpha reason=\"checked\""),
 ];
 

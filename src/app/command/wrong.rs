@@ -12,9 +12,9 @@ pub(super) fn sentence(error: &Error, words: &[String]) -> String {
     let command = words.first().map_or("", String::as_str);
     let problem = problem(error, command);
     match known(command) {
-        Some(word) => format!("{problem}; write {}", word.example),
+        Some(word) => format!("{problem}; e.g. {}", word.example),
         None => {
-            format!("{problem}; ? lists the keys, and e.g. {} opens a ticket", WORDS[0].example)
+            format!("{problem}; e.g. {}; :keys lists the keys", WORDS[0].example)
         }
     }
 }
@@ -36,38 +36,38 @@ fn problem(error: &Error, command: &str) -> String {
             let near = text(error, ContextKind::SuggestedSubcommand);
             let near = near.map(|name| format!(" (did you mean {}?)", name.replace('\n', " or ")));
             let near = near.unwrap_or_default();
-            format!("there is no command {typed:?}{near}")
+            format!("unknown command {typed:?}{near}")
         }
         ErrorKind::UnknownArgument if arg.starts_with("--") => {
-            format!("{command} knows no {}{meant}", named(&arg))
+            format!("{command}: unknown option {}{meant}", named(&arg))
         }
         // The parser takes the sign for that of an option.
         ErrorKind::UnknownArgument if is_negative(&arg) => match command {
             "limit" => ABOVE_ZERO.to_owned(),
-            "buy" | "sell" | "close" | "take" => "a size must be above zero".to_owned(),
-            _ => format!("{command} takes no {arg:?}"),
+            "buy" | "sell" | "close" | "take" => "size must be above zero".to_owned(),
+            _ => format!("{command}: unexpected {arg:?}"),
         },
-        ErrorKind::UnknownArgument => format!("{command} takes no {arg:?}"),
-        ErrorKind::MissingRequiredArgument => format!("{command} lacks {}", listed(&arg)),
+        ErrorKind::UnknownArgument => format!("{command}: unexpected {arg:?}"),
+        ErrorKind::MissingRequiredArgument => format!("{command}: missing {}", listed(&arg)),
         ErrorKind::ArgumentConflict => {
             let other = text(error, ContextKind::PriorArg).map(|other| listed(&other));
             match other.filter(|other| *other != listed(&arg)) {
-                Some(other) => format!("{} and {other} exclude each other", listed(&arg)),
+                Some(other) => format!("{} and {other} cannot be combined", listed(&arg)),
                 None => format!("{} is given twice", listed(&arg)),
             }
         }
         ErrorKind::InvalidValue | ErrorKind::ValueValidation if value.is_empty() => {
-            format!("{} has no value", named(&arg))
+            format!("{} needs a value", named(&arg))
         }
         ErrorKind::InvalidValue => {
             let valid = text(error, ContextKind::ValidValue).map(|list| list.replace('\n', ", "));
-            format!("{} cannot be {value:?}: {}", named(&arg), valid.unwrap_or_default())
+            format!("{}{value:?} is not valid: use {}", named(&arg), valid.unwrap_or_default())
         }
         ErrorKind::ValueValidation => {
             let why = std::error::Error::source(error).map(ToString::to_string);
             format!("{}: {}", named(&arg), why.unwrap_or_else(|| format!("not {value:?}")))
         }
-        _ => format!("{command} is not complete"),
+        _ => format!("{command}: incomplete"),
     }
 }
 
@@ -81,13 +81,13 @@ fn text(error: &Error, kind: ContextKind) -> Option<String> {
     }
 }
 
-/// Returns an argument as a person writes it: `--sl <SL>` is `sl=`, `<SIZE>` the size.
+/// Returns an argument as a person writes it: `--sl <SL>` is `sl=`, `<SIZE>` is size.
 fn named(arg: &str) -> String {
     let word = arg.split([' ', '=']).next().unwrap_or_default();
     match word.strip_prefix("--") {
         Some("account") => "@account".to_owned(),
         Some(name) => format!("{name}="),
-        None => format!("the {}", word.trim_matches(['<', '>', '[', ']', '.']).to_lowercase()),
+        None => word.trim_matches(['<', '>', '[', ']', '.']).to_lowercase(),
     }
 }
 

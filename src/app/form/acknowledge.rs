@@ -16,21 +16,21 @@ const FIELDS: Fields = &[(FieldName::Note, Kind::Text)];
 
 /// Coded notes, by digit.
 pub const CODED_NOTES: [&str; 6] = [
-    "true, reducing",
-    "true, accepted until reviewed",
+    "confirmed, reducing",
+    "confirmed, accepted until review",
     "data fault",
     "late trade",
-    "limit change asked",
+    "limit change requested",
     "duplicate",
 ];
 
 /// `ack`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Words {
-    /// Keys of the events, or their ends
+    /// Keys of the events, or their last digits
     #[arg(required = true)]
     pub events: Vec<String>,
-    /// What you say about it; needed for critical and emergency
+    /// Note; required for critical and emergency events
     #[arg(long)]
     pub note: Option<String>,
 }
@@ -47,7 +47,7 @@ pub(super) fn open(model: &Model, key: ClientKey) -> Opened {
         return Err(owned.unwrap_or_else(|| "nothing to acknowledge".to_owned()).into());
     }
     if open.len() > 1 && open.iter().any(|row| row.severity == Severity::Emergency) {
-        let text = "an emergency is acknowledged by itself: unmark it, or mark nothing else";
+        let text = "acknowledge an emergency alone: unmark the other events";
         return Err(text.into());
     }
     Ok(about(model, key, open.iter().map(|row| row.id).collect()))
@@ -93,7 +93,7 @@ fn chosen(model: &Model) -> Result<Vec<EventId>, String> {
                 listed.filter(|row| row.wants_acknowledgement()).map(|row| row.id).next()
             })
             .map(|id| vec![id])
-            .ok_or_else(|| "no risk event waits for an acknowledgement".to_owned()),
+            .ok_or_else(|| "no unacknowledged risk events".to_owned()),
     }
 }
 

@@ -26,18 +26,18 @@ const FIELDS: Fields = &[
 /// `amend`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Words {
-    /// Instrument, or the position's key, or its end
+    /// Instrument, or the position's key or its last digits
     pub position: String,
     /// Account, by name or key
     #[arg(long)]
     pub account: Option<String>,
-    /// Stop, or none; without it, as it is
+    /// Stop, or none; unchanged by default
     #[arg(long)]
     pub sl: Option<Level>,
-    /// Target, or none; without it, as it is
+    /// Target, or none; unchanged by default
     #[arg(long)]
     pub tp: Option<Level>,
-    /// How far the stop follows, in prices, or none; without it, as it is
+    /// Trailing distance in price units, or none; unchanged by default
     #[arg(long)]
     pub trail: Option<Level>,
     /// Why
@@ -92,7 +92,7 @@ pub(super) fn selected(model: &Model) -> Result<&Position, String> {
             .get(&id)
             .filter(|trade| trade.open_size().is_some())
             .and_then(|trade| desk.position_of(trade))
-            .ok_or_else(|| "nothing of this trade is open".to_owned()),
+            .ok_or_else(|| "the trade is not open".to_owned()),
     }
 }
 
@@ -108,13 +108,12 @@ impl FormKind for Amend {
 
     fn read(&self, model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
         let held = model.desk.positions.get(&self.position).ok_or_else(|| {
-            Problem::plain("the position is no longer open: nothing to amend")
-                .refused(Code::PositionNotOpen)
+            Problem::plain("the position is no longer open").refused(Code::PositionNotOpen)
         })?;
         for name in [FieldName::Stop, FieldName::Target, FieldName::Trailing] {
             if read::number(ticket, name)?.is_some_and(|level| level <= Decimal::ZERO) {
                 let label = name.label();
-                let text = format!("{label} must be above zero; an empty field is none");
+                let text = format!("{label} must be above zero; leave it empty for none");
                 return Err(Problem::at(name, text).refused(Code::PriceOutOfRange));
             }
         }
@@ -123,7 +122,7 @@ impl FormKind for Amend {
         let (stop, target) = (level(FieldName::Stop)?, level(FieldName::Target)?);
         let trailing = level(FieldName::Trailing)?;
         if (stop, target, trailing) == (held.stop_loss, held.take_profit, held.trailing_distance) {
-            let text = "nothing is changed yet: type a stop, a target or a trailing distance";
+            let text = "nothing changed: enter a stop, a target or a trailing distance";
             return Err(Problem::at(FieldName::Stop, text));
         }
         let reason = note(ticket, FieldName::Reason);
@@ -165,7 +164,7 @@ pub(super) fn facts(
     let is_hit = stop.zip(mark).is_some_and(|(stop, mark)| held.is_past(stop, mark));
     let risk = match held.protection(stop, trailing) {
         // It would be no stop, but a close.
-        _ if is_hit => "  (WOULD BE HIT AT ONCE)",
+        _ if is_hit => "  (WOULD TRIGGER NOW)",
         Protection::Same => "",
         Protection::Tightens => "  (tightens)",
         Protection::Widens => "  (WIDENS)",

@@ -20,7 +20,7 @@ const FIELDS: Fields = &[(FieldName::Reason, Kind::Text)];
 /// `breakeven`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Words {
-    /// Instrument, or the position's key, or its end
+    /// Instrument, or the position's key or its last digits
     pub position: String,
     /// Account, by name or key
     #[arg(long)]
@@ -78,7 +78,7 @@ impl FormKind for Breakeven {
         })?;
         let stop = entry(model, held);
         if stop == held.stop_loss {
-            return Err("the stop is at the entry price already".into());
+            return Err("the stop is already at the entry price".into());
         }
         Ok(Verb::Amend {
             position: held.id,

@@ -26,15 +26,15 @@ const FIELDS: Fields = &[
 /// `close`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Words {
-    /// Instrument, or the key of the position or of one trade, or its end
+    /// Instrument, or the key of a position or trade, or its last digits
     pub position: String,
-    /// How much; without it, all
+    /// Size in contracts; all by default
     #[arg(value_parser = number)]
     pub size: Option<Decimal>,
     /// Account, by name or key
     #[arg(long)]
     pub account: Option<String>,
-    /// Price; without it, that of now
+    /// Price; the current one by default
     #[arg(long, value_parser = number)]
     pub price: Option<Decimal>,
     /// Why
@@ -66,7 +66,7 @@ fn about(model: &Model, key: ClientKey, what: Closing) -> Opened {
     if model.desk.holding(what).is_none() {
         return Err(match what {
             Closing::Position(_) => "the position is no longer open",
-            Closing::Trade(_) => "nothing of this trade is open",
+            Closing::Trade(_) => "the trade is not open",
         }
         .into());
     }
@@ -96,11 +96,11 @@ fn named(model: &Model, text: &str) -> Result<Closing, String> {
         (Ok(id), Err(_)) => Ok(Closing::Position(id)),
         (Err(_), Ok(id)) => Ok(Closing::Trade(id)),
         (Ok(_), Ok(_)) => {
-            Err(format!("a position and a trade end in {text:?}: type more of the key"))
+            Err(format!("{text:?} matches a position and a trade: type more of the key"))
         }
         (Err(_), Err(_)) => Err(format!(
-            "no open position or trade {text:?}: type an instrument, a key, or at least its last \
-             four digits"
+            "no open position or trade {text:?}: type an instrument, or a key or at least its \
+             last four digits"
         )),
     }
 }
@@ -117,13 +117,13 @@ impl FormKind for Close {
 
     fn read(&self, model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
         let held = model.desk.holding(self.what).ok_or_else(|| {
-            let problem = Problem::plain("it is no longer open: nothing to close");
+            let problem = Problem::plain("no longer open: nothing to close");
             problem.refused(Code::PositionNotOpen)
         })?;
         // A position in an instrument that nobody described can still be closed.
         let instrument = model.book.instrument(held.instrument.as_str());
         let price = read::price(ticket, FieldName::Price, instrument)?.ok_or_else(|| {
-            Problem::at(FieldName::Price, "no price is known: type the one you close at")
+            Problem::at(FieldName::Price, "no price: enter the price to close at")
         })?;
         let size = size(ticket, &held, instrument)?;
         Ok(Verb::Close { what: self.what, size, price, reason: note(ticket, FieldName::Reason) })
@@ -172,8 +172,7 @@ fn size(
         },
     };
     let wanted = wanted.filter(|size| *size > Decimal::ZERO).ok_or_else(|| {
-        problem("that is less than the smallest step: type a size".to_owned())
-            .refused(Code::SizeNotAStep)
+        problem("smaller than one size step: enter a size".to_owned()).refused(Code::SizeNotAStep)
     })?;
     if wanted > held.size {
         let text = format!("only {} are open", exact(held.size));
@@ -187,7 +186,7 @@ fn size(
         && wanted.checked_rem(step).is_none_or(|rest| !rest.is_zero())
     {
         let text = format!(
-            "size {} is not a multiple of {}, the step; 100% closes all of it",
+            "size {} is not a multiple of the size step {}; 100% closes all",
             exact(wanted),
             exact(step)
         );

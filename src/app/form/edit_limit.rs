@@ -26,7 +26,7 @@ const FIELDS: Fields = &[
 /// `limit set`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Words {
-    /// Key of the limit, or its end
+    /// Key of the limit, or its last digits
     pub limit: String,
     /// New value, in the limit's unit
     #[arg(value_parser = number)]
@@ -34,7 +34,7 @@ pub struct Words {
     /// New warning, in the limit's unit
     #[arg(long, value_parser = number)]
     pub warning: Option<Decimal>,
-    /// Until when: 45m, 2h, 3d, or a time in UTC; then the old limit returns
+    /// Expiry: 45m, 2h, 3d, or a time in UTC; then the old limit returns
     #[arg(long)]
     pub until: Option<String>,
     /// Why; needed to loosen
@@ -46,7 +46,7 @@ pub struct Words {
 pub(super) fn open(model: &Model, key: ClientKey) -> Opened {
     let row = limit::selected(model)?;
     if row.state != LimitState::Active {
-        return Err("this is a proposal: approve it with +, or reject it with -".into());
+        return Err("this is a proposal: + approves it, - rejects it".into());
     }
     Ok(about(key, row))
 }
@@ -73,15 +73,14 @@ impl FormKind for EditLimit {
 
     fn read(&self, model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
         let row = model.desk.limits.get(&self.limit).ok_or_else(|| {
-            Problem::plain("the limit was replaced meanwhile: leave and select it again")
-                .refused(Code::LimitChanged)
+            Problem::plain("the limit has changed: select it again").refused(Code::LimitChanged)
         })?;
         let value = limit::value(ticket)?;
         let warning = read::number(ticket, FieldName::Warning)?;
         let until = read::until(ticket, model.now)?;
         let reason = note(ticket, FieldName::Reason);
         if !row.is_tightened_by(value) && reason.is_none() {
-            let text = "loosening needs a reason, and then a second person";
+            let text = "loosening needs a reason and a second person's approval";
             return Err(Problem::at(FieldName::Reason, text));
         }
         let (limit, base_version) = (self.limit, self.base_version);

@@ -35,7 +35,7 @@ pub(super) fn open(model: &Model, key: ClientKey) -> Opened {
 
 /// Opens it as words say it.
 pub(in crate::app) fn spoken(model: &Model, key: ClientKey, words: &Words) -> Opened {
-    let account = words::account(model, Some(&words.account))?.ok_or("say which account")?;
+    let account = words::account(model, Some(&words.account))?.ok_or("no account: add @NAME")?;
     let mut ticket =
         about(model, key, account).map_err(|why| why.refused(Code::NothingToFlatten))?;
     ticket.fill(FieldName::Reason, words.reason.clone().unwrap_or_default());
@@ -45,7 +45,7 @@ pub(in crate::app) fn spoken(model: &Model, key: ClientKey, words: &Words) -> Op
 fn about(model: &Model, key: ClientKey, account: AccountId) -> Opened {
     if !model.desk.positions.values().any(|held| held.account == account) {
         let name = model.desk.account_name(account);
-        return Err(format!("account {name} holds nothing").into());
+        return Err(format!("account {name} has no open positions").into());
     }
     Ok(Ticket::new(key, Form::Flatten(Flatten { account }), FIELDS))
 }

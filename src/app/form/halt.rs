@@ -24,7 +24,7 @@ const FIELDS_TO_FLATTEN: Fields =
 pub enum Mode {
     /// Closing
     NoNewOrders,
-    /// Orders that reduce
+    /// Only orders that reduce
     ReduceOnly,
     /// Nothing: every position is closed
     Flatten,
@@ -44,7 +44,7 @@ impl Mode {
 /// `halt`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Words {
-    /// What it still allows
+    /// What the halt still allows
     #[arg(long, value_enum, default_value_t = Mode::NoNewOrders)]
     pub mode: Mode,
     /// What it covers.
@@ -79,7 +79,7 @@ pub(super) fn open(model: &Model, key: ClientKey, mode: HaltMode) -> Opened {
         (None, Some(name)) if model.may(Right::Risk) => HaltScope::Instrument(name),
         (None, None) if model.may(Right::Risk) => HaltScope::System,
         (None, _) => {
-            let text = "select a row of the account first: only a risk officer halts everything";
+            let text = "select a row of the account first: only a risk officer can halt everything";
             return Err(text.into());
         }
     };
@@ -129,7 +129,7 @@ pub(in crate::app) fn widen(model: &Model, ticket: &mut Ticket) -> Result<(), St
     halt.scope = match (&halt.scope, &halt.narrow) {
         (HaltScope::System, Some(narrow)) => narrow.clone(),
         _ if !model.may(Right::Risk) => {
-            return Err("only a risk officer halts more than an account".into());
+            return Err("only a risk officer can halt more than one account".into());
         }
         _ => HaltScope::System,
     };
@@ -161,7 +161,7 @@ impl FormKind for Halt {
 
     fn read(&self, _model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
         let (scope, identifier) = self.scope.words();
-        let reason = needed(ticket, FieldName::Reason, "say why trading is halted")?;
+        let reason = needed(ticket, FieldName::Reason, "a halt needs a reason")?;
         Ok(Verb::Halt { scope, identifier, mode: self.mode, reason })
     }
 

@@ -14,14 +14,14 @@ use crate::domain::request::Verb;
 const FIELDS: Fields = &[(FieldName::Note, Kind::Text)];
 
 /// Why nobody approves what they asked for.
-const OWN_PROPOSAL: &str = "you asked for this change: another person must approve it";
+const OWN_PROPOSAL: &str = "you proposed this yourself: a second person must approve it";
 
 /// `limit approve`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct ApproveWords {
-    /// Key of the proposal, or its end
+    /// Key of the proposal, or its last digits
     pub limit: String,
-    /// What you add
+    /// Note
     #[arg(long)]
     pub note: Option<String>,
 }
@@ -29,7 +29,7 @@ pub struct ApproveWords {
 /// `limit reject`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct RejectWords {
-    /// Key of the proposal, or its end
+    /// Key of the proposal, or its last digits
     pub limit: String,
     /// Why
     #[arg(long)]
@@ -41,7 +41,7 @@ pub(super) fn open(model: &Model, key: ClientKey, decision: Decision) -> Opened 
     let row = limit::selected(model)?;
     if row.state != LimitState::Pending {
         let what = if decision == Decision::Approve { "approve" } else { "reject" };
-        return Err(format!("this limit is in force: there is nothing to {what}").into());
+        return Err(format!("this limit is in force: nothing to {what}").into());
     }
     let form = JudgeLimit { limit: row.id, decision };
     if let Some(why) = form.bar(model) {

@@ -22,7 +22,7 @@ const TOO_LARGE: Decimal = dec!(100_000_000_000);
 pub(super) fn selected(model: &Model) -> Result<&Limit, String> {
     match model.selected() {
         Some(RowId::Limit(id)) => {
-            model.desk.limits.get(id).ok_or_else(|| "the limit is gone".to_owned())
+            model.desk.limits.get(id).ok_or_else(|| "the limit no longer exists".to_owned())
         }
         _ => Err("select a limit first".to_owned()),
     }
@@ -31,18 +31,18 @@ pub(super) fn selected(model: &Model) -> Result<&Limit, String> {
 /// Finds the limit that a key, or the end of one, names.
 pub(super) fn named<'a>(model: &'a Model, text: &str) -> Result<&'a Limit, String> {
     let id = words::one(text, "limit", model.desk.limits.keys().copied())?;
-    model.desk.limits.get(&id).ok_or_else(|| "the limit is gone".to_owned())
+    model.desk.limits.get(&id).ok_or_else(|| "the limit no longer exists".to_owned())
 }
 
 /// Reads the value of a limit.
 pub(super) fn value(ticket: &Ticket) -> Result<Decimal, Problem> {
     let value = number(ticket, FieldName::Value)?
-        .ok_or_else(|| Problem::at(FieldName::Value, "type the new limit"))?;
+        .ok_or_else(|| Problem::at(FieldName::Value, "enter the new limit"))?;
     if value <= Decimal::ZERO {
         return Err(Problem::at(FieldName::Value, ABOVE_ZERO).refused(Code::LimitValueInvalid));
     }
     if value >= TOO_LARGE {
-        let text = "a limit must be below 100,000,000,000, which is all that can be stored";
+        let text = "a limit must be below 100,000,000,000";
         return Err(Problem::at(FieldName::Value, text).refused(Code::LimitValueInvalid));
     }
     Ok(value)
@@ -77,7 +77,7 @@ pub(super) fn name(model: &Model, limit: LimitId) -> String {
         || format!("limit {}", limit.short()),
         |row| {
             let subject = model.limit_subject(row);
-            let ends = if row.retires { "the end of " } else { "" };
+            let ends = if row.retires { "retirement of " } else { "" };
             // Of a proposal: what it would replace.
             let base = row.supersedes.filter(|_| row.state == LimitState::Pending && !row.retires);
             let base = base.and_then(|id| model.desk.limits.get(&id));

@@ -50,16 +50,16 @@ pub struct Words {
     /// Only this portfolio
     #[arg(long, conflicts_with_all = ["account", "instrument"])]
     pub portfolio: Option<String>,
-    /// Unit: a currency, percentage, fraction, units, lots, count …; without it, the usual one
+    /// Unit: a currency, percentage, fraction, units, lots, count …; the usual one by default
     #[arg(long)]
     pub unit: Option<String>,
-    /// Where it begins to warn, in its unit
+    /// Warning level, in the same unit
     #[arg(long, value_parser = number)]
     pub warning: Option<Decimal>,
-    /// Until when: 45m, 2h, 3d, or a time in UTC
+    /// Expiry: 45m, 2h, 3d, or a time in UTC
     #[arg(long)]
     pub until: Option<String>,
-    /// What the type needs beyond a number, as JSON
+    /// Parameters of the limit type, as JSON
     #[arg(long, value_name = "JSON")]
     pub parameters: Option<String>,
     /// Why
@@ -155,13 +155,12 @@ impl FormKind for NewLimit {
     fn read(&self, model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
         let limit_type =
             ticket.text(FieldName::LimitType).map(LimitKind::read).ok_or_else(|| {
-                let text = "choose what it limits with the left and right arrows";
+                let text = "choose a limit type with Left and Right";
                 Problem::at(FieldName::LimitType, text)
             })?;
         let is_known = model.limit_types.iter().any(|row| row.name == limit_type);
         if !model.limit_types.is_empty() && !is_known {
-            let text =
-                format!("there is no limit type {limit_type}: the left and right arrows choose");
+            let text = format!("unknown limit type {limit_type}: choose one with Left and Right");
             return Err(Problem::at(FieldName::LimitType, text).refused(Code::LimitTypeUnknown));
         }
         let (scope, identifier) = scope(ticket)?;
@@ -169,7 +168,7 @@ impl FormKind for NewLimit {
             None | Some(ANY | EACH_ACCOUNT) => None,
             Some(_) => Some(
                 chosen_account(model, ticket)
-                    .ok_or_else(|| Problem::at(FieldName::Account, "there is no such account"))?,
+                    .ok_or_else(|| Problem::at(FieldName::Account, "unknown account"))?,
             ),
         };
         Ok(Verb::CreateLimit(Box::new(request::NewLimit {
@@ -178,7 +177,7 @@ impl FormKind for NewLimit {
             scope,
             identifier,
             value: limit::value(ticket)?,
-            unit: needed(ticket, FieldName::Unit, "type the unit, like USD or percentage")?,
+            unit: needed(ticket, FieldName::Unit, "enter a unit, e.g. USD or percentage")?,
             warning: read::number(ticket, FieldName::Warning)?,
             until: read::until(ticket, model.now)?,
             parameters: note(ticket, FieldName::Parameters),
@@ -211,11 +210,11 @@ fn scope(ticket: &Ticket) -> Result<(Scope, Option<String>), Problem> {
             Ok((Scope::Instrument, instrument))
         }
         (Some(_), Some(_), None) => {
-            let text = "for an instrument in each account, leave the account empty";
+            let text = "to limit an instrument in each account, set the account to any";
             Err(Problem::at(FieldName::Account, text))
         }
         (_, _, Some(_)) => {
-            let text = "a portfolio has its own accounts: name no account and no instrument";
+            let text = "a portfolio limit takes no account and no instrument";
             Err(Problem::at(FieldName::Portfolio, text))
         }
     }

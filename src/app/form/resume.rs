@@ -19,7 +19,7 @@ const FIELDS: Fields = &[(FieldName::Halt, Kind::Choice), (FieldName::Reason, Ki
 /// `resume`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Words {
-    /// Key of the halt, or its end; without it, the newest
+    /// Key of the halt, or its last digits; the newest by default
     pub halt: Option<String>,
     /// The newest halt of this account
     #[arg(long)]
@@ -82,7 +82,7 @@ impl FormKind for Resume {
     }
 
     fn read(&self, _model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
-        let reason = needed(ticket, FieldName::Reason, "say why trading may go on")?;
+        let reason = needed(ticket, FieldName::Reason, "resuming needs a reason")?;
         Ok(Verb::Resume { halt: self.halt, reason })
     }
 

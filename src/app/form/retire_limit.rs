@@ -16,9 +16,9 @@ const FIELDS: Fields = &[(FieldName::Reason, Kind::Text)];
 /// `limit retire`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Words {
-    /// Key of the limit, or its end
+    /// Key of the limit, or its last digits
     pub limit: String,
-    /// Why it is not needed any more
+    /// Why it is no longer needed
     #[arg(long)]
     pub reason: String,
 }
@@ -27,7 +27,7 @@ pub struct Words {
 pub(super) fn open(model: &Model, key: ClientKey) -> Opened {
     let row = limit::selected(model)?;
     if row.state != LimitState::Active {
-        return Err("this is a proposal: reject it with -".into());
+        return Err("this is a proposal: - rejects it".into());
     }
     Ok(about(key, row))
 }
@@ -46,11 +46,11 @@ fn about(key: ClientKey, row: &Limit) -> Ticket {
 
 impl FormKind for RetireLimit {
     fn title(&self, _model: &Model, _ticket: &Ticket) -> String {
-        "TAKE LIMIT AWAY".to_owned()
+        "RETIRE LIMIT".to_owned()
     }
 
     fn read(&self, _model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
-        let reason = needed(ticket, FieldName::Reason, "say why it is not needed any more")?;
+        let reason = needed(ticket, FieldName::Reason, "retiring a limit needs a reason")?;
         Ok(Verb::RetireLimit { limit: self.limit, base_version: self.base_version, reason })
     }
 
@@ -60,6 +60,6 @@ impl FormKind for RetireLimit {
 }
 
 pub(super) fn facts(model: &Model, limit: LimitId) -> Facts {
-    let sentence = format!("TAKE AWAY {}", limit::name(model, limit));
+    let sentence = format!("RETIRE {}", limit::name(model, limit));
     Facts::new(sentence, limit::account(model, limit))
 }

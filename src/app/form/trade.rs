@@ -45,7 +45,7 @@ pub struct Words {
     /// Account, by name or key
     #[arg(long)]
     pub account: Option<String>,
-    /// Price; without it, that of now
+    /// Price; the current one by default
     #[arg(long, value_parser = number)]
     pub price: Option<Decimal>,
     /// Stop
@@ -54,7 +54,7 @@ pub struct Words {
     /// Target
     #[arg(long, value_parser = number)]
     pub tp: Option<Decimal>,
-    /// Why a soft limit may be passed
+    /// Reason to pass a soft limit
     #[arg(long)]
     pub reason: Option<String>,
 }
@@ -62,18 +62,18 @@ pub struct Words {
 /// `take`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct TakeWords {
-    /// The signal's key, or the end of it
+    /// The signal's key, or its last digits
     pub signal: String,
     /// Account, by name or key
     #[arg(long)]
     pub account: Option<String>,
-    /// Size in contracts; without it, that of the preset
+    /// Size in contracts; the preset by default
     #[arg(value_parser = number)]
     pub size: Option<Decimal>,
-    /// Price; without it, that of now
+    /// Price; the current one by default
     #[arg(long, value_parser = number)]
     pub price: Option<Decimal>,
-    /// Why a soft limit may be passed
+    /// Reason to pass a soft limit
     #[arg(long)]
     pub reason: Option<String>,
 }
@@ -180,9 +180,9 @@ fn tradable(model: &Model) -> Vec<String> {
 }
 
 fn of_signal(model: &Model, key: ClientKey, signal: SignalId) -> Opened {
-    let row = model.desk.signals.get(&signal).ok_or("the signal is gone")?;
+    let row = model.desk.signals.get(&signal).ok_or("the signal no longer exists")?;
     if !row.is_live(model.now) {
-        let text = "the signal can no longer be taken: its time ran out or it was taken";
+        let text = "the signal has expired or was taken";
         return Err(text.into());
     }
     let about = Subject { account: None, instrument: Some(row.instrument.clone()) };
@@ -241,23 +241,23 @@ impl FormKind for Trade {
 
     fn read(&self, model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
         let account = chosen_account(model, ticket).ok_or_else(|| {
-            Problem::at(FieldName::Account, "choose an account with the left and right arrows")
+            Problem::at(FieldName::Account, "choose an account with Left and Right")
         })?;
         let instrument = chosen_instrument(model, ticket).ok_or_else(|| {
-            let text = "choose an instrument with the left and right arrows";
+            let text = "choose an instrument with Left and Right";
             Problem::at(FieldName::Instrument, text)
         })?;
         let size = read::number(ticket, FieldName::Size)?.ok_or_else(|| {
-            Problem::at(FieldName::Size, "type a size, or press r to size from risk")
+            Problem::at(FieldName::Size, "enter a size, or press r to size from risk")
         })?;
         if size <= Decimal::ZERO {
-            let problem = Problem::at(FieldName::Size, "a size must be above zero");
+            let problem = Problem::at(FieldName::Size, "size must be above zero");
             return Err(problem.refused(Code::SizeBelowMinimum));
         }
         // Ticks, steps and sides are the rulebook's to judge: it says so while the fields are typed,
         // in the words that decide, and for every client alike.
         let price = read::number(ticket, FieldName::Price)?.ok_or_else(|| {
-            Problem::at(FieldName::Price, "type a price, or press = for that of now")
+            Problem::at(FieldName::Price, "enter a price, or press = for the current one")
         })?;
         Ok(Verb::Place(NewTrade {
             account,

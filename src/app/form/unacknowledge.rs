@@ -17,7 +17,7 @@ const FIELDS: Fields = &[(FieldName::Note, Kind::Text)];
 /// `unack`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Words {
-    /// Key of the event, or its end
+    /// Key of the event, or its last digits
     pub event: String,
     /// Why
     #[arg(long)]
@@ -46,7 +46,7 @@ fn about(key: ClientKey, event: EventId) -> Ticket {
 
 impl FormKind for Unacknowledge {
     fn title(&self, _model: &Model, _ticket: &Ticket) -> String {
-        "UN-ACKNOWLEDGE".to_owned()
+        "UNACKNOWLEDGE".to_owned()
     }
 
     fn read(&self, _model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {
@@ -65,5 +65,5 @@ impl FormKind for Unacknowledge {
 
 pub(super) fn facts(model: &Model, event: EventId) -> Facts {
     let account = model.desk.events.get(&event).and_then(|row| row.account);
-    Facts::new(format!("UN-ACK {}", name(model, event)), account)
+    Facts::new(format!("UNACK {}", name(model, event)), account)
 }

@@ -45,9 +45,11 @@ pub(super) fn one<K: Copy + ToString>(
     });
     match (found.next(), found.next()) {
         (Some(only), None) => Ok(only),
-        (Some(_), Some(_)) => Err(format!("several {what}s end in {text:?}: type more of the key")),
+        (Some(_), Some(_)) => {
+            Err(format!("{text:?} matches several {what}s: type more of the key"))
+        }
         (None, _) => {
-            Err(format!("no {what} {text:?}: type its key, or at least its last four digits"))
+            Err(format!("no {what} {text:?}: type its key or at least its last four digits"))
         }
     }
 }
@@ -59,7 +61,7 @@ pub(super) fn account(model: &Model, name: Option<&str>) -> Result<Option<Accoun
             let mut names: Vec<&str> =
                 model.desk.accounts.values().map(|row| row.name.as_str()).collect();
             names.sort_unstable();
-            format!("no account {name:?}; there are {}", names.join(", "))
+            format!("unknown account {name:?}; accounts: {}", names.join(", "))
         })
     })
     .transpose()
@@ -70,7 +72,7 @@ pub(super) fn instrument<'a>(model: &'a Model, name: &str) -> Result<&'a Instrum
     model.book.instrument(name).ok_or_else(|| {
         let mut names: Vec<&str> = model.book.instruments().map(|row| row.id.as_str()).collect();
         names.sort_unstable();
-        format!("no instrument {name:?}; there are {}", names.join(", "))
+        format!("unknown instrument {name:?}; instruments: {}", names.join(", "))
     })
 }
 
@@ -108,10 +110,10 @@ fn ambiguous(model: &Model, instrument: &InstrumentId, held: &[&Position]) -> St
             .map(|row| format!("{} ({} {})", row.id.short(), row.direction, exact(row.size)))
             .collect();
         let keys = keys.join(", ");
-        return format!("{one} holds {instrument} more than once: name one by its key: {keys}");
+        return format!("{one} has several {instrument} positions: name one by its key: {keys}");
     }
     let example = names.first().map_or("", String::as_str);
-    format!("several accounts hold {instrument}: add the account, like @{example}")
+    format!("several accounts hold {instrument}: add the account, e.g. @{example}")
 }
 
 /// Finds the live position that an instrument, a key or the end of one names.

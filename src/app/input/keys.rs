@@ -33,7 +33,7 @@ pub(in crate::app) fn pressed(model: &mut Model, chord: Chord, fresh: ClientKey)
                 }
             }
             Stage::Sending => {
-                model.say(Tone::Warning, "already sent: wait for the answer");
+                model.say(Tone::Warning, "already sent; waiting for the answer");
                 return vec![];
             }
             Stage::Unknown if chord.key == Key::Esc => {
@@ -42,7 +42,7 @@ pub(in crate::app) fn pressed(model: &mut Model, chord: Chord, fresh: ClientKey)
                 return vec![];
             }
             Stage::Unknown => {
-                model.say(Tone::Warning, "the answer was lost: the database is being asked");
+                model.say(Tone::Warning, "outcome unconfirmed; querying by key");
                 return vec![];
             }
             Stage::Review { .. } => {
@@ -77,7 +77,7 @@ fn dispatch(model: &mut Model, chord: Chord, fresh: ClientKey) -> Vec<Effect> {
             }
             if pressed.len() > 1 {
                 let spelled = chord::spell(&pressed);
-                model.say(Tone::Quiet, format!("no key {spelled} here: ? lists them"));
+                model.say(Tone::Quiet, format!("{spelled} is not bound here; ? lists the keys"));
             }
             vec![]
         }
@@ -128,7 +128,7 @@ fn looked(model: &mut Model, look: Look) -> Vec<Effect> {
         Look::MarkAll => lists::mark_all(model),
         Look::CopyRow => copy(model),
         Look::Reload => {
-            model.say(Tone::Quiet, "reading everything again");
+            model.say(Tone::Quiet, "reloading all panes");
             vec![Effect::ReadAll]
         }
         Look::Help => overlay(model, Overlay::Help(0)),
@@ -164,14 +164,14 @@ fn detail(model: &mut Model) -> Vec<Effect> {
         Some(id) => {
             model.overlay = Overlay::Detail(model.focus, id);
         }
-        None => model.say(Tone::Quiet, "nothing is selected: j and k choose a row"),
+        None => model.say(Tone::Quiet, "no row selected: move with j and k"),
     }
     vec![]
 }
 
 fn copy(model: &mut Model) -> Vec<Effect> {
     let Some(id) = model.selected().cloned() else {
-        model.say(Tone::Quiet, "nothing is selected: j and k choose a row");
+        model.say(Tone::Quiet, "no row selected: move with j and k");
         return vec![];
     };
     let Some((_, cells)) = columns::cells(model, model.focus, &id) else { return vec![] };
@@ -185,7 +185,7 @@ fn back(model: &mut Model) -> Vec<Effect> {
     match &mut model.overlay {
         Overlay::Ticket(ticket) if ticket.is_edited && !ticket.is_leaving => {
             ticket.is_leaving = true;
-            ticket.problem = Some("Esc again throws away what you typed".to_owned());
+            ticket.problem = Some("press Esc again to discard your changes".to_owned());
         }
         Overlay::None => {
             let focus = model.focus;
@@ -220,9 +220,12 @@ fn quit(model: &mut Model) -> Vec<Effect> {
     model.is_leaving = true;
     let waiting = model.writes.len();
     if waiting > 0 {
-        model.say(Tone::Warning, format!("{waiting} write(s) without an answer; q again leaves, they are settled at the next start"));
+        model.say(
+            Tone::Warning,
+            format!("{waiting} write(s) unconfirmed, settled at the next start; q again quits"),
+        );
     } else {
-        model.say(Tone::Plain, "q again leaves");
+        model.say(Tone::Plain, "press q again to quit");
     }
     vec![]
 }

@@ -106,9 +106,9 @@ pub(in crate::app) fn pasted(model: &mut Model, text: &str) -> Vec<Effect> {
     let line = lines.next().unwrap_or_default();
     let is_whole = lines.all(str::is_empty);
     let refused = if line.chars().count() > LONGEST {
-        Some(format!("a paste of more than {LONGEST} characters is not taken"))
+        Some(format!("paste ignored: longer than {LONGEST} characters"))
     } else if line.chars().any(char::is_control) {
-        Some("a paste with control characters is not taken".to_owned())
+        Some("paste ignored: it has control characters".to_owned())
     } else {
         None
     };
@@ -142,11 +142,11 @@ pub(in crate::app) fn pasted(model: &mut Model, text: &str) -> Vec<Effect> {
         | Overlay::Detail(..) => {}
     }
     if !taken {
-        model.say(Tone::Warning, "the paste went nowhere: open a text field first");
+        model.say(Tone::Warning, "paste ignored: no text field has the focus");
         return vec![];
     }
     if !is_whole {
-        model.say(Tone::Warning, "only the first line of the paste was taken");
+        model.say(Tone::Warning, "only the first line was pasted");
     }
     if let Overlay::Filter(input, _) = &model.overlay {
         let filter = input.value().to_owned();

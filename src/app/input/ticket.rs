@@ -199,7 +199,7 @@ pub(super) fn send(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
         }
     };
     if let Some(write) = outbox::bars(model, &verb) {
-        let text = format!("waits: it is not known yet what became of {}", write.summary);
+        let text = format!("not sent: an earlier write is unconfirmed: {}", write.summary);
         if let Overlay::Ticket(shown) = &mut model.overlay {
             shown.problem = Some(text.clone());
         }

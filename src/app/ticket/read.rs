@@ -90,11 +90,11 @@ pub(in crate::app) fn until(
 ) -> Result<Option<DateTime<Utc>>, Problem> {
     let Some(text) = ticket.text(FieldName::Until) else { return Ok(None) };
     let until = moment(text, now).ok_or_else(|| {
-        let text = "type until when: 45m, 2h, 3d, or a time in UTC like 2026-11-22 18:00";
+        let text = "enter an expiry: 45m, 2h, 3d, or a time in UTC like 2026-11-22 18:00";
         Problem::at(FieldName::Until, text)
     })?;
     if until <= now {
-        let problem = Problem::at(FieldName::Until, "that has passed already");
+        let problem = Problem::at(FieldName::Until, "that time has passed");
         return Err(problem.refused(Code::LimitUntilPast));
     }
     Ok(Some(until))

@@ -68,12 +68,10 @@ async fn ticket(
         }
         // Less risk is always allowed: a position can be closed at the last price that is known.
         Err(why) if closes && opened.text(FieldName::Price).is_some() => {
-            io.note(&format!(
-                "no price of this moment ({why}): the last one in the database is taken"
-            ));
+            io.note(&format!("no current price ({why}); using the last one in the database"));
             Ok(opened)
         }
-        Err(why) => Err(CliError::Other(format!("no price: {why}; give one with price=…"))),
+        Err(why) => Err(CliError::Other(format!("no price: {why}; pass price=…"))),
     }
 }
 
@@ -88,7 +86,7 @@ fn drafted(snapshot: &Snapshot, ticket: &Ticket) -> Result<Verb, CliError> {
                 let mut names: Vec<&str> =
                     snapshot.model.desk.accounts.values().map(|row| row.name.as_str()).collect();
                 names.sort_unstable();
-                format!("say which account, like @{}", names.join(" or @"))
+                format!("no account: add @{}", names.join(" or @"))
             }
             Some(FieldName::LimitType) => {
                 let types = snapshot.model.limit_types.iter();
@@ -97,7 +95,7 @@ fn drafted(snapshot: &Snapshot, ticket: &Ticket) -> Result<Verb, CliError> {
                 format!("Unknown limit type: {typed}. Types: {}.", names.join(", "))
             }
             Some(FieldName::Size) if is_empty(FieldName::Size) => {
-                "say how much: no preset fits this instrument".to_owned()
+                "no size: no preset fits this instrument".to_owned()
             }
             Some(FieldName::Note) if is_empty(FieldName::Note) => {
                 "a critical or emergency event needs a note: add note=\"…\"".to_owned()

@@ -53,9 +53,9 @@ pub(super) async fn open(
         let outcome = store.resolve(&intent.request).await;
         let (key, summary) = (intent.request.key, &intent.summary);
         let said = match &outcome {
-            Outcome::Accepted(accepted) => format!("it was accepted: {}", accepted.message),
-            Outcome::Refused(refusal) => format!("it was not done: {}", refusal.message),
-            Outcome::Unknown(reason) => format!("it is still unknown: {reason}"),
+            Outcome::Accepted(accepted) => format!("accepted: {}", accepted.message),
+            Outcome::Refused(refusal) => format!("not done: {}", refusal.message),
+            Outcome::Unknown(reason) => format!("still unconfirmed: {reason}"),
         };
         io.note(&format!("an earlier write ({summary}, id {key}): {said}"));
         journal.settle(key, &outcome).await?;
@@ -92,7 +92,7 @@ pub(super) async fn send(
     let outcome = settled(store, request, io).await;
     if let Err(error) = journal.settle(request.key, &outcome).await {
         // The next process asks the database again, and gets the same answer.
-        tracing::warn!(%error, "the end of a write is not in the journal");
+        tracing::warn!(%error, "the outcome of a write is not in the journal");
     }
     Ok(outcome)
 }
@@ -102,7 +102,7 @@ async fn settled(store: &Store, request: &Request, io: &mut Io<'_>) -> Outcome {
     let mut outcome = store.perform(request).await;
     for _ in 0..MOST_QUESTIONS {
         let Outcome::Unknown(reason) = &outcome else { break };
-        io.note(&format!("the answer was lost ({reason}); asking what became of it"));
+        io.note(&format!("outcome unconfirmed ({reason}); querying by key, not resending"));
         sleep(BETWEEN_QUESTIONS).await;
         outcome = store.resolve(request).await;
     }
@@ -158,7 +158,7 @@ pub(in crate::cli) async fn outcome(
     });
     let decided = decided.map(|(at, _)| at).ok_or_else(|| {
         let folder = config.journal_folder.display();
-        CliError::Usage(format!("no write {key} to this database, as this login, is in {folder}"))
+        CliError::Usage(format!("no write {key} for this database and login in {folder}"))
     })?;
     let (summary, outcome) = asked.remove(decided);
     for (other, outcome) in &asked {

@@ -127,11 +127,11 @@ fn unowned(model: &Model, theme: Theme, is_narrow: bool) -> Vec<Piece> {
     let under_way = model.writes.len().saturating_sub(unknown);
     if under_way > 0 {
         pieces.push((" │ ".to_owned(), quiet));
-        pieces.push((format!("{under_way} under way"), theme.style(Ink::Strong)));
+        pieces.push((format!("{under_way} in flight"), theme.style(Ink::Strong)));
     }
     if unknown > 0 {
         pieces.push((" │ ".to_owned(), quiet));
-        pieces.push((format!(" {unknown} UNKNOWN "), theme.style(Ink::Unknown)));
+        pieces.push((format!(" {unknown} UNCONFIRMED "), theme.style(Ink::Unknown)));
     }
     pieces
 }
@@ -153,7 +153,7 @@ pub(in crate::ui) fn alarm(model: &Model) -> Option<Alarm> {
             || alarm.text.clone(),
             |halt| format!("{} (by {})", sentence(model, halt), halt.set_by),
         );
-        let unfounded = if alarm.is_unfounded { " (the database holds no halt)" } else { "" };
+        let unfounded = if alarm.is_unfounded { " (no halt in the database)" } else { "" };
         let more = match model.alarms.len() {
             0 | 1 => String::new(),
             count => format!(" +{} more", count.saturating_sub(1)),

@@ -35,7 +35,7 @@ pub(super) fn sheet(
         field(FieldName::Target, held.take_profit),
         field(FieldName::Trailing, held.trailing_distance),
         Item::Field(FieldName::Reason, String::new()),
-        Item::Fact(Line::styled(" an empty field is none", theme.style(Ink::Quiet))),
+        Item::Fact(Line::styled(" empty means none", theme.style(Ink::Quiet))),
     ];
     let right = facts(model, ticket, held, theme, right_width(width));
     Sheet { left, right, split: split(width), ..Sheet::default() }
@@ -103,11 +103,11 @@ pub(super) fn facts(
         }
         None => fact_line(label, format::ABSENT, none, theme.style(Ink::Quiet), theme),
     };
-    lines.push(outcome("Stop now", held.stop_loss, "no stop: the loss has no end"));
+    lines.push(outcome("Stop now", held.stop_loss, "no stop: unlimited loss"));
     let Ok(Verb::Amend { stop, target, trailing, .. }) = draft(model, ticket) else {
         return lines;
     };
-    lines.push(outcome("Stop then", stop, "no stop: the loss has no end"));
+    lines.push(outcome("Stop then", stop, "no stop: unlimited loss"));
     lines.push(outcome("Target", target, "no target"));
     lines.extend(judged(ticket, held.protection(stop, trailing), theme, width));
     lines
@@ -123,9 +123,9 @@ fn judged(
     let paragraph = |text: &str, ink| popup::paragraph(text, width, theme.style(ink));
     let checks = match &ticket.verdict {
         Verdict::None => return vec![],
-        Verdict::Asked(_) => return paragraph("asking the database…", Ink::Quiet),
+        Verdict::Asked(_) => return paragraph("checking…", Ink::Quiet),
         Verdict::Failed(why) => {
-            let text = format!("the rulebook cannot be asked: {why}");
+            let text = format!("checks unavailable: {why}");
             return paragraph(&text, Ink::Critical);
         }
         Verdict::Known { checks, .. } => checks,
@@ -134,11 +134,9 @@ fn judged(
         checks.iter().filter(|check| check.finding != Finding::Passes).collect();
     if against.is_empty() {
         let (text, ink) = match protection {
-            Protection::Same => ("Stop and trailing stay: the risk is the same.", Ink::Quiet),
-            Protection::Tightens => {
-                ("Tightens: less is risked. It passes under every halt.", Ink::Good)
-            }
-            Protection::Widens => ("WIDENS: more is risked than now. It passes.", Ink::Warning),
+            Protection::Same => ("Stop and trailing unchanged: same risk.", Ink::Quiet),
+            Protection::Tightens => ("Tightens: less risk. Allowed under any halt.", Ink::Good),
+            Protection::Widens => ("WIDENS: more risk than now. Checks pass.", Ink::Warning),
         };
         return paragraph(text, ink);
     }

@@ -82,16 +82,16 @@ pub(super) fn lines(
     let mut lines = vec![heading(widths, theme)];
     match &ticket.verdict {
         Verdict::None => {
-            let text = "what the rulebook says stands here as soon as the fields are a trade";
+            let text = "the checks appear once the fields make a trade";
             lines.extend(popup::paragraph(text, width, theme.style(Ink::Quiet)));
             return lines;
         }
         Verdict::Asked(_) => {
-            lines.push(Line::styled("asking the database…", theme.style(Ink::Quiet)));
+            lines.push(Line::styled("checking…", theme.style(Ink::Quiet)));
             return lines;
         }
         Verdict::Failed(why) => {
-            let text = format!("the rulebook cannot be asked: {why}");
+            let text = format!("checks unavailable: {why}");
             lines.extend(popup::paragraph(&text, width, theme.style(Ink::Critical)));
             return lines;
         }
@@ -125,7 +125,7 @@ fn sentence(check: &Check, width: usize, theme: Theme) -> Vec<Line<'static>> {
 fn heading(widths: Widths, theme: Theme) -> Line<'static> {
     let values = if widths.has_before { "NOW → AFTER" } else { "AFTER" };
     let mut parts = vec![
-        format::pad("OF", widths.whose, Align::Left),
+        format::pad(if widths.whose == WHOSE[0] { "SCOPE" } else { "" }, widths.whose, Align::Left),
         format::pad("CHECK", widths.code, Align::Left),
         format::pad(values, widths.values, Align::Right),
     ];
@@ -237,7 +237,7 @@ fn binding(model: &Model, checks: &[Check], width: usize, theme: Theme) -> Vec<L
         format!(", {word} {} {}", format::measured(room.abs(), unit), format::unit_name(unit))
     });
     let text = format!(
-        "Binds first: {} at {}{}",
+        "Tightest: {} at {}{}",
         names::with_owner(model, check),
         format::percent_used(share),
         room.unwrap_or_default().trim_end(),

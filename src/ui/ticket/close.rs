@@ -33,7 +33,7 @@ pub(super) fn sheet(
         Item::Field(FieldName::Reason, String::new()),
     ];
     let right = held.map_or_else(
-        || vec![Line::styled("it is no longer open", theme.style(Ink::Warning))],
+        || vec![Line::styled("no longer open", theme.style(Ink::Warning))],
         |held| facts(model, ticket, form, &held, theme, right_width(width)),
     );
     Sheet { left, right, split: split(width), ..Sheet::default() }
@@ -80,21 +80,19 @@ fn facts(
         let part = size.unwrap_or(held.size);
         let going = held.part(part);
         let pnl = model.book.open_pnl(&going, price, currency);
-        lines.push(gain("Of this", pnl, currency));
+        lines.push(gain("Closing", pnl, currency));
         let rest = held.size.checked_sub(part).unwrap_or_default();
         let rest = if rest.is_zero() {
-            "nothing stays open".to_owned()
+            "flat".to_owned()
         } else {
-            format!("{} {} stay open", held.direction, exact(rest))
+            format!("{} {} stays open", held.direction, exact(rest))
         };
         lines.extend(words("After", &rest, width, theme));
     }
     let warning = match model.price_freshness(&held.instrument) {
         Freshness::Fresh => None,
-        Freshness::Old | Freshness::TooOld => {
-            Some("The price is old. A close passes all the same.")
-        }
-        Freshness::Never => Some("No price arrived yet. A close passes all the same."),
+        Freshness::Old | Freshness::TooOld => Some("Stale price. Closing is allowed anyway."),
+        Freshness::Never => Some("No price yet. Closing is allowed anyway."),
     };
     if let Some(text) = warning {
         lines.extend(popup::paragraph(text, width, theme.style(Ink::Warning)));

@@ -31,7 +31,7 @@ pub(super) fn sheet(
     let room = right_width(width);
     let mut right = limit::about(model, row, theme, room);
     let warning = number(FieldName::Warning);
-    let loosens = "Loosens: needs a reason, then another risk officer's approval.";
+    let loosens = "Loosens: needs a reason and a second person's approval.";
     right.extend(limit::change(model, row, (new, warning), loosens, theme, room));
     right.extend(impact::lines(ticket, theme, room));
     Sheet { left, right, split: split(width), ..Sheet::default() }

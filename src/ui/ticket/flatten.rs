@@ -29,8 +29,8 @@ pub(super) fn sheet(model: &Model, form: &Flatten, theme: Theme, width: usize) -
     let currency =
         model.desk.accounts.get(&form.account).map_or("", |row| row.base_currency.as_str());
     let text = format!(
-        "P&L in {currency}. Each is closed at the price of now; one without a price stays, and is \
-         named."
+        "P&L in {currency}. Each closes at its current price; one without a price stays open and \
+         is reported."
     );
     right.extend(popup::paragraph(&text, room, theme.style(Ink::Quiet)));
     Sheet { left, right, split: split(width), ..Sheet::default() }
@@ -51,7 +51,7 @@ pub(super) fn list(
     theme: Theme,
     width: usize,
 ) -> Vec<Line<'static>> {
-    let text = format!("{} position(s) would be closed:", held.len());
+    let text = format!("{} position(s) to close:", held.len());
     let mut lines = popup::paragraph(&text, width, theme.style(Ink::Strong));
     let mut held = held.to_vec();
     held.sort_by_cached_key(|row| {

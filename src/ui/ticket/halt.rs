@@ -25,22 +25,22 @@ pub(super) fn sheet(
         HaltScope::Account(id) => format!("account {}", model.desk.account_name(*id)),
         HaltScope::Instrument(name) => format!("{name} in every account"),
         HaltScope::Portfolio(name) => format!("portfolio {name}"),
-        HaltScope::System => "everything: every account, every client".to_owned(),
+        HaltScope::System => "everything: all accounts, all clients".to_owned(),
     };
-    let mut right = words("Stops", &covers(scope), room, theme);
+    let mut right = words("Scope", &covers(scope), room, theme);
     let other = match (scope, narrow) {
-        (HaltScope::System, Some(narrow)) => format!("Tab narrows it to {}", covers(narrow)),
-        (HaltScope::System, None) => "select a row first to halt less".to_owned(),
-        _ if !model.may(Right::Risk) => "only a risk officer halts more".to_owned(),
-        _ => "Tab widens it to everything".to_owned(),
+        (HaltScope::System, Some(narrow)) => format!("Tab narrows to {}", covers(narrow)),
+        (HaltScope::System, None) => "select a row first for a narrower halt".to_owned(),
+        _ if !model.may(Right::Risk) => "only a risk officer can widen it".to_owned(),
+        _ => "Tab widens to everything".to_owned(),
     };
     right.extend(
         words("", &other, room, theme).into_iter().map(|line| line.style(theme.style(Ink::Quiet))),
     );
     let effect = match mode {
-        HaltMode::ReduceOnly => "Only trades that reduce a position pass.",
-        HaltMode::NoNewOrders => "No trade opens anything.",
-        HaltMode::Flatten => "No trade opens anything, and every position is closed now.",
+        HaltMode::ReduceOnly => "Only orders that reduce a position are accepted.",
+        HaltMode::NoNewOrders => "No new orders; closing is allowed.",
+        HaltMode::Flatten => "No new orders, and every position is closed now.",
     };
     right.extend(words("Effect", effect, room, theme));
     let held: Vec<&Position> = model
@@ -60,10 +60,10 @@ pub(super) fn sheet(
     if *mode == HaltMode::Flatten {
         right.extend(flatten::list(model, &held, flatten::Named::Yes, theme, room));
     } else {
-        let text = format!("{} open position(s) stay open. Closing them passes.", held.len());
+        let text = format!("{} open position(s) stay open and can be closed.", held.len());
         right.extend(words("", &text, room, theme));
     }
-    let text = "It binds every client and stays after a restart, until somebody resumes.";
+    let text = "Applies to every client and survives restarts, until resumed.";
     right.extend(words("", text, room, theme));
     Sheet { left, right, split: split(width), ..Sheet::default() }
 }

@@ -32,11 +32,11 @@ pub(super) fn sentence(ticket: &Ticket) -> Option<String> {
         .collect();
     let rest = breached.len().saturating_sub(NAMED);
     let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-    Some(format!("IN BREACH AT ONCE: {}{more}. New risk is refused there.", named.join(", ")))
+    Some(format!("IMMEDIATE BREACH: {}{more}. New risk is refused there.", named.join(", ")))
 }
 
 fn name(row: &Impact) -> &str {
-    row.account.as_deref().unwrap_or("together")
+    row.account.as_deref().unwrap_or("combined")
 }
 
 /// Returns what is measured of what is allowed, with the unit once.
@@ -55,28 +55,28 @@ pub(super) fn lines(ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'st
     let rows = match &ticket.impacts {
         Impacts::None => return vec![],
         Impacts::Asked(_) => {
-            let text = "asking the database whom it would bind…";
+            let text = "loading the limit preview…";
             return vec![Line::styled(text, theme.style(Ink::Quiet))];
         }
         Impacts::Refused { refusal, .. } => {
-            let text = format!("It would be refused: {}", refusal.message);
+            let text = format!("Would be refused: {}", refusal.message);
             return popup::paragraph(&text, width, theme.style(Ink::Critical));
         }
         Impacts::Failed { why, .. } => {
-            let text = format!("the database cannot be asked whom it would bind: {why}");
+            let text = format!("limit preview unavailable: {why}");
             return popup::paragraph(&text, width, theme.style(Ink::Critical));
         }
         Impacts::Known { rows, .. } => rows,
     };
     if rows.is_empty() {
-        let text = "It judges orders one by one: there is nothing that it could bind between them.";
+        let text = "Checked per order; no current usage.";
         return popup::paragraph(text, width, theme.style(Ink::Quiet));
     }
     let mut sorted: Vec<&Impact> = rows.iter().collect();
     sorted.sort_by_key(|row| (rank(row), row.room));
     let breached = sorted.iter().filter(|row| rank(row) == 0).count();
     let (text, ink) = match breached {
-        0 => ("Nobody would be in breach:".to_owned(), Ink::Good),
+        0 => ("None would be in breach:".to_owned(), Ink::Good),
         1 => ("1 would be in breach:".to_owned(), Ink::Critical),
         several => (format!("{several} would be in breach:"), Ink::Critical),
     };

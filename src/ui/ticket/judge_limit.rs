@@ -19,20 +19,20 @@ pub(super) fn sheet(
     let room = right_width(width);
     let mut left = vec![Item::Field(FieldName::Note, String::new()), Item::Blank];
     let asked = row.change_reason.as_deref().unwrap_or("no reason given");
-    let by = words("Asked by", &row.created_by, split(width), theme);
-    let why = words("Because", asked, split(width), theme);
+    let by = words("Proposer", &row.created_by, split(width), theme);
+    let why = words("Reason", asked, split(width), theme);
     left.extend(by.into_iter().chain(why).map(Item::Fact));
     let base = row.supersedes.and_then(|id| model.desk.limits.get(&id));
     let mut right = limit::about(model, base.unwrap_or(row), theme, room);
     if row.retires {
-        let text = "Takes the limit away: approved by a second person, it binds nobody.";
+        let text = "Retires the limit: once approved, it no longer applies.";
         right.extend(popup::paragraph(text, room, theme.style(Ink::Critical)));
     } else if let Some(base) = base {
         let new = (Some(row.value), row.warning);
-        let loosens = "Loosens: approved by a second person, it counts at once.";
+        let loosens = "Loosens: effective as soon as it is approved.";
         right.extend(limit::change(model, base, new, loosens, theme, room));
     } else {
-        let text = format!("becomes {}", limit::amount(row, row.value));
+        let text = limit::amount(row, row.value);
         right.extend(words("New", &text, room, theme));
     }
     right.extend(impact::lines(ticket, theme, room));

@@ -17,7 +17,7 @@ use crate::ui::{format, popup};
 const BAR: usize = 25;
 
 pub(super) fn gone(theme: Theme) -> Sheet {
-    let text = " the limit was replaced meanwhile: leave and select it again";
+    let text = " the limit has changed: select it again";
     let line = Line::styled(text, theme.style(Ink::Warning));
     Sheet { left: vec![Item::Fact(line)], ..Sheet::default() }
 }
@@ -50,7 +50,7 @@ pub(super) fn change(
     width: usize,
 ) -> Vec<Line<'static>> {
     let Some(new) = new else {
-        let text = "type the new limit to see what it changes";
+        let text = "enter the new limit to preview it";
         return popup::paragraph(text, width, theme.style(Ink::Quiet));
     };
     // It is refused, and the line below says so: it changes nothing.
@@ -61,7 +61,7 @@ pub(super) fn change(
     let warning = warning.or(row.warning.filter(|kept| *kept <= new));
     let then = Limit { value: new, warning, ..row.clone() };
     let measured = model.measure(row);
-    let mut lines = vec![bar("Then", measured, &then, theme, width)];
+    let mut lines = vec![bar("After", measured, &then, theme, width)];
     let share = new
         .checked_sub(row.value)
         .and_then(|more| more.checked_div(row.value))
@@ -71,13 +71,13 @@ pub(super) fn change(
         format!("{} → {}{}", amount(row, row.value), amount(row, new), share.unwrap_or_default());
     lines.extend(words("Change", &text, width, theme));
     let (sentence, ink) = match (new.cmp(&row.value), row.is_tightened_by(new)) {
-        (Ordering::Equal, _) => ("The value stays as it is.", Ink::Quiet),
-        (_, true) => ("Tightens: counts at once.", Ink::Good),
+        (Ordering::Equal, _) => ("Value unchanged.", Ink::Quiet),
+        (_, true) => ("Tightens: effective now.", Ink::Good),
         (_, false) => (loosens, Ink::Warning),
     };
     lines.extend(popup::paragraph(sentence, width, theme.style(ink)));
     if measured.and_then(|now| then.standing(now)) == Some(Standing::Breach) {
-        let text = "In breach from the moment it counts: new risk is refused, nothing is closed.";
+        let text = "In breach once effective: new risk is refused, nothing is closed.";
         lines.extend(popup::paragraph(text, width, theme.style(Ink::Critical)));
     }
     lines

@@ -21,7 +21,7 @@ pub(super) fn sheet(model: &Model, ticket: &Ticket, theme: Theme, width: usize) 
         empty(FieldName::Portfolio),
         empty(FieldName::Value),
         empty(FieldName::Unit),
-        Item::Field(FieldName::Warning, "80% if empty".to_owned()),
+        Item::Field(FieldName::Warning, "default 80%".to_owned()),
         empty(FieldName::Until),
         empty(FieldName::Parameters),
         empty(FieldName::Reason),
@@ -41,9 +41,9 @@ pub(super) fn sheet(model: &Model, ticket: &Ticket, theme: Theme, width: usize) 
     } else {
         let names: Vec<&str> = model.limit_types.iter().map(|row| row.name.as_str()).collect();
         let text = match (names.is_empty(), chosen) {
-            (true, _) => "the database is being asked what can be limited…".to_owned(),
-            (false, None) => "choose what it limits with the left and right arrows".to_owned(),
-            (false, Some(_)) => format!("There are {}.", names.join(", ")),
+            (true, _) => "loading the limit types…".to_owned(),
+            (false, None) => "choose a limit type with Left and Right".to_owned(),
+            (false, Some(_)) => format!("Limit types: {}.", names.join(", ")),
         };
         right.extend(popup::paragraph(&text, room, theme.style(Ink::Quiet)));
     }
@@ -57,9 +57,9 @@ pub(super) fn sheet(model: &Model, ticket: &Ticket, theme: Theme, width: usize) 
         let subject = model.limit_subject(row);
         let value = format::measured(row.value, &row.unit);
         let text = format!("{subject}: {value} {}", format::unit_name(&row.unit));
-        right.extend(words("There is", text.trim_end(), room, theme));
+        right.extend(words("Existing", text.trim_end(), room, theme));
     }
-    let text = "One limit more only binds more: it counts at once. All that apply must pass.";
+    let text = "A new limit is effective now. All limits that apply must pass.";
     right.extend(popup::paragraph(text, room, theme.style(Ink::Good)));
     right.extend(impact::lines(ticket, theme, room));
     Sheet { left, right, split: split(width), ..Sheet::default() }

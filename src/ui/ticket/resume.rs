@@ -23,7 +23,7 @@ fn whom(model: &Model, halt: &Halt) -> String {
         Scope::Account => format!("account {name}"),
         Scope::Instrument => format!("{name} in every account"),
         Scope::Portfolio => name,
-        Scope::System => "everything: every account, every client".to_owned(),
+        Scope::System => "everything: all accounts, all clients".to_owned(),
     }
 }
 
@@ -96,26 +96,26 @@ pub(super) fn sheet(model: &Model, form: &Resume, theme: Theme, width: usize) ->
         let right = popup::paragraph(text, room, theme.style(Ink::Warning));
         return Sheet { left, right, split: split(width), ..Sheet::default() };
     };
-    let mut right = words("Frees", &whom(model, row), room, theme);
+    let mut right = words("Resumes", &whom(model, row), room, theme);
     let mode = match row.mode {
         HaltMode::ReduceOnly => "reduce-only",
         HaltMode::NoNewOrders => "no new orders",
-        HaltMode::Flatten => "no new orders, all closed",
+        HaltMode::Flatten => "flatten",
     };
     right.extend(words("Mode", mode, room, theme));
     let since = format!("{} since {}", row.set_by, format::time(row.set_at, model.now));
     right.extend(words("Set by", &since, room, theme));
-    right.extend(words("Because", &row.reason, room, theme));
+    right.extend(words("Reason", &row.reason, room, theme));
     let account = row.account.filter(|_| row.scope == Scope::Account);
     let others = model.desk.halts_on(account, None).len().saturating_sub(1);
     if account.is_some() && others > 0 {
-        let text = format!("It stays halted: {others} more halt(s) cover it.");
+        let text = format!("Still halted: {others} more halt(s) apply.");
         right.extend(popup::paragraph(&text, room, theme.style(Ink::Warning)));
     }
     right.push(Line::raw(""));
     let breached = breached(model, row);
     if breached.is_empty() {
-        let text = "No limit that this console measures is in breach.";
+        let text = "No measured limit is in breach.";
         right.extend(popup::paragraph(text, room, theme.style(Ink::Good)));
     } else {
         let text = format!("{} limit(s) still in breach:", breached.len());

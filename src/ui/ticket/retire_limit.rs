@@ -13,8 +13,8 @@ pub(super) fn sheet(model: &Model, form: &RetireLimit, theme: Theme, width: usiz
     let room = right_width(width);
     let left = vec![Item::Field(FieldName::Reason, String::new())];
     let mut right = limit::about(model, row, theme, room);
-    right.extend(words("Limit is", &limit::amount(row, row.value), room, theme));
-    let text = "Taken away, it binds nobody: that needs another risk officer's approval.";
+    right.extend(words("Value", &limit::amount(row, row.value), room, theme));
+    let text = "Once retired, it no longer applies. Needs a second person's approval.";
     right.extend(popup::paragraph(text, room, theme.style(Ink::Warning)));
     Sheet { left, right, split: split(width), ..Sheet::default() }
 }

@@ -28,7 +28,7 @@ pub(super) fn lines(
         Stage::Review { .. } => review(model, ticket, theme, width),
         Stage::Sending => {
             let mut lines = said(model, ticket, "SENDING…", Ink::Strong, theme, width);
-            lines.push(quiet("sent once; no key counts until the database has answered", theme));
+            lines.push(quiet("sent; waiting for the answer", theme));
             lines
         }
         Stage::Unknown => unknown(model, ticket, theme, width),
@@ -83,7 +83,7 @@ fn editing(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Li
         }
     }
     lines.extend(against(model, ticket, theme, width));
-    let does = if ticket.form.kind().is_reversible() { "sends it" } else { "reviews it" };
+    let does = if ticket.form.kind().is_reversible() { "send" } else { "review" };
     let mut offered = vec![("Enter", does, true)];
     if ticket.fields.len() > 1 {
         offered.push(("Tab", "next", true));
@@ -93,11 +93,11 @@ fn editing(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Li
             offered.push(("Left Right", "choose", true));
         }
         Some(field) if field.is_untouched => {
-            offered.push(("Ctrl-u", "clears (typing replaces)", true));
+            offered.push(("Ctrl-u", "clear (typing replaces)", true));
         }
-        Some(_) | None => offered.push(("Ctrl-u", "clears", true)),
+        Some(_) | None => offered.push(("Ctrl-u", "clear", true)),
     }
-    offered.push(("Esc", "leaves", true));
+    offered.push(("Esc", "cancel", true));
     lines.push(keys(&offered, theme));
     lines
 }
@@ -113,23 +113,23 @@ fn review(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Lin
     let obstacle = model.send_obstacle();
     let against = against(model, ticket, theme, width);
     if obstacle.is_none() && against.is_empty() {
-        lines.push(quiet("Read it. Enter and Space do nothing here.", theme));
+        lines.push(quiet("Review it, then press y. Enter and Space do nothing here.", theme));
     }
     lines.extend(against);
     if let Some(why) = &obstacle {
-        let text = format!("y is off: {why}");
+        let text = format!("y is disabled: {why}");
         lines.extend(popup::paragraph(&text, width, theme.style(Ink::Warning)));
     }
     let has_reason = ticket.field(FieldName::Reason).is_some();
     let widens = matches!(ticket.form, Form::Halt(_)) && model.may(Right::Risk);
-    let mut offered = vec![("y", "sends", obstacle.is_none())];
+    let mut offered = vec![("y", "send", obstacle.is_none())];
     if has_reason {
         offered.push(("Y", "reason", true));
     }
     if widens {
         offered.push(("Tab", "scope", true));
     }
-    offered.push(("n or Esc", "back to edit", true));
+    offered.push(("n or Esc", "edit", true));
     lines.push(keys(&offered, theme));
     lines
 }
@@ -165,22 +165,19 @@ fn keys(offered: &[(&str, &str, bool)], theme: Theme) -> Line<'static> {
 }
 
 fn unknown(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'static>> {
-    let mut lines = said(model, ticket, "UNKNOWN", Ink::Unknown, theme, width);
+    let mut lines = said(model, ticket, "UNCONFIRMED", Ink::Unknown, theme, width);
     let why = model
         .writes
         .iter()
         .find(|write| write.request.key == ticket.key)
         .and_then(|write| write.unknown.clone())
         .unwrap_or_default();
-    let text = format!(
-        "The answer was lost ({why}). It may or may not stand. The database is being asked by the \
-         ticket's key; nothing is sent again."
-    );
+    let text = format!("Outcome unconfirmed: {why}. Querying by key, not resending.");
     lines.extend(popup::paragraph(&text, width, theme.style(Ink::Warning)));
     if let Form::Trade(_) = ticket.form {
-        let text = "Until then nothing more opens in this account and instrument.";
+        let text = "Until then, no new trade in this account and instrument.";
         lines.extend(popup::paragraph(text, width, theme.style(Ink::Warning)));
     }
-    lines.push(keys(&[("Esc", "leaves; it is settled in the background", true)], theme));
+    lines.push(keys(&[("Esc", "close; querying goes on", true)], theme));
     lines
 }

@@ -65,7 +65,7 @@ pub(super) fn sheet(
     left.push(money("Risk", figures.risk, share));
     left.push(money("Reward", figures.reward, multiple));
     let texts = held_after(model, ticket, side);
-    left.push(Item::Fact(first_that_fits("Holds", &texts, split(width), theme)));
+    left.push(Item::Fact(first_that_fits("Position", &texts, split(width), theme)));
     let right = checks::lines(model, ticket, theme, right_width(width));
     let result = checks::result(model, ticket, theme, right_width(width));
     Sheet { left, right, heading: 1, result, split: split(width) }
@@ -145,7 +145,7 @@ fn drift(model: &Model, ticket: &Ticket, side: Side) -> String {
         };
         let pips = now.checked_sub(typed)?.checked_div(row.pip_size)?;
         if pips.is_zero() {
-            Some("as now".to_owned())
+            Some("current".to_owned())
         } else {
             Some(format!("= now {}", format::signed(pips, 1)))
         }

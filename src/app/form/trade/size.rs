@@ -13,20 +13,20 @@ use rust_decimal::Decimal;
 /// returns in words what decided it.
 pub(in crate::app) fn risk_size(model: &Model, ticket: &mut Ticket) -> Result<String, String> {
     let Form::Trade(trade) = &ticket.form else {
-        return Err("only a new trade is sized from risk".to_owned());
+        return Err("only a new trade can be sized from risk".to_owned());
     };
     let number = |name| ticket.text(name).and_then(|text| typed(text).ok());
     let account = chosen_account(model, ticket).ok_or("choose an account first")?;
     let instrument = chosen_instrument(model, ticket).ok_or("choose an instrument first")?;
-    let price = number(FieldName::Price).ok_or("type a price first")?;
-    let stop = number(FieldName::Stop).ok_or("type a stop first: risk is the distance to it")?;
-    let row = model.desk.accounts.get(&account).ok_or("the account is not here any more")?;
+    let price = number(FieldName::Price).ok_or("enter a price first")?;
+    let stop = number(FieldName::Stop).ok_or("enter a stop first: risk is the distance to it")?;
+    let row = model.desk.accounts.get(&account).ok_or("the account no longer exists")?;
     let equity = model
         .marks
         .accounts
         .get(&account)
         .and_then(|mark| mark.equity)
-        .ok_or("the equity is not known: a price or a rate is missing")?;
+        .ok_or("equity unknown: a price or a rate is missing")?;
     let rate =
         model.book.rate(&instrument.quote_currency, &row.base_currency).ok_or_else(|| {
             format!("no rate from {} to {}", instrument.quote_currency, row.base_currency)
@@ -51,9 +51,9 @@ pub(in crate::app) fn risk_size(model: &Model, ticket: &mut Ticket) -> Result<St
     ticket.fill_number(FieldName::Size, Some(sized.size));
     let share = fraction.checked_mul(Decimal::ONE_HUNDRED).unwrap_or_default().normalize();
     Ok(match &sized.cap {
-        Cap::Risk => format!("Size {}: {share} % of equity is at risk.", exact(sized.size)),
+        Cap::Risk => format!("Size {}: risks {share} % of equity.", exact(sized.size)),
         cap @ (Cap::MaximumSize | Cap::Room(_)) => format!(
-            "Size {}: {} allows no more; {share} % of equity would be {}.",
+            "Size {}: capped by {}; {share} % of equity would be {}.",
             exact(sized.size),
             cap.words(),
             exact(floor_step(sized.raw, instrument.size_step).unwrap_or(sized.raw))
