@@ -198,7 +198,7 @@ fn nobody_approves_their_own_proposal() {
     console.press("+");
 
     assert!(console.model.ticket().is_none());
-    assert!(console.last_notice().contains("a second person"), "{}", console.last_notice());
+    assert!(console.last_notice().contains("another person"), "{}", console.last_notice());
 }
 
 #[test]

@@ -207,8 +207,5 @@ fn a_spoken_approval_of_ones_own_proposal_is_not_sent() {
     console.rest();
     console.press("y");
     assert!(console.writes().is_empty());
-    assert_eq!(
-        console.last_notice(),
-        "you proposed this yourself: a second person must approve it"
-    );
+    assert_eq!(console.last_notice(), "you made this proposal: another person must approve it");
 }

@@ -14,7 +14,7 @@ use crate::domain::request::Verb;
 const FIELDS: Fields = &[(FieldName::Note, Kind::Text)];
 
 /// Why nobody approves what they asked for.
-const OWN_PROPOSAL: &str = "you proposed this yourself: a second person must approve it";
+const OWN_PROPOSAL: &str = "you made this proposal: another person must approve it";
 
 /// `limit approve`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
