@@ -219,7 +219,10 @@ BEGIN
         RETURN NULL;
     END IF;
 
-    raised_key := desk.event_key(m, new_state, standing_key, account);
+    -- One event for the loss of one account, whichever of its limits are reached. What cannot be measured has an event
+    -- per limit.
+    raised_key := CASE WHEN m.is_loss AND account IS NOT NULL AND new_state <> 'unknown' THEN 'loss:' || m.limit_type || ':' || account
+                       ELSE 'limit:' || standing_key END;
     INSERT INTO tmt.limit_states AS s (limit_id, rule, account_id, state, measured, allowed, unit, raised_value, event_key, since, measured_at)
     VALUES (m.limit_id, m.limit_type, account, new_state, m.after, m.allowed, m.unit, CASE WHEN new_state <> 'ok' THEN coalesce(m.after, 0) END,
             CASE WHEN new_state <> 'ok' THEN raised_key END, now_at, now_at)

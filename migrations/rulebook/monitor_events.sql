@@ -115,14 +115,6 @@ BEGIN
     RETURN reraised + escalated;
 END $$;
 
--- The event key of a limit. All limits on one loss of an account share an event. A limit that cannot be measured has its own:
--- that limit must be corrected.
-CREATE FUNCTION desk.event_key(m desk.limit_measurement, p_state text, p_limit_key text, p_account uuid) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN m.is_loss AND p_account IS NOT NULL AND p_state <> 'unknown' THEN 'loss:' || m.limit_type || ':' || p_account
-                ELSE 'limit:' || p_limit_key END
-$$;
-
 -- The key of a standing: tmt.limit_states.limit_key.
 CREATE FUNCTION desk.limit_key(p_limit uuid, p_rule text, p_account uuid) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce(p_limit::text, p_rule) || ':' || coalesce(p_account::text, '') $$;

@@ -30,7 +30,7 @@ BEGIN
                CASE WHEN l.limit_scope = 'account' OR (l.account_id IS NOT NULL AND l.limit_scope <> 'instrument') THEN 'account'
                     WHEN l.limit_scope = 'instrument' AND l.account_id IS NOT NULL THEN 'mine' ELSE l.limit_scope END AS place,
                CASE WHEN is_orphaned OR NOT coalesce(k.enforced, false) OR NOT l.limit_scope = ANY (k.scopes) THEN 'LIMIT_NOT_ENFORCED'
-                    WHEN NOT (l.limit_unit = ANY (k.units) OR ('money' = ANY (k.units) AND desk.unit_currency(l.limit_unit) IS NOT NULL))
+                    WHEN NOT desk.has_unit(k.units, l.limit_unit)
                         THEN 'LIMIT_UNIT_UNKNOWN'
                     WHEN NOT desk.parameters_valid(l.limit_type, l.limit_scope, l.parameters) THEN 'LIMIT_PARAMETERS_INVALID' END AS fault
           FROM (SELECT f AS l, f.*, false AS is_orphaned FROM desk.limits_in_force(o.account_id, o.portfolio, o.instrument, o.at) f
@@ -39,7 +39,7 @@ BEGIN
           LEFT JOIN tmt.limit_types k USING (limit_type)
          -- The monitor reports the faults of every limit, monitored or not.
          WHERE (k.limit_type IS NULL OR NOT k.enforced OR is_orphaned OR CASE WHEN p_live THEN k.live OR NOT l.limit_scope = ANY (k.scopes)
-                    OR NOT (l.limit_unit = ANY (k.units) OR ('money' = ANY (k.units) AND desk.unit_currency(l.limit_unit) IS NOT NULL))
+                    OR NOT desk.has_unit(k.units, l.limit_unit)
                 ELSE k.before_trade OR NOT l.limit_scope = ANY (k.scopes) END)
            AND NOT l.limit_id = ANY (p_without)
     ), totals AS MATERIALIZED (

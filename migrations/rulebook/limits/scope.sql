@@ -151,11 +151,15 @@ BEGIN
            END;
 END $$;
 
+-- Whether a limit type with these units can be in this one.
+CREATE FUNCTION desk.has_unit(p_units text[], p_unit text) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$ SELECT p_unit = ANY (p_units) OR ('money' = ANY (p_units) AND desk.unit_currency(p_unit) IS NOT NULL) $$;
+
 -- Whether the monitor measures a limit: it is live, or has a fault that must be reported.
 CREATE FUNCTION desk.needs_monitoring(l risk_limits) RETURNS boolean
 LANGUAGE sql STABLE AS $$
     SELECT coalesce((SELECT k.live OR NOT k.enforced OR NOT l.limit_scope = ANY (k.scopes)
-                            OR NOT (l.limit_unit = ANY (k.units) OR ('money' = ANY (k.units) AND desk.unit_currency(l.limit_unit) IS NOT NULL))
+                            OR NOT desk.has_unit(k.units, l.limit_unit)
                        FROM tmt.limit_types k WHERE k.limit_type = l.limit_type), true)
         OR (l.limit_scope = 'instrument' AND desk.canonical_instrument(l.scope_identifier) IS NULL)
 $$;

@@ -53,8 +53,7 @@ BEGIN
         IF checked.severity = 'reject' AND rejected.code IS NULL THEN
             rejected := checked;
         END IF;
-        notable := notable || jsonb_build_object('code', checked.code, 'severity', checked.severity, 'measured', checked.measured::text,
-            'allowed', checked.allowed::text, 'unit', checked.unit, 'limit_id', checked.limit_id, 'message', checked.message);
+        notable := notable || desk.check_json(checked);
     END LOOP;
     IF rejected.code IS NOT NULL THEN
         RETURN desk.finish_request(p_key, 'amend_position', desk.refused(rejected.code, rejected.message, rejected.measured, rejected.allowed,

@@ -289,6 +289,13 @@ BEGIN
                p_limit, p_message)::desk.check_result;
 END $$;
 
+-- As the detail of an answer has it.
+CREATE FUNCTION desk.check_json(p_check desk.check_result) RETURNS jsonb
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT jsonb_build_object('code', p_check.code, 'severity', p_check.severity, 'measured', p_check.measured::text,
+        'allowed', p_check.allowed::text, 'unit', p_check.unit, 'limit_id', p_check.limit_id, 'message', p_check.message)
+$$;
+
 -- The first fault of a price; NULL if there is none. More decimals than the column has are a fault too: the column would
 -- round the price.
 CREATE FUNCTION desk.price_fault(o desk.order_context, p_what text, p_price numeric)

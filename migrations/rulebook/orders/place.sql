@@ -46,8 +46,7 @@ BEGIN
         ELSIF checked.severity = 'confirm' THEN
             confirms := confirms || checked.code;
         END IF;
-        notable := notable || jsonb_build_object('code', checked.code, 'severity', checked.severity, 'measured', checked.measured::text,
-            'allowed', checked.allowed::text, 'unit', checked.unit, 'limit_id', checked.limit_id, 'message', checked.message);
+        notable := notable || desk.check_json(checked);
     END LOOP;
 
     IF rejected.code IS NOT NULL THEN
