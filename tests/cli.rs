@@ -48,8 +48,8 @@ fn a_usage_error_exits_with_2_and_says_why() {
         ("byu EUR_USD 10k", "unrecognized subcommand 'byu'"),
         ("buy", "<INSTRUMENT>"),
         ("buy EUR_USD 1e3", "is not a number"),
-        ("buy EUR_USD 10k stop=1.08", "unexpected argument '--stop'"),
-        ("buy EUR_USD 10k sl=1.08 sl=1.09", "cannot be used multiple times"),
+        ("buy EUR_USD 10k stop=1.095", "unexpected argument '--stop'"),
+        ("buy EUR_USD 10k sl=1.095 sl=1.105", "cannot be used multiple times"),
         ("buy EUR_USD 10k --yes --dry-run", "cannot be used with"),
         ("buy EUR_USD 10k --id 12", "invalid value '12'"),
         ("positions --json --csv", "cannot be used with"),
@@ -79,11 +79,11 @@ fn version_and_completions_need_no_configuration() {
 
 // ---- writes ---------------------------------------------------------------------------------
 
-const BUY: &str = "buy EUR_USD 10k price=1.0851 sl=1.0801 tp=1.0951 @alpha";
+const BUY: &str = "buy EUR_USD 10k price=1.1001 sl=1.0951 tp=1.1101 @alpha";
 
 #[tokio::test]
 async fn a_dry_run_shows_the_checks_and_yes_enters_the_trade() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let shell = shell(&desk, "trader", "tmt_trader").await;
 
     let dry = shell.run(&format!("{BUY} --dry-run"));
@@ -91,7 +91,7 @@ async fn a_dry_run_shows_the_checks_and_yes_enters_the_trade() {
     let first = dry.out.lines().next().unwrap();
     assert_eq!(
         first,
-        "BUY 10,000 EUR_USD @ 1.08510  SL 1.08010  TP 1.09510  account alpha  [PAPER]"
+        "BUY 10,000 EUR_USD @ 1.10010  SL 1.09510  TP 1.11010  account alpha  [PAPER]"
     );
     let own = dry.out.lines().find(|line| line.contains("MAX_DAILY_LOSS")).unwrap();
     assert!(own.contains("  account's own  "), "{own}");
@@ -109,7 +109,7 @@ async fn a_dry_run_shows_the_checks_and_yes_enters_the_trade() {
 
 #[tokio::test]
 async fn a_repeated_id_returns_the_first_outcome() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let shell = shell(&desk, "trader", "tmt_trader").await;
     let line = format!("{BUY} --yes --json --id 0192f2c4-0000-7000-8000-000000000001");
     let (first, second) = (shell.run(&line), shell.run(&line));
@@ -132,7 +132,7 @@ fn address(options: &tmt::store::Options) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_exits_with_4_and_is_settled_by_its_id() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let (proxy, options) = Proxy::open(desk.options("trader", "tmt_trader").await).await;
     let shell = Shell::on(&address(&options));
     let id = uuid::Uuid::from_u128(0x0192_f2c4_0000_7000_8000_0000_0000_0009);
@@ -162,7 +162,7 @@ async fn a_lost_answer_exits_with_4_and_is_settled_by_its_id() {
 
 #[tokio::test]
 async fn without_a_journal_nothing_is_sent() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let shell = shell(&desk, "trader", "tmt_trader").await;
     let file = shell.home.path().join("file");
     std::fs::write(&file, "").unwrap();
@@ -175,7 +175,7 @@ async fn without_a_journal_nothing_is_sent() {
 
 #[tokio::test]
 async fn a_damaged_journal_is_reported_once_and_stops_nothing() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let shell = shell(&desk, "trader", "tmt_trader").await;
     let folder = shell.home.path().join("journal");
     std::fs::create_dir(&folder).unwrap();
@@ -192,7 +192,7 @@ async fn a_damaged_journal_is_reported_once_and_stops_nothing() {
 
 #[tokio::test]
 async fn without_a_terminal_nothing_is_sent_unless_yes_is_passed() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let shell = shell(&desk, "trader", "tmt_trader").await;
     let ran = shell.run_with_input(BUY, "y\n");
     assert_eq!(ran.code, 2, "{ran:?}");
@@ -202,7 +202,7 @@ async fn without_a_terminal_nothing_is_sent_unless_yes_is_passed() {
 
 #[tokio::test]
 async fn at_the_prompt_only_a_plain_y_sends() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let login = desk.database.login("trader", "tmt_trader").await;
     let environment = [("DATABASE_URL", desk.database.url_as(&login))];
     let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
@@ -224,14 +224,14 @@ async fn at_the_prompt_only_a_plain_y_sends() {
 
 #[tokio::test]
 async fn a_refusal_prints_its_code_and_figures() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let trader = shell(&desk, "trader", "tmt_trader").await;
-    let ran = trader.run("buy EUR_USD 200k price=1.0851 sl=1.0841 @alpha --yes --json");
+    let ran = trader.run("buy EUR_USD 200k price=1.1001 sl=1.0991 @alpha --yes --json");
     assert_eq!(ran.code, 3, "{ran:?}");
     let said = ran.json();
     assert_eq!((&said["outcome"], &said["code"]), (&"refused".into(), &"MAX_EXPOSURE".into()));
-    assert_eq!((&said["measured"], &said["allowed"]), (&"217020".into(), &"150000".into()));
-    let human = trader.run("buy EUR_USD 200k price=1.0851 sl=1.0841 @alpha --yes");
+    assert_eq!((&said["measured"], &said["allowed"]), (&"220020".into(), &"150000".into()));
+    let human = trader.run("buy EUR_USD 200k price=1.1001 sl=1.0991 @alpha --yes");
     assert_eq!(human.code, 3);
     assert!(human.out.contains("refused   MAX_EXPOSURE: "), "{}", human.out);
 
@@ -242,17 +242,17 @@ async fn a_refusal_prints_its_code_and_figures() {
 
 #[tokio::test]
 async fn an_order_against_a_rule_is_refused_with_its_code() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let trader = shell(&desk, "trader", "tmt_trader").await;
     for (words, code) in [
-        ("EUR_USD 10k price=1.0851 sl=1.09", "STOP_WRONG_SIDE"),
-        ("EUR_USD 10k price=1.085101 sl=1.08", "PRICE_NOT_A_TICK"),
-        ("EUR_USD 10000.5 price=1.0851 sl=1.08", "SIZE_NOT_A_STEP"),
-        ("EUR_USD 10 price=1.0851 sl=1.08", "SIZE_BELOW_MINIMUM"),
-        ("EUR_USD 900k price=1.0851 sl=1.08", "SIZE_ABOVE_MAXIMUM"),
-        ("EUR_USD 10k price=1.0851", "STOP_REQUIRED"),
-        ("EUR_USD 10k price=1.2 sl=1.08", "PRICE_COLLAR"),
-        ("EUR_USD 10k price=1.0851 sl=1.08 tp=1.07", "TARGET_WRONG_SIDE"),
+        ("EUR_USD 10k price=1.1001 sl=1.105", "STOP_WRONG_SIDE"),
+        ("EUR_USD 10k price=1.100101 sl=1.095", "PRICE_NOT_A_TICK"),
+        ("EUR_USD 10000.5 price=1.1001 sl=1.095", "SIZE_NOT_A_STEP"),
+        ("EUR_USD 10 price=1.1001 sl=1.095", "SIZE_BELOW_MINIMUM"),
+        ("EUR_USD 900k price=1.1001 sl=1.095", "SIZE_ABOVE_MAXIMUM"),
+        ("EUR_USD 10k price=1.1001", "STOP_REQUIRED"),
+        ("EUR_USD 10k price=1.2 sl=1.095", "PRICE_COLLAR"),
+        ("EUR_USD 10k price=1.1001 sl=1.095 tp=1.085", "TARGET_WRONG_SIDE"),
     ] {
         let ran = trader.run(&format!("buy {words} @alpha --yes --json"));
         assert_eq!((ran.code, &ran.json()["code"]), (3, &code.into()), "{words}: {ran:?}");
@@ -262,20 +262,20 @@ async fn an_order_against_a_rule_is_refused_with_its_code() {
 
 #[tokio::test]
 async fn a_missing_word_is_named_by_its_verb() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let trader = shell(&desk, "trader", "tmt_trader").await;
     let officer = shell(&desk, "officer", "tmt_risk_officer").await;
     for (shell, line, said) in [
-        (&trader, "buy EUR_USD 10k price=1.0851 sl=1.08 --yes", "@alpha or @bravo"),
+        (&trader, "buy EUR_USD 10k price=1.1001 sl=1.095 --yes", "@alpha or @bravo"),
         (
             &trader,
-            "buy EUR_USD 10k price=1.0851 sl=1.08 @nobody --yes",
+            "buy EUR_USD 10k price=1.1001 sl=1.095 @nobody --yes",
             "unknown account \"nobody\"; accounts: alpha, bravo",
         ),
         (
             &trader,
             "buy GBP_USD 10k price=1.3 @alpha --yes",
-            "unknown instrument \"GBP_USD\"; instruments: EUR_USD, USD_JPY",
+            "unknown instrument \"GBP_USD\"; instruments: EUR_TRY, EUR_USD, USD_JPY",
         ),
         (&trader, "close EUR_USD --yes", "no open position in EUR_USD"),
         (&officer, "ack 000000c2 --yes", "note="),
@@ -290,7 +290,7 @@ async fn a_missing_word_is_named_by_its_verb() {
 
 #[tokio::test]
 async fn officers_acknowledge_and_change_limits() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let one = shell(&desk, "one", "tmt_risk_officer").await;
     let two = shell(&desk, "two", "tmt_risk_officer").await;
 
@@ -314,13 +314,13 @@ async fn officers_acknowledge_and_change_limits() {
 
 #[tokio::test]
 async fn a_halt_refuses_new_orders_and_allows_closes() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let trader = shell(&desk, "trader", "tmt_trader").await;
     assert_eq!(trader.run(&format!("{BUY} --yes")).code, 0);
     assert_eq!(trader.run("halt @alpha reason='fat finger' --yes").code, 0);
-    let refused = trader.run("buy USD_JPY 10k price=155.21 sl=154.9 @alpha --yes --json");
+    let refused = trader.run("buy USD_JPY 10k price=155.01 sl=154.9 @alpha --yes --json");
     assert_eq!((refused.code, &refused.json()["code"]), (3, &"TRADING_HALT".into()));
-    let closed = trader.run("close EUR_USD price=1.0849 --yes --json");
+    let closed = trader.run("close EUR_USD price=1.0999 --yes --json");
     assert_eq!(closed.code, 0, "{closed:?}");
     let officer = shell(&desk, "officer", "tmt_risk_officer").await;
     assert_eq!(officer.run("resume @alpha reason='it was a drill' --yes").code, 0);
@@ -328,7 +328,7 @@ async fn a_halt_refuses_new_orders_and_allows_closes() {
 
 #[tokio::test]
 async fn doctor_fails_when_a_server_is_unreachable() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let ran = shell(&desk, "viewer", "tmt_viewer").await.run("doctor");
     assert_eq!(ran.code, 1, "{ran:?}");
     let line = |about: &str| ran.out.lines().find(|line| line.contains(about)).unwrap();
@@ -343,7 +343,7 @@ async fn doctor_fails_when_a_server_is_unreachable() {
 
 #[tokio::test]
 async fn doctor_warns_of_an_outdated_rulebook() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let shell = shell(&desk, "admin", "tmt_admin").await;
     let schema = || {
         let ran = shell.run("doctor");

@@ -20,6 +20,8 @@ mod interrupted;
 mod partitions;
 #[path = "migrations/rebuilding.rs"]
 mod rebuilding;
+#[path = "support/requests.rs"]
+mod requests;
 #[path = "migrations/upgrading.rs"]
 mod upgrading;
 

@@ -6,6 +6,9 @@
 mod database;
 #[path = "support/desk.rs"]
 mod desk;
+#[path = "support/requests.rs"]
+mod requests;
+
 macro_rules! the {
     ($store:expr, $kind:ident) => {
         match rows($store, Kind::$kind).await {
@@ -18,12 +21,13 @@ macro_rules! the {
 #[path = "store/reading.rs"]
 mod reading;
 
-use desk::{ALPHA, CRITICAL, Desk, EXPOSURE, SIGNAL, WARNING, accepted, buy, refused, request};
+use desk::{ALPHA, CRITICAL, Desk, EXPOSURE, SIGNAL, WARNING};
+use requests::{accepted, buy, refused, request};
 use rust_decimal::dec;
 use tmt::domain::change::Kind;
 use tmt::domain::code::Code;
 use tmt::domain::halt::{HaltMode, Scope};
-use tmt::domain::ids::{HaltId, LimitId};
+use tmt::domain::ids::{HaltId, LimitId, PositionId};
 use tmt::domain::limit::LimitState;
 use tmt::domain::outcome::{Finding, Outcome};
 use tmt::domain::request::{Closing, Request, Verb};
@@ -42,8 +46,8 @@ async fn rows(store: &Store, kind: Kind) -> Rows {
 
 #[tokio::test]
 async fn a_trade_is_placed_read_and_closed() {
-    let desk = Desk::open().await;
-    let store = desk.trader().await;
+    let desk = Desk::with_records().await;
+    let store = desk.trader_store().await;
 
     let placed = request(Verb::Place(buy(dec!(20000))));
     let done = accepted(store.perform(&placed).await);
@@ -51,14 +55,14 @@ async fn a_trade_is_placed_read_and_closed() {
 
     let [trade] = the!(&store, Trades).try_into().unwrap();
     assert_eq!((trade.id.0, trade.account, trade.size), (placed.key.0, ALPHA, dec!(20000)));
-    assert_eq!(trade.entry_price, dec!(1.0851));
+    assert_eq!(trade.entry_price, dec!(1.1001));
     let [position] = the!(&store, Positions).try_into().unwrap();
     assert_eq!((position.account, position.size), (ALPHA, dec!(20000)));
 
     let close = Verb::Close {
         what: Closing::Position(position.id),
         size: Some(dec!(5000)),
-        price: dec!(1.0861),
+        price: dec!(1.1011),
         reason: Some("half the risk".to_owned()),
     };
     let done = accepted(store.perform(&request(close)).await);
@@ -68,7 +72,7 @@ async fn a_trade_is_placed_read_and_closed() {
     assert_eq!(trade.closed_size, dec!(5000));
 
     let what = Closing::Position(position.id);
-    let all = Verb::Close { what, size: None, price: dec!(1.0851), reason: None };
+    let all = Verb::Close { what, size: None, price: dec!(1.1001), reason: None };
     accepted(store.perform(&request(all)).await);
     assert_eq!(the!(&store, Positions), []);
     let [trade] = the!(&store, Trades).try_into().unwrap();
@@ -77,8 +81,8 @@ async fn a_trade_is_placed_read_and_closed() {
 
 #[tokio::test]
 async fn assessment_and_refusal_have_the_same_figures() {
-    let desk = Desk::open().await;
-    let store = desk.trader().await;
+    let desk = Desk::with_records().await;
+    let store = desk.trader_store().await;
     let trade = buy(dec!(200000));
 
     let checks = store.assess(&trade).await.unwrap();
@@ -87,18 +91,18 @@ async fn assessment_and_refusal_have_the_same_figures() {
 
     assert_eq!(refusal.code, Code::MaxExposure);
     assert_eq!(refusal.code, rejected.code);
-    assert_eq!(refusal.measured, Some(dec!(217020)));
+    assert_eq!(refusal.measured, Some(dec!(220020)));
     assert_eq!(refusal.allowed, Some(dec!(150000)));
     assert_eq!(refusal.unit.as_deref(), Some("USD"));
     assert_eq!(rejected.measured, refusal.measured);
-    assert_eq!(rejected.room, Some(dec!(-67020)));
+    assert_eq!(rejected.room, Some(dec!(-70020)));
     assert_eq!(desk.trades().await, 0);
 }
 
 #[tokio::test]
 async fn a_repeated_request_is_done_once_with_one_answer() {
-    let desk = Desk::open().await;
-    let store = desk.trader().await;
+    let desk = Desk::with_records().await;
+    let store = desk.trader_store().await;
     let placed = request(Verb::Place(buy(dec!(20000))));
 
     let first = store.perform(&placed).await;
@@ -112,7 +116,7 @@ async fn a_repeated_request_is_done_once_with_one_answer() {
 
 #[tokio::test]
 async fn sixteen_concurrent_requests_with_one_key_make_one_trade() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let mut options = desk.options("trader", "tmt_trader").await;
     options.pools.write = 16;
     let store = Store::connect(options);
@@ -132,8 +136,8 @@ async fn sixteen_concurrent_requests_with_one_key_make_one_trade() {
 
 #[tokio::test]
 async fn a_key_reused_with_other_fields_is_refused() {
-    let desk = Desk::open().await;
-    let store = desk.trader().await;
+    let desk = Desk::with_records().await;
+    let store = desk.trader_store().await;
     let placed = request(Verb::Place(buy(dec!(20000))));
     accepted(store.perform(&placed).await);
 
@@ -146,8 +150,8 @@ async fn a_key_reused_with_other_fields_is_refused() {
 
 #[tokio::test]
 async fn a_fenced_key_can_never_trade() {
-    let desk = Desk::open().await;
-    let store = desk.trader().await;
+    let desk = Desk::with_records().await;
+    let store = desk.trader_store().await;
     let placed = request(Verb::Place(buy(dec!(20000))));
 
     assert_eq!(refused(store.resolve(&placed).await).code, Code::NotExecuted);
@@ -158,7 +162,7 @@ async fn a_fenced_key_can_never_trade() {
 
 #[tokio::test]
 async fn a_request_that_arrives_too_late_is_refused() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let mut options = desk.options("trader", "tmt_trader").await;
     options.deadlines.write_validity = std::time::Duration::ZERO;
     let store = Store::connect(options);
@@ -171,8 +175,8 @@ async fn a_request_that_arrives_too_late_is_refused() {
 
 #[tokio::test]
 async fn a_signal_is_taken_once_per_account() {
-    let desk = Desk::open().await;
-    let store = desk.trader().await;
+    let desk = Desk::with_records().await;
+    let store = desk.trader_store().await;
     let mut trade = buy(dec!(20000));
     trade.signal = Some(SIGNAL);
 
@@ -188,8 +192,8 @@ async fn a_signal_is_taken_once_per_account() {
 
 #[tokio::test]
 async fn one_officer_acknowledges_and_the_other_learns_who() {
-    let desk = Desk::open().await;
-    let (ann, joe) = (desk.officer("ann").await, desk.officer("joe").await);
+    let desk = Desk::with_records().await;
+    let (ann, joe) = (desk.officer_store("ann").await, desk.officer_store("joe").await);
     let verb = Verb::Acknowledge { events: vec![WARNING], note: None };
 
     let (one, other) = (request(verb.clone()), request(verb));
@@ -211,8 +215,8 @@ async fn one_officer_acknowledges_and_the_other_learns_who() {
 
 #[tokio::test]
 async fn a_batch_reports_each_event() {
-    let desk = Desk::open().await;
-    let (ann, joe) = (desk.officer("ann").await, desk.officer("joe").await);
+    let desk = Desk::with_records().await;
+    let (ann, joe) = (desk.officer_store("ann").await, desk.officer_store("joe").await);
     let ack = |events, note: &str| {
         let note = (!note.is_empty()).then(|| note.to_owned());
         request(Verb::Acknowledge { events, note })
@@ -234,8 +238,8 @@ async fn a_batch_reports_each_event() {
 
 #[tokio::test]
 async fn tightening_is_immediate_and_loosening_needs_two_people() {
-    let desk = Desk::open().await;
-    let (ann, joe) = (desk.officer("ann").await, desk.officer("joe").await);
+    let desk = Desk::with_records().await;
+    let (ann, joe) = (desk.officer_store("ann").await, desk.officer_store("joe").await);
     let propose = |limit: &tmt::domain::limit::Limit, value, reason: Option<&str>| {
         request(Verb::ProposeLimit {
             until: None,
@@ -281,8 +285,8 @@ async fn tightening_is_immediate_and_loosening_needs_two_people() {
 
 #[tokio::test]
 async fn a_halt_refuses_new_risk_and_never_a_close() {
-    let desk = Desk::open().await;
-    let (trader, officer) = (desk.trader().await, desk.officer("ann").await);
+    let desk = Desk::with_records().await;
+    let (trader, officer) = (desk.trader_store().await, desk.officer_store("ann").await);
     accepted(trader.perform(&request(Verb::Place(buy(dec!(20000))))).await);
     let halt = Verb::Halt {
         scope: Scope::Account,
@@ -296,9 +300,8 @@ async fn a_halt_refuses_new_risk_and_never_a_close() {
     assert_eq!((row.id, row.account), (HaltId(halted.subject.unwrap()), Some(ALPHA)));
     let refusal = refused(trader.perform(&request(Verb::Place(buy(dec!(10000))))).await);
     assert_eq!(refusal.code, Code::TradingHalt);
-    let position = desk.position().await;
-    let what = Closing::Position(position);
-    let close = Verb::Close { what, size: None, price: dec!(1.0851), reason: None };
+    let what = Closing::Position(PositionId(desk.position().await));
+    let close = Verb::Close { what, size: None, price: dec!(1.1001), reason: None };
     accepted(trader.perform(&request(close)).await);
 
     let resume = |reason: &str| request(Verb::Resume { halt: row.id, reason: reason.to_owned() });
@@ -309,7 +312,7 @@ async fn a_halt_refuses_new_risk_and_never_a_close() {
 
 #[tokio::test]
 async fn a_viewer_reads_and_writes_nothing() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let viewer = Store::connect(desk.options("viewer", "tmt_viewer").await);
 
     assert_eq!(viewer.session().await.unwrap().role, Role::Viewer);
@@ -323,8 +326,8 @@ async fn a_viewer_reads_and_writes_nothing() {
 
 #[tokio::test]
 async fn the_session_says_who_is_connected_to_what() {
-    let desk = Desk::open().await;
-    let store = desk.officer("ann").await;
+    let desk = Desk::with_records().await;
+    let store = desk.officer_store("ann").await;
 
     let probe = store.probe().await.unwrap();
 
@@ -355,7 +358,7 @@ async fn an_empty_database_reports_the_missing_schema() {
 
 #[tokio::test]
 async fn a_login_without_a_group_is_told_which_grant_it_needs() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let login = format!("{}_nobody", desk.database.name());
     desk.admin.batch_execute(&format!("CREATE ROLE {login} LOGIN")).await.unwrap();
     let store = Store::connect(Options::parse(&desk.database.url_as(&login)).unwrap());

@@ -16,9 +16,12 @@ mod encryption;
 mod proxy;
 #[path = "store_faults/reading.rs"]
 mod reading;
+#[path = "support/requests.rs"]
+mod requests;
 
-use desk::{Desk, WARNING, accepted, buy, refused, request, unknown};
+use desk::{Desk, WARNING, begin, commit};
 use proxy::{Fault, Proxy};
+use requests::{accepted, buy, refused, request, unknown};
 use rust_decimal::dec;
 use std::time::Duration;
 use tmt::domain::code::Code;
@@ -43,7 +46,7 @@ fn trade() -> Request {
 
 /// A desk, and a trader whose connections lead through a proxy.
 async fn through_proxy() -> (Desk, Proxy, Store) {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let mut options = desk.options("trader", "tmt_trader").await;
     options.deadlines.write = Duration::from_millis(1500);
     let (proxy, options) = Proxy::open(options).await;
@@ -135,39 +138,33 @@ async fn the_outcome_is_true_wherever_the_connection_is_cut() {
     assert!((15..42).contains(&expected), "{expected} of 42 were executed");
 }
 
-/// Holds the row that every trade of the account waits for.
-async fn hold_account(desk: &Desk) -> tokio_postgres::Client {
+/// Locks the row that every trade of the account waits for.
+async fn lock_account(desk: &Desk) -> tokio_postgres::Client {
     let holder = desk.database.client().await;
-    let sql = "BEGIN; SELECT FROM accounts WHERE account_name = 'alpha' FOR UPDATE";
-    holder.batch_execute(sql).await.unwrap();
+    begin(&holder).await;
+    let sql = "SELECT FROM accounts WHERE account_name = 'alpha' FOR UPDATE";
+    holder.execute(sql, &[]).await.unwrap();
     holder
-}
-
-/// Waits until a login's statement waits for a lock.
-async fn until_it_waits(desk: &Desk) {
-    let sql = "SELECT count(*) FROM pg_stat_activity
-                WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    until(|| async { desk.count(sql).await > 0 }).await;
 }
 
 #[tokio::test]
 async fn a_write_whose_backend_is_terminated_is_unknown_and_then_not_executed() {
-    let desk = Desk::open().await;
-    let store = desk.trader().await;
-    let holder = hold_account(&desk).await;
+    let desk = Desk::with_records().await;
+    let store = desk.trader_store().await;
+    let holder = lock_account(&desk).await;
     let trade = trade();
     let sent = tokio::spawn({
         let (store, trade) = (store.clone(), trade.clone());
         async move { store.perform(&trade).await }
     });
-    until_it_waits(&desk).await;
+    assert!(desk.wait_for_waiters(1).await, "the trade did not wait for the account");
 
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
     desk.admin.execute(end, &[]).await.unwrap();
 
     unknown(sent.await.unwrap());
-    holder.batch_execute("COMMIT").await.unwrap();
+    commit(&holder).await;
     assert_eq!(refused(store.resolve(&trade).await).code, Code::NotExecuted);
     accepted(store.perform(&self::trade()).await);
     assert_eq!(desk.trades().await, 1);
@@ -175,13 +172,13 @@ async fn a_write_whose_backend_is_terminated_is_unknown_and_then_not_executed() 
 
 #[tokio::test]
 async fn resolving_waits_for_the_original_in_flight() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let mut options = desk.options("trader", "tmt_trader").await;
     options.deadlines.write = Duration::from_millis(200);
     options.deadlines.lock = Duration::from_secs(9);
     options.deadlines.write_on_server = Duration::from_secs(9);
     let store = Store::connect(options);
-    let holder = hold_account(&desk).await;
+    let holder = lock_account(&desk).await;
     let trade = trade();
 
     unknown(store.perform(&trade).await);
@@ -190,10 +187,8 @@ async fn resolving_waits_for_the_original_in_flight() {
         async move { store.resolve(&trade).await }
     });
     // The original waits for the account, the resolver for the original.
-    let sql = "SELECT count(*) FROM pg_stat_activity
-                WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    until(|| async { desk.count(sql).await == 2 }).await;
-    holder.batch_execute("COMMIT").await.unwrap();
+    assert!(desk.wait_for_waiters(2).await, "the resolver did not wait for the original");
+    commit(&holder).await;
 
     assert_eq!(accepted(settled.await.unwrap()).subject, Some(trade.key.0));
     assert_eq!(desk.trades().await, 1);
@@ -201,26 +196,26 @@ async fn resolving_waits_for_the_original_in_flight() {
 
 #[tokio::test]
 async fn resolving_past_its_deadline_is_still_unknown() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let mut options = desk.options("trader", "tmt_trader").await;
     options.deadlines.write = Duration::from_millis(200);
     options.deadlines.lock = Duration::from_secs(9);
     options.deadlines.write_on_server = Duration::from_secs(9);
     options.deadlines.resolve = Duration::from_millis(200);
     let store = Store::connect(options);
-    let holder = hold_account(&desk).await;
+    let holder = lock_account(&desk).await;
     let trade = trade();
 
     unknown(store.perform(&trade).await);
     unknown(store.resolve(&trade).await);
-    holder.batch_execute("COMMIT").await.unwrap();
+    commit(&holder).await;
     until(|| async { desk.trades().await == 1 }).await;
     accepted(store.resolve(&trade).await);
 }
 
 #[tokio::test]
 async fn a_dropped_call_does_not_block_the_next_one() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let mut options = desk.options("trader", "tmt_trader").await;
     options.pools.write = 1;
     options.deadlines.lock = Duration::from_secs(9);
@@ -228,13 +223,13 @@ async fn a_dropped_call_does_not_block_the_next_one() {
     // A connection that was given back too early would be waited for.
     options.deadlines.verify = Duration::from_secs(9);
     let store = Store::connect(options);
-    let holder = hold_account(&desk).await;
+    let holder = lock_account(&desk).await;
     let trade = trade();
     let sent = tokio::spawn({
         let (store, trade) = (store.clone(), trade.clone());
         async move { store.perform(&trade).await }
     });
-    until_it_waits(&desk).await;
+    assert!(desk.wait_for_waiters(1).await, "the trade did not wait for the account");
 
     sent.abort();
     assert!(sent.await.unwrap_err().is_cancelled());
@@ -244,15 +239,15 @@ async fn a_dropped_call_does_not_block_the_next_one() {
     assert_eq!(refused(store.perform(&request(other)).await).code, Code::NotPermitted);
     assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
 
-    holder.batch_execute("COMMIT").await.unwrap();
+    commit(&holder).await;
     accepted(store.resolve(&trade).await);
     assert_eq!(desk.trades().await, 1);
 }
 
 #[tokio::test]
 async fn an_unreadable_answer_is_unknown() {
-    let desk = Desk::open().await;
-    let store = desk.trader().await;
+    let desk = Desk::with_records().await;
+    let store = desk.trader_store().await;
     desk.admin
         .batch_execute(
             "CREATE OR REPLACE FUNCTION desk.place_trade(p_key uuid, p_fingerprint bytea,
@@ -271,7 +266,7 @@ async fn an_unreadable_answer_is_unknown() {
 
 #[tokio::test]
 async fn a_held_lock_is_busy_and_the_connection_is_kept() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let mut options = desk.options("trader", "tmt_trader").await;
     options.pools.write = 1;
     options.deadlines.lock = Duration::from_millis(200);
@@ -281,10 +276,10 @@ async fn a_held_lock_is_busy_and_the_connection_is_kept() {
     let trade = trade();
     assert_eq!(refused(store.resolve(&request(trade.verb.clone())).await).code, Code::NotExecuted);
 
-    let holder = hold_account(&desk).await;
+    let holder = lock_account(&desk).await;
     assert_eq!(refused(store.perform(&trade).await).code, Code::Busy);
     let pid = desk.count(backend).await;
-    holder.batch_execute("COMMIT").await.unwrap();
+    commit(&holder).await;
 
     accepted(store.perform(&trade).await);
     assert_eq!(desk.count(backend).await, pid, "the same connection");
@@ -292,11 +287,11 @@ async fn a_held_lock_is_busy_and_the_connection_is_kept() {
 
 #[tokio::test]
 async fn a_statement_cancelled_by_the_server_is_refused() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let mut options = desk.options("trader", "tmt_trader").await;
     options.deadlines.write_on_server = Duration::from_millis(200);
     let store = Store::connect(options);
-    let _holder = hold_account(&desk).await;
+    let _holder = lock_account(&desk).await;
 
     assert_eq!(refused(store.perform(&trade()).await).code, Code::TooSlow);
     assert_eq!(desk.trades().await, 0);
@@ -321,8 +316,8 @@ async fn fail_first(desk: &Desk, times: u32, raise: &str) {
 
 #[tokio::test]
 async fn a_conflict_is_retried_with_the_same_key() {
-    let desk = Desk::open().await;
-    let store = desk.trader().await;
+    let desk = Desk::with_records().await;
+    let store = desk.trader_store().await;
     fail_first(&desk, 3, "RAISE 'crossed' USING ERRCODE = '40001'").await;
     let trade = trade();
 
@@ -333,8 +328,8 @@ async fn a_conflict_is_retried_with_the_same_key() {
 
 #[tokio::test]
 async fn a_lasting_conflict_is_refused_after_four_attempts() {
-    let desk = Desk::open().await;
-    let store = desk.trader().await;
+    let desk = Desk::with_records().await;
+    let store = desk.trader_store().await;
     fail_first(&desk, 99, "RAISE 'crossed' USING ERRCODE = '40P01'").await;
 
     assert_eq!(refused(store.perform(&trade()).await).code, Code::Conflict);
@@ -344,8 +339,8 @@ async fn a_lasting_conflict_is_refused_after_four_attempts() {
 
 #[tokio::test]
 async fn a_warning_about_the_commit_makes_the_outcome_unknown() {
-    let desk = Desk::open().await;
-    let store = desk.trader().await;
+    let desk = Desk::with_records().await;
+    let store = desk.trader_store().await;
     // What the server says when its wait for a synchronous standby is cut short.
     fail_first(&desk, 1, "RAISE WARNING 'canceling wait for synchronous replication'").await;
     let trade = trade();

@@ -38,7 +38,7 @@ impl Drop for Floor {
 }
 
 async fn floor() -> Floor {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let redis = Redis::start(Options::in_memory()).await.unwrap();
     let prices = tokio::spawn(publish_prices(redis.url(), desk.database.client().await));
     Floor { desk, redis, prices }
@@ -53,7 +53,7 @@ async fn publish_prices(url: String, client: tokio_postgres::Client) {
         #[expect(clippy::disallowed_methods, reason = "the clock of the publisher")]
         let now = chrono::Utc::now();
         let instrument = InstrumentId::new("EUR_USD");
-        let quote = Quote::new(instrument, dec!(1.0849), dec!(1.0851), now, None).unwrap();
+        let quote = Quote::new(instrument, dec!(1.0999), dec!(1.1001), now, None).unwrap();
         // Redis is killed in some tests: the next tick tries again.
         publisher.heartbeat(now).await.ok();
         publisher.quotes(&[quote]).await.ok();
@@ -130,7 +130,7 @@ async fn a_trade_is_bought_and_closed_by_keyboard() {
         .wait_for("a quote", |screen| screen.contains("quotes ") && !screen.contains("quotes 0 "));
 
     console.send_then(":", |screen| screen.lines().any(|line| line.starts_with(':')));
-    console.send("buy EUR_USD 10k sl=1.0801 tp=1.0951 @alpha\r");
+    console.send("buy EUR_USD 10k sl=1.0951 tp=1.1101 @alpha\r");
     console.wait_for_text("BUY 10,000 EUR_USD");
     console.send_then("\r\r\r", |screen| screen.contains("press y"));
     assert_eq!(floor.desk.trades().await, 0, "Enter sent it");
@@ -217,7 +217,7 @@ async fn the_console_survives_a_restart_of_the_database() {
     let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
     tokio::spawn(connection);
     migrate(&client, Mode::Fresh).await.unwrap();
-    client.batch_execute(desk::SEED).await.unwrap();
+    desk::seed(&client).await;
     client.batch_execute("CREATE ROLE ann LOGIN IN ROLE tmt_trader").await.unwrap();
     // A server in memory writes its log late: what is not there yet would die with it.
     client.batch_execute("CHECKPOINT").await.unwrap();

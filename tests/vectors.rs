@@ -13,10 +13,13 @@
 
 #[path = "support/database.rs"]
 mod database;
+#[path = "support/desk.rs"]
+mod desk;
+#[path = "support/rows.rs"]
+mod rows;
+#[path = "support/verbs.rs"]
+mod verbs;
 
-#[path = "rulebook/book.rs"]
-#[expect(dead_code, reason = "the tests of the rulebook use the rest")]
-mod book;
 #[path = "vectors/comparing.rs"]
 mod comparing;
 #[path = "vectors/form.rs"]

@@ -7,23 +7,28 @@
 mod database;
 #[path = "support/desk.rs"]
 mod desk;
+#[path = "support/rows.rs"]
+mod rows;
 #[path = "verbs/said.rs"]
 mod said;
 #[path = "verbs/sentinel.rs"]
 mod sentinel;
 #[path = "support/shell.rs"]
 mod shell;
+#[path = "support/verbs.rs"]
+mod verbs;
 
 use desk::Desk;
 use serde_json::Value;
 use shell::{Shell, shell};
 use std::fs;
 use std::time::Duration;
+use verbs::limit;
 
 /// How long something may take that usually takes a moment.
 const SOON: Duration = Duration::from_secs(20);
 
-const BUY: &str = "buy EUR_USD 20k price=1.0851 sl=1.0801 tp=1.0951 @alpha --yes --json";
+const BUY: &str = "buy EUR_USD 20k price=1.1001 sl=1.0951 tp=1.1101 @alpha --yes --json";
 
 async fn trader_with_a_position(desk: &Desk) -> Shell {
     let trader = shell(desk, "trader", "tmt_trader").await;
@@ -34,39 +39,39 @@ async fn trader_with_a_position(desk: &Desk) -> Shell {
 
 #[tokio::test]
 async fn a_stop_is_amended_and_a_wrong_one_refused() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let trader = trader_with_a_position(&desk).await;
 
-    let amended = trader.run("amend EUR_USD sl=1.0830 trail=0.0020 --yes --json");
+    let amended = trader.run("amend EUR_USD sl=1.0980 trail=0.0020 --yes --json");
     assert_eq!((amended.code, &amended.json()["code"]), (0, &"TIGHTENED".into()), "{amended:?}");
-    let sql = "SELECT count(*) FROM positions WHERE stop_loss = 1.0830 AND take_profit = 1.0951
+    let sql = "SELECT count(*) FROM positions WHERE stop_loss = 1.0980 AND take_profit = 1.1101
                   AND trailing_stop_distance = 0.0020";
     assert_eq!(desk.count(sql).await, 1);
 
     let entry = trader.run("breakeven EUR_USD @alpha --dry-run");
-    assert!(entry.out.contains("SL 1.08300 -> 1.08510"), "{entry:?}");
+    assert!(entry.out.contains("SL 1.09800 -> 1.10010"), "{entry:?}");
     assert!(entry.code == 3 && entry.out.contains("STOP_WRONG_SIDE"), "no profit yet: {entry:?}");
-    let wrong = trader.run("amend EUR_USD sl=1.0900 --yes --json");
+    let wrong = trader.run("amend EUR_USD sl=1.1050 --yes --json");
     assert_eq!((wrong.code, &wrong.json()["code"]), (3, &"STOP_WRONG_SIDE".into()), "{wrong:?}");
-    let same = trader.run("amend EUR_USD sl=1.0830 --yes");
+    let same = trader.run("amend EUR_USD sl=1.0980 --yes");
     assert_eq!((same.code, same.complaint().contains("nothing changed")), (2, true), "{same:?}");
     let none = trader.run("amend EUR_USD trail=none tp=none --yes --json");
     assert_eq!(none.code, 0, "{none:?}");
-    assert!(none.json()["sentence"].as_str().unwrap().contains("TP 1.09510 -> none"), "{none:?}");
+    assert!(none.json()["sentence"].as_str().unwrap().contains("TP 1.11010 -> none"), "{none:?}");
 }
 
 #[tokio::test]
 async fn a_refusal_exits_with_3_before_and_after_sending() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let trader = trader_with_a_position(&desk).await;
     let officer = shell(&desk, "officer", "tmt_risk_officer").await;
     let signal = async |set: &str| {
         desk.admin.batch_execute(&format!("UPDATE signals SET {set}")).await.unwrap();
     };
     for (shell, line, code) in [
-        (&trader, "close EUR_USD 30k price=1.0849", "REDUCE_ONLY_EXCEEDS_POSITION"),
-        (&trader, "close EUR_USD price=1.084905", "PRICE_NOT_A_TICK"),
-        (&trader, "amend EUR_USD sl=1.080105", "PRICE_NOT_A_TICK"),
+        (&trader, "close EUR_USD 30k price=1.0999", "REDUCE_ONLY_EXCEEDS_POSITION"),
+        (&trader, "close EUR_USD price=1.099905", "PRICE_NOT_A_TICK"),
+        (&trader, "amend EUR_USD sl=1.095105", "PRICE_NOT_A_TICK"),
         (&trader, "flatten @bravo", "NOTHING_TO_FLATTEN"),
         (&officer, "limit set 000000b1 0", "LIMIT_VALUE_INVALID"),
         (&officer, "limit set 000000b1 100k until='2020-01-01 00:00'", "LIMIT_UNTIL_PAST"),
@@ -75,7 +80,7 @@ async fn a_refusal_exits_with_3_before_and_after_sending() {
         assert_eq!((ran.code, &ran.json()["code"]), (3, &code.into()), "{line}: {ran:?}");
         assert_eq!(ran.json()["outcome"], "refused");
     }
-    let take = "take 000000d1 10k price=1.085 @bravo --yes --json";
+    let take = "take 000000d1 10k price=1.100 @bravo --yes --json";
     signal("valid_until = now() - interval '1 s'").await;
     let late = trader.run(take);
     assert_eq!((late.code, &late.json()["code"]), (3, &"SIGNAL_EXPIRED".into()), "{late:?}");
@@ -83,24 +88,23 @@ async fn a_refusal_exits_with_3_before_and_after_sending() {
     let gone = trader.run(take);
     assert_eq!((gone.code, &gone.json()["code"]), (3, &"SIGNAL_NOT_PENDING".into()), "{gone:?}");
 
-    let dry = trader.run("close EUR_USD 30k price=1.0849 --dry-run");
+    let dry = trader.run("close EUR_USD 30k price=1.0999 --dry-run");
     assert_eq!(dry.code, 3, "{dry:?}");
     assert!(dry.out.contains("dry run: would be refused  REDUCE_ONLY_EXCEEDS_POSITION"), "{dry:?}");
 }
 
 #[tokio::test]
 async fn limits_of_one_type_are_told_apart_by_scope() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let trader = shell(&desk, "trader", "tmt_trader").await;
-    desk.admin
-        .batch_execute(
-            "INSERT INTO risk_limits (limit_type, limit_scope, scope_identifier, limit_value, limit_unit, created_by)
-             VALUES ('max_exposure', 'portfolio', 'majors', 400000, 'USD', 'seed'), ('max_exposure', 'system', NULL, 900000, 'USD', 'seed'),
-                    ('max_exposure', 'instrument', 'EUR_USD', 300000, 'USD', 'seed')",
-        )
-        .await
-        .unwrap();
-    let buy = "buy EUR_USD 20k price=1.0851 sl=1.0801 tp=1.0951 @alpha --dry-run";
+    for limit in [
+        limit("max_exposure", 400_000, "USD").of_portfolio("majors"),
+        limit("max_exposure", 900_000, "USD"),
+        limit("max_exposure", 300_000, "USD").of_instrument("EUR_USD"),
+    ] {
+        limit.insert(&desk).await;
+    }
+    let buy = "buy EUR_USD 20k price=1.1001 sl=1.0951 tp=1.1101 @alpha --dry-run";
     let checks = trader.run(&format!("{buy} --json")).json()["checks"].clone();
     let of = |check: &Value| {
         let text = |name: &str| check[name].as_str().unwrap_or("-").to_owned();
@@ -124,29 +128,29 @@ async fn limits_of_one_type_are_told_apart_by_scope() {
 
 #[tokio::test]
 async fn one_trade_of_a_position_is_closed() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let trader = trader_with_a_position(&desk).await;
     let second = trader
-        .run("buy EUR_USD 10k price=1.0851 sl=1.0801 tp=1.0951 @alpha reason=twice --yes --json");
+        .run("buy EUR_USD 10k price=1.1001 sl=1.0951 tp=1.1101 @alpha reason=twice --yes --json");
     assert_eq!(second.code, 0, "{second:?}");
     let trade = second.json()["subject"].as_str().unwrap().to_owned();
 
-    let closed = trader.run(&format!("close {trade} price=1.0849 --yes --json"));
+    let closed = trader.run(&format!("close {trade} price=1.0999 --yes --json"));
 
     assert_eq!(closed.code, 0, "{closed:?}");
     let open = "SELECT count(*) FROM trades WHERE status = 'open' AND position_size = 20000";
     assert_eq!(desk.count(open).await, 1, "the other trade stays");
     assert_eq!(desk.count("SELECT total_size::bigint FROM positions").await, 20_000);
-    let again = trader.run(&format!("close {trade} price=1.0849 --yes"));
+    let again = trader.run(&format!("close {trade} price=1.0999 --yes"));
     assert_eq!(again.code, 2, "{again:?}");
     assert!(again.complaint().contains("no open position or trade"), "{again:?}");
 }
 
 #[tokio::test]
 async fn flatten_reports_each_position() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let trader = trader_with_a_position(&desk).await;
-    assert_eq!(trader.run("buy USD_JPY 10k price=155.21 sl=154.9 @alpha --yes").code, 0);
+    assert_eq!(trader.run("buy USD_JPY 10k price=155.01 sl=154.9 @alpha --yes").code, 0);
     desk.admin.batch_execute("DELETE FROM fx_rates WHERE from_currency = 'EUR'").await.unwrap();
 
     let flattened = trader.run("flatten @alpha reason='end of day' --yes --json");
@@ -164,7 +168,7 @@ async fn flatten_reports_each_position() {
     desk.quote().await;
     let text = trader.run("flatten @alpha --yes");
     assert_eq!(text.code, 0, "{text:?}");
-    assert!(text.out.contains("closed  EUR_USD 20,000 @ 1.08490  P&L "), "{text:?}");
+    assert!(text.out.contains("closed  EUR_USD 20,000 @ 1.09990  P&L "), "{text:?}");
     let nothing = trader.run("flatten @alpha --yes");
     assert_eq!(nothing.code, 3, "{nothing:?}");
     assert!(
@@ -175,7 +179,7 @@ async fn flatten_reports_each_position() {
 
 #[tokio::test]
 async fn a_halt_that_flattens_everything_needs_a_risk_officer() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let trader = trader_with_a_position(&desk).await;
     let refused = trader.run("halt mode=flatten --yes --json");
     assert_eq!((refused.code, &refused.json()["code"]), (3, &"NOT_PERMITTED".into()));
@@ -188,7 +192,7 @@ async fn a_halt_that_flattens_everything_needs_a_risk_officer() {
 
 #[tokio::test]
 async fn retiring_a_limit_needs_two_people() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let trader = trader_with_a_position(&desk).await;
     assert_eq!(trader.run("limit new max_open_positions 3 @alpha --yes --json").code, 3);
     let one = shell(&desk, "one", "tmt_risk_officer").await;
@@ -225,7 +229,7 @@ async fn retiring_a_limit_needs_two_people() {
 
 #[tokio::test]
 async fn a_limit_raised_until_a_time_returns_to_its_value() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let one = shell(&desk, "one", "tmt_risk_officer").await;
     let two = shell(&desk, "two", "tmt_risk_officer").await;
     let raised = one.run("limit set 000000b1 200k until=2h reason='month end' --yes --json");
@@ -245,9 +249,9 @@ async fn a_limit_raised_until_a_time_returns_to_its_value() {
 
 #[tokio::test]
 async fn audit_verify_finds_a_cut_tail_by_the_saved_head() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let trader = trader_with_a_position(&desk).await;
-    assert_eq!(trader.run("close EUR_USD price=1.0849 --yes").code, 0);
+    assert_eq!(trader.run("close EUR_USD price=1.0999 --yes").code, 0);
 
     let head = trader.run("audit head");
     assert!(head.out.starts_with("2:"), "{head:?}");
@@ -285,7 +289,7 @@ async fn audit_verify_finds_a_cut_tail_by_the_saved_head() {
 
 #[tokio::test]
 async fn reconcile_prints_differences_and_an_admin_repairs_them() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let trader = trader_with_a_position(&desk).await;
     let officer = shell(&desk, "officer", "tmt_risk_officer").await;
     let admin = shell(&desk, "admin", "tmt_admin").await;

@@ -20,7 +20,7 @@ const KEYS: usize = 60;
 const KEY_EVERY: Duration = Duration::from_millis(137);
 
 pub(crate) async fn measure() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let redis = Redis::start(Options::in_memory()).await.unwrap();
     let login = desk.database.login("trader", "tmt_trader").await;
     let (database, bus) = (desk.database.url_as(&login), redis.url());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 #[tokio::test]
 async fn panes_are_printed_as_text_json_and_csv() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let shell = shell(&desk, "viewer", "tmt_viewer").await;
 
     let human = shell.run("accounts");
@@ -39,7 +39,7 @@ async fn panes_are_printed_as_text_json_and_csv() {
 
 #[tokio::test]
 async fn csv_escapes_formulas() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let sql = "UPDATE accounts SET account_name = '=cmd|calc!A1', broker = 'a\"b,c' WHERE account_name = 'alpha'";
     desk.admin.batch_execute(sql).await.unwrap();
     let csv = shell(&desk, "viewer", "tmt_viewer").await.run("accounts --csv").out;
@@ -48,7 +48,7 @@ async fn csv_escapes_formulas() {
 
 #[tokio::test]
 async fn a_closed_pipe_is_quiet() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let login = desk.database.login("viewer", "tmt_viewer").await;
     let mut child = Command::new(env!("CARGO_BIN_EXE_tmt"))
         .args(["events", "--json"])
@@ -67,7 +67,7 @@ async fn a_closed_pipe_is_quiet() {
 #[tokio::test]
 async fn a_watched_pane_is_printed_again_when_it_changes() {
     use tokio::io::{AsyncBufReadExt as _, BufReader};
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let login = desk.database.login("viewer", "tmt_viewer").await;
     let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_tmt"))
         .args(["accounts", "--json", "--watch"])

@@ -26,8 +26,8 @@ impl Market {
                 let time = tmt::runtime::clock::wall();
                 let quote = Quote {
                     instrument: InstrumentId::new("EUR_USD"),
-                    bid: dec!(1.0849),
-                    ask: dec!(1.0851),
+                    bid: dec!(1.0999),
+                    ask: dec!(1.1001),
                     time,
                     seq: None,
                 };
@@ -47,10 +47,10 @@ impl Drop for Market {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_without_a_price_takes_the_live_quote_and_is_announced() {
-    let desk = Arc::new(Desk::open().await);
+    let desk = Arc::new(Desk::with_records().await);
     let redis = Redis::start(Options::in_memory()).await.unwrap();
     let shell = shell(&desk, "trader", "tmt_trader").await.with("REDIS_URL", &redis.url());
-    let line = "buy EUR_USD 10k sl=1.0801 @alpha --yes --json";
+    let line = "buy EUR_USD 10k sl=1.0951 @alpha --yes --json";
 
     let silent = shell.run(line);
     assert_eq!(silent.code, 1, "{silent:?}");
@@ -64,7 +64,7 @@ async fn an_order_without_a_price_takes_the_live_quote_and_is_announced() {
     let ran = shell.run(line);
     assert_eq!(ran.code, 0, "{ran:?}");
     let said = ran.json();
-    assert!(said["sentence"].as_str().unwrap().contains("@ 1.0851"), "a buy pays the ask: {said}");
+    assert!(said["sentence"].as_str().unwrap().contains("@ 1.1001"), "a buy pays the ask: {said}");
     assert_eq!(said["announced"], true);
 
     let doctor = shell.run("doctor --json");

@@ -84,7 +84,7 @@ async fn an_empty_database_says_to_run_migrate() {
 
 #[tokio::test]
 async fn a_login_without_a_group_is_refused_in_one_line() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let login = format!("{}_stranger", desk.database.name());
     desk.admin.batch_execute(&format!("CREATE ROLE {login} LOGIN")).await.unwrap();
     let ran = Shell::on(&desk.database.url_as(&login)).run("positions");
@@ -94,10 +94,10 @@ async fn a_login_without_a_group_is_refused_in_one_line() {
 
 #[tokio::test]
 async fn simulate_and_replay_need_a_login_in_tmt_agent() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let shell = shell(&desk, "viewer", "tmt_viewer").await;
     let file = shell.home.path().join("EUR_USD.csv");
-    std::fs::write(&file, "time,bid,ask\n2026-03-02T14:00:00Z,1.0849,1.0851\n").unwrap();
+    std::fs::write(&file, "time,bid,ask\n2026-03-02T14:00:00Z,1.0999,1.1001\n").unwrap();
     let replay = format!("replay {} --speed max", file.display());
     for (line, what) in [("simulate", "simulating"), (replay.as_str(), "replaying")] {
         let ran = shell.run(line);
@@ -116,7 +116,7 @@ const NO_WORDS: &[&str] = &[];
 #[tokio::test]
 async fn the_console_does_not_start_without_schema_group_or_database() {
     let empty = database::empty_database().await;
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let login = format!("{}_stranger", desk.database.name());
     desk.admin.batch_execute(&format!("CREATE ROLE {login} LOGIN")).await.unwrap();
     let nowhere = desk.database.url().replace(desk.database.name(), "nowhere");

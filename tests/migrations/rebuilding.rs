@@ -11,7 +11,8 @@ use tmt::store::Store;
 use tmt::store::migrate::{File, Mode, Schema, migrate_to};
 use tokio_postgres::error::SqlState;
 
-use crate::desk::{ALPHA, Desk, accepted, buy, request};
+use crate::desk::{ALPHA, Desk};
+use crate::requests::{accepted, buy, request};
 use crate::until;
 
 /// This program's schema with a rulebook of another digest.
@@ -36,8 +37,8 @@ async fn look(store: &Store) {
 
 #[tokio::test]
 async fn an_open_console_goes_on_after_the_rulebook_was_made_again() {
-    let desk = Desk::open().await;
-    let trader = desk.trader().await;
+    let desk = Desk::with_records().await;
+    let trader = desk.trader_store().await;
     look(&trader).await;
     accepted(trader.perform(&request(Verb::Place(buy(dec!(1000))))).await);
     let before = desk.database.client().await;
@@ -55,10 +56,10 @@ async fn an_open_console_goes_on_after_the_rulebook_was_made_again() {
 
 #[tokio::test]
 async fn orders_under_way_are_booked_or_refused_while_the_rulebook_is_made_again() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     desk.admin.batch_execute("UPDATE risk_limits SET is_active = false").await.unwrap();
     let is_over = AtomicBool::new(false);
-    let (one, other) = (desk.trader().await, desk.officer("officer").await);
+    let (one, other) = (desk.trader_store().await, desk.officer_store("officer").await);
     let placing = async {
         let mut booked = 0;
         while !is_over.load(Ordering::Relaxed) {
@@ -94,9 +95,9 @@ async fn orders_under_way_are_booked_or_refused_while_the_rulebook_is_made_again
 /// Two sessions wait: the migration at its last step, and an order for the migration.
 #[tokio::test]
 async fn an_order_that_waited_for_a_rebuild_is_booked_by_the_new_rulebook_alone() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let (holder, client) = (desk.database.client().await, desk.database.client().await);
-    let trader = desk.trader().await;
+    let trader = desk.trader_store().await;
     let raw = desk.database.client_as(&desk.database.login("raw", "tmt_trader").await).await;
     holder.batch_execute("BEGIN; SELECT FROM tmt.rulebook FOR UPDATE").await.unwrap();
     let migrating = tokio::spawn(async move { migrate_to(&again(1), &client, Mode::Fresh).await });
@@ -118,9 +119,9 @@ async fn an_order_that_waited_for_a_rebuild_is_booked_by_the_new_rulebook_alone(
 /// The rulebook is another one by the time that an order has its account.
 #[tokio::test]
 async fn an_order_that_began_under_another_rulebook_is_not_booked_but_sent_again() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let rebuilding = desk.database.client().await;
-    let trader = desk.trader().await;
+    let trader = desk.trader_store().await;
     let raw = desk.database.client_as(&desk.database.login("raw", "tmt_trader").await).await;
     rebuilding.batch_execute("BEGIN; LOCK TABLE accounts").await.unwrap();
 

@@ -1,12 +1,12 @@
-//! `desk.changes_since`: exact under long writers, quiet when nothing happened.
+//! `desk.changes_since`: it misses no change of a long transaction, and reports none that is not.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rust_decimal::dec;
 use tokio_postgres::Client;
 
-use crate::book::{ALPHA, BRAVO, Book, buy, place};
+use crate::desk::{ALPHA, BRAVO, Desk};
+use crate::verbs::{Verb as _, buy};
 
 /// The new cursor, and the ids that changed by kind; `None` is the whole pane.
 async fn since(
@@ -38,41 +38,41 @@ const KINDS: [&str; 10] = [
 
 #[tokio::test]
 async fn a_cursor_brings_what_changed_since_and_then_nothing() {
-    let book = Book::open().await;
-    let (viewer, trader) = (book.member("viewer", "tmt_viewer").await, book.trader().await);
+    let desk = Desk::open().await;
+    let (viewer, trader) = (desk.member("viewer", "tmt_viewer").await, desk.trader().await);
     let (cursor, all) = since(&viewer, None).await;
     assert_eq!(all.keys().collect::<Vec<_>>(), KINDS);
     assert!(all.values().all(Option::is_none));
     let (cursor, quiet) = since(&viewer, Some(&cursor)).await;
     assert!(quiet.is_empty());
 
-    let order = buy(dec!(1000));
-    place(&trader, &order).await.accepted();
+    let order = buy(1000);
+    order.place(&trader).await.accepted();
 
     let (cursor, changed) = since(&viewer, Some(&cursor)).await;
     assert_eq!(changed.keys().collect::<Vec<_>>(), ["accounts", "positions", "trades"]);
-    assert_eq!(changed.get("trades").unwrap(), &Some(vec![order.key.to_string()]));
-    assert_eq!(changed.get("accounts").unwrap(), &Some(vec![ALPHA.to_owned()]));
+    assert_eq!(changed.get("trades").unwrap(), &Some(vec![order.key().to_string()]));
+    assert_eq!(changed.get("accounts").unwrap(), &Some(vec![ALPHA.to_string()]));
     assert!(since(&viewer, Some(&cursor)).await.1.is_empty());
 }
 
 #[tokio::test]
 async fn a_day_that_begins_is_a_change_of_its_account() {
-    let book = Book::open().await;
-    let (cursor, _) = since(&book.admin, None).await;
+    let desk = Desk::open().await;
+    let (cursor, _) = since(&desk.admin, None).await;
 
-    book.run("SELECT desk.roll_days()").await;
+    desk.roll_days().await;
 
-    let (_, changed) = since(&book.admin, Some(&cursor)).await;
+    let (_, changed) = since(&desk.admin, Some(&cursor)).await;
     let mut accounts = changed.get("accounts").unwrap().clone().unwrap();
     accounts.sort_unstable();
-    assert_eq!(accounts, [ALPHA, BRAVO]);
+    assert_eq!(accounts, [ALPHA.to_string(), BRAVO.to_string()]);
 }
 
 #[tokio::test]
 async fn every_kind_is_noticed_inserted_updated_and_deleted() {
-    let book = Book::open().await;
-    let (mut cursor, _) = since(&book.admin, None).await;
+    let desk = Desk::open().await;
+    let (mut cursor, _) = since(&desk.admin, None).await;
     for (sql, kinds) in [
         (
             "INSERT INTO agents (agent_id, agent_name, agent_type, config_version, version) VALUES ('x', 'x', 'x', '1', '1')",
@@ -98,13 +98,13 @@ async fn every_kind_is_noticed_inserted_updated_and_deleted() {
             "INSERT INTO risk_events (event_type, severity, event_source) VALUES ('x', 'info', 'x')",
             vec!["risk_events"],
         ),
-        // A lock is not a change, a quote is none of any pane.
+        // A lock is not a change, and a quote is one of no pane.
         ("UPDATE accounts SET last_trade_at = last_trade_at", vec![]),
         ("UPDATE fx_rates SET as_of = now()", vec![]),
         ("UPDATE trades SET status = 'closed'", vec![]),
     ] {
-        book.run(sql).await;
-        let (next, changed) = since(&book.admin, Some(&cursor)).await;
+        desk.run(sql).await;
+        let (next, changed) = since(&desk.admin, Some(&cursor)).await;
         assert_eq!(changed.keys().collect::<Vec<_>>(), kinds, "{sql}");
         assert!(changed.values().all(Option::is_some), "{sql}");
         cursor = next;
@@ -113,59 +113,59 @@ async fn every_kind_is_noticed_inserted_updated_and_deleted() {
 
 #[tokio::test]
 async fn a_long_writer_hides_nothing() {
-    let book = Book::open().await;
-    let (slow, mut cursor) = (book.database.client().await, since(&book.admin, None).await.0);
+    let desk = Desk::open().await;
+    let (slow, mut cursor) = (desk.database.client().await, since(&desk.admin, None).await.0);
     slow.batch_execute(
         "BEGIN; UPDATE accounts SET risk_profile = 'aggressive' WHERE account_name = 'alpha'",
     )
     .await
     .unwrap();
 
-    // Others come and go, and the console asks in between, many times.
+    // Others commit, and the console polls after each.
     for _ in 0..20 {
-        book.run("UPDATE accounts SET equity = equity + 1 WHERE account_name = 'bravo'").await;
-        let (next, changed) = since(&book.admin, Some(&cursor)).await;
+        desk.run("UPDATE accounts SET equity = equity + 1 WHERE account_name = 'bravo'").await;
+        let (next, changed) = since(&desk.admin, Some(&cursor)).await;
         assert_eq!(changed.get("accounts").unwrap().as_ref().unwrap().len(), 1);
         cursor = next;
     }
     slow.batch_execute("COMMIT").await.unwrap();
 
-    let (next, changed) = since(&book.admin, Some(&cursor)).await;
-    assert_eq!(changed.get("accounts").unwrap(), &Some(vec![ALPHA.to_owned()]));
-    assert!(since(&book.admin, Some(&next)).await.1.is_empty());
+    let (next, changed) = since(&desk.admin, Some(&cursor)).await;
+    assert_eq!(changed.get("accounts").unwrap(), &Some(vec![ALPHA.to_string()]));
+    assert!(since(&desk.admin, Some(&next)).await.1.is_empty());
 }
 
 #[tokio::test]
 async fn a_change_that_was_rolled_back_is_none() {
-    let book = Book::open().await;
-    let (other, cursor) = (book.database.client().await, since(&book.admin, None).await.0);
+    let desk = Desk::open().await;
+    let (other, cursor) = (desk.database.client().await, since(&desk.admin, None).await.0);
     other.batch_execute("BEGIN; UPDATE accounts SET equity = 1; ROLLBACK").await.unwrap();
 
-    assert!(since(&book.admin, Some(&cursor)).await.1.is_empty());
+    assert!(since(&desk.admin, Some(&cursor)).await.1.is_empty());
 }
 
 #[tokio::test]
 async fn too_many_to_name_means_the_whole_pane() {
-    let book = Book::open().await;
-    let (cursor, _) = since(&book.admin, None).await;
+    let desk = Desk::open().await;
+    let (cursor, _) = since(&desk.admin, None).await;
     let many = |n: i32| {
         format!(
             "INSERT INTO agents (agent_id, agent_name, agent_type, config_version, version)
              SELECT gen_random_uuid()::text, 'x', 'x', '1', '1' FROM generate_series(1, {n})"
         )
     };
-    book.run(&many(500)).await;
-    let (next, changed) = since(&book.admin, Some(&cursor)).await;
+    desk.run(&many(500)).await;
+    let (next, changed) = since(&desk.admin, Some(&cursor)).await;
     assert_eq!(changed.get("agents").unwrap().as_ref().unwrap().len(), 500);
-    book.run(&many(501)).await;
-    assert_eq!(since(&book.admin, Some(&next)).await.1.get("agents").unwrap(), &None);
-    assert_eq!(since(&book.admin, Some(&cursor)).await.1.get("agents").unwrap(), &None);
+    desk.run(&many(501)).await;
+    assert_eq!(since(&desk.admin, Some(&next)).await.1.get("agents").unwrap(), &None);
+    assert_eq!(since(&desk.admin, Some(&cursor)).await.1.get("agents").unwrap(), &None);
 }
 
 #[tokio::test]
 async fn a_cursor_that_is_not_ours_or_too_old_reads_everything() {
-    let book = Book::open().await;
-    let (old, _) = since(&book.admin, None).await;
+    let desk = Desk::open().await;
+    let (old, _) = since(&desk.admin, None).await;
     for strange in [
         "",
         "1",
@@ -176,47 +176,47 @@ async fn a_cursor_that_is_not_ours_or_too_old_reads_everything() {
         "18446744073709551615:18446744073709551615:",
         "5:9:12",
     ] {
-        let (cursor, all) = since(&book.admin, Some(strange)).await;
+        let (cursor, all) = since(&desk.admin, Some(strange)).await;
         assert_eq!(all.len(), KINDS.len(), "{strange}");
-        assert!(since(&book.admin, Some(&cursor)).await.1.is_empty());
+        assert!(since(&desk.admin, Some(&cursor)).await.1.is_empty());
     }
 
-    book.run("UPDATE accounts SET equity = 1").await;
-    // Newer than every logged change, also for transactions that other tests have open just now.
-    let mut fresh = since(&book.admin, None).await.0;
+    desk.run("UPDATE accounts SET equity = 1").await;
+    // A cursor newer than every logged change, in spite of transactions that other tests have open.
+    let mut fresh = since(&desk.admin, None).await.0;
     let newest = "(SELECT max(xid) FROM tmt.change_log)";
-    while book.text(&format!("SELECT pg_snapshot_xmin('{fresh}') > {newest}")).await != "true" {
-        fresh = since(&book.admin, None).await.0;
+    while desk.text(&format!("SELECT pg_snapshot_xmin('{fresh}') > {newest}")).await != "true" {
+        fresh = since(&desk.admin, None).await.0;
     }
-    book.run("UPDATE tmt.change_log SET at = at - interval '11 minutes'").await;
-    until_empty(&book, || book.run("SELECT desk.prune_changes()")).await;
+    desk.run("UPDATE tmt.change_log SET at = at - interval '11 minutes'").await;
+    until_empty(&desk, || desk.run("SELECT desk.prune_changes()")).await;
 
-    assert_eq!(since(&book.admin, Some(&old)).await.1.len(), KINDS.len());
-    assert!(since(&book.admin, Some(&fresh)).await.1.is_empty());
+    assert_eq!(since(&desk.admin, Some(&old)).await.1.len(), KINDS.len());
+    assert!(since(&desk.admin, Some(&fresh)).await.1.is_empty());
 }
 
 #[tokio::test]
 async fn asking_prunes_now_and_then_but_not_in_a_read_only_session() {
-    let book = Book::open().await;
-    book.run("UPDATE tmt.change_log SET at = at - interval '11 minutes'; UPDATE tmt.change_horizon SET pruned_at = '-infinity'").await;
-    let viewer = book.member("viewer", "tmt_viewer").await;
+    let desk = Desk::open().await;
+    desk.run("UPDATE tmt.change_log SET at = at - interval '11 minutes'; UPDATE tmt.change_horizon SET pruned_at = '-infinity'").await;
+    let viewer = desk.member("viewer", "tmt_viewer").await;
     viewer.batch_execute("SET default_transaction_read_only = on").await.unwrap();
     since(&viewer, None).await;
-    assert_ne!(book.text("SELECT count(*) FROM tmt.change_log").await, "0");
+    assert_ne!(desk.text("SELECT count(*) FROM tmt.change_log").await, "0");
 
     viewer.batch_execute("SET default_transaction_read_only = off").await.unwrap();
-    until_empty(&book, async || {
-        book.run("UPDATE tmt.change_horizon SET pruned_at = '-infinity'").await;
+    until_empty(&desk, async || {
+        desk.run("UPDATE tmt.change_horizon SET pruned_at = '-infinity'").await;
         since(&viewer, None).await;
     })
     .await;
 }
 
-/// Repeats `prune` until the log is empty: as long as anybody on the server, in whatever database,
-/// has an older transaction open, its rows have to stay.
-async fn until_empty(book: &Book, prune: impl AsyncFn()) {
+/// Repeats `prune` until the log is empty: it keeps what an older transaction, in any database of
+/// the server, may still need.
+async fn until_empty(desk: &Desk, prune: impl AsyncFn()) {
     let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
-    while book.text("SELECT count(*) FROM tmt.change_log").await != "0" {
+    while desk.text("SELECT count(*) FROM tmt.change_log").await != "0" {
         assert!(tokio::time::Instant::now() < deadline, "nothing was pruned");
         prune().await;
     }
@@ -224,16 +224,16 @@ async fn until_empty(book: &Book, prune: impl AsyncFn()) {
 
 #[tokio::test]
 async fn a_session_that_changed_one_row_first_is_not_slow_with_thousands() {
-    let book = Book::open().await;
-    book.run(
+    let desk = Desk::open().await;
+    desk.run(
         "INSERT INTO instruments (instrument, base_currency, quote_currency, tick_size, pip_size)
          SELECT 'X' || n, 'EUR', 'USD', 0.00001, 0.0001 FROM generate_series(1, 6000) AS n",
     )
     .await;
-    book.run("UPDATE instruments SET description = 'one' WHERE instrument = 'X1'").await;
-    // Comparing each of them with each other takes half a minute.
-    book.run("SET statement_timeout = '8s'").await;
-    book.run("UPDATE instruments SET description = 'all'").await;
+    desk.run("UPDATE instruments SET description = 'one' WHERE instrument = 'X1'").await;
+    // Comparing each row with each other would take half a minute.
+    desk.run("SET statement_timeout = '8s'").await;
+    desk.run("UPDATE instruments SET description = 'all'").await;
     let note = "SELECT count(*) FROM tmt.change_log WHERE kind = 'instruments' AND id IS NULL";
-    assert_eq!(book.text(note).await, "2");
+    assert_eq!(desk.text(note).await, "2");
 }

@@ -1,50 +1,42 @@
 //! Halts and statuses of accounts: what they stop, where, and what they never stop.
 
-use rust_decimal::dec;
-
-use crate::book::{ALPHA, BRAVO, Book, Order, assess, buy, in_the_way, place, sell, verb};
+use crate::desk::{ALPHA, BRAVO, Desk};
+use crate::verbs::{
+    Verb as _, buy, halt, halt_account, halt_instrument, halt_portfolio, order, resume, sell,
+};
 
 #[tokio::test]
 async fn halts_and_statuses_stop_opening_in_their_scope_and_nowhere_else() {
-    let book = Book::open().await;
-    let trader = book.trader().await;
-    let officer = book.officer("officer").await;
-    place(&trader, &buy(dec!(10000))).await.accepted();
-    let eur = || buy(dec!(1000));
-    let yen = || Order {
-        instrument: "USD_JPY".to_owned(),
-        price: dec!(155),
-        stop: Some(dec!(154)),
-        target: None,
-        ..buy(dec!(1000))
-    };
-    let bravo = || Order { account: BRAVO.to_owned(), ..eur() };
-    for (arguments, stopped) in [
-        (format!("'account', '{ALPHA}', 'reduce_only', 'x'"), [true, true, false]),
-        ("'instrument', 'EURUSD', 'no_new_orders', 'x'".to_owned(), [true, false, true]),
-        ("'portfolio', 'majors', 'reduce_only', 'x'".to_owned(), [true, true, true]),
-        ("'system', NULL, 'reduce_only', NULL".to_owned(), [true, true, true]),
+    let desk = Desk::open().await;
+    let trader = desk.trader().await;
+    let officer = desk.officer("officer").await;
+    buy(10_000).place(&trader).await.accepted();
+    let eur = || buy(1000);
+    let yen = || order("USD_JPY").buy(1000).at(155).stop(154);
+    let bravo = || eur().on(BRAVO);
+    for (halt, stopped) in [
+        (halt_account(ALPHA, "reduce_only").because("x"), [true, true, false]),
+        (halt_instrument("EURUSD", "no_new_orders").because("x"), [true, false, true]),
+        (halt_portfolio("majors", "reduce_only").because("x"), [true, true, true]),
+        (halt("system", "reduce_only"), [true, true, true]),
     ] {
-        let halt = verb(&officer, "halt", &arguments).await.accepted().subject.unwrap();
+        let halted = halt.send(&officer).await.accepted().subject();
         for (order, is_stopped) in [eur(), yen(), bravo()].iter().zip(stopped) {
-            let lines = assess(&trader, order).await;
+            let lines = order.assess(&trader).await;
             let expected: &[&str] = if is_stopped { &["TRADING_HALT"] } else { &[] };
-            assert_eq!(in_the_way(&lines), expected, "{arguments}: {order:?}");
+            assert_eq!(lines.objections(), expected, "{halt:?}: {order:?}");
         }
         // Less risk is always allowed; more than that is not less.
-        assert_eq!(in_the_way(&assess(&trader, &sell(dec!(10000))).await), [""; 0], "{arguments}");
-        assert_eq!(
-            in_the_way(&assess(&trader, &sell(dec!(11000))).await),
-            ["TRADING_HALT"],
-            "{arguments}"
-        );
-        verb(&officer, "resume", &format!("'{halt}', 'over'")).await.accepted();
+        assert_eq!(sell(10_000).assess(&trader).await.objections(), [""; 0], "{halt:?}");
+        let flip = sell(11_000).assess(&trader).await;
+        assert_eq!(flip.objections(), ["TRADING_HALT"], "{halt:?}");
+        resume(halted).because("over").send(&officer).await.accepted();
     }
     for (status, code) in [("risk_halt", "ACCOUNT_RISK_HALT"), ("suspended", "ACCOUNT_SUSPENDED")] {
-        book.run(&format!("UPDATE accounts SET status = '{status}'")).await;
-        assert_eq!(in_the_way(&assess(&trader, &eur()).await), [code]);
-        assert_eq!(in_the_way(&assess(&trader, &sell(dec!(10000))).await), [""; 0]);
+        desk.execute("UPDATE accounts SET status = $1", &[&status]).await;
+        assert_eq!(eur().assess(&trader).await.objections(), [code]);
+        assert_eq!(sell(10_000).assess(&trader).await.objections(), [""; 0]);
     }
-    book.run("UPDATE accounts SET status = 'closed'").await;
-    assert_eq!(in_the_way(&assess(&trader, &sell(dec!(10000))).await), ["ACCOUNT_CLOSED"]);
+    desk.run("UPDATE accounts SET status = 'closed'").await;
+    assert_eq!(sell(10_000).assess(&trader).await.objections(), ["ACCOUNT_CLOSED"]);
 }

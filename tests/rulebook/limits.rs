@@ -1,445 +1,343 @@
-//! Every type of limit: the last order that passes, the first that does not, and what is watched
-//! while no order comes.
+//! Every type of limit: the last order that passes, and the first that does not.
 
 use rust_decimal::dec;
+use tokio_postgres::Client;
 
-use crate::book::{ALPHA, BRAVO, Book, Order, assess, buy, in_the_way, place, sell, verb};
-
-pub(crate) const LIMIT: &str =
-    "account_id, limit_type, limit_scope, scope_identifier, limit_value, limit_unit, parameters";
+use crate::desk::{ALPHA, BRAVO, Desk};
+use crate::verbs::{Limit, Order, Verb as _, amend, buy, limit, order, sell};
 
 /// A desk on which alpha is long 10,000 `EUR_USD` at 1.1, 50 pips above its stop.
-pub(crate) async fn long() -> (Book, tokio_postgres::Client) {
-    let book = Book::open().await;
-    let trader = book.trader().await;
-    place(&trader, &buy(dec!(10000))).await.accepted();
-    (book, trader)
+pub(crate) async fn long() -> (Desk, Client) {
+    let desk = Desk::open().await;
+    let trader = desk.trader().await;
+    buy(10_000).place(&trader).await.accepted();
+    (desk, trader)
 }
 
-pub(crate) fn sized(size: i64) -> Order {
-    buy(size.into())
+/// A limit lets one order pass and refuses the other, in its assessment and in its answer.
+async fn binds_between(desk: &Desk, trader: &Client, limit: Limit, orders: [Order; 2], code: &str) {
+    let [passes, refused] = orders;
+    let id = limit.insert(desk).await;
+    assert_eq!(passes.assess(trader).await.objections(), [""; 0], "{limit:?} passes");
+    let lines = refused.assess(trader).await;
+    assert_eq!(lines.objections(), [code], "{limit:?} refuses");
+    let line = lines.iter().find(|line| line.severity == "reject").unwrap();
+    assert!(line.measured.is_some() && line.allowed.is_some() && line.room.is_some(), "{line:?}");
+    let answer = refused.place(trader).await.refused(code);
+    assert_eq!((&answer.message, answer.measured), (&line.message, line.measured));
+    desk.deactivate(id).await;
 }
 
 #[tokio::test]
-#[expect(clippy::too_many_lines, reason = "a table")]
-async fn every_limit_lets_pass_what_reaches_it_and_refuses_the_next_step() {
-    let (book, trader) = long().await;
-    let target = |target| Order { target: Some(target), ..sized(1000) };
-    let stop = |stop| Order { stop: Some(stop), ..sized(1000) };
-    let price = |price| Order { price, ..sized(1000) };
-    let alpha = format!("'{ALPHA}'");
-    for (values, passes, refused, code) in [
-        (
-            "'max_exposure', 'account', NULL, 33000, 'USD', '{}'",
-            sized(20000),
-            sized(20001),
-            "MAX_EXPOSURE",
-        ),
-        (
-            "'max_exposure', 'instrument', 'EURUSD', 33000, 'USD', '{}'",
-            sized(20000),
-            sized(20001),
-            "MAX_EXPOSURE",
-        ),
-        (
-            "'max_exposure', 'portfolio', 'majors', 33000, 'USD', '{}'",
-            sized(20000),
-            sized(20001),
-            "MAX_EXPOSURE",
-        ),
-        (
-            "'max_exposure', 'system', NULL, 30000, 'EUR', '{}'",
-            sized(20000),
-            sized(20001),
-            "MAX_EXPOSURE",
-        ),
+async fn each_limit_passes_the_last_size_that_reaches_it_and_refuses_the_next() {
+    let (desk, trader) = long().await;
+    for (limit, size, code) in [
+        (limit("max_exposure", 33_000, "USD").of_each_account(), 20_000, "MAX_EXPOSURE"),
+        (limit("max_exposure", 33_000, "USD").of_instrument("EURUSD"), 20_000, "MAX_EXPOSURE"),
+        (limit("max_exposure", 33_000, "USD").of_portfolio("majors"), 20_000, "MAX_EXPOSURE"),
+        (limit("max_exposure", 30_000, "EUR"), 20_000, "MAX_EXPOSURE"),
         // The spread has cost alpha 1.00: 33 % of 99,999, and 10 % of that with bravo's 110,000.
+        (limit("max_exposure", 33, "percentage").of_each_account(), 19_999, "MAX_EXPOSURE"),
+        (limit("max_exposure", "0.33", "fraction").of_each_account(), 19_999, "MAX_EXPOSURE"),
+        (limit("max_exposure", 10, "percentage").of_portfolio("majors"), 9090, "MAX_EXPOSURE"),
+        (limit("max_net_exposure", 33_000, "USD").of_each_account(), 20_000, "MAX_NET_EXPOSURE"),
+        (limit("max_net_exposure", 33_000, "USD"), 20_000, "MAX_NET_EXPOSURE"),
         (
-            "'max_exposure', 'account', NULL, 33, 'percentage', '{}'",
-            sized(19999),
-            sized(20000),
-            "MAX_EXPOSURE",
-        ),
-        (
-            "'max_exposure', 'account', NULL, 0.33, 'fraction', '{}'",
-            sized(19999),
-            sized(20000),
-            "MAX_EXPOSURE",
-        ),
-        (
-            "'max_exposure', 'portfolio', 'majors', 10, 'percentage', '{}'",
-            sized(9090),
-            sized(9091),
-            "MAX_EXPOSURE",
-        ),
-        (
-            "'max_net_exposure', 'account', NULL, 33000, 'USD', '{}'",
-            sized(20000),
-            sized(20001),
-            "MAX_NET_EXPOSURE",
-        ),
-        (
-            "'max_net_exposure', 'system', NULL, 33000, 'USD', '{}'",
-            sized(20000),
-            sized(20001),
-            "MAX_NET_EXPOSURE",
-        ),
-        (
-            r#"'max_currency_exposure', 'account', NULL, 33000, 'USD', '{"currency": "EUR"}'"#,
-            sized(20000),
-            sized(20001),
+            limit("max_currency_exposure", 33_000, "USD")
+                .of_each_account()
+                .parameters(r#"{"currency": "EUR"}"#),
+            20_000,
             "MAX_CURRENCY_EXPOSURE",
         ),
+        (limit("max_currency_exposure", 33_000, "USD"), 20_000, "MAX_CURRENCY_EXPOSURE"),
         (
-            "'max_currency_exposure', 'system', NULL, 33000, 'USD', '{}'",
-            sized(20000),
-            sized(20001),
-            "MAX_CURRENCY_EXPOSURE",
-        ),
-        (
-            r#"'max_correlated_exposure', 'account', NULL, 33000, 'USD', '{"instruments": ["EUR_USD", "USD_JPY"]}'"#,
-            sized(20000),
-            sized(20001),
+            limit("max_correlated_exposure", 33_000, "USD")
+                .of_each_account()
+                .parameters(r#"{"instruments": ["EUR_USD", "USD_JPY"]}"#),
+            20_000,
             "MAX_CORRELATED_EXPOSURE",
         ),
         (
-            "'max_position_size', 'account', NULL, 30000, 'units', '{}'",
-            sized(20000),
-            sized(20001),
+            limit("max_position_size", 30_000, "units").of_each_account(),
+            20_000,
             "MAX_POSITION_SIZE",
         ),
         (
-            "'max_position_size', 'account', NULL, 33, 'percentage', '{}'",
-            sized(19999),
-            sized(20000),
+            limit("max_position_size", 33, "percentage").of_each_account(),
+            19_999,
             "MAX_POSITION_SIZE",
         ),
-        (
-            "'max_order_size', 'account', NULL, 0.2, 'lots', '{}'",
-            sized(20000),
-            sized(20001),
-            "MAX_ORDER_SIZE",
-        ),
-        (
-            "'max_order_value', 'system', NULL, 22000, 'USD', '{}'",
-            sized(20000),
-            sized(20001),
-            "MAX_ORDER_VALUE",
-        ),
-        (
-            "'max_risk_per_trade', 'account', NULL, 100, 'USD', '{}'",
-            sized(20000),
-            sized(20001),
-            "MAX_RISK_PER_TRADE",
-        ),
-        (
-            "'max_open_risk', 'account', NULL, 150, 'USD', '{}'",
-            sized(20000),
-            sized(20001),
-            "MAX_OPEN_RISK",
-        ),
-        (
-            "'max_open_risk', 'portfolio', 'majors', 150, 'USD', '{}'",
-            sized(20000),
-            sized(20001),
-            "MAX_OPEN_RISK",
-        ),
-        (
-            "'max_leverage', 'account', NULL, 0.33, 'ratio', '{}'",
-            sized(19999),
-            sized(20000),
-            "MAX_LEVERAGE",
-        ),
-        (
-            "'max_leverage', 'account', NULL, 33, 'percentage', '{}'",
-            sized(19999),
-            sized(20000),
-            "MAX_LEVERAGE",
-        ),
+        (limit("max_order_size", "0.2", "lots").of_each_account(), 20_000, "MAX_ORDER_SIZE"),
+        (limit("max_order_value", 22_000, "USD"), 20_000, "MAX_ORDER_VALUE"),
+        (limit("max_risk_per_trade", 100, "USD").of_each_account(), 20_000, "MAX_RISK_PER_TRADE"),
+        (limit("max_open_risk", 150, "USD").of_each_account(), 20_000, "MAX_OPEN_RISK"),
+        (limit("max_open_risk", 150, "USD").of_portfolio("majors"), 20_000, "MAX_OPEN_RISK"),
+        (limit("max_leverage", "0.33", "ratio").of_each_account(), 19_999, "MAX_LEVERAGE"),
+        (limit("max_leverage", 33, "percentage").of_each_account(), 19_999, "MAX_LEVERAGE"),
         // 366.27 of margin is used, 999.99 may be: room for 17,300 more at 3.33 %.
+        (limit("min_margin_level", 100, "ratio").of_each_account(), 17_300, "MIN_MARGIN_LEVEL"),
+    ] {
+        let orders = [buy(size), buy(size + 1)];
+        binds_between(&desk, &trader, limit, orders, code).await;
+    }
+    // A limit of alpha alone does not bind bravo.
+    limit("max_exposure", 33_000, "USD").of(ALPHA).insert(&desk).await;
+    assert_eq!(buy(90_000).on(BRAVO).assess(&trader).await.objections(), [""; 0]);
+    assert_eq!(buy(20_001).assess(&trader).await.objections(), ["MAX_EXPOSURE"]);
+}
+
+#[tokio::test]
+async fn each_limit_on_prices_passes_the_last_tick_that_reaches_it_and_refuses_the_next() {
+    let (desk, trader) = long().await;
+    for (limit, passes, refused, code) in [
         (
-            "'min_margin_level', 'account', NULL, 100, 'ratio', '{}'",
-            sized(17300),
-            sized(17301),
-            "MIN_MARGIN_LEVEL",
-        ),
-        (
-            "'price_collar', 'instrument', 'EUR_USD', 10, 'pips', '{}'",
-            price(dec!(1.101)),
-            price(dec!(1.10101)),
+            limit("price_collar", 10, "pips").of_instrument("EUR_USD"),
+            buy(1000).at("1.101"),
+            buy(1000).at("1.10101"),
             "PRICE_COLLAR",
         ),
         (
-            "'price_collar', 'system', NULL, 0.1, 'percentage', '{}'",
-            price(dec!(1.1011)),
-            price(dec!(1.10111)),
+            limit("price_collar", "0.1", "percentage"),
+            buy(1000).at("1.1011"),
+            buy(1000).at("1.10111"),
             "PRICE_COLLAR",
         ),
         (
-            "'min_stop_distance', 'account', NULL, 50, 'pips', '{}'",
-            stop(dec!(1.095)),
-            stop(dec!(1.09501)),
+            limit("min_stop_distance", 50, "pips").of_each_account(),
+            buy(1000).stop("1.095"),
+            buy(1000).stop("1.09501"),
             "MIN_STOP_DISTANCE",
         ),
         (
-            "'max_stop_distance', 'instrument', 'EUR_USD', 50, 'pips', '{}'",
-            stop(dec!(1.095)),
-            stop(dec!(1.09499)),
+            limit("max_stop_distance", 50, "pips").of_instrument("EUR_USD"),
+            buy(1000).stop("1.095"),
+            buy(1000).stop("1.09499"),
             "MAX_STOP_DISTANCE",
         ),
         (
-            "'min_risk_reward', 'account', NULL, 2, 'ratio', '{}'",
-            target(dec!(1.11)),
-            target(dec!(1.10999)),
+            limit("min_risk_reward", 2, "ratio").of_each_account(),
+            buy(1000).target("1.11"),
+            buy(1000).target("1.10999"),
             "MIN_RISK_REWARD",
         ),
     ] {
-        let id = book.limit(LIMIT, &format!("NULL, {values}")).await;
-        assert_eq!(in_the_way(&assess(&trader, &passes).await), [""; 0], "{values} passes");
-        let lines = assess(&trader, &refused).await;
-        assert_eq!(in_the_way(&lines), [code], "{values} refuses");
-        let line = lines.iter().find(|l| l.severity == "reject").unwrap();
-        assert!(
-            line.measured.is_some() && line.allowed.is_some() && line.room.is_some(),
-            "{line:?}"
-        );
-        // The preview and the verdict are one.
-        let verdict = place(&trader, &refused).await.refused(code);
-        assert_eq!((&verdict.message, verdict.measured), (&line.message, line.measured));
-        book.run(&format!("UPDATE risk_limits SET is_active = false WHERE limit_id = '{id}'"))
-            .await;
+        binds_between(&desk, &trader, limit, [passes, refused], code).await;
     }
-    // The same, for one account by name; bravo is free of it.
-    book.limit(LIMIT, &format!("{alpha}, 'max_exposure', 'account', NULL, 33000, 'USD', '{{}}'"))
-        .await;
-    let bravo = Order { account: BRAVO.to_owned(), ..sized(90000) };
-    assert_eq!(in_the_way(&assess(&trader, &bravo).await), [""; 0]);
-    assert_eq!(in_the_way(&assess(&trader, &sized(20001)).await), ["MAX_EXPOSURE"]);
 }
 
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "a table")]
 async fn limits_of_time_and_place() {
-    let (book, trader) = long().await;
-    book.run("UPDATE fx_rates SET as_of = clock_timestamp() - interval '6 s'").await;
-    for (values, code) in [
-        ("'max_price_age', 'instrument', 'EUR_USD', 60, 'seconds', '{}'", ""),
-        ("'max_price_age', 'system', NULL, 5, 'seconds', '{}'", "MAX_PRICE_AGE"),
-        ("'max_spread', 'instrument', 'EUR_USD', 2, 'pips', '{}'", ""),
-        ("'max_spread', 'system', NULL, 1.9, 'pips', '{}'", "MAX_SPREAD"),
-        ("'max_orders_per_minute', 'account', NULL, 2, 'count', '{}'", ""),
-        ("'max_orders_per_minute', 'account', NULL, 1, 'count', '{}'", "MAX_ORDERS_PER_MINUTE"),
-        ("'max_orders_per_minute', 'system', NULL, 1, 'count', '{}'", "MAX_ORDERS_PER_MINUTE"),
-        ("'max_orders_per_minute', 'system', 'person', 1, 'count', '{}'", "MAX_ORDERS_PER_MINUTE"),
-        ("'max_orders_per_minute', 'system', 'somebody else', 1, 'count', '{}'", ""),
-        ("'max_daily_trades', 'instrument', 'EUR_USD', 2, 'count', '{}'", ""),
-        ("'max_daily_trades', 'instrument', 'EUR_USD', 1, 'count', '{}'", "MAX_DAILY_TRADES"),
-        ("'max_open_positions', 'system', NULL, 1, 'count', '{}'", ""),
+    let (desk, trader) = long().await;
+    desk.run("UPDATE fx_rates SET as_of = clock_timestamp() - interval '6 s'").await;
+    for (limit, code) in [
+        (limit("max_price_age", 60, "seconds").of_instrument("EUR_USD"), ""),
+        (limit("max_price_age", 5, "seconds"), "MAX_PRICE_AGE"),
+        (limit("max_spread", 2, "pips").of_instrument("EUR_USD"), ""),
+        (limit("max_spread", "1.9", "pips"), "MAX_SPREAD"),
+        (limit("max_orders_per_minute", 2, "count").of_each_account(), ""),
+        (limit("max_orders_per_minute", 1, "count").of_each_account(), "MAX_ORDERS_PER_MINUTE"),
+        (limit("max_orders_per_minute", 1, "count"), "MAX_ORDERS_PER_MINUTE"),
+        (limit("max_orders_per_minute", 1, "count").named("person"), "MAX_ORDERS_PER_MINUTE"),
+        (limit("max_orders_per_minute", 1, "count").named("somebody else"), ""),
+        (limit("max_daily_trades", 2, "count").of_instrument("EUR_USD"), ""),
+        (limit("max_daily_trades", 1, "count").of_instrument("EUR_USD"), "MAX_DAILY_TRADES"),
+        (limit("max_open_positions", 1, "count"), ""),
         (
-            r#"'trading_hours', 'account', NULL, 1, 'list', '{"hours": {"open": [["mon 00:00", "sun 24:00"]]}}'"#,
+            limit("trading_hours", 1, "list")
+                .of_each_account()
+                .parameters(r#"{"hours": {"open": [["mon 00:00", "sun 24:00"]]}}"#),
             "",
         ),
         (
-            r#"'trading_hours', 'instrument', 'EUR_USD', 1, 'list', '{"hours": {"tz": "Europe/Prague", "open": [["mon 00:00", "mon 00:00"]]}}'"#,
+            limit("trading_hours", 1, "list").of_instrument("EUR_USD").parameters(
+                r#"{"hours": {"tz": "Europe/Prague", "open": [["mon 00:00", "mon 00:00"]]}}"#,
+            ),
             "OUTSIDE_TRADING_HOURS",
         ),
-        ("'restricted_instrument', 'instrument', 'USD_JPY', 1, 'list', '{}'", ""),
+        (limit("restricted_instrument", 1, "list").of_instrument("USD_JPY"), ""),
         (
-            r#"'restricted_instrument', 'account', NULL, 1, 'list', '{"instruments": ["USD_JPY"]}'"#,
+            limit("restricted_instrument", 1, "list")
+                .of_each_account()
+                .parameters(r#"{"instruments": ["USD_JPY"]}"#),
             "",
         ),
         (
-            r#"'restricted_instrument', 'account', NULL, 1, 'list', '{"instruments": ["EUR_USD"]}'"#,
+            limit("restricted_instrument", 1, "list")
+                .of_each_account()
+                .parameters(r#"{"instruments": ["EUR_USD"]}"#),
             "RESTRICTED_INSTRUMENT",
         ),
-        ("'duplicate_window', 'account', NULL, 3600, 'seconds', '{}'", ""),
+        (limit("duplicate_window", 3600, "seconds").of_each_account(), ""),
     ] {
-        let id = book.limit(LIMIT, &format!("NULL, {values}")).await;
+        let id = limit.insert(&desk).await;
         let codes: Vec<&str> = if code.is_empty() { vec![] } else { vec![code] };
-        assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), codes, "{values}");
+        assert_eq!(buy(1000).assess(&trader).await.objections(), codes, "{limit:?}");
         // What only reduces meets none of them.
-        let close = Order { target: None, stop: None, ..sell(dec!(1000)) };
-        assert_eq!(in_the_way(&assess(&trader, &close).await), [""; 0], "{values}");
-        book.run(&format!("UPDATE risk_limits SET is_active = false WHERE limit_id = '{id}'"))
-            .await;
+        let close = sell(1000).bare();
+        assert_eq!(close.assess(&trader).await.objections(), [""; 0], "{limit:?}");
+        desk.deactivate(id).await;
     }
-    // What cannot be read is no permission, and never an error.
+    // Unreadable parameters are no permission, and never an error.
     for parameters in
         [r#"{"inclusive": 7, "lock": "x", "trailing": []}"#, r#"{"hours": "always"}"#, "[]", "null"]
     {
-        let id = book
-            .limit(
-                LIMIT,
-                &format!("NULL, 'trading_hours', 'account', NULL, 1, 'list', '{parameters}'"),
-            )
+        let id = limit("trading_hours", 1, "list")
+            .of_each_account()
+            .parameters(parameters)
+            .insert(&desk)
             .await;
-        assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), ["LIMIT_PARAMETERS_INVALID"]);
-        book.run(&format!("UPDATE risk_limits SET limit_type = 'max_drawdown', limit_unit = 'USD', limit_value = 50000 WHERE limit_id = '{id}'")).await;
-        assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), [""; 0], "{parameters}");
-        book.run(&format!("UPDATE risk_limits SET is_active = false WHERE limit_id = '{id}'"))
-            .await;
+        assert_eq!(buy(1000).assess(&trader).await.objections(), ["LIMIT_PARAMETERS_INVALID"]);
+        desk.run("UPDATE risk_limits SET limit_type = 'max_drawdown', limit_unit = 'USD', limit_value = 50000 WHERE is_active").await;
+        assert_eq!(buy(1000).assess(&trader).await.objections(), [""; 0], "{parameters}");
+        desk.deactivate(id).await;
     }
-    book.run(r#"UPDATE accounts SET metadata = metadata || '{"commission": {"per_unit": "much"}, "risk_rules": {"drawdown": {"lock": "never", "trailing": 3}}, "risk_day": 7}'"#).await;
-    assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), [""; 0]);
+    let odd = r#"{"commission": {"per_unit": "much"}, "risk_rules": {"drawdown": {"lock": "never", "trailing": 3}}, "risk_day": 7}"#;
+    for account in ["alpha", "bravo"] {
+        desk.metadata(account, odd).await;
+    }
+    assert_eq!(buy(1000).assess(&trader).await.objections(), [""; 0]);
     // Another instrument is another position, and yen are converted.
-    book.limit(LIMIT, "NULL, 'max_open_positions', 'account', NULL, 1, 'count', '{}'").await;
-    let yen = Order {
-        instrument: "USD_JPY".into(),
-        price: dec!(155),
-        stop: Some(dec!(154)),
-        target: Some(dec!(157)),
-        ..sized(1000)
-    };
-    assert_eq!(in_the_way(&assess(&trader, &yen).await), ["MAX_OPEN_POSITIONS"]);
+    limit("max_open_positions", 1, "count").of_each_account().insert(&desk).await;
+    let yen = order("USD_JPY").buy(1000).at(155).stop(154).target(157);
+    assert_eq!(yen.assess(&trader).await.objections(), ["MAX_OPEN_POSITIONS"]);
 }
 
 #[tokio::test]
 async fn a_twin_is_asked_about_for_as_long_as_the_limit_says() {
-    let (book, trader) = long().await;
+    let (desk, trader) = long().await;
     // LIM-05: measured from the last accepted one, by the clock of the database.
-    book.set("duplicate_window_seconds", "0").await;
-    assert_eq!(in_the_way(&assess(&trader, &sized(10000)).await), [""; 0]);
-    book.limit(LIMIT, "NULL, 'duplicate_window', 'account', NULL, 3600, 'seconds', '{}'").await;
-    assert_eq!(in_the_way(&assess(&trader, &sized(10000)).await), ["DUPLICATE_ORDER"]);
-    place(&trader, &sized(10000)).await.refused("CONFIRM_REQUIRED");
-    place(&trader, &Order { reason: Some("meant"), ..sized(10000) }).await.accepted();
-    let other_price = Order { price: dec!(1.10001), ..sized(10000) };
-    assert_eq!(in_the_way(&assess(&trader, &other_price).await), [""; 0]);
+    desk.set("duplicate_window_seconds", "0").await;
+    assert_eq!(buy(10_000).assess(&trader).await.objections(), [""; 0]);
+    limit("duplicate_window", 3600, "seconds").of_each_account().insert(&desk).await;
+    assert_eq!(buy(10_000).assess(&trader).await.objections(), ["DUPLICATE_ORDER"]);
+    buy(10_000).place(&trader).await.refused("CONFIRM_REQUIRED");
+    buy(10_000).because("meant").place(&trader).await.accepted();
+    let other_price = buy(10_000).at("1.10001");
+    assert_eq!(other_price.assess(&trader).await.objections(), [""; 0]);
 }
 
 #[tokio::test]
 async fn open_risk_has_no_number_while_a_position_has_no_stop() {
-    let (book, trader) = long().await;
-    book.set("stop_required", "false").await;
-    place(
-        &trader,
-        &Order {
-            instrument: "USD_JPY".into(),
-            price: dec!(155),
-            stop: None,
-            target: None,
-            ..sized(100)
-        },
-    )
-    .await
-    .accepted();
-    book.limit(LIMIT, "NULL, 'max_open_risk', 'account', NULL, 1000, 'USD', '{}'").await;
-    assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), ["RISK_UNBOUNDED"]);
+    let (desk, trader) = long().await;
+    desk.set("stop_required", "false").await;
+    order("USD_JPY").buy(100).at(155).place(&trader).await.accepted();
+    limit("max_open_risk", 1000, "USD").of_each_account().insert(&desk).await;
+    assert_eq!(buy(1000).assess(&trader).await.objections(), ["RISK_UNBOUNDED"]);
     // A stop on it, and there is a number again.
-    book.run("UPDATE positions SET stop_loss = 154 WHERE instrument = 'USD_JPY'").await;
-    assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), [""; 0]);
+    desk.run("UPDATE positions SET stop_loss = 154 WHERE instrument = 'USD_JPY'").await;
+    assert_eq!(buy(1000).assess(&trader).await.objections(), [""; 0]);
 }
 
 #[tokio::test]
 async fn losses_of_weeks_months_and_of_several_accounts() {
-    let (book, trader) = long().await;
-    book.run("SELECT desk.roll_days(); UPDATE performance_metrics SET start_equity = 100000, start_balance = 100000").await;
-    book.run("UPDATE accounts SET equity = 99000 WHERE account_name = 'alpha'").await;
-    for (values, code) in [
-        ("'max_weekly_loss', 'account', NULL, 1000, 'USD', '{}'", "MAX_WEEKLY_LOSS"),
+    let (desk, trader) = long().await;
+    desk.run("SELECT desk.roll_days(); UPDATE performance_metrics SET start_equity = 100000, start_balance = 100000").await;
+    desk.run("UPDATE accounts SET equity = 99000 WHERE account_name = 'alpha'").await;
+    for (limit, code) in [
+        (limit("max_weekly_loss", 1000, "USD").of_each_account(), "MAX_WEEKLY_LOSS"),
         (
-            "'max_weekly_loss', 'account', NULL, 1000, 'USD', '{\"inclusive\": false}'",
+            limit("max_weekly_loss", 1000, "USD")
+                .of_each_account()
+                .parameters(r#"{"inclusive": false}"#),
             "MAX_WEEKLY_LOSS",
         ),
-        ("'max_monthly_loss', 'account', NULL, 1, 'percentage', '{}'", "MAX_MONTHLY_LOSS"),
-        ("'max_monthly_loss', 'account', NULL, 1100, 'USD', '{}'", ""),
-        ("'max_daily_loss', 'portfolio', 'majors', 1000, 'USD', '{}'", "MAX_DAILY_LOSS"),
-        ("'max_daily_loss', 'system', NULL, 2000, 'USD', '{}'", ""),
-        ("'max_drawdown', 'account', NULL, 1, 'percentage', '{}'", "MAX_DRAWDOWN"),
-        ("'max_drawdown', 'portfolio', 'majors', 2, 'percentage', '{}'", ""),
+        (limit("max_monthly_loss", 1, "percentage").of_each_account(), "MAX_MONTHLY_LOSS"),
+        (limit("max_monthly_loss", 1100, "USD").of_each_account(), ""),
+        (limit("max_daily_loss", 1000, "USD").of_portfolio("majors"), "MAX_DAILY_LOSS"),
+        (limit("max_daily_loss", 2000, "USD"), ""),
+        (limit("max_drawdown", 1, "percentage").of_each_account(), "MAX_DRAWDOWN"),
+        (limit("max_drawdown", 2, "percentage").of_portfolio("majors"), ""),
         // The peak was 104,000: a floor that trails it is 99,500, and locked at the start 100,000 − 0.
         (
-            r#"'max_drawdown', 'account', NULL, 4500, 'USD', '{"trailing": "eod_balance"}'"#,
+            limit("max_drawdown", 4500, "USD")
+                .of_each_account()
+                .parameters(r#"{"trailing": "eod_balance"}"#),
             "MAX_DRAWDOWN",
         ),
-        (r#"'max_drawdown', 'account', NULL, 5500, 'USD', '{"trailing": "eod_balance"}'"#, ""),
         (
-            r#"'max_drawdown', 'account', NULL, 4500, 'USD', '{"trailing": "eod_balance", "lock": "98000"}'"#,
+            limit("max_drawdown", 5500, "USD")
+                .of_each_account()
+                .parameters(r#"{"trailing": "eod_balance"}"#),
+            "",
+        ),
+        (
+            limit("max_drawdown", 4500, "USD")
+                .of_each_account()
+                .parameters(r#"{"trailing": "eod_balance", "lock": "98000"}"#),
             "",
         ),
     ] {
-        book.run("UPDATE performance_metrics SET peak_eod_balance = 104000").await;
-        let id = book.limit(LIMIT, &format!("NULL, {values}")).await;
+        desk.run("UPDATE performance_metrics SET peak_eod_balance = 104000").await;
+        let id = limit.insert(&desk).await;
         let codes: Vec<&str> = if code.is_empty() { vec![] } else { vec![code] };
-        assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), codes, "{values}");
-        book.run(&format!("UPDATE risk_limits SET is_active = false WHERE limit_id = '{id}'"))
-            .await;
+        assert_eq!(buy(1000).assess(&trader).await.objections(), codes, "{limit:?}");
+        desk.deactivate(id).await;
     }
 }
 
 #[tokio::test]
 async fn more_risk_finds_no_way_around_a_limit() {
-    let (book, trader) = long().await;
-    book.set("duplicate_window_seconds", "0").await;
-    // Adding with a wider stop does not widen what is held, and the ticket says so.
-    let lines = assess(&trader, &Order { stop: Some(dec!(1.05)), ..sized(1000) }).await;
-    let line = lines.iter().find(|l| l.code == "POSITION_STOP").unwrap();
+    let (desk, trader) = long().await;
+    desk.set("duplicate_window_seconds", "0").await;
+    // Adding with a wider stop does not widen that of the position, and the ticket says so.
+    let lines = buy(1000).stop("1.05").assess(&trader).await;
+    let line = lines.find("POSITION_STOP");
     assert_eq!(line.message, "A position has one stop; the tighter one applies: 1.09500.");
-    place(&trader, &Order { stop: Some(dec!(1.05)), ..sized(1000) }).await.accepted();
-    assert_eq!(book.text("SELECT stop_loss FROM positions").await, "1.09500");
-    // A new stop is judged by what an order with it would be.
-    let position = book.position().await;
-    let amend = async |stop: &str| {
-        verb(&trader, "amend_position", &format!("'{position}', {stop}, NULL, NULL, 'room'")).await
-    };
-    book.limit(LIMIT, "NULL, 'max_stop_distance', 'account', NULL, 60, 'pips', '{}'").await;
-    amend("1.09").await.refused("MAX_STOP_DISTANCE");
-    book.run("UPDATE risk_limits SET is_active = false").await;
-    book.run("UPDATE accounts SET equity = 1000").await;
-    amend("1.05").await.refused("RISK_PERCENTAGE");
-    book.run("UPDATE accounts SET equity = 100000").await;
-    book.set("stop_required", "false").await;
-    book.limit(LIMIT, "NULL, 'max_open_risk', 'account', NULL, 5, 'percentage', '{}'").await;
-    amend("NULL").await.refused("RISK_UNBOUNDED");
-    book.run("UPDATE risk_limits SET is_active = false").await;
-    book.set("stop_required", "true").await;
+    buy(1000).stop("1.05").place(&trader).await.accepted();
+    assert_eq!(desk.text("SELECT stop_loss FROM positions").await, "1.09500");
+    // A new stop is checked like that of an order.
+    let position = desk.position().await;
+    let amended = || amend(position).because("room");
+    limit("max_stop_distance", 60, "pips").of_each_account().insert(&desk).await;
+    amended().stop("1.09").send(&trader).await.refused("MAX_STOP_DISTANCE");
+    desk.run("UPDATE risk_limits SET is_active = false").await;
+    desk.run("UPDATE accounts SET equity = 1000").await;
+    amended().stop("1.05").send(&trader).await.refused("RISK_PERCENTAGE");
+    desk.run("UPDATE accounts SET equity = 100000").await;
+    desk.set("stop_required", "false").await;
+    limit("max_open_risk", 5, "percentage").of_each_account().insert(&desk).await;
+    amended().send(&trader).await.refused("RISK_UNBOUNDED");
+    desk.run("UPDATE risk_limits SET is_active = false").await;
+    desk.set("stop_required", "true").await;
 
-    // An account that cannot be converted makes the loss of all unknown, not smaller.
-    book.run("SELECT desk.roll_days(); UPDATE accounts SET base_currency = 'TRY' WHERE account_name = 'bravo'").await;
-    book.limit(LIMIT, "NULL, 'max_daily_loss', 'portfolio', 'majors', 1000, 'USD', '{}'").await;
-    assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), ["NO_CONVERSION_RATE"]);
-    book.run("UPDATE risk_limits SET is_active = false").await;
-    // A quote of tomorrow is not one of now, and a spread that nobody knows is not none.
-    book.limit(LIMIT, "NULL, 'max_spread', 'system', NULL, 5, 'pips', '{}'").await;
-    book.run("UPDATE fx_rates SET bid = NULL, ask = NULL").await;
-    assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), ["PRICE_UNKNOWN"]);
-    book.run("UPDATE risk_limits SET is_active = false; UPDATE fx_rates SET as_of = now() + interval '1 day'").await;
-    assert_eq!(in_the_way(&assess(&trader, &sized(1000)).await), ["PRICE_STALE"]);
-    book.quote().await;
-    // A setting that is gone is not a check that is gone.
-    book.run("DELETE FROM tmt.settings WHERE key IN ('stop_required', 'max_risk_fraction')").await;
-    let bare = Order { stop: None, ..sized(1000) };
-    assert_eq!(in_the_way(&assess(&trader, &bare).await), ["STOP_REQUIRED"]);
+    // An account that cannot be converted makes the total loss unknown, not smaller.
+    desk.run("SELECT desk.roll_days(); UPDATE accounts SET base_currency = 'TRY' WHERE account_name = 'bravo'").await;
+    limit("max_daily_loss", 1000, "USD").of_portfolio("majors").insert(&desk).await;
+    assert_eq!(buy(1000).assess(&trader).await.objections(), ["NO_CONVERSION_RATE"]);
+    desk.run("UPDATE risk_limits SET is_active = false").await;
+    // A quote from the future is stale, and an unknown spread is not zero.
+    limit("max_spread", 5, "pips").insert(&desk).await;
+    desk.run("UPDATE fx_rates SET bid = NULL, ask = NULL").await;
+    assert_eq!(buy(1000).assess(&trader).await.objections(), ["PRICE_UNKNOWN"]);
+    desk.run("UPDATE risk_limits SET is_active = false; UPDATE fx_rates SET as_of = now() + interval '1 day'").await;
+    assert_eq!(buy(1000).assess(&trader).await.objections(), ["PRICE_STALE"]);
+    desk.quote().await;
+    // Without its setting a check goes on.
+    desk.run("DELETE FROM tmt.settings WHERE key IN ('stop_required', 'max_risk_fraction')").await;
+    let bare = buy(1000).without_stop();
+    assert_eq!(bare.assess(&trader).await.objections(), ["STOP_REQUIRED"]);
 }
 
 #[tokio::test]
 async fn the_trades_of_everybody_count_where_an_instrument_is_limited() {
-    let (book, trader) = long().await;
-    book.set("duplicate_window_seconds", "0").await;
-    let of_bravo = || Order { account: BRAVO.to_owned(), ..sized(1000) };
-    let other = Order {
-        instrument: "USD_JPY".into(),
-        price: dec!(155),
-        stop: Some(dec!(154)),
-        target: None,
-        ..sized(1000)
-    };
-    let everybody = book
-        .limit(LIMIT, "NULL, 'max_daily_trades', 'instrument', 'EURUSD', 2, 'count', '{}'")
-        .await;
-    place(&trader, &of_bravo()).await.accepted();
-    let lines = assess(&trader, &of_bravo()).await;
-    assert_eq!(in_the_way(&lines), ["MAX_DAILY_TRADES"]);
-    let line = lines.iter().find(|line| line.code == "MAX_DAILY_TRADES").unwrap();
+    let (desk, trader) = long().await;
+    desk.set("duplicate_window_seconds", "0").await;
+    let of_bravo = || buy(1000).on(BRAVO);
+    let other = order("USD_JPY").buy(1000).at(155).stop(154);
+    limit("max_daily_trades", 2, "count").of_instrument("EURUSD").insert(&desk).await;
+    of_bravo().place(&trader).await.accepted();
+    let lines = of_bravo().assess(&trader).await;
+    assert_eq!(lines.objections(), ["MAX_DAILY_TRADES"]);
+    let line = lines.find("MAX_DAILY_TRADES");
     assert_eq!((line.before, line.measured), (Some(dec!(2)), Some(dec!(3))));
-    place(&trader, &sized(2000)).await.refused("MAX_DAILY_TRADES");
-    assert_eq!(in_the_way(&assess(&trader, &other).await), [""; 0]);
-    book.run(&format!(
-        "UPDATE risk_limits SET account_id = '{BRAVO}' WHERE limit_id = '{everybody}'"
-    ))
-    .await;
-    assert_eq!(in_the_way(&assess(&trader, &of_bravo()).await), [""; 0], "bravo alone has one");
-    // What was entered before the account's day began is none of today.
-    book.run(&format!("UPDATE risk_limits SET account_id = NULL WHERE limit_id = '{everybody}'; UPDATE trade_registry SET entry_time = entry_time - interval '2 days' WHERE account_id = '{ALPHA}'")).await;
-    assert_eq!(in_the_way(&assess(&trader, &of_bravo()).await), [""; 0]);
+    buy(2000).place(&trader).await.refused("MAX_DAILY_TRADES");
+    assert_eq!(other.assess(&trader).await.objections(), [""; 0]);
+    desk.execute("UPDATE risk_limits SET account_id = $1", &[&BRAVO.0]).await;
+    assert_eq!(of_bravo().assess(&trader).await.objections(), [""; 0], "bravo alone has one");
+    // A trade of the day before does not count.
+    desk.run("UPDATE risk_limits SET account_id = NULL").await;
+    let earlier = "UPDATE trade_registry SET entry_time = entry_time - interval '2 days' WHERE account_id = $1";
+    desk.execute(earlier, &[&ALPHA.0]).await;
+    assert_eq!(of_bravo().assess(&trader).await.objections(), [""; 0]);
 }

@@ -1,45 +1,40 @@
 //! Acknowledging, four eyes on limits, halts, and events that repeat.
 
 use futures_util::future::join_all;
-use rust_decimal::dec;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-use crate::book::{ALPHA, Book, Verdict, assess, buy, in_the_way, text, verb};
+use crate::desk::{ALPHA, Desk, begin};
+use crate::verbs::{
+    Answer, Verb as _, acknowledge, approve, buy, change, halt, halt_account, halt_instrument,
+    halt_portfolio, limit, reject, resume, unacknowledge, version,
+};
+use crate::{rows, verbs};
 
-async fn event(book: &Book, severity: &str) -> Uuid {
-    let sql = format!(
-        "INSERT INTO risk_events (account_id, event_type, severity, event_source) VALUES ('{ALPHA}', 'drawdown', '{severity}', 'test')
-         RETURNING event_id"
-    );
-    book.admin.query_one(&sql, &[]).await.unwrap().try_get(0).unwrap()
-}
-
-async fn acknowledge(client: &Client, events: &[Uuid], note: &str) -> Verdict {
-    let list: Vec<String> = events.iter().map(Uuid::to_string).collect();
-    verb(client, "acknowledge", &format!("'{{{}}}', {note}", list.join(","))).await
+async fn event(desk: &Desk, severity: &str) -> Uuid {
+    rows::event(severity).set("account_id", "uuid", ALPHA).id("event_id", &desk.admin).await
 }
 
 #[tokio::test]
 async fn of_two_officers_at_once_one_wins_and_the_other_learns_who() {
-    let book = Book::open().await;
+    let desk = Desk::open().await;
     let mut officers = Vec::new();
     for name in ["ann", "bob", "cho", "dee", "eve", "fay", "gil", "hal"] {
-        officers.push(book.officer(name).await);
+        officers.push(desk.officer(name).await);
     }
     let mut events = Vec::new();
     for _ in 0..20 {
-        events.push(event(&book, "warning").await);
+        events.push(event(&desk, "warning").await);
     }
     let reversed: Vec<Uuid> = events.iter().rev().copied().collect();
 
-    let answers = join_all(officers.iter().enumerate().map(|(i, officer)| {
-        // Overlapping selections in opposite orders: nobody may wait for another in a circle.
-        acknowledge(officer, if i % 2 == 0 { &events } else { &reversed }, "NULL")
-    }))
-    .await;
+    // In opposite orders, which must not deadlock.
+    let all: Vec<_> = (0..officers.len())
+        .map(|number| acknowledge(if number % 2 == 0 { &events } else { &reversed }))
+        .collect();
+    let answers = join_all(all.iter().zip(&officers).map(|(all, officer)| all.send(officer))).await;
 
-    let winners: Vec<&Verdict> = answers.iter().filter(|a| a.outcome == "accepted").collect();
+    let winners: Vec<&Answer> = answers.iter().filter(|a| a.outcome == "accepted").collect();
     assert_eq!(winners.len(), 1);
     for loser in answers.iter().filter(|a| a.outcome == "refused") {
         loser.clone().refused("ALREADY_ACKNOWLEDGED");
@@ -50,331 +45,300 @@ async fn of_two_officers_at_once_one_wins_and_the_other_learns_who() {
         );
     }
     assert_eq!(
-        book.text("SELECT count(*) || ' ' || count(DISTINCT actor) FROM risk_event_actions").await,
+        desk.text("SELECT count(*) || ' ' || count(DISTINCT actor) FROM risk_event_actions").await,
         "20 1"
     );
 }
 
 #[tokio::test]
 async fn what_is_serious_needs_a_note_and_an_emergency_a_hand_of_its_own() {
-    let book = Book::open().await;
-    let officer = book.officer("ann").await;
-    let (warning, critical) = (event(&book, "warning").await, event(&book, "critical").await);
-    let (emergency, stranger) = (event(&book, "emergency").await, Uuid::new_v4());
+    let desk = Desk::open().await;
+    let officer = desk.officer("ann").await;
+    let (warning, critical) = (event(&desk, "warning").await, event(&desk, "critical").await);
+    let (emergency, stranger) = (event(&desk, "emergency").await, Uuid::new_v4());
 
-    let some = acknowledge(&officer, &[warning, critical, stranger], "NULL").await.accepted();
+    let some = acknowledge(&[warning, critical, stranger]).send(&officer).await.accepted();
     assert_eq!(some.detail.get("acknowledged").unwrap(), &serde_json::json!([warning]));
     assert_eq!(some.detail.get("needs_note").unwrap(), &serde_json::json!([critical]));
     assert_eq!(some.detail.get("unknown").unwrap(), &serde_json::json!([stranger]));
-    acknowledge(&officer, &[critical], "'  '").await.refused("NOTE_REQUIRED");
+    acknowledge(&[critical]).note("  ").send(&officer).await.refused("NOTE_REQUIRED");
 
-    let noted = acknowledge(&officer, &[critical, emergency], "'called the desk'").await.accepted();
+    let noted =
+        acknowledge(&[critical, emergency]).note("called the desk").send(&officer).await.accepted();
     assert_eq!(noted.detail.get("acknowledged").unwrap(), &serde_json::json!([critical]));
-    acknowledge(&officer, &[emergency], "'called the desk'").await.accepted();
-    acknowledge(&officer, &[stranger], "NULL").await.refused("EVENT_UNKNOWN");
-    acknowledge(&officer, &[], "NULL").await.refused("EVENT_UNKNOWN");
+    acknowledge(&[emergency]).note("called the desk").send(&officer).await.accepted();
+    acknowledge(&[stranger]).send(&officer).await.refused("EVENT_UNKNOWN");
+    acknowledge(&[]).send(&officer).await.refused("EVENT_UNKNOWN");
 }
 
 #[tokio::test]
 async fn giving_back_needs_a_note_and_is_remembered() {
-    let book = Book::open().await;
-    let officer = book.officer("ann").await;
-    let id = event(&book, "warning").await;
-    verb(&officer, "unacknowledge", &format!("'{id}', 'x'")).await.refused("NOT_ACKNOWLEDGED");
-    acknowledge(&officer, &[id], "NULL").await.accepted();
+    let desk = Desk::open().await;
+    let officer = desk.officer("ann").await;
+    let id = event(&desk, "warning").await;
+    unacknowledge(id).note("x").send(&officer).await.refused("NOT_ACKNOWLEDGED");
+    acknowledge(&[id]).send(&officer).await.accepted();
 
-    verb(&officer, "unacknowledge", &format!("'{id}', NULL")).await.refused("NOTE_REQUIRED");
-    verb(&officer, "unacknowledge", &format!("'{id}', 'not mine'")).await.accepted();
+    unacknowledge(id).send(&officer).await.refused("NOTE_REQUIRED");
+    unacknowledge(id).note("not mine").send(&officer).await.accepted();
 
     let row = "SELECT format('%s %s', acknowledged, acknowledged_by IS NULL) FROM risk_events";
-    assert_eq!(book.text(row).await, "f t");
+    assert_eq!(desk.text(row).await, "f t");
     let actions = "SELECT string_agg(action || coalesce(':' || note, ''), ' ' ORDER BY action_id) FROM risk_event_actions";
-    assert_eq!(book.text(actions).await, "acknowledged unacknowledged:not mine");
-    acknowledge(&officer, &[id], "NULL").await.accepted();
+    assert_eq!(desk.text(actions).await, "acknowledged unacknowledged:not mine");
+    acknowledge(&[id]).send(&officer).await.accepted();
 }
 
-async fn raise(client: &Client, severity: &str, current: &str) -> String {
-    text(
-        client,
-        &format!(
-            "SELECT desk.raise_event('{ALPHA}', 'max_exposure', '{severity}', 'sentinel', 'exposure', {current}, 1000, 'key', NULL, NULL, NULL, NULL)"
-        ),
-    )
-    .await
+/// The exposure of alpha, as an agent raises it.
+async fn raise(client: &Client, severity: &str, current: &str) -> Uuid {
+    let event = verbs::raise("max_exposure", severity, "sentinel").on(ALPHA);
+    event.figures("exposure", current, 1000).dedup("key").send(client).await
 }
 
 #[tokio::test]
 async fn a_repeat_is_counted_and_comes_back_only_when_it_got_worse() {
-    let book = Book::open().await;
-    let (agent, officer) = (book.member("agent", "tmt_agent").await, book.officer("ann").await);
+    let desk = Desk::open().await;
+    let (agent, officer) = (desk.member("agent", "tmt_agent").await, desk.officer("ann").await);
     let state = "SELECT format('%s %s x%s ack %s', severity, round(current_value), occurrence_count, acknowledged) FROM risk_events ORDER BY occurred_at DESC LIMIT 1";
 
     let id = raise(&agent, "warning", "850").await;
     assert_eq!(raise(&agent, "warning", "900").await, id);
-    assert_eq!(book.text(state).await, "warning 900 x2 ack f");
-    acknowledge(&officer, &[id.parse().unwrap()], "NULL").await.accepted();
+    assert_eq!(desk.text(state).await, "warning 900 x2 ack f");
+    acknowledge(&[id]).send(&officer).await.accepted();
 
     assert_eq!(raise(&agent, "warning", "950").await, id);
-    assert_eq!(book.text(state).await, "warning 900 x3 ack t");
+    assert_eq!(desk.text(state).await, "warning 900 x3 ack t");
     raise(&agent, "critical", "1010").await;
-    assert_eq!(book.text(state).await, "critical 1010 x4 ack f");
-    acknowledge(&officer, &[id.parse().unwrap()], "'seen'").await.accepted();
+    assert_eq!(desk.text(state).await, "critical 1010 x4 ack f");
+    acknowledge(&[id]).note("seen").send(&officer).await.accepted();
     raise(&agent, "critical", "1100").await;
-    assert_eq!(book.text(state).await, "critical 1010 x5 ack t");
+    assert_eq!(desk.text(state).await, "critical 1010 x5 ack t");
     raise(&agent, "warning", "1110").await;
-    assert_eq!(book.text(state).await, "critical 1110 x6 ack f");
+    assert_eq!(desk.text(state).await, "critical 1110 x6 ack f");
 
-    book.run("UPDATE risk_events SET resolution_time = now()").await;
+    desk.run("UPDATE risk_events SET resolution_time = now()").await;
     assert_ne!(raise(&agent, "warning", "1e30").await, id);
-    assert_eq!(book.text(state).await, "warning  x1 ack f");
+    assert_eq!(desk.text(state).await, "warning  x1 ack f");
     let actions = "SELECT string_agg(action, ' ' ORDER BY action_id) FROM risk_event_actions";
     assert_eq!(
-        book.text(actions).await,
+        desk.text(actions).await,
         "raised acknowledged reraised acknowledged reraised raised"
     );
 }
 
 #[tokio::test]
 async fn eight_programs_that_see_one_breach_raise_one_event() {
-    let book = Book::open().await;
-    let login = book.database.login("agent", "tmt_agent").await;
-    let agents = join_all((0..8).map(|_| book.database.client_as(&login))).await;
+    let desk = Desk::open().await;
+    let login = desk.database.login("agent", "tmt_agent").await;
+    let agents = join_all((0..8).map(|_| desk.database.client_as(&login))).await;
 
     let ids = join_all(agents.iter().map(|a| raise(a, "warning", "850"))).await;
 
     assert!(ids.iter().all(|id| id == ids.first().unwrap()));
-    assert_eq!(book.text("SELECT occurrence_count FROM risk_events").await, "8");
+    assert_eq!(desk.text("SELECT occurrence_count FROM risk_events").await, "8");
 }
 
-/// A limit of alpha, and the version of it that a person would have seen.
-async fn limit(book: &Book, extra: &str) -> (Uuid, String) {
-    let columns = "account_id, limit_type, limit_scope, limit_value, limit_unit, effective_from, effective_until";
-    let values = format!(
-        "'{ALPHA}', 'max_exposure', 'account', 50000, 'USD', now() - interval '1 day', {extra}"
-    );
-    let id = book.limit(columns, &values).await;
-    (id, version(book, id).await)
-}
-
-async fn version(book: &Book, id: Uuid) -> String {
-    book.text(&format!("SELECT updated_at FROM risk_limits WHERE limit_id = '{id}'")).await
-}
-
-async fn propose(client: &Client, id: Uuid, version: &str, change: &str) -> Verdict {
-    verb(client, "propose_limit", &format!("'{id}', '{version}', {change}")).await
+/// A limit of 50,000 USD on the exposure of alpha, and the version of it that a person sees.
+async fn exposure(desk: &Desk) -> (Uuid, String) {
+    let limit = limit("max_exposure", 50_000, "USD").of(ALPHA);
+    let id = limit.also("effective_from", "timestamptz", "yesterday").insert(desk).await;
+    (id, version(&desk.admin, id).await)
 }
 
 /// What the limits allow alpha now.
-async fn allowed(book: &Book) -> String {
+async fn allowed(desk: &Desk) -> String {
     let sql = "SELECT string_agg(trim_scale(limit_value)::text, ' ' ORDER BY limit_value)
-        FROM desk.limits_in_force('a0000000-0000-7000-8000-000000000001', 'majors', 'EUR_USD', clock_timestamp())";
-    book.text(sql).await
+        FROM desk.limits_in_force($1, 'majors', 'EUR_USD', clock_timestamp())";
+    desk.text_of(sql, &[&ALPHA.0]).await
 }
 
 #[tokio::test]
 async fn tightening_takes_effect_at_once_and_loosening_waits_for_a_second_person() {
-    let book = Book::open().await;
-    let (ann, bob) = (book.officer("ann").await, book.officer("bob").await);
-    let (id, seen) = limit(&book, "NULL").await;
+    let desk = Desk::open().await;
+    let (ann, bob) = (desk.officer("ann").await, desk.officer("bob").await);
+    let (id, seen) = exposure(&desk).await;
 
     // LIM-08.
-    let tight = propose(&ann, id, &seen, "40000, NULL, NULL, NULL").await.accepted();
-    assert_eq!(tight.code.as_deref(), Some("TIGHTENED"));
-    assert_eq!(allowed(&book).await, "40000");
-    assert_eq!(in_the_way(&assess(&book.admin, &buy(dec!(40000))).await), ["MAX_EXPOSURE"]);
+    let tight = change(id, &seen).value(40_000).send(&ann).await.accepted_as("TIGHTENED");
+    assert_eq!(allowed(&desk).await, "40000");
+    assert_eq!(buy(40_000).assess(&desk.admin).await.objections(), ["MAX_EXPOSURE"]);
 
-    let id = tight.subject.unwrap();
-    let seen = version(&book, id).await;
-    propose(&ann, id, &seen, "60000, NULL, NULL, NULL").await.refused("REASON_REQUIRED");
-    let loose = propose(&ann, id, &seen, "60000, NULL, NULL, 'quarter end'").await.accepted();
-    assert_eq!(loose.code.as_deref(), Some("PENDING_APPROVAL"));
-    assert_eq!(allowed(&book).await, "40000");
-    let proposal = loose.subject.unwrap();
-    verb(&ann, "approve_limit", &format!("'{proposal}', NULL"))
-        .await
-        .refused("FOUR_EYES_SAME_PERSON");
+    let id = tight.subject();
+    let seen = version(&ann, id).await;
+    change(id, &seen).value(60_000).send(&ann).await.refused("REASON_REQUIRED");
+    let loose = change(id, &seen).value(60_000).because("quarter end").send(&ann).await;
+    assert_eq!(allowed(&desk).await, "40000");
+    let proposal = loose.accepted_as("PENDING_APPROVAL").subject();
+    approve(proposal).send(&ann).await.refused("FOUR_EYES_SAME_PERSON");
 
-    verb(&bob, "approve_limit", &format!("'{proposal}', 'agreed'")).await.accepted();
+    approve(proposal).note("agreed").send(&bob).await.accepted();
 
-    assert_eq!(allowed(&book).await, "60000");
-    assert_eq!(in_the_way(&assess(&book.admin, &buy(dec!(40000))).await), [""; 0]);
+    assert_eq!(allowed(&desk).await, "60000");
+    assert_eq!(buy(40_000).assess(&desk.admin).await.objections(), [""; 0]);
     let history = "SELECT string_agg(format('%s %s', trim_scale(limit_value), desk.limit_state(l)), ', ' ORDER BY created_at) FROM risk_limits l";
-    assert_eq!(book.text(history).await, "50000 ended, 40000 ended, 60000 active");
-    verb(&bob, "approve_limit", &format!("'{proposal}', NULL")).await.refused("NOT_PENDING");
+    assert_eq!(desk.text(history).await, "50000 ended, 40000 ended, 60000 active");
+    approve(proposal).send(&bob).await.refused("NOT_PENDING");
     assert_eq!(
-        book.text("SELECT count(*) FROM risk_events WHERE event_type = 'limit_changed'").await,
+        desk.text("SELECT count(*) FROM risk_events WHERE event_type = 'limit_changed'").await,
         "2"
     );
 }
 
 #[tokio::test]
 async fn a_person_is_the_same_person_in_capitals() {
-    let book = Book::open().await;
-    let ann = book.officer("ann").await;
-    let (id, seen) = limit(&book, "NULL").await;
-    let proposal = propose(&ann, id, &seen, "60000, NULL, NULL, 'why'").await.subject.unwrap();
+    let desk = Desk::open().await;
+    let ann = desk.officer("ann").await;
+    let (id, seen) = exposure(&desk).await;
+    let proposal = change(id, &seen).value(60_000).because("why").send(&ann).await.subject.unwrap();
     // As an agent might have written it.
-    book.run(&format!("UPDATE risk_limits SET created_by = ' ' || upper(created_by) || ' ' WHERE limit_id = '{proposal}'")).await;
+    let capitals =
+        "UPDATE risk_limits SET created_by = ' ' || upper(created_by) || ' ' WHERE limit_id = $1";
+    desk.execute(capitals, &[&proposal]).await;
 
-    verb(&ann, "approve_limit", &format!("'{proposal}', NULL"))
-        .await
-        .refused("FOUR_EYES_SAME_PERSON");
-    // Whoever writes the table directly meets the same rule.
-    let forged = format!(
-        "UPDATE risk_limits SET approved_by = lower(btrim(created_by)), is_active = true WHERE limit_id = '{proposal}'"
-    );
-    assert_eq!(crate::book::sqlstate(&book.admin, &forged).await.code(), "23514");
+    approve(proposal).send(&ann).await.refused("FOUR_EYES_SAME_PERSON");
+    // A program that writes the table directly meets the same rule.
+    let forged = "UPDATE risk_limits SET approved_by = lower(btrim(created_by)), is_active = true WHERE limit_id = $1";
+    let error = desk.admin.execute(forged, &[&proposal]).await.unwrap_err();
+    assert_eq!(error.code().unwrap().code(), "23514");
 }
 
 #[tokio::test]
 async fn a_change_of_something_already_changed_is_refused() {
-    let book = Book::open().await;
-    let (ann, bob) = (book.officer("ann").await, book.officer("bob").await);
-    let (id, seen) = limit(&book, "NULL").await;
+    let desk = Desk::open().await;
+    let (ann, bob) = (desk.officer("ann").await, desk.officer("bob").await);
+    let (id, seen) = exposure(&desk).await;
     let first =
-        propose(&ann, id, &seen, "60000, NULL, NULL, 'a'").await.accepted().subject.unwrap();
+        change(id, &seen).value(60_000).because("a").send(&ann).await.accepted().subject.unwrap();
 
     // The pending one changed nothing about the old row: bob still sees the same version.
-    propose(&bob, id, &seen, "30000, NULL, NULL, NULL").await.accepted();
-    let stale = propose(&ann, id, &seen, "20000, NULL, NULL, NULL").await.refused("LIMIT_CHANGED");
+    change(id, &seen).value(30_000).send(&bob).await.accepted();
+    let stale = change(id, &seen).value(20_000).send(&ann).await.refused("LIMIT_CHANGED");
     assert_eq!(stale.detail.get("state").unwrap(), "ended");
-    verb(&bob, "approve_limit", &format!("'{first}', NULL")).await.refused("LIMIT_CHANGED");
-    assert_eq!(allowed(&book).await, "30000");
+    approve(first).send(&bob).await.refused("LIMIT_CHANGED");
+    assert_eq!(allowed(&desk).await, "30000");
 
-    let (id, seen) = limit(&book, "NULL").await;
+    let (id, seen) = exposure(&desk).await;
+    let seen = &seen;
+    let past = desk.text("SELECT now() - interval '1 s'").await;
     for (change, code) in [
-        ("0, NULL, NULL, NULL", "LIMIT_VALUE_INVALID"),
-        ("-1, NULL, NULL, NULL", "LIMIT_VALUE_INVALID"),
-        ("40000, 40001, NULL, NULL", "WARNING_INVALID"),
-        ("40000, NULL, now() - interval '1 s', NULL", "LIMIT_UNTIL_PAST"),
-        ("50000, NULL, NULL, NULL", "NOTHING_TO_CHANGE"),
-        ("NULL, NULL, NULL, NULL", "NOTHING_TO_CHANGE"),
-        // A warning that comes later is a loosening, if it is all that changes.
-        ("50000, 45000, NULL, NULL", "REASON_REQUIRED"),
+        (change(id, seen).value(0), "LIMIT_VALUE_INVALID"),
+        (change(id, seen).value(-1), "LIMIT_VALUE_INVALID"),
+        (change(id, seen).value(40_000).warning(40_001), "WARNING_INVALID"),
+        (change(id, seen).value(40_000).until(&past), "LIMIT_UNTIL_PAST"),
+        (change(id, seen).value(50_000), "NOTHING_TO_CHANGE"),
+        (change(id, seen), "NOTHING_TO_CHANGE"),
+        // A later warning is a loosening, if it is all that changes.
+        (change(id, seen).value(50_000).warning(45_000), "REASON_REQUIRED"),
     ] {
-        propose(&ann, id, &seen, change).await.refused(code);
+        change.send(&ann).await.refused(code);
     }
-    let warned = propose(&ann, id, &seen, "50000, 30000, NULL, NULL").await.accepted();
-    assert_eq!(warned.code.as_deref(), Some("TIGHTENED"));
-    propose(&ann, Uuid::new_v4(), &seen, "1, NULL, NULL, NULL").await.refused("LIMIT_UNKNOWN");
+    change(id, seen).value(50_000).warning(30_000).send(&ann).await.accepted_as("TIGHTENED");
+    change(Uuid::new_v4(), seen).value(1).send(&ann).await.refused("LIMIT_UNKNOWN");
 }
 
 #[tokio::test]
 async fn a_temporary_limit_gives_way_to_the_old_one_without_a_gap() {
-    let book = Book::open().await;
-    let (ann, bob) = (book.officer("ann").await, book.officer("bob").await);
-    let (id, seen) = limit(&book, "NULL").await;
-    let raise = propose(&ann, id, &seen, "90000, NULL, now() + interval '1 hour', 'today only'")
-        .await
-        .accepted();
-    verb(&bob, "approve_limit", &format!("'{}', NULL", raise.subject.unwrap())).await.accepted();
+    let desk = Desk::open().await;
+    let (ann, bob) = (desk.officer("ann").await, desk.officer("bob").await);
+    let (id, seen) = exposure(&desk).await;
+    let raise = change(id, &seen).value(90_000).until("2100-01-01 00:00:00+00");
+    let raise = raise.because("this year only").send(&ann).await.accepted();
+    approve(raise.subject()).send(&bob).await.accepted();
 
-    let at = |when: &str| {
-        format!(
-            "SELECT string_agg(trim_scale(limit_value)::text, ' ') FROM desk.limits_in_force('{ALPHA}', NULL, 'EUR_USD', {when})"
-        )
+    let at = async |moment: &str| {
+        let sql = "SELECT string_agg(trim_scale(limit_value)::text, ' ')
+            FROM desk.limits_in_force($1, NULL, 'EUR_USD', $2::text::timestamptz)";
+        desk.text_of(sql, &[&ALPHA.0, &moment]).await
     };
-    assert_eq!(book.text(&at("clock_timestamp()")).await, "90000");
-    let end = format!(
-        "(SELECT effective_until FROM risk_limits WHERE limit_id = '{}')",
-        raise.subject.unwrap()
-    );
-    assert_eq!(book.text(&at(&format!("{end} - interval '1 microsecond'"))).await, "90000");
-    assert_eq!(book.text(&at(&end)).await, "50000");
-    assert_eq!(book.text(&at("now() + interval '1 year'")).await, "50000");
+    assert_eq!(at("now").await, "90000");
+    assert_eq!(at("2099-12-31 23:59:59.999999+00").await, "90000");
+    assert_eq!(at("2100-01-01 00:00:00+00").await, "50000");
+    assert_eq!(at("2101-01-01 00:00:00+00").await, "50000");
 }
 
 #[tokio::test]
 async fn a_rejected_or_old_proposal_is_void() {
-    let book = Book::open().await;
-    let (ann, bob) = (book.officer("ann").await, book.officer("bob").await);
-    let (id, seen) = limit(&book, "NULL").await;
-    let proposed = propose(&ann, id, &seen, "60000, NULL, NULL, 'a'").await;
+    let desk = Desk::open().await;
+    let (ann, bob) = (desk.officer("ann").await, desk.officer("bob").await);
+    let (id, seen) = exposure(&desk).await;
+    let proposed = change(id, &seen).value(60_000).because("a").send(&ann).await;
     let one = proposed.subject.unwrap();
     // As amounts are written everywhere.
     let said = "50,000.00 USD -> 60,000.00 USD, pending approval.";
     assert!(proposed.message.ends_with(said), "{}", proposed.message);
-    let two = propose(&ann, id, &seen, "70000, NULL, NULL, 'b'").await.subject.unwrap();
+    let two = change(id, &seen).value(70_000).because("b").send(&ann).await.subject.unwrap();
 
-    verb(&bob, "reject_limit", &format!("'{one}', NULL")).await.refused("NOTE_REQUIRED");
-    let rejected = verb(&bob, "reject_limit", &format!("'{one}', 'too much'")).await.accepted();
+    reject(one).send(&bob).await.refused("NOTE_REQUIRED");
+    let rejected = reject(one).note("too much").send(&bob).await.accepted();
     assert!(rejected.message.ends_with("stays at 50,000.00 USD."), "{}", rejected.message);
-    book.run(&format!(
-        "UPDATE risk_limits SET created_at = now() - interval '25 hours' WHERE limit_id = '{two}'"
-    ))
-    .await;
+    let aged =
+        "UPDATE risk_limits SET created_at = now() - interval '25 hours' WHERE limit_id = $1";
+    desk.execute(aged, &[&two]).await;
 
     for proposal in [one, two] {
-        verb(&bob, "approve_limit", &format!("'{proposal}', NULL"))
-            .await
-            .refused("PROPOSAL_EXPIRED");
+        approve(proposal).send(&bob).await.refused("PROPOSAL_EXPIRED");
     }
-    assert_eq!(allowed(&book).await, "50000");
+    assert_eq!(allowed(&desk).await, "50000");
 }
 
 #[tokio::test]
 async fn a_desk_of_one_can_switch_four_eyes_off() {
-    let book = Book::open().await;
-    let ann = book.officer("ann").await;
-    let (id, seen) = limit(&book, "NULL").await;
-    book.set("four_eyes", "off").await;
+    let desk = Desk::open().await;
+    let ann = desk.officer("ann").await;
+    let (id, seen) = exposure(&desk).await;
+    desk.set("four_eyes", "off").await;
 
-    let loosened = propose(&ann, id, &seen, "60000, NULL, NULL, 'alone here'").await.accepted();
+    let loosened = change(id, &seen).value(60_000).because("alone here").send(&ann).await;
 
-    assert_eq!(loosened.code.as_deref(), Some("LOOSENED"));
-    assert_eq!(allowed(&book).await, "60000");
+    loosened.accepted_as("LOOSENED");
+    assert_eq!(allowed(&desk).await, "60000");
 }
 
 #[tokio::test]
 async fn a_limit_is_not_changed_under_an_order_that_is_being_judged() {
-    let book = Book::open().await;
-    let (trader, ann) = (book.trader().await, book.officer("ann").await);
-    let (id, seen) = limit(&book, "NULL").await;
-    trader
-        .batch_execute(&format!("BEGIN; SELECT * FROM {}", buy(dec!(40000)).sql()))
-        .await
-        .unwrap();
+    let desk = Desk::open().await;
+    let (trader, ann) = (desk.trader().await, desk.officer("ann").await);
+    let (id, seen) = exposure(&desk).await;
+    begin(&trader).await;
+    buy(40_000).place(&trader).await.accepted();
 
-    let change = propose(&ann, id, &seen, "10000, NULL, NULL, NULL");
-    let (changed, ()) = tokio::join!(change, book.commit_when_awaited(&trader));
+    let change = change(id, &seen).value(10_000);
+    let (changed, waited) = tokio::join!(change.send(&ann), desk.commit_when_awaited(&trader));
 
+    assert!(waited);
     changed.accepted();
-    assert_eq!(book.text("SELECT sum(total_size) FROM positions").await, "40000.00");
+    assert_eq!(desk.text("SELECT sum(total_size) FROM positions").await, "40000.00");
 }
 
 #[tokio::test]
 async fn halts_are_rows_that_only_a_risk_officer_clears() {
-    let book = Book::open().await;
-    let (trader, officer) = (book.trader().await, book.officer("ann").await);
+    let desk = Desk::open().await;
+    let (trader, officer) = (desk.trader().await, desk.officer("ann").await);
 
-    verb(&trader, "halt", "'system', NULL, 'reduce_only', 'panic'").await.refused("NOT_PERMITTED");
-    let own = verb(&trader, "halt", &format!("'account', '{ALPHA}', 'reduce_only', NULL"))
-        .await
-        .accepted();
-    let halt = own.subject.unwrap();
-    verb(&officer, "halt", &format!("'account', '{ALPHA}', 'reduce_only', NULL"))
-        .await
-        .refused("ALREADY_HALTED");
-    for (arguments, code) in [
-        ("'galaxy', NULL, 'reduce_only', NULL", "HALT_SCOPE_INVALID"),
-        ("NULL, NULL, 'reduce_only', NULL", "HALT_SCOPE_INVALID"),
-        ("'system', NULL, 'forever', NULL", "HALT_MODE_INVALID"),
-        ("'account', 'alpha', 'reduce_only', NULL", "HALT_TARGET_UNKNOWN"),
-        ("'instrument', 'GBP_CHF', 'reduce_only', NULL", "HALT_TARGET_UNKNOWN"),
-        ("'portfolio', 'minors', 'reduce_only', NULL", "HALT_TARGET_UNKNOWN"),
+    halt("system", "reduce_only").because("panic").send(&trader).await.refused("NOT_PERMITTED");
+    let own = halt_account(ALPHA, "reduce_only").send(&trader).await.accepted();
+    let halted = own.subject();
+    halt_account(ALPHA, "reduce_only").send(&officer).await.refused("ALREADY_HALTED");
+    for (halt, code) in [
+        (halt("galaxy", "reduce_only"), "HALT_SCOPE_INVALID"),
+        (halt("system", "reduce_only").without("scope"), "HALT_SCOPE_INVALID"),
+        (halt("system", "forever"), "HALT_MODE_INVALID"),
+        (halt_account("alpha", "reduce_only"), "HALT_TARGET_UNKNOWN"),
+        (halt_instrument("GBP_CHF", "reduce_only"), "HALT_TARGET_UNKNOWN"),
+        (halt_portfolio("minors", "reduce_only"), "HALT_TARGET_UNKNOWN"),
     ] {
-        verb(&officer, "halt", arguments).await.refused(code);
+        halt.send(&officer).await.refused(code);
     }
     assert_eq!(
-        book.text("SELECT severity FROM risk_events WHERE event_type = 'trading_halt'").await,
+        desk.text("SELECT severity FROM risk_events WHERE event_type = 'trading_halt'").await,
         "critical"
     );
 
-    verb(&officer, "resume", &format!("'{halt}', NULL")).await.refused("REASON_REQUIRED");
-    verb(&officer, "resume", &format!("'{halt}', 'checked'")).await.accepted();
-    verb(&officer, "resume", &format!("'{halt}', 'checked'")).await.refused("ALREADY_RESUMED");
-    verb(&officer, "resume", &format!("'{}', 'x'", Uuid::new_v4())).await.refused("HALT_UNKNOWN");
+    resume(halted).send(&officer).await.refused("REASON_REQUIRED");
+    resume(halted).because("checked").send(&officer).await.accepted();
+    resume(halted).because("checked").send(&officer).await.refused("ALREADY_RESUMED");
+    resume(Uuid::new_v4()).because("x").send(&officer).await.refused("HALT_UNKNOWN");
     // Resolved, and still to be acknowledged.
     let event = "SELECT format('%s %s', resolution_time IS NOT NULL, acknowledged) FROM risk_events WHERE event_type = 'trading_halt'";
-    assert_eq!(book.text(event).await, "t f");
+    assert_eq!(desk.text(event).await, "t f");
 }

@@ -1,4 +1,4 @@
-//! What the console says of a limit at the prices on its screen is what the database measures.
+//! The console measures limits as the database does.
 
 use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
@@ -15,12 +15,16 @@ use tmt::domain::quote::Quote;
 use tmt::domain::rows::Rows;
 use tmt::domain::threshold::Bound;
 use tmt::domain::utilisation::{Covered, Measured, Valuation, measure};
-use tmt::store::{Options, Store};
+use tmt::store::Store;
 
-use crate::book::{ALPHA, BRAVO, Book};
+use crate::desk::{ALPHA, BRAVO, Desk};
+use crate::dice::Dice;
+use crate::rows::position;
 
-/// Two decimals of money are rounded in the database and not on the screen.
+/// The database rounds money to two decimals, the console does not.
 const NEAR: Decimal = dec!(0.00001);
+
+const SEED: u64 = 20_251_122;
 
 const INSTRUMENTS: [(&str, &str, &str); 5] = [
     ("EUR", "USD", "1.1"),
@@ -30,10 +34,10 @@ const INSTRUMENTS: [(&str, &str, &str); 5] = [
     ("XAU", "USD", "2400"),
 ];
 
-/// Each kind that the console measures, over all that it can be set for.
+/// Each limit type that the console measures, in each of its scopes.
 const LIMITS: &str = "
     INSERT INTO risk_limits (account_id, limit_type, limit_scope, scope_identifier, limit_value, limit_unit, parameters, created_by)
-    SELECT CASE l.place WHEN 'alpha' THEN 'a0000000-0000-7000-8000-000000000001'::uuid END, l.limit_type,
+    SELECT CASE l.place WHEN 'alpha' THEN $1::uuid END, l.limit_type,
            CASE l.place WHEN 'alpha' THEN 'account' WHEN 'each' THEN 'account' WHEN 'pair' THEN 'instrument' ELSE l.place END,
            CASE l.place WHEN 'portfolio' THEN 'majors' WHEN 'pair' THEN 'EUR_USD' END, l.value, l.unit, l.parameters::jsonb, 'seed'
       FROM (
@@ -70,62 +74,48 @@ const SHARES: &str = "
      WHERE a.account_name IN ('alpha', 'bravo') AND i.instrument <> 'EUR_TRY' AND (m.after IS NULL OR m.after < 'Infinity')
      GROUP BY m.limit_id, m.is_minimum";
 
-/// A small generator: the same books on every machine.
-struct Dice(u64);
-
-impl Dice {
-    /// A number below `sides`.
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
-    /// A price within some per cent of another.
-    fn near(&mut self, price: &str) -> Decimal {
-        let price = Decimal::from_str(price).unwrap();
-        (price * (dec!(0.98) + Decimal::from(self.roll(400)) / dec!(10000))).round_dp(3)
-    }
+/// A price within two per cent of another.
+fn near(dice: &mut Dice, price: &str) -> Decimal {
+    let price = Decimal::from_str(price).unwrap();
+    (price * (dec!(0.98) + Decimal::from(dice.below(400)) / dec!(10000))).round_dp(3)
 }
 
-async fn draw(book: &Book, dice: &mut Dice, has_bare_positions: bool) {
-    book.run("DELETE FROM positions").await;
+/// Opens random positions.
+async fn draw(desk: &Desk, dice: &mut Dice, has_bare_positions: bool) {
+    desk.run("DELETE FROM positions").await;
     for account in [ALPHA, BRAVO] {
         for (base, quote, price) in INSTRUMENTS {
-            if dice.roll(4) == 0 {
+            if dice.below(4) == 0 {
                 continue;
             }
-            let (price, size) = (dice.near(price), Decimal::from(100 + dice.roll(90_000)));
-            let (kind, away) =
-                if dice.roll(2) == 0 { ("LONG", dec!(0.99)) } else { ("SHORT", dec!(1.01)) };
-            let stop = if has_bare_positions && dice.roll(3) == 0 {
-                "NULL".to_owned()
-            } else {
-                (price * away).round_dp(3).to_string()
-            };
+            let (price, size) = (near(dice, price), Decimal::from(100 + dice.below(90_000)));
             let size = if base == "XAU" { size / dec!(10000) } else { size }.round_dp(2);
-            book.run(&format!(
-                "INSERT INTO positions (account_id, instrument, position_type, total_size, average_entry_price, cost, stop_loss)
-                 VALUES ('{account}', '{base}_{quote}', '{kind}', {size}, {price}, {price} * {size}, {stop})"
-            ))
-            .await;
+            let row = position(account).of_instrument(&format!("{base}_{quote}")).at(price);
+            let (row, away) = if dice.below(2) == 0 {
+                (row.long(size), dec!(0.99))
+            } else {
+                (row.short(size), dec!(1.01))
+            };
+            let is_bare = has_bare_positions && dice.below(3) == 0;
+            let row = row.set("cost", "numeric", price * size);
+            let stop = (price * away).round_dp(3);
+            let row = if is_bare { row } else { row.set("stop_loss", "numeric", stop) };
+            row.insert(&desk.admin).await;
         }
     }
 }
 
-async fn prices(book: &Book, dice: &mut Dice) {
+/// Moves all prices, and values the positions at them.
+async fn prices(desk: &Desk, dice: &mut Dice) {
     for (base, quote, price) in INSTRUMENTS {
-        let bid = dice.near(price);
-        let ask = bid + dec!(0.002);
-        book.run(&format!(
-            "INSERT INTO fx_rates VALUES ('{base}', '{quote}', ({bid}::numeric + {ask}) / 2, {bid}, {ask}, clock_timestamp())
+        let bid = near(dice, price);
+        let sql = "INSERT INTO fx_rates VALUES ($1, $2, $3::numeric + 0.001, $3, $3 + 0.002, clock_timestamp())
              ON CONFLICT (from_currency, to_currency) DO UPDATE SET rate = EXCLUDED.rate, bid = EXCLUDED.bid,
-                ask = EXCLUDED.ask, as_of = EXCLUDED.as_of"
-        ))
-        .await;
+                ask = EXCLUDED.ask, as_of = EXCLUDED.as_of";
+        desk.execute(sql, &[&base, &quote, &bid]).await;
     }
-    // What goes round in a circle comes back: otherwise each way to convert gives another number.
-    book.run(
+    // Rates agree around the circle: otherwise each way to convert would give another figure.
+    desk.run(
         "UPDATE fx_rates c SET rate = m.mid, bid = round(m.mid, 5) - 0.001, ask = round(m.mid, 5) + 0.001
            FROM (SELECT e.rate / g.rate AS mid FROM fx_rates e, fx_rates g
                   WHERE (e.from_currency, e.to_currency, g.from_currency, g.to_currency) = ('EUR', 'USD', 'GBP', 'USD')) AS m
@@ -143,7 +133,7 @@ struct Screen {
     prices: Prices,
 }
 
-async fn read(book: &Book, store: &Store) -> Screen {
+async fn read(desk: &Desk, store: &Store) -> Screen {
     let mut screen = Screen {
         accounts: BTreeMap::new(),
         positions: Vec::new(),
@@ -154,7 +144,7 @@ async fn read(book: &Book, store: &Store) -> Screen {
         screen.take(store.read(kind, None).await.unwrap().rows);
     }
     let sql = "SELECT from_currency || '_' || to_currency, bid, ask FROM fx_rates";
-    for row in book.admin.query(sql, &[]).await.unwrap() {
+    for row in desk.admin.query(sql, &[]).await.unwrap() {
         let id = InstrumentId::new(row.try_get(0).unwrap());
         let (bid, ask) = (row.try_get(1).unwrap(), row.try_get(2).unwrap());
         screen.prices.take(Quote::new(id, bid, ask, DateTime::UNIX_EPOCH, None).unwrap());
@@ -191,9 +181,9 @@ impl Screen {
 }
 
 /// How much of each limit is used, by its id, and why where it has no number.
-async fn shares(book: &Book) -> HashMap<String, Result<Decimal, String>> {
+async fn shares(desk: &Desk) -> HashMap<String, Result<Decimal, String>> {
     let mut all = HashMap::new();
-    for row in book.admin.query(SHARES, &[]).await.unwrap() {
+    for row in desk.admin.query(SHARES, &[]).await.unwrap() {
         let (share, fault): (Option<&str>, Option<&str>) =
             (row.try_get(2).unwrap(), row.try_get(3).unwrap());
         let share = match (fault, share) {
@@ -216,39 +206,38 @@ fn agree(
     let differ = || Err(format!("{}: {found:?} here, {share:?} of it there", words()));
     match (found, share) {
         (Measured::Number(found), Some(Ok(share))) => {
-            // The database also says by how much one gained.
+            // For a gain the database gives a negative share.
             let share = (*share).max(Decimal::ZERO);
             let off = (found / limit.value - share).abs();
             if off <= NEAR * share.max(Decimal::ONE) { Ok(()) } else { differ() }
         }
         (Measured::Unbounded, Some(Err(fault))) if fault == "RISK_UNBOUNDED" => Ok(()),
-        // Without margin there is nothing to measure.
+        // Without margin there is no level.
         (Measured::Unknown, None | Some(Err(_))) if limit.bound() == Bound::AtLeast => Ok(()),
         _ => differ(),
     }
 }
 
 #[tokio::test]
-async fn the_console_and_the_database_measure_alike_on_random_books() {
-    let book = Book::open().await;
-    book.run(
+async fn the_console_measures_limits_as_the_database_does() {
+    let desk = Desk::open().await;
+    desk.run(
         "INSERT INTO instruments (instrument, asset_class, base_currency, quote_currency, contract_size, tick_size, pip_size, margin_rate)
          VALUES ('EUR_GBP', 'fx', 'EUR', 'GBP', 1, 0.00001, 0.0001, 0.05), ('GBP_USD', 'fx', 'GBP', 'USD', 1, 0.00001, 0.0001, 0.05),
                 ('XAU_USD', 'metal', 'XAU', 'USD', 100, 0.01, 0.1, 0.1);
          UPDATE accounts SET max_daily_loss = 1",
     )
     .await;
-    book.run(LIMITS).await;
-    let login = book.database.login("reader", "tmt_viewer").await;
-    let store = Store::connect(Options::parse(&book.database.url_as(&login)).unwrap());
-    let mut dice = Dice(20_251_122);
+    desk.execute(LIMITS, &[&ALPHA.0]).await;
+    let store = Store::connect(desk.options("reader", "tmt_viewer").await);
+    let mut dice = Dice::new(SEED);
     for round in 0..4 {
-        draw(&book, &mut dice, round == 3).await;
-        prices(&book, &mut dice).await; // the day begins here, the first time
-        prices(&book, &mut dice).await;
-        let screen = read(&book, &store).await;
+        draw(&desk, &mut dice, round == 3).await;
+        prices(&desk, &mut dice).await; // the day begins here, the first time
+        prices(&desk, &mut dice).await;
+        let screen = read(&desk, &store).await;
         let now = Valuation::of(&screen.accounts, screen.positions.iter(), &screen.prices);
-        let shares = shares(&book).await;
+        let shares = shares(&desk).await;
         let differences: Vec<String> = screen
             .limits
             .iter()
@@ -257,7 +246,7 @@ async fn the_console_and_the_database_measure_alike_on_random_books() {
                 agree(limit, screen.measured(limit, &now), share).err()
             })
             .collect();
-        assert_eq!(differences, Vec::<String>::new(), "round {round}, seed 20251122");
+        assert_eq!(differences, Vec::<String>::new(), "round {round}, seed {SEED}");
         assert!(screen.limits.len() > 100, "{}", screen.limits.len());
         for (id, account) in &screen.accounts {
             let mark = now.accounts.get(id).unwrap();

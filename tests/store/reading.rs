@@ -1,11 +1,12 @@
 //! What is read, whole and by key, and how a change of others is seen.
 
-use crate::desk::{ALPHA, Desk, accepted, buy, request};
+use crate::desk::{ALPHA, BRAVO, Desk};
+use crate::requests::{accepted, buy, request};
 use crate::rows;
 use rust_decimal::dec;
 use tmt::domain::change::Kind;
 use tmt::domain::halt::{HaltMode, Scope};
-use tmt::domain::ids::InstrumentId;
+use tmt::domain::ids::{AccountId, InstrumentId};
 use tmt::domain::request::Verb;
 use tmt::domain::rows::Rows;
 use uuid::Uuid;
@@ -14,8 +15,8 @@ use uuid::Uuid;
 
 #[tokio::test]
 async fn a_poll_returns_what_another_console_wrote() {
-    let desk = Desk::open().await;
-    let (trader, officer) = (desk.trader().await, desk.officer("ann").await);
+    let desk = Desk::with_records().await;
+    let (trader, officer) = (desk.trader_store().await, desk.officer_store("ann").await);
     let start = officer.changes(None).await.unwrap();
     assert_eq!(start.changed.len(), Kind::ALL.len());
     assert!(start.changed.iter().all(|(_, ids)| ids.is_none()), "everything is to be read");
@@ -40,8 +41,8 @@ async fn a_poll_returns_what_another_console_wrote() {
 
 #[tokio::test]
 async fn a_long_transaction_is_seen_once_when_it_commits() {
-    let desk = Desk::open().await;
-    let store = desk.trader().await;
+    let desk = Desk::with_records().await;
+    let store = desk.trader_store().await;
     let slow = desk.database.client().await;
     slow.batch_execute("BEGIN; UPDATE accounts SET broker = 'slow' WHERE account_name = 'alpha'")
         .await
@@ -57,17 +58,17 @@ async fn a_long_transaction_is_seen_once_when_it_commits() {
     let third = store.changes(Some(&second.cursor)).await.unwrap();
     let fourth = store.changes(Some(&third.cursor)).await.unwrap();
 
-    let accounts = |id: &str| vec![(Kind::Accounts, Some(vec![id.to_owned()]))];
-    assert_eq!(first.changed, accounts("00000000-0000-0000-0000-0000000000a2"));
+    let accounts = |id: AccountId| vec![(Kind::Accounts, Some(vec![id.to_string()]))];
+    assert_eq!(first.changed, accounts(BRAVO));
     assert_eq!(second.changed, []);
-    assert_eq!(third.changed, accounts("00000000-0000-0000-0000-0000000000a1"));
+    assert_eq!(third.changed, accounts(ALPHA));
     assert_eq!(fourth.changed, [], "and told once");
 }
 
 #[tokio::test]
 async fn an_invalid_cursor_reads_everything() {
-    let desk = Desk::open().await;
-    let store = desk.trader().await;
+    let desk = Desk::with_records().await;
+    let store = desk.trader_store().await;
     for cursor in ["", "x", "1:2", "99999999:99999999:", "-1:0:"] {
         let changes = store.changes(Some(cursor)).await.unwrap();
         assert_eq!(changes.changed.len(), Kind::ALL.len(), "{cursor:?}");
@@ -78,8 +79,8 @@ async fn an_invalid_cursor_reads_everything() {
 
 #[tokio::test]
 async fn every_kind_is_read_whole_and_by_id() {
-    let desk = Desk::open().await;
-    let store = desk.trader().await;
+    let desk = Desk::with_records().await;
+    let store = desk.trader_store().await;
     let beat = "INSERT INTO system_events (event_type, event_category, severity, source_agent, event_message)
                 VALUES ('start', 'lifecycle', 'info', 'console', 'ready')";
     desk.admin.batch_execute(beat).await.unwrap();
@@ -111,8 +112,8 @@ async fn every_kind_is_read_whole_and_by_id() {
 
 #[tokio::test]
 async fn an_unreadable_row_is_left_out_and_named() {
-    let desk = Desk::open().await;
-    let store = desk.trader().await;
+    let desk = Desk::with_records().await;
+    let store = desk.trader_store().await;
     desk.admin
         .batch_execute(
             "ALTER TABLE accounts DROP CONSTRAINT accounts_status_check;
@@ -133,8 +134,8 @@ async fn an_unreadable_row_is_left_out_and_named() {
 
 #[tokio::test]
 async fn rows_with_invalid_numbers_or_times_are_left_out() {
-    let desk = Desk::open().await;
-    let store = desk.trader().await;
+    let desk = Desk::with_records().await;
+    let store = desk.trader_store().await;
     let broken = [
         "UPDATE accounts SET equity = 'NaN' WHERE account_name = 'alpha'",
         // A column that somebody widened: the driver's own reader panics on this one.
@@ -160,8 +161,8 @@ async fn rows_with_invalid_numbers_or_times_are_left_out() {
 
 #[tokio::test]
 async fn control_characters_are_made_visible() {
-    let desk = Desk::open().await;
-    let store = desk.trader().await;
+    let desk = Desk::with_records().await;
+    let store = desk.trader_store().await;
     let evil = "\u{1b}]0;owned\u{7}\u{202e}1.5\nSELL";
     let set = "UPDATE accounts SET account_name = $1::text,
                                    metadata = jsonb_build_object('portfolio', $1::text)";
@@ -177,8 +178,8 @@ async fn control_characters_are_made_visible() {
 
 #[tokio::test]
 async fn a_column_that_changes_its_type_is_still_read() {
-    let desk = Desk::open().await;
-    let store = desk.trader().await;
+    let desk = Desk::with_records().await;
+    let store = desk.trader_store().await;
     // Every connection of the pool has the statement prepared.
     for _ in 0..8 {
         the!(&store, Agents);
@@ -194,8 +195,8 @@ async fn a_column_that_changes_its_type_is_still_read() {
 
 #[tokio::test]
 async fn bars_come_oldest_first_and_from_the_best_source() {
-    let desk = Desk::open().await;
-    let store = desk.trader().await;
+    let desk = Desk::with_records().await;
+    let store = desk.trader_store().await;
     desk.admin
         .batch_execute(
             "INSERT INTO market_data (time, instrument, open, high, low, close, volume, timeframe, data_source, quality_score)
@@ -217,8 +218,8 @@ async fn bars_come_oldest_first_and_from_the_best_source() {
 
 #[tokio::test]
 async fn longer_bars_are_aggregated_from_the_longest_stored_ones() {
-    let desk = Desk::open().await;
-    let store = desk.trader().await;
+    let desk = Desk::with_records().await;
+    let store = desk.trader_store().await;
     // Minutes from 10:02 on, each a pip above the last; one of them twice, and worse.
     desk.admin
         .batch_execute(

@@ -1,6 +1,7 @@
 //! No server, the wrong one, or one that is away: what is said, and when it is there again.
 
-use crate::desk::{Desk, refused};
+use crate::desk::Desk;
+use crate::requests::refused;
 use crate::{superuser, trade, until, why_not};
 use std::time::Duration;
 use tmt::domain::change::Kind;
@@ -40,7 +41,7 @@ async fn an_unknown_host_is_reported() {
 
 #[tokio::test]
 async fn a_silent_server_is_given_up_for_the_next() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut options = desk.options("viewer", "tmt_viewer").await;
     options.deadlines.handshake = Duration::from_secs(1);
@@ -59,7 +60,7 @@ async fn a_silent_server_is_given_up_for_the_next() {
 
 #[tokio::test]
 async fn a_missing_database_is_reported() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let mut options = Options::parse(&desk.database.url()).unwrap();
     options.database = Some("dsek".to_owned());
     let (reason, sentence) = why_not(options).await;
@@ -69,7 +70,7 @@ async fn a_missing_database_is_reported() {
 
 #[tokio::test]
 async fn an_unknown_or_exhausted_login_is_reported() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let mut options = desk.options("viewer", "tmt_viewer").await;
     let login = options.user.clone().unwrap();
     let limit = format!("ALTER ROLE {login} CONNECTION LIMIT 0");
@@ -85,7 +86,7 @@ async fn an_unknown_or_exhausted_login_is_reported() {
 
 #[tokio::test]
 async fn a_read_only_server_is_read_and_never_written() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let options = desk.options("trader", "tmt_trader").await;
     let login = options.user.clone().unwrap();
     let sql = format!("ALTER ROLE {login} SET default_transaction_read_only = on");

@@ -1,18 +1,19 @@
 //! What a verb prints before and after it writes: the environment, refusals, and rounded figures.
 
-use crate::desk::Desk;
+use crate::desk::{BRAVO, Desk};
 use crate::shell::shell;
 use crate::trader_with_a_position;
+use crate::verbs::limit;
 
 #[tokio::test]
 async fn the_badge_is_that_of_the_account() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let live = "UPDATE accounts SET account_type = 'live' WHERE account_name = 'alpha'";
     desk.admin.batch_execute(live).await.unwrap();
     let admin = shell(&desk, "admin", "tmt_admin").await;
     for (line, badge) in [
-        ("buy EUR_USD 10k price=1.0851 sl=1.0801 @alpha", "[LIVE]"),
-        ("buy EUR_USD 10k price=1.0851 sl=1.0801 @bravo", "[DEMO]"),
+        ("buy EUR_USD 10k price=1.1001 sl=1.0951 @alpha", "[LIVE]"),
+        ("buy EUR_USD 10k price=1.1001 sl=1.0951 @bravo", "[DEMO]"),
         ("halt @bravo", "[DEMO]"),
         ("halt @alpha", "[LIVE]"),
         ("limit new max_open_positions 3 @bravo", "[DEMO]"),
@@ -29,7 +30,7 @@ async fn the_badge_is_that_of_the_account() {
 
 #[tokio::test]
 async fn an_invalid_limit_is_refused_before_it_is_sent() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let officer = shell(&desk, "officer", "tmt_risk_officer").await;
     for (line, code, said) in [
         ("foo 5 @alpha unit=USD", "LIMIT_TYPE_UNKNOWN", "Unknown limit type: foo."),
@@ -65,9 +66,9 @@ async fn an_invalid_limit_is_refused_before_it_is_sent() {
 
 #[tokio::test]
 async fn outcome_reports_what_was_done_under_the_id() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let trader = shell(&desk, "trader", "tmt_trader").await;
-    let buy = "buy EUR_USD 10k price=1.0851 sl=1.0801 tp=1.0951 @alpha --yes --json";
+    let buy = "buy EUR_USD 10k price=1.1001 sl=1.0951 tp=1.1101 @alpha --yes --json";
     // Journals are found in no particular order: with four ids one would be wrong.
     for number in 0..4 {
         let id = format!("0192f2c4-0000-7000-8000-00000000000{number}");
@@ -91,25 +92,23 @@ async fn outcome_reports_what_was_done_under_the_id() {
 
 #[tokio::test]
 async fn refusals_show_rounded_figures_where_there_is_a_maximum() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let trader = trader_with_a_position(&desk).await;
-    desk.admin
-        .batch_execute(
-            "INSERT INTO risk_limits (account_id, limit_type, limit_scope, limit_value, limit_unit, created_by)
-             VALUES ('00000000-0000-0000-0000-0000000000a2', 'max_leverage', 'account', 0.05, 'ratio', 'seed')",
-        )
-        .await
-        .unwrap();
-    let share = trader.run("buy EUR_USD 3333 price=1.08513 sl=1.0801 @bravo --yes");
+    desk.run(
+        "UPDATE accounts SET current_balance = 70000, equity = 70000 WHERE account_name = 'bravo'",
+    )
+    .await;
+    limit("max_leverage", "0.04", "ratio").of(BRAVO).insert(&desk).await;
+    let share = trader.run("buy EUR_USD 3333 price=1.10013 sl=1.0951 @bravo --yes");
     let bracket = share.out.rsplit_once(" (").map(|(_, rest)| rest.to_owned()).unwrap_or_default();
     let digits = bracket.split(' ').next().and_then(|n| n.split_once('.')).map_or(0, |n| n.1.len());
-    assert!((1..=4).contains(&digits) && bracket.contains("of 0.05 ratio)"), "{share:?}");
+    assert!((1..=4).contains(&digits) && bracket.contains("of 0.04 ratio)"), "{share:?}");
 
-    let step = trader.run("buy EUR_USD 10000.5 price=1.0851 sl=1.08 @alpha --yes");
+    let step = trader.run("buy EUR_USD 10000.5 price=1.1001 sl=1.095 @alpha --yes");
     let last = step.out.lines().last().unwrap_or_default();
     assert!(last.starts_with("refused   SIZE_NOT_A_STEP") && !last.ends_with(')'), "{step:?}");
 
-    let twin = trader.run("buy EUR_USD 20k price=1.0851 sl=1.0801 tp=1.0951 @alpha --dry-run");
+    let twin = trader.run("buy EUR_USD 20k price=1.1001 sl=1.0951 tp=1.1101 @alpha --dry-run");
     assert_eq!(twin.code, 3, "{twin:?}");
     assert!(!twin.out.contains(".;"), "{twin:?}");
 }
@@ -118,7 +117,7 @@ async fn refusals_show_rounded_figures_where_there_is_a_maximum() {
 fn hints_name_words_that_work() {
     let shell = crate::shell::Shell::new();
     for (line, said) in [
-        ("buy EUR_USD -5 sl=1.08", "size must be above zero"),
+        ("buy EUR_USD -5 sl=1.095", "size must be above zero"),
         ("close EUR_USD -5k", "size must be above zero"),
         ("halt EUR_USD", "instrument=EUR_USD"),
         ("reduce-only EUR_USD", "instrument=EUR_USD"),

@@ -1,9 +1,11 @@
 //! The sentinel: which one leads, what it reports and publishes.
 
-use crate::desk::Desk;
+use crate::desk::{ALPHA, BRAVO, Desk};
 use crate::shell::shell;
+use crate::verbs::limit;
 use crate::{SOON, trader_with_a_position};
 use futures_util::StreamExt as _;
+use rust_decimal::dec;
 use serde_json::Value;
 use std::time::Duration;
 use tmt::feed::publish::Publisher;
@@ -58,7 +60,7 @@ impl Sentinel {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_sentinel_leads_and_the_next_takes_over() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let mut first = Sentinel::start(desk.options("one", "tmt_agent").await);
     assert_eq!(first.next().await, SentinelEvent::Leads);
     let mut second = Sentinel::start(desk.options("two", "tmt_agent").await);
@@ -73,7 +75,7 @@ async fn one_sentinel_leads_and_the_next_takes_over() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_viewer_cannot_block_the_sentinel() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let viewer = desk.database.login("viewer", "tmt_viewer").await;
     let viewer = desk.database.client_as(&viewer).await;
     let lock = "SELECT pg_advisory_lock(hashtextextended('tmt:sentinel', 0))";
@@ -85,7 +87,7 @@ async fn a_viewer_cannot_block_the_sentinel() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_breach_is_raised_and_reported_once() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let trader = trader_with_a_position(&desk).await;
     let mut sentinel = Sentinel::start(desk.options("agent", "tmt_agent").await);
     assert_eq!(sentinel.next().await, SentinelEvent::Leads);
@@ -100,14 +102,14 @@ async fn a_breach_is_raised_and_reported_once() {
                      AND occurrence_count = 1";
     assert_eq!(desk.count(events).await, 1);
     desk.quote().await;
-    assert_eq!(trader.run("close EUR_USD price=1.0849 --yes").code, 0);
+    assert_eq!(trader.run("close EUR_USD price=1.0999 --yes").code, 0);
     assert_eq!(sentinel.next_limit().await, breach("ok"));
     sentinel.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sentinel_survives_the_loss_of_its_connection() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let mut sentinel = Sentinel::start(desk.options("agent", "tmt_agent").await);
     assert_eq!(sentinel.next().await, SentinelEvent::Leads);
     let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -130,7 +132,7 @@ async fn rings(bus: &mut redis::aio::PubSub) -> (String, Value) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_sentinel_publishes_what_it_raises() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let server = Redis::start(local::Options::ephemeral()).await.unwrap();
     let client = redis::Client::open(server.socket_url()).unwrap();
     let mut bus = client.get_async_pubsub().await.unwrap();
@@ -149,21 +151,19 @@ async fn the_sentinel_publishes_what_it_raises() {
     .unwrap();
 
     // Alpha may lose 5,000 in a day by its own rule, and by a limit: one bell.
-    let lost = "INSERT INTO risk_limits (account_id, limit_type, limit_scope, limit_value, limit_unit, created_by)
-                VALUES ('00000000-0000-0000-0000-0000000000a1', 'max_daily_loss', 'account', 5, 'percentage', 'seed');
-                UPDATE performance_metrics SET start_equity = 105000 WHERE account_id = '00000000-0000-0000-0000-0000000000a1'";
-    desk.admin.batch_execute(lost).await.unwrap();
+    limit("max_daily_loss", 5, "percentage").of(ALPHA).insert(&desk).await;
+    let start = "UPDATE performance_metrics SET start_equity = $2 WHERE account_id = $1";
+    desk.execute(start, &[&ALPHA.0, &dec!(105000)]).await;
     let (event, data) = rings(&mut bus).await;
     assert_eq!(event, "circuit_breaker_triggered");
-    assert_eq!(data["account_id"], "00000000-0000-0000-0000-0000000000a1");
+    assert_eq!(data["account_id"], ALPHA.to_string());
     assert_eq!(data["breaker_type"], "max_daily_loss");
 
     // A warning of another account is the next.
-    let warned = "UPDATE performance_metrics SET start_equity = 52200 WHERE account_id = '00000000-0000-0000-0000-0000000000a2'";
-    desk.admin.batch_execute(warned).await.unwrap();
+    desk.execute(start, &[&BRAVO.0, &dec!(104400)]).await;
     let (event, data) = rings(&mut bus).await;
     assert_eq!((event.as_str(), &data["metric"]), ("performance_alert", &"max_daily_loss".into()));
-    assert_eq!((&data["value"], &data["threshold"]), (&"2200".into(), &"2500".into()));
+    assert_eq!((&data["value"], &data["threshold"]), (&"4400".into(), &"5000".into()));
 
     // An unreachable bus is reported once, and the work goes on.
     drop(server);
@@ -179,7 +179,7 @@ async fn the_sentinel_publishes_what_it_raises() {
 
 #[tokio::test]
 async fn the_sentinel_needs_a_login_in_tmt_agent_and_can_run_once() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     let trader = shell(&desk, "trader", "tmt_trader").await;
     let refused = trader.run("sentinel --once");
     assert_eq!(refused.code, 1, "{refused:?}");
@@ -192,7 +192,7 @@ async fn the_sentinel_needs_a_login_in_tmt_agent_and_can_run_once() {
 
 #[tokio::test]
 async fn one_round_rolls_every_trading_day() {
-    let desk = Desk::open().await;
+    let desk = Desk::with_records().await;
     // More accounts than one step rolls.
     desk.admin
         .batch_execute(

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::limits::state_after;
 use super::scene::{Scene, bare};
-use crate::book::ALPHA;
 use crate::comparing::OTHER_SIDE;
+use crate::desk::ALPHA;
 use crate::reading::{Fields, Judged, Vector, decimal};
+use crate::rows::position;
 
 /// The floor under an account.
 async fn floor(
@@ -18,14 +19,11 @@ async fn floor(
     peak: Decimal,
     lock: Option<Decimal>,
 ) -> Result<Value, String> {
-    let lock = lock.map_or_else(|| "NULL".to_owned(), |lock| lock.to_string());
-    scene
-        .value(&format!("SELECT round(desk.drawdown_floor('{mode}', {max_loss}, {initial}, {peak}, {peak}, {lock}), 2)"))
-        .await
+    let sql = "SELECT round(desk.drawdown_floor($1, $2, $3, $4, $4, $5), 2)";
+    scene.value(sql, &[&mode, &max_loss, &initial, &peak, &lock]).await
 }
 
-/// Whether an equity is through its floor, by the one judge of all limits: what was lost against
-/// what may be.
+/// Whether an equity is below its floor, as limits decide it: by the loss and what is allowed.
 async fn is_through(
     scene: &Scene,
     equity: Decimal,
@@ -48,17 +46,16 @@ pub(super) async fn static_floor(scene: &Scene, vector: &Vector) -> Judged {
         None => input.number("balance")? + input.number("floating")?,
     };
     scene.account(ALPHA, "USD", initial).await?;
-    scene
-        .run(&format!("UPDATE accounts SET max_total_drawdown = {share}, equity = {equity} WHERE account_id = '{ALPHA}'"))
-        .await?;
+    let sql = "UPDATE accounts SET max_total_drawdown = $1, equity = $2 WHERE account_id = $3";
+    scene.execute(sql, &[&share, &equity, &ALPHA.0]).await?;
     let line =
         scene.line(&bare("EUR_USD", "BUY", Decimal::ONE, Decimal::ONE), "MAX_DRAWDOWN").await?;
     let lost = decimal(&line["before"])?;
     Ok(json!({
-        "equity": scene.value(&format!("SELECT a.equity FROM accounts a WHERE a.account_id = '{ALPHA}'")).await?,
+        "equity": scene.value("SELECT a.equity FROM accounts a WHERE a.account_id = $1", &[&ALPHA.0]).await?,
         "floor": floor(scene, "static", initial * share, initial, initial, None).await?,
         "drawdown_amount": lost,
-        "drawdown_fraction": scene.value(&format!("SELECT round({lost} / {initial}::numeric, 4)")).await?,
+        "drawdown_fraction": scene.value("SELECT round($1::numeric / $2::numeric, 4)", &[&lost, &initial]).await?,
         "room": decimal(&line["allowed"])? - lost,
         "breach": line["severity"] == "reject",
     }))
@@ -99,9 +96,8 @@ pub(super) async fn day_floor(scene: &Scene, vector: &Vector) -> Judged {
     } else {
         json!({ "base": base, "of": of, "fraction": input.word("pct")? })
     };
-    let sql =
-        format!("SELECT round(desk.day_floor('{rule}', {initial}, {balance}, {at_reset}), 2)");
-    let floor = scene.number(&sql).await?;
+    let sql = "SELECT round(desk.day_floor($1::text::jsonb, $2, $3, $4), 2)";
+    let floor = scene.number(sql, &[&rule.to_string(), &initial, &balance, &at_reset]).await?;
     let closed = input.number_if_any("closed_today")?.unwrap_or_default();
     let equity = balance + closed + input.number_if_any("floating")?.unwrap_or(at_reset - balance);
     Ok(json!({
@@ -148,7 +144,7 @@ pub(super) async fn daily_loss_column(scene: &Scene, vector: &Vector) -> Judged 
         readings.push(json!({
             "value": case,
             "kind": OTHER_SIDE,
-            "amount": scene.value(&format!("SELECT round(desk.daily_loss_amount({case}, {initial}), 2)")).await?,
+            "amount": scene.value("SELECT round(desk.daily_loss_amount($1, $2), 2)", &[&case, &initial]).await?,
         }));
     }
     Ok(json!({ "interpretation": readings }))
@@ -165,20 +161,21 @@ pub(super) async fn equity(scene: &Scene, vector: &Vector) -> Judged {
     let margined = (used > Decimal::ZERO).then_some((used, 1, Decimal::ZERO));
     for (at, (size, rate, pnl)) in held.chain(margined).enumerate() {
         let instrument = scene.instrument(&format!("X{at}"), "USD", Decimal::ONE).await?;
-        scene
-            .own(&format!(
-                "UPDATE instruments SET margin_rate = {rate} WHERE instrument = '{instrument}';
-                 INSERT INTO positions (account_id, instrument, position_type, total_size, average_entry_price, current_price, unrealized_pnl)
-                 VALUES ('{ALPHA}', '{instrument}', 'LONG', {size}, 1, 1, {pnl})"
-            ))
-            .await?;
+        scene.margin_rate(&instrument, Decimal::from(rate)).await?;
+        scene.become_owner().await?;
+        let row = position(ALPHA).of_instrument(&instrument).long(size).at(1).marked(1, pnl);
+        scene.insert(&row).await?;
+        scene.reset_role().await?;
     }
-    scene.own(&format!("SELECT desk.book_cash('{ALPHA}', 0, now())")).await?;
-    scene.watch(&[("min_margin_level", "percentage")]).await?;
-    let of = |what: &str| format!("SELECT {what} FROM accounts a WHERE a.account_id = '{ALPHA}'");
+    scene.book_cash().await?;
+    scene.measure(&[("min_margin_level", "percentage")]).await?;
+    let of = async |what: &str| {
+        let sql = format!("SELECT {what} FROM accounts a WHERE a.account_id = $1");
+        scene.value(&sql, &[&ALPHA.0]).await
+    };
     Ok(json!({
-        "equity": scene.value(&of("a.equity")).await?,
-        "free_margin": scene.value(&of("a.available_balance")).await?,
+        "equity": of("a.equity").await?,
+        "free_margin": of("a.available_balance").await?,
         "margin_level_pct": scene.measured("min_margin_level", 2).await?,
     }))
 }
@@ -194,17 +191,18 @@ pub(super) async fn rounding(scene: &Scene, vector: &Vector) -> Judged {
     let mut kept = Vec::new();
     for value in vector.input.numbers("values")? {
         kept.push(if places == 2 || places == 5 {
-            scene.kept("trades", column, &format!("SELECT {value}")).await?
+            scene.kept("trades", column, value).await?
         } else {
-            scene.value(&format!("SELECT round({value}, {places})")).await?
+            scene
+                .value("SELECT round($1::numeric, $2::bigint::int)", &[&value, &i64::from(places)])
+                .await?
         });
     }
     let mut found = json!({ "postgres": kept, "bankers_for_contrast": OTHER_SIDE });
     if vector.expected.get("overflow").is_some() {
         let mut over = Vec::new();
         for value in vector.expected.list("overflow")? {
-            if scene.kept("trades", column, &format!("SELECT {}", decimal(value)?)).await?.is_null()
-            {
+            if scene.kept("trades", column, decimal(value)?).await?.is_null() {
                 over.push(value);
             }
         }
@@ -218,13 +216,13 @@ pub(super) async fn splitting(scene: &Scene, vector: &Vector) -> Judged {
     let (mut booked, mut sum) = (Vec::new(), Decimal::ZERO);
     for fill in vector.input.numbers("fills_exact")? {
         sum += fill;
-        booked.push(scene.kept("trade_fills", "gross_pnl", &format!("SELECT {fill}")).await?);
+        booked.push(scene.kept("trade_fills", "gross_pnl", fill).await?);
     }
     let total: Decimal = booked.iter().map(decimal).sum::<Result<_, _>>()?;
     Ok(json!({
         "booked_fills": booked,
         "booked_total": total,
-        "rounding_of_the_exact_sum": scene.kept("trade_fills", "gross_pnl", &format!("SELECT {sum}")).await?,
+        "rounding_of_the_exact_sum": scene.kept("trade_fills", "gross_pnl", sum).await?,
         "split_parts": OTHER_SIDE,
     }))
 }
@@ -233,12 +231,10 @@ pub(super) async fn splitting(scene: &Scene, vector: &Vector) -> Judged {
 pub(super) async fn typical_price(scene: &Scene, vector: &Vector) -> Judged {
     let (high, low) = (vector.input.number("high")?, vector.input.number("low")?);
     let close = vector.input.number("close")?;
-    scene
-        .run(&format!(
-            "INSERT INTO market_data (time, instrument, open, high, low, close, timeframe, data_source)
-             VALUES (now(), 'EUR_USD', {close}, {high}, {low}, {close}, '1m', 'vector')"
-        ))
-        .await?;
+    let sql =
+        "INSERT INTO market_data (time, instrument, open, high, low, close, timeframe, data_source)
+         VALUES (now(), 'EUR_USD', $3, $1, $2, $3, '1m', 'vector')";
+    scene.execute(sql, &[&high, &low, &close]).await?;
     let sql = "SELECT m.typical_price FROM market_data m WHERE m.data_source = 'vector'";
-    Ok(json!({ "typical_price": scene.value(sql).await? }))
+    Ok(json!({ "typical_price": scene.value(sql, &[]).await? }))
 }

@@ -5,13 +5,15 @@ use serde_json::{Value, json};
 use tmt::domain::money::round;
 use uuid::Uuid;
 
-use super::scene::{Scene, as_written, side};
-use crate::book::ALPHA;
+use super::scene::{Fill, Scene, as_written, side};
 use crate::comparing::OTHER_SIDE;
+use crate::desk::ALPHA;
 use crate::reading::{Fields, Judged, Vector, are_same_but_for_rounding, is_by_entries};
 
 /// The live position of the account, or nothing.
 const LIVE: &str = "FROM positions p WHERE p.status IN ('open', 'closing')";
+
+const REALIZED: &str = "SELECT coalesce(sum(f.gross_pnl), 0) FROM trade_fills f";
 
 /// Books a fill and returns its key, which is also that of the trade it opens.
 pub(super) async fn book(
@@ -20,24 +22,20 @@ pub(super) async fn book(
     fill: &Value,
     ticket: Option<Uuid>,
 ) -> Result<Uuid, String> {
-    let key = Uuid::new_v4();
-    let fx = as_written(fill, "fx_quote_to_account");
-    scene.own(&format!(
-            "SELECT desk.book_fill('{key}', '{ALPHA}', '{instrument}', '{}', {}, {}, {fx}, {}, {}, NULL, NULL, NULL, NULL,
-                                   clock_timestamp(), {})",
-            side(fill.word("side")?),
-            fill.number("size")?,
-            fill.number("price")?,
-            fill.number_or("commission", Decimal::ZERO)?,
-            fill.number_or("swap_fee", Decimal::ZERO)?,
-            ticket.map_or_else(|| "NULL".to_owned(), |ticket| format!("'{ticket}'")),
-        ))
-        .await?;
-    Ok(key)
+    let (size, price) = (fill.number("size")?, fill.number("price")?);
+    let booked = Fill {
+        fx: as_written(fill, "fx_quote_to_account"),
+        commission: fill.number_or("commission", Decimal::ZERO)?,
+        swap: fill.number_or("swap_fee", Decimal::ZERO)?,
+        ticket,
+        ..Fill::new(instrument, side(fill.word("side")?), size, price)
+    };
+    scene.book(&booked).await?;
+    Ok(booked.key)
 }
 
-/// Gives columns more decimals, as an adopted database may have. What watches them or reads them has
-/// to stand aside meanwhile.
+/// Gives columns more decimals, as an adopted database may have. Triggers and views on them must go
+/// meanwhile.
 async fn widen(scene: &Scene, columns: &[(&str, &str)], places: u32) -> Result<(), String> {
     for (table, column) in columns {
         scene
@@ -115,7 +113,7 @@ pub(super) async fn netting(scene: &Scene, vector: &Vector) -> Judged {
         }
         steps.push(step);
     }
-    if scene.text("SELECT r.field FROM desk.reconcile() r").await?.is_some() {
+    if scene.text("SELECT r.field FROM desk.reconcile() r", &[]).await?.is_some() {
         return Err("the rows are not what their fills make of them".to_owned());
     }
     let mut found = json!({ "steps": steps });
@@ -147,44 +145,50 @@ async fn value_at(
     let (places, contract) =
         (input.count_or("money_dp", 2)?, input.number_or("contract_size", Decimal::ONE)?);
     let by_stored = format!(
-        "SELECT round(({mark} - p.average_entry_price) * p.total_size * {contract} * {fx}
-                     * CASE p.position_type WHEN 'LONG' THEN 1 ELSE -1 END, {places}) {LIVE}"
+        "SELECT round(($1::numeric - p.average_entry_price) * p.total_size * $2::numeric * $3::numeric
+                     * CASE p.position_type WHEN 'LONG' THEN 1 ELSE -1 END, $4::bigint::int) {LIVE}"
     );
     found["mark"] = json!(mark);
     found["unrealized_exact_cost"] =
-        scene.value(&format!("SELECT p.unrealized_pnl {LIVE}")).await?;
-    found["unrealized_if_stored_average_used"] = scene.value(&by_stored).await?;
+        scene.value(&format!("SELECT p.unrealized_pnl {LIVE}"), &[]).await?;
+    found["unrealized_if_stored_average_used"] =
+        scene.value(&by_stored, &[&mark, &contract, &fx, &i64::from(places)]).await?;
     Ok(())
 }
 
 /// What one fill did, as the rows tell it.
 async fn step(scene: &Scene, key: Uuid) -> Result<Value, String> {
-    let leg = |what: &str, effect: &str| {
-        format!(
-            "SELECT coalesce(sum({what}), 0) FROM trade_fills f WHERE f.client_key LIKE '{key}%' AND f.effect = '{effect}'"
-        )
+    let leg = async |what: &str, effect: &str| {
+        let sql = format!(
+            "SELECT coalesce(sum(f.{what}), 0) FROM trade_fills f WHERE f.client_key LIKE $1 || '%' AND f.effect = $2"
+        );
+        scene.number(&sql, &[&key.to_string(), &effect]).await
     };
-    let all = |what: &str| format!("SELECT coalesce(sum(f.{what}), 0) FROM trade_fills f");
-    let held = |what: &str, flat: &str| format!("SELECT coalesce((SELECT {what} {LIVE}), {flat})");
-    let closed = scene.number(&leg("f.size", "close")).await?;
-    let opened = scene.number(&leg("f.size", "open")).await?;
-    let cash = scene.value("SELECT a.current_balance - a.initial_balance FROM accounts a WHERE a.account_name = 'alpha'");
+    let all = async |what: &str| {
+        scene.value(&format!("SELECT coalesce(sum(f.{what}), 0) FROM trade_fills f"), &[]).await
+    };
+    let held = async |what: &str, flat: &str| {
+        scene.value(&format!("SELECT coalesce((SELECT {what} {LIVE}), {flat})"), &[]).await
+    };
+    let closed = leg("size", "close").await?;
+    let opened = leg("size", "open").await?;
+    let cash = "SELECT a.current_balance - a.initial_balance FROM accounts a WHERE a.account_name = 'alpha'";
     Ok(json!({
         "closed_size": closed,
         "opened_size": opened,
         "flipped": !closed.is_zero() && !opened.is_zero(),
-        "fill_gross_pnl": scene.value(&leg("f.gross_pnl", "close")).await?,
-        "position_type": scene.value(&held("p.position_type", "'FLAT'")).await?,
-        "total_size": scene.value(&held("p.total_size", "0")).await?,
-        "average_entry_exact": scene.value(&held("round(p.cost / p.total_size, 10)", "0")).await?,
-        "average_entry_stored": scene.value(&held("p.average_entry_price", "0")).await?,
-        "realized_gross_cum": scene.value(&all("gross_pnl")).await?,
-        "commission_cum": scene.value(&all("commission")).await?,
-        "swap_cum": scene.value(&all("swap_fee")).await?,
+        "fill_gross_pnl": leg("gross_pnl", "close").await?,
+        "position_type": held("p.position_type", "'FLAT'").await?,
+        "total_size": held("p.total_size", "0").await?,
+        "average_entry_exact": held("round(p.cost / p.total_size, 10)", "0").await?,
+        "average_entry_stored": held("p.average_entry_price", "0").await?,
+        "realized_gross_cum": all("gross_pnl").await?,
+        "commission_cum": all("commission").await?,
+        "swap_cum": all("swap_fee").await?,
         // What the balance moved by, which is the one number that counts.
-        "realized_net_cum": cash.await?,
-        "commission_close_leg": scene.value(&leg("f.commission", "close")).await?,
-        "commission_open_leg": scene.value(&leg("f.commission", "open")).await?,
+        "realized_net_cum": scene.value(cash, &[]).await?,
+        "commission_close_leg": leg("commission", "close").await?,
+        "commission_open_leg": leg("commission", "open").await?,
     }))
 }
 
@@ -194,30 +198,28 @@ async fn tell_by_entries(scene: &Scene, step: &mut Value, places: u32) -> Result
     let open = "SELECT coalesce(sum(t.entry_price * (t.position_size - t.closed_size))
                                 / nullif(sum(t.position_size - t.closed_size), 0), 0)
                   FROM trades t WHERE t.status IN ('open', 'partial')";
-    step["average_entry_exact"] = scene.value(&format!("SELECT round(({open}), 10)")).await?;
-    step["average_entry_stored"] =
-        scene.value(&format!("SELECT round(({open}), {places})")).await?;
+    step["average_entry_exact"] = scene.value(&format!("SELECT round(({open}), 10)"), &[]).await?;
+    step["average_entry_stored"] = scene
+        .value(&format!("SELECT round(({open}), $1::bigint::int)"), &[&i64::from(places)])
+        .await?;
     for field in ["fill_gross_pnl", "realized_gross_cum", "realized_net_cum"] {
         step[field] = json!(OTHER_SIDE);
     }
     Ok(())
 }
 
-/// What the trades make of a price, by their own entries.
-fn by_entries(mark: Decimal) -> String {
-    format!(
-        "SELECT coalesce(round(sum((t.position_size - t.closed_size) * ({mark} - t.entry_price)
-                    * CASE t.trade_type WHEN 'BUY' THEN 1 ELSE -1 END), 2), 0)
-           FROM trades t WHERE t.status IN ('open', 'partial')"
-    )
-}
+/// The P&L of the open trades at a price, by their own entries.
+const BY_ENTRIES: &str = "
+    SELECT coalesce(round(sum((t.position_size - t.closed_size) * ($1::numeric - t.entry_price)
+                * CASE t.trade_type WHEN 'BUY' THEN 1 ELSE -1 END), 2), 0)
+       FROM trades t WHERE t.status IN ('open', 'partial')";
 
-/// What the position makes of a price, and what its trades make of it.
+/// The P&L of the position at a price, and that of its trades.
 async fn open_at(scene: &Scene, mark: Decimal) -> Result<(Decimal, Decimal), String> {
     scene.rate("XXX", "USD", mark).await?;
     scene.run("SELECT desk.mark_to_market()").await?;
     let held = format!("SELECT coalesce(sum(p.unrealized_pnl), 0) {LIVE}");
-    Ok((scene.number(&held).await?, scene.number(&by_entries(mark)).await?))
+    Ok((scene.number(&held, &[]).await?, scene.number(BY_ENTRIES, &[&mark]).await?))
 }
 
 /// NET-10: the position by average cost, its trades first in first out.
@@ -226,8 +228,8 @@ pub(super) async fn average_and_fifo(scene: &Scene, vector: &Vector) -> Judged {
     for fill in vector.input.list("fills")? {
         book(scene, &instrument, fill, None).await?;
     }
-    let realized = scene.number("SELECT coalesce(sum(f.gross_pnl), 0) FROM trade_fills f").await?;
-    let by_trades = scene.number("SELECT coalesce(sum(t.gross_pnl), 0) FROM trades t").await?;
+    let realized = scene.number(REALIZED, &[]).await?;
+    let by_trades = scene.number("SELECT coalesce(sum(t.gross_pnl), 0) FROM trades t", &[]).await?;
     let mark = vector.input.number("mark")?;
     let mut agree = true;
     for percent in [50, 90, 110, 300] {
@@ -244,13 +246,13 @@ pub(super) async fn average_and_fifo(scene: &Scene, vector: &Vector) -> Judged {
             "realized": realized,
             "unrealized": held,
             "total": realized + held,
-            "average_entry": scene.value(&format!("SELECT p.average_entry_price {LIVE}")).await?,
+            "average_entry": scene.value(&format!("SELECT p.average_entry_price {LIVE}"), &[]).await?,
         },
         "fifo": {
             "realized": by_trades,
             "unrealized": open,
             "total": by_trades + open,
-            "closed_trade_entry": scene.value(entry).await?,
+            "closed_trade_entry": scene.value(entry, &[]).await?,
         },
         "invariant": if agree { "average.total == fifo.total at every mark" } else { "broken" },
     }))
@@ -262,11 +264,8 @@ pub(super) async fn hedging(scene: &Scene, vector: &Vector) -> Judged {
     if input.word("mode")? != "hedging" {
         return Err("it is not hedging".to_owned());
     }
-    scene
-        .run(&format!(
-            "UPDATE accounts SET metadata = metadata || '{{\"position_mode\": \"hedging\"}}' WHERE account_id = '{ALPHA}'"
-        ))
-        .await?;
+    let sql = "UPDATE accounts SET metadata = metadata || '{\"position_mode\": \"hedging\"}' WHERE account_id = $1";
+    scene.execute(sql, &[&ALPHA.0]).await?;
     let contract = input.number_or("contract_size", Decimal::ONE)?;
     let instrument = scene.instrument("XXX", "USD", contract).await?;
     let mut keys: Vec<(&str, Uuid)> = Vec::new();
@@ -278,32 +277,28 @@ pub(super) async fn hedging(scene: &Scene, vector: &Vector) -> Judged {
             keys.push((ticket, key));
         }
     }
-    scene
-        .quote(
-            "XXX",
-            "USD",
-            &input.number("mark_bid")?.to_string(),
-            &input.number("mark_ask")?.to_string(),
-        )
-        .await?;
+    let (bid, ask) = (input.number("mark_bid")?, input.number("mark_ask")?);
+    scene.quote("XXX", "USD", &bid.to_string(), &ask.to_string()).await?;
     scene.run("SELECT desk.mark_to_market()").await?;
     let mut rows = Vec::new();
     for (ticket, key) in keys {
-        let of = |what: &str, flat: &str| {
-            format!("SELECT coalesce((SELECT {what} {LIVE} AND p.netting_key = '{key}'), {flat})")
+        let of = async |what: &str, flat: &str| {
+            let sql =
+                format!("SELECT coalesce((SELECT {what} {LIVE} AND p.netting_key = $1), {flat})");
+            scene.value(&sql, &[&key.to_string()]).await
         };
         rows.push(json!({
             "ticket": ticket,
-            "position_type": scene.value(&of("p.position_type", "'FLAT'")).await?,
-            "size": scene.value(&of("p.total_size", "0")).await?,
-            "unrealized": scene.value(&of("p.unrealized_pnl", "0")).await?,
+            "position_type": of("p.position_type", "'FLAT'").await?,
+            "size": of("p.total_size", "0").await?,
+            "unrealized": of("p.unrealized_pnl", "0").await?,
         }));
     }
     let signed = "CASE p.position_type WHEN 'LONG' THEN p.total_size ELSE -p.total_size END";
     Ok(json!({
         "tickets": rows,
-        "gross_size": scene.value(&format!("SELECT coalesce(sum(p.total_size), 0) {LIVE}")).await?,
-        "net_size": scene.value(&format!("SELECT coalesce(sum({signed}), 0) {LIVE}")).await?,
-        "realized": scene.value("SELECT coalesce(sum(f.gross_pnl), 0) FROM trade_fills f").await?,
+        "gross_size": scene.value(&format!("SELECT coalesce(sum(p.total_size), 0) {LIVE}"), &[]).await?,
+        "net_size": scene.value(&format!("SELECT coalesce(sum({signed}), 0) {LIVE}"), &[]).await?,
+        "realized": scene.value(REALIZED, &[]).await?,
     }))
 }

@@ -5,18 +5,15 @@ use serde_json::{Map, Value, json};
 use super::scene::Scene;
 use crate::reading::{Fields, Judged, Vector};
 
-fn rule(zone: &str, reset: &str) -> String {
-    format!("'{{\"tz\": \"{zone}\", \"reset_time\": \"{reset}\"}}'")
+/// The rules of an account: its zone, and when its day begins.
+fn rules(zone: &str, reset: &str) -> String {
+    json!({ "tz": zone, "reset_time": reset }).to_string()
 }
 
-fn stamped(what: &str, from: &str) -> String {
-    format!(
-        "SELECT to_char({what} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM {from}"
-    )
-}
+const UTC: &str = "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'";
 
-/// DD-10 and DD-11: the day that begins on a date. Whatever zone the session is in, it is that of
-/// the account, to its last second.
+/// DD-10 and DD-11: the day that begins on a date, to its last second. It is that of the account,
+/// whatever the zone of the session is.
 pub(super) async fn boundaries(scene: &Scene, vector: &Vector) -> Judged {
     let (zone, reset) = (vector.input.word("timezone")?, vector.input.word("reset")?);
     scene.run("SET LOCAL timezone = 'Pacific/Kiritimati'").await?;
@@ -25,24 +22,23 @@ pub(super) async fn boundaries(scene: &Scene, vector: &Vector) -> Judged {
         let Some(dates) = vector.expected.get(field).and_then(Value::as_object) else { continue };
         let mut days = Map::new();
         for date in dates.keys() {
-            let noon = format!(
-                "((DATE '{date}' + TIME '{reset}') + interval '12 hours') AT TIME ZONE '{zone}'"
+            let day = format!(
+                "SELECT jsonb_build_object(
+                        'starts', to_char(d.starts AT TIME ZONE 'UTC', {UTC}),
+                        'last', to_char(e.starts AT TIME ZONE 'UTC', {UTC}),
+                        'hours', trim_scale(extract(epoch FROM d.ends - d.starts) / 3600)::text)
+                   FROM desk.trading_day($1::text::jsonb,
+                            (($2::text::date + $3::text::time) + interval '12 hours') AT TIME ZONE $4) d,
+                        desk.trading_day($1::text::jsonb, d.ends - interval '1 second') e"
             );
-            let day = format!("desk.trading_day({}, {noon})", rule(zone, reset));
-            let last = format!(
-                "{day} d, desk.trading_day({}, d.ends - interval '1 second') e",
-                rule(zone, reset)
-            );
-            let start = scene.value(&stamped("d.starts", &format!("{day} d"))).await?;
-            if scene.value(&stamped("e.starts", &last)).await? != start {
+            let day = scene.json(&day, &[&rules(zone, reset), date, &reset, &zone]).await?;
+            if day["last"] != day["starts"] {
                 return Err(format!("the last second of {date} is of another day"));
             }
-            let hours = format!("SELECT extract(epoch FROM d.ends - d.starts) / 3600 FROM {day} d");
-            let hours = scene.number(&hours).await?;
             let told = if field == "days" {
-                json!({ "start_utc": start, "hours": hours.normalize().to_string() })
+                json!({ "start_utc": day["starts"], "hours": day["hours"] })
             } else {
-                start
+                day["starts"].clone()
             };
             days.insert(date.clone(), told);
         }
@@ -55,13 +51,15 @@ pub(super) async fn boundaries(scene: &Scene, vector: &Vector) -> Judged {
 pub(super) async fn windows(scene: &Scene, vector: &Vector) -> Judged {
     let (zone, now) = (vector.input.word("timezone")?, vector.input.word("now")?);
     scene.run("SET LOCAL timezone = 'Pacific/Kiritimati'").await?;
-    let start = |period: &str| {
-        let from = format!("desk.period({}, '{period}', '{now}') d", rule(zone, "00:00"));
-        stamped("d.starts", &from)
-    };
+    let sql = format!(
+        "SELECT to_char(d.starts AT TIME ZONE 'UTC', {UTC})
+           FROM desk.period($1::text::jsonb, $2, $3::text::timestamptz) d"
+    );
+    let start =
+        async |period: &str| scene.value(&sql, &[&rules(zone, "00:00"), &period, &now]).await;
     Ok(json!({
-        "day_start": scene.value(&start("daily")).await?,
-        "week_start": scene.value(&start("weekly")).await?,
-        "month_start": scene.value(&start("monthly")).await?,
+        "day_start": start("daily").await?,
+        "week_start": start("weekly").await?,
+        "month_start": start("monthly").await?,
     }))
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 use serde_json::{Map, json};
+use tmt::domain::ids::AccountId;
 
 use super::scene::{Scene, bare, side};
-use crate::book::ALPHA;
 use crate::comparing::OTHER_SIDE;
+use crate::desk::ALPHA;
 use crate::form::is_pair;
 use crate::reading::{Fields, Judged, Vector, currencies, decimal, rounded};
+use crate::verbs;
 
 /// Puts the positions of a vector into the book, with rates that are their prices and conversions.
 async fn hold_all(scene: &Scene, vector: &Vector) -> Result<(), String> {
@@ -80,33 +82,22 @@ pub(super) async fn book(scene: &Scene, vector: &Vector) -> Judged {
     let account = vector.input.word("account_currency")?;
     let equity = vector.input.number("equity")?;
     let Some(held) = hold_each(scene, vector).await? else { return Ok(json!(OTHER_SIDE)) };
-    scene
-        .run(&format!("UPDATE accounts SET equity = {equity} WHERE account_id = '{ALPHA}'"))
-        .await?;
+    let sql = "UPDATE accounts SET equity = $1 WHERE account_id = $2";
+    scene.execute(sql, &[&equity, &ALPHA.0]).await?;
     let limits =
         [("max_exposure", account), ("max_net_exposure", account), ("max_leverage", "ratio")];
-    scene.watch(&limits).await?;
+    scene.measure(&limits).await?;
     let mut each = Vec::new();
-    let worth = |p: &str| {
-        format!(
-            "desk.signed_size({p}) * i.contract_size * q.mid * desk.conversion_rate(i.quote_currency, '{account}')"
-        )
-    };
-    let is_short = format!(
-        "SELECT sum({}) < 0 FROM positions p JOIN instruments i USING (instrument), desk.quote(p.instrument) q",
-        worth("p")
-    );
-    let is_short = scene.is(&is_short).await?;
+    let worth = "desk.signed_size(p) * i.contract_size * q.mid * desk.conversion_rate(i.quote_currency, $1)";
+    let from = "FROM positions p JOIN instruments i USING (instrument), desk.quote(p.instrument) q";
+    let is_short = scene.is(&format!("SELECT sum({worth}) < 0 {from}"), &[&account]).await?;
     for (position, name) in vector.input.list("positions")?.iter().zip(held) {
         let value = format!(
-            "SELECT round({}, 2)
-               FROM positions p JOIN instruments i USING (instrument), desk.quote(p.instrument) q
-              WHERE p.instrument = '{name}' AND p.total_size = {} AND p.position_type = '{}'",
-            worth("p"),
-            position.number("size")?,
-            position.word("side")?
+            "SELECT round({worth}, 2) {from}
+              WHERE p.instrument = $2 AND p.total_size = $3 AND p.position_type = $4"
         );
-        each.push(scene.value(&value).await?);
+        let (size, side) = (position.number("size")?, position.word("side")?);
+        each.push(scene.value(&value, &[&account, &name, &size, &side]).await?);
     }
     // A limit looks at how far the book leans, not which way.
     let net = decimal(&scene.measured("max_net_exposure", 2).await?)?;
@@ -127,18 +118,13 @@ pub(super) async fn by_currency(scene: &Scene, vector: &Vector) -> Judged {
     let mut found = Map::new();
     for (currency, expected) in vector.expected.object("currencies")? {
         // How much there is does not depend on what it is worth, but a limit asks only that.
-        if scene
-            .text(&format!("SELECT desk.conversion_rate('{currency}', '{account}')"))
-            .await?
-            .is_none()
-        {
+        let known = "SELECT desk.conversion_rate($1, $2) IS NOT NULL";
+        if !scene.is(known, &[currency, &account]).await? {
             scene.rate(currency, account, 1).await?;
         }
-        let worth = format!(
-            "SELECT round(e.before / desk.conversion_rate('{currency}', '{account}'), 2)
-               FROM desk.currency_exposure(desk.load_order('{ALPHA}', NULL, NULL, NULL, NULL, NULL, NULL, NULL), 'account', '{currency}') e"
-        );
-        let amount = scene.number(&worth).await?;
+        let amount = "SELECT round(e.before / desk.conversion_rate($1, $2), 2)
+               FROM desk.currency_exposure(desk.load_order($3, NULL, NULL, NULL, NULL, NULL, NULL, NULL), 'account', $1) e";
+        let amount = scene.number(amount, &[currency, &account, &ALPHA.0]).await?;
         let is_short = decimal(expected)?.is_sign_negative();
         found.insert(currency.clone(), json!(if is_short { -amount } else { amount }));
     }
@@ -150,28 +136,16 @@ pub(super) async fn after_order(scene: &Scene, vector: &Vector) -> Judged {
     let (position, order) = (vector.input.at("position")?, vector.input.at("order")?);
     let instrument = scene.instrument("XXX", "USD", Decimal::ONE).await?;
     let (size, price) = (order.number("size")?, order.number("price")?);
-    scene
-        .hold(
-            ALPHA,
-            &instrument,
-            position.word("side")?,
-            position.number("size")?,
-            position.number("price")?,
-        )
-        .await?;
+    let (held, entry) = (position.number("size")?, position.number("price")?);
+    scene.hold(ALPHA, &instrument, position.word("side")?, held, entry).await?;
     scene.rate("XXX", "USD", price).await?;
-    let side = side(order.word("side")?);
-    let exposed = format!(
-        "SELECT round(m.after, 2) FROM unnest(desk.measure_limits(
-                    desk.load_order('{ALPHA}', '{instrument}', '{side}', {size}, {price}, NULL, NULL, NULL), false)) m"
-    );
-    scene.watch(&[("max_exposure", "USD")]).await?;
-    let opening = format!(
-        "SELECT (desk.load_order('{ALPHA}', '{instrument}', '{side}', {size}, {price}, NULL, NULL, NULL)).opening"
-    );
-    let opening = scene.number(&opening).await?;
+    let order = bare(&instrument, side(order.word("side")?), size, price).question("load_order");
+    let exposed = "SELECT to_jsonb(round(m.after, 2)::text)
+        FROM unnest(desk.measure_limits(load_order, false)) m";
+    scene.measure(&[("max_exposure", "USD")]).await?;
+    let opening = decimal(&scene.asked(&order, "to_jsonb(opening::text)", &[]).await?)?;
     Ok(json!({
-        "exposure_after": scene.value(&exposed).await?,
+        "exposure_after": scene.asked(&order, exposed, &[]).await?,
         "reduces_only": opening.is_zero(),
         "risk_increasing_size": opening,
     }))
@@ -181,18 +155,14 @@ pub(super) async fn after_order(scene: &Scene, vector: &Vector) -> Judged {
 pub(super) async fn margin(scene: &Scene, vector: &Vector) -> Judged {
     let instrument = scene.instrument("XXX", "USD", Decimal::ONE).await?;
     let rate = vector.input.number("margin_rate")?;
-    scene
-        .run(&format!(
-            "UPDATE instruments SET margin_rate = {rate} WHERE instrument = '{instrument}'"
-        ))
-        .await?;
+    scene.margin_rate(&instrument, rate).await?;
     let notional = vector.input.number("notional")?;
     if !notional.is_zero() {
         scene.hold(ALPHA, &instrument, "LONG", notional, Decimal::ONE).await?;
     }
-    scene.own(&format!("SELECT desk.book_cash('{ALPHA}', 0, now())")).await?;
-    let used = format!("SELECT a.margin_used FROM accounts a WHERE a.account_id = '{ALPHA}'");
-    Ok(json!({ "by_leverage": OTHER_SIDE, "by_rate": scene.value(&used).await? }))
+    scene.book_cash().await?;
+    let used = "SELECT a.margin_used FROM accounts a WHERE a.account_id = $1";
+    Ok(json!({ "by_leverage": OTHER_SIDE, "by_rate": scene.value(used, &[&ALPHA.0]).await? }))
 }
 
 /// EXP-09.
@@ -204,31 +174,25 @@ pub(super) async fn portfolio_limit(scene: &Scene, vector: &Vector) -> Judged {
         scene.rate(base, quote, decimal(rate)?).await?;
     }
     // Exposure is something that costs one in the account's currency, as often.
-    let mut owners: BTreeMap<&str, (String, String)> = BTreeMap::new();
+    let mut owners: BTreeMap<&str, (AccountId, String)> = BTreeMap::new();
     let rows = input.list("accounts")?;
     for (row, account) in rows.iter().zip(scene.accounts(rows.len()).await?) {
         let currency = row.word("currency")?;
-        scene.account(&account, currency, Decimal::from(1_000_000)).await?;
+        scene.account(account, currency, Decimal::from(1_000_000)).await?;
         let instrument = scene.instrument("XXX", currency, Decimal::ONE).await?;
         scene.rate("XXX", currency, 1).await?;
-        scene.hold(&account, &instrument, "LONG", row.number("exposure")?, Decimal::ONE).await?;
+        scene.hold(account, &instrument, "LONG", row.number("exposure")?, Decimal::ONE).await?;
         owners.insert(row.word("id")?, (account, instrument));
     }
     let (limit, order) = (input.at("limit")?, input.at("order")?);
     let (unit, value) = (limit.word("unit")?, limit.number("value")?);
-    scene
-        .run(&format!(
-            "INSERT INTO risk_limits (limit_type, limit_scope, scope_identifier, limit_value, limit_unit, created_by)
-             VALUES ('max_exposure', '{}', 'majors', {value}, '{unit}', 'seed')",
-            limit.word("scope")?
-        ))
-        .await?;
+    let limit = verbs::limit("max_exposure", value, unit).scope(limit.word("scope")?);
+    scene.limit(limit.named("majors")).await?;
     let (owner, instrument) =
         owners.get(order.word("account")?).ok_or("the account of the order")?;
     let notional = input.object("order")?.iter().find(|(name, _)| name.starts_with("notional_"));
     let (_, notional) = notional.ok_or("the order has no notional")?;
-    let mut order = bare(instrument, "BUY", decimal(notional)?, Decimal::ONE);
-    order.account.clone_from(owner);
+    let order = bare(instrument, "BUY", decimal(notional)?, Decimal::ONE).on(owner);
     let line = scene.line(&order, "MAX_EXPOSURE").await?;
     let state = match line["severity"].as_str() {
         Some("reject") => "breach",

@@ -2,10 +2,12 @@
 
 use rust_decimal::{Decimal, dec};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::scene::{Scene, bare};
-use crate::book::ALPHA;
+use crate::desk::ALPHA;
 use crate::reading::{Fields, Judged, Vector, rounded};
+use crate::verbs::{approve, change, limit};
 
 /// Asks how a value stands to a limit after it stood at `before`.
 pub(super) async fn state_after(
@@ -16,13 +18,8 @@ pub(super) async fn state_after(
     warning: Option<Decimal>,
     inclusive: bool,
 ) -> Result<Value, String> {
-    let warning = warning.map_or_else(|| "NULL".to_owned(), |warning| warning.to_string());
-    scene
-        .value(&format!(
-            "SELECT desk.next_standing('{before}', {value}, {limit}, desk.warning_level({limit}, {warning}, false),
-                                            {inclusive}, false)"
-        ))
-        .await
+    let sql = "SELECT desk.next_standing($1, $2, $3, desk.warning_level($3, $4, false), $5, false)";
+    scene.value(sql, &[&before, &value, &limit, &warning, &inclusive]).await
 }
 
 /// EXP-05 to EXP-07.
@@ -31,13 +28,12 @@ pub(super) async fn exposure_limit(scene: &Scene, vector: &Vector) -> Judged {
     scene.account(ALPHA, "USD", input.number("equity")?).await?;
     let (value, unit) = (input.number("limit_value")?, input.word("limit_unit")?);
     let warning = input.number_if_any("warning_threshold")?;
-    let amount = |value: Decimal| {
-        format!("SELECT desk.allowed_amount({value}, '{unit}', ARRAY['{ALPHA}'::uuid], 'USD')")
+    let amount = async |value: Decimal| {
+        let sql = "SELECT desk.allowed_amount($1, $2, ARRAY[$3::uuid], 'USD')";
+        scene.number(sql, &[&value, &unit, &ALPHA.0]).await
     };
-    let (limit, warned) = (
-        scene.number(&amount(value)).await?,
-        scene.number(&amount(warning.unwrap_or(value * dec!(0.8)))).await?,
-    );
+    let (limit, warned) =
+        (amount(value).await?, amount(warning.unwrap_or(value * dec!(0.8))).await?);
     let level = warning.map(|_| warned);
     Ok(json!({
         "limit_amount": rounded(Some(limit), 2),
@@ -67,29 +63,25 @@ pub(super) async fn in_force(scene: &Scene, vector: &Vector) -> Judged {
     };
     for row in input.list("limits")? {
         let scope = row.word("scope")?;
-        let owner = if scope == "account" { format!("'{ALPHA}'") } else { "NULL".to_owned() };
-        let named = row.get("identifier").and_then(Value::as_str);
-        scene
-            .run(&format!(
-                "INSERT INTO risk_limits (account_id, limit_type, limit_scope, scope_identifier, limit_value, limit_unit,
-                                          is_active, effective_from, effective_until, description, created_by)
-                 VALUES ({owner}, 'max_exposure', '{scope}', {}, {}, 'USD', {}, '{}', '{}', '{}', 'seed')",
-                named.map_or_else(|| "NULL".to_owned(), |name| format!("'{name}'")),
-                row.number("value")?,
-                row.get("is_active").and_then(Value::as_bool).unwrap_or(true),
-                time(row, "effective_from", "-infinity"),
-                time(row, "effective_until", "infinity"),
-                row.word("id")?,
-            ))
-            .await?;
+        let mut one = limit("max_exposure", row.number("value")?, "USD").scope(scope);
+        if scope == "account" {
+            one = one.only(ALPHA);
+        }
+        if let Some(name) = row.get("identifier").and_then(Value::as_str) {
+            one = one.named(name);
+        }
+        let is_active = row.get("is_active").and_then(Value::as_bool).unwrap_or(true);
+        let one = one
+            .until(&time(row, "effective_until", "infinity"))
+            .also("effective_from", "timestamptz", &time(row, "effective_from", "-infinity"))
+            .also("is_active", "boolean", &is_active.to_string())
+            .also("description", "text", row.word("id")?);
+        scene.limit(one).await?;
     }
-    let sql = format!(
-        "SELECT jsonb_agg(jsonb_build_object('id', l.description, 'scope', l.limit_scope, 'value', l.limit_value::text))
-           FROM desk.limits_in_force('{ALPHA}', NULL, '{}', '{}') l",
-        input.word("instrument")?,
-        input.word("now")?
-    );
-    let rows = scene.json(&sql).await?;
+    let sql = "SELECT jsonb_agg(jsonb_build_object('id', l.description, 'scope', l.limit_scope, 'value', l.limit_value::text))
+           FROM desk.limits_in_force($1, NULL, $2, $3::text::timestamptz) l";
+    let (instrument, now) = (input.word("instrument")?, input.word("now")?);
+    let rows = scene.json(sql, &[&ALPHA.0, &instrument, &now]).await?;
     let (mut applied, mut breached) = (Vec::new(), Vec::new());
     // All apply at once: they are told in the order in which they were given.
     let given = input.list("limits")?;
@@ -113,23 +105,15 @@ pub(super) async fn unit_readings(scene: &Scene, vector: &Vector) -> Judged {
     for case in vector.input.list("cases")? {
         let part = |at: usize| case.get(at).and_then(Value::as_str).ok_or("a case of two texts");
         let (value, unit) = (part(0)?, part(1)?);
-        amounts.push(
-            scene
-                .value(&format!(
-                    "SELECT round(desk.allowed_amount({value}, '{unit}', ARRAY['{ALPHA}'::uuid], 'USD'), 2)"
-                ))
-                .await?,
-        );
-        scene
-            .run(&format!(
-                "SAVEPOINT one; INSERT INTO risk_limits (account_id, limit_type, limit_scope, limit_value, limit_unit, created_by)
-                 VALUES ('{ALPHA}', 'max_exposure', 'account', {value}, '{unit}', 'seed')"
-            ))
-            .await?;
-        let code = "PERCENTAGE_LOOKS_LIKE_FRACTION";
-        let lines = scene.lines(&bare("EUR_USD", "BUY", dec!(1), dec!(1.1)), None, code).await?;
+        let sql =
+            "SELECT round(desk.allowed_amount($1::text::numeric, $2, ARRAY[$3::uuid], 'USD'), 2)";
+        amounts.push(scene.value(sql, &[&value, &unit, &ALPHA.0]).await?);
+        scene.run("SAVEPOINT one").await?;
+        scene.limit(limit("max_exposure", value, unit).of(ALPHA)).await?;
+        let lines = scene.lines(&bare("EUR_USD", "BUY", dec!(1), dec!(1.1)), None).await?;
         scene.run("ROLLBACK TO one").await?;
-        warnings.push(lines.first().map(|line| line["code"].clone()));
+        let code = json!("PERCENTAGE_LOOKS_LIKE_FRACTION");
+        warnings.push(lines.iter().any(|line| line["code"] == code).then_some(code));
     }
     Ok(json!({ "amounts": amounts, "warnings": warnings }))
 }
@@ -146,46 +130,34 @@ pub(super) async fn four_eyes(scene: &Scene, vector: &Vector) -> Judged {
     Ok(json!({ "results": results }))
 }
 
-/// Where a change of a limit stands after the first person, and the second where there is one.
-async fn changed(scene: &Scene, current: Decimal, change: &Value) -> Result<Value, String> {
+/// The state of a change after the first person, and the second where there is one.
+async fn changed(scene: &Scene, current: Decimal, proposal: &Value) -> Judged {
     let officer = "tmt_risk_officer";
-    let call = |verb: &str, arguments: &str| {
-        format!(
-            "SELECT jsonb_build_object('outcome', v.outcome, 'code', v.code, 'subject', v.subject)
-               FROM desk.{verb}(gen_random_uuid(), '\\x01', now() + interval '1 minute', {arguments}) v"
-        )
-    };
-    scene
-        .run(&format!(
-            "INSERT INTO risk_limits (account_id, limit_type, limit_scope, limit_value, limit_unit, created_by, approved_by)
-             VALUES ('{ALPHA}', 'max_order_value', 'account', {current}, 'USD', 'seed', 'sower')"
-        ))
-        .await?;
-    let limit = "(SELECT l.limit_id FROM risk_limits l WHERE l.created_by = 'seed')";
-    let version = "(SELECT l.updated_at FROM risk_limits l WHERE l.created_by = 'seed')";
-    scene.become_one(change.word("by")?, officer).await?;
-    let new = change.number("new")?;
-    let proposed = scene
-        .json(&call(
-            "propose_limit",
-            &format!("{limit}, {version}, {new}, NULL, NULL, 'the desk grew'"),
-        ))
-        .await?;
+    let row = limit("max_order_value", current, "USD").of(ALPHA);
+    scene.limit(row.also("approved_by", "text", "sower")).await?;
+    let found = "SELECT to_jsonb(l) FROM risk_limits l WHERE l.created_by = 'seed'";
+    let found = scene.json(found, &[]).await?;
+    let id: Uuid = found.word("limit_id")?.parse().map_err(|why| format!("{why}"))?;
+    let new = proposal.number("new")?;
+
+    scene.become_one(proposal.word("by")?, officer).await?;
+    let change = change(id, found.word("updated_at")?).value(new).because("the desk grew");
+    let proposed = scene.reply(&change).await?;
     let mut last = proposed.clone();
     if let (Some(second), "PENDING_APPROVAL") = (
-        change.get("approved_by").and_then(Value::as_str),
+        proposal.get("approved_by").and_then(Value::as_str),
         proposed["code"].as_str().unwrap_or_default(),
     ) {
         scene.become_one(second, officer).await?;
-        let subject = proposed["subject"].as_str().unwrap_or_default();
-        last = scene.json(&call("approve_limit", &format!("'{subject}', 'agreed'"))).await?;
+        let approve = approve(proposed["subject"].as_str().unwrap_or_default()).note("agreed");
+        last = scene.reply(&approve).await?;
     }
     scene.run("SET LOCAL SESSION AUTHORIZATION DEFAULT").await?;
     let subject = proposed["subject"].as_str().unwrap_or_default();
-    let counts = scene
-        .is(&format!("SELECT l.is_active AND l.limit_value = {new} FROM risk_limits l WHERE l.limit_id = '{subject}'"))
-        .await?;
-    Ok(match (last["outcome"].as_str(), counts) {
+    let in_force =
+        "SELECT l.is_active AND l.limit_value = $1 FROM risk_limits l WHERE l.limit_id::text = $2";
+    let in_force = scene.is(in_force, &[&new, &subject]).await?;
+    Ok(match (last["outcome"].as_str(), in_force) {
         (Some("accepted"), true) => json!("active"),
         (Some("accepted"), false) => json!("pending"),
         _ => last["code"].clone(),

@@ -3,32 +3,34 @@
 use rust_decimal::{Decimal, dec};
 use serde_json::{Value, json};
 
-use super::scene::{Scene, as_written, bare, side};
-use crate::book::{ALPHA, Order, buy};
+use super::scene::{Fill, Scene, as_written, bare, side};
 use crate::comparing::OTHER_SIDE;
+use crate::desk::ALPHA;
 use crate::reading::{Fields, Judged, Vector, currencies, decimal, rounded};
+use crate::verbs::{Verb, close, limit};
 
-/// What is wrong with stop and target, wherever they are.
+/// Faults of stop and target.
 const LEVELS: [&str; 3] = ["STOP_DISTANCE_ZERO", "STOP_WRONG_SIDE", "TARGET_WRONG_SIDE"];
 
 /// VAL-01 to VAL-05: the first line that stands in the way.
 pub(super) async fn validation(scene: &Scene, vector: &Vector) -> Judged {
     let input = &vector.input;
     let order_side = side(input.get("trade_type").and_then(Value::as_str).unwrap_or("BUY"));
-    let mut order = bare("EUR_USD", order_side, dec!(1000), dec!(1.1));
+    let mut instrument = "EUR_USD".to_owned();
     if let Some(name) = input.get("instrument").and_then(Value::as_str) {
         let (base, quote) = currencies(name)?;
-        order.instrument = scene.instrument(base, quote, Decimal::ONE).await?;
+        instrument = scene.instrument(base, quote, Decimal::ONE).await?;
     }
-    if let Some(price) = input.number_if_any("entry_price")? {
-        order.price = price;
+    let size = input.number_if_any("position_size")?.unwrap_or(dec!(1000));
+    let price = input.number_if_any("entry_price")?.unwrap_or(dec!(1.1));
+    let mut order = bare(&instrument, order_side, size, price);
+    if let Some(stop) = input.number_if_any("stop_loss")? {
+        order = order.stop(stop);
     }
-    if let Some(size) = input.number_if_any("position_size")? {
-        order.size = size;
+    if let Some(target) = input.number_if_any("take_profit")? {
+        order = order.target(target);
     }
-    order.stop = input.number_if_any("stop_loss")?;
-    order.target = input.number_if_any("take_profit")?;
-    let lines = scene.lines(&order, None, "").await?;
+    let lines = scene.lines(&order, None).await?;
     let first = lines.iter().find(|line| line["severity"] == "reject");
     Ok(json!({ "error": first.map(|line| &line["code"]) }))
 }
@@ -47,48 +49,27 @@ pub(super) async fn trade_risk(scene: &Scene, vector: &Vector) -> Judged {
     }
     let instrument = scene.instrument("XXX", quote, contract).await?;
     let percent = input.number("max_risk_per_trade_fraction")? * Decimal::ONE_HUNDRED;
-    scene
-        .run(&format!(
-            "INSERT INTO risk_limits (account_id, limit_type, limit_scope, limit_value, limit_unit, created_by)
-             VALUES ('{ALPHA}', 'max_risk_per_trade', 'account', {percent}, 'percentage', 'seed')"
-        ))
-        .await?;
-    let order = Order {
-        stop: Some(input.number("stop_loss")?),
-        ..bare(
-            &instrument,
-            side(input.word("side")?),
-            input.number("position_size")?,
-            input.number("entry_price")?,
-        )
-    };
-    scene.rate("XXX", quote, order.price).await?;
-    let lines = scene.lines(&order, None, "").await?;
+    scene.limit(limit("max_risk_per_trade", percent, "percentage").of(ALPHA)).await?;
+    let (side, size) = (side(input.word("side")?), input.number("position_size")?);
+    let (price, stop) = (input.number("entry_price")?, input.number("stop_loss")?);
+    scene.rate("XXX", quote, price).await?;
+    let lines = scene.lines(&bare(&instrument, side, size, price).stop(stop), None).await?;
     let line = lines.iter().find(|line| line["code"] == "MAX_RISK_PER_TRADE");
     if line.is_none() && !lines.iter().any(|line| LEVELS.iter().any(|code| line["code"] == *code)) {
         return Err("no line MAX_RISK_PER_TRADE".to_owned());
     }
-    let direction = if order.side == "BUY" { 1 } else { -1 };
-    let risk = format!(
-        "SELECT desk.risk_amount({direction}, {}, {}, {}, {contract}, {fx})",
-        order.size,
-        order.price,
-        input.number("stop_loss")?
-    );
-    scene.own(&format!(
-            "SELECT desk.book_fill(gen_random_uuid(), '{ALPHA}', '{instrument}', '{}', {}, {}, {fx}, 0, 0, {}, NULL, NULL, NULL,
-                                   clock_timestamp())",
-            order.side,
-            order.size,
-            order.price,
-            input.number("stop_loss")?
-        ))
-        .await?;
+    let direction = if side == "BUY" { 1_i32 } else { -1 };
+    let share =
+        "SELECT round(desk.risk_amount($1, $2, $3, $4, $5, $6::text::numeric) / $7::numeric, 10)";
+    let share =
+        scene.value(share, &[&direction, &size, &price, &stop, &contract, &fx, &base]).await?;
+    let fill = Fill::new(&instrument, side, size, price);
+    scene.book(&Fill { fx, stop: Some(stop), ..fill }).await?;
     Ok(json!({
-        "risk_amount": scene.value("SELECT t.risk_amount FROM trades t").await?,
-        "risk_percentage_exact": scene.value(&format!("SELECT round(({risk}) / {base}, 10)")).await?,
-        "risk_percentage_stored": scene.value("SELECT t.risk_percentage FROM trades t").await?,
-        // Of a stop that is none there is no risk to judge.
+        "risk_amount": scene.value("SELECT t.risk_amount FROM trades t", &[]).await?,
+        "risk_percentage_exact": share,
+        "risk_percentage_stored": scene.value("SELECT t.risk_percentage FROM trades t", &[]).await?,
+        // A stop on the wrong side gives no risk to check.
         "breach": line.is_some_and(|line| line["severity"] == "reject"),
     }))
 }
@@ -97,21 +78,15 @@ pub(super) async fn trade_risk(scene: &Scene, vector: &Vector) -> Judged {
 pub(super) async fn reward_to_risk(scene: &Scene, vector: &Vector) -> Judged {
     let input = &vector.input;
     let size = input.number_or("size", Decimal::ONE)?;
-    let order = Order {
-        stop: Some(input.number("stop_loss")?),
-        target: Some(input.number("take_profit")?),
-        ..bare("EUR_USD", side(input.word("side")?), size, input.number("entry_price")?)
-    };
+    let order = bare("EUR_USD", side(input.word("side")?), size, input.number("entry_price")?)
+        .stop(input.number("stop_loss")?)
+        .target(input.number("take_profit")?);
     let per_side = input.number_or("round_trip_cost", Decimal::ZERO)? / Decimal::TWO / size;
-    scene
-        .run(&format!(
-            "UPDATE accounts SET metadata = metadata || '{{\"commission\": {{\"per_unit\": \"{per_side}\"}}}}'
-              WHERE account_id = '{ALPHA}';
-             INSERT INTO risk_limits (account_id, limit_type, limit_scope, limit_value, limit_unit, created_by)
-             VALUES ('{ALPHA}', 'min_risk_reward', 'account', 1, 'ratio', 'seed')"
-        ))
-        .await?;
-    let lines = scene.lines(&order, None, "").await?;
+    let sql = "UPDATE accounts SET metadata = metadata || $1::text::jsonb WHERE account_id = $2";
+    let commission = json!({ "commission": { "per_unit": per_side.to_string() } });
+    scene.execute(sql, &[&commission.to_string(), &ALPHA.0]).await?;
+    scene.limit(limit("min_risk_reward", 1, "ratio").of(ALPHA)).await?;
+    let lines = scene.lines(&order, None).await?;
     let line = |code: &str| lines.iter().find(|line| line["code"] == code);
     if let Some(fault) = LEVELS.iter().find_map(|code| line(code)) {
         // Between levels that are no levels there is no ratio.
@@ -126,7 +101,7 @@ pub(super) async fn reward_to_risk(scene: &Scene, vector: &Vector) -> Judged {
     let is_between = exact * dec!(1_000_000) % Decimal::ONE == dec!(0.5);
     Ok(json!({
         "rr_exact": if is_between { json!(OTHER_SIDE) } else { rounded(Some(exact), 6) },
-        "rr_stored": scene.kept("signals", "risk_reward_ratio", &format!("SELECT {exact}")).await?,
+        "rr_stored": scene.kept("signals", "risk_reward_ratio", exact).await?,
         "meets_1_0": after_costs["severity"] != "reject",
         "error": fault.map(|line| &line["code"]),
     }))
@@ -136,11 +111,7 @@ pub(super) async fn reward_to_risk(scene: &Scene, vector: &Vector) -> Judged {
 pub(super) async fn collar(scene: &Scene, vector: &Vector) -> Judged {
     let input = &vector.input;
     let percent = input.number("collar")? * Decimal::ONE_HUNDRED;
-    scene
-        .run(&format!(
-            "UPDATE tmt.settings SET value = '{percent}' WHERE key = 'price_collar_percent'"
-        ))
-        .await?;
+    scene.set("price_collar_percent", percent).await?;
     scene.rate("EUR", "USD", input.number("reference")?).await?;
     let mut results = Vec::new();
     for price in input.numbers("prices")? {
@@ -154,38 +125,18 @@ pub(super) async fn collar(scene: &Scene, vector: &Vector) -> Judged {
     Ok(json!({ "results": results }))
 }
 
-/// Books an order as if it had been accepted `seconds` after the transaction began.
-async fn accepted(scene: &Scene, order: &Order, at: &str) -> Result<(), String> {
-    scene.own(&format!(
-            "SELECT desk.book_fill(gen_random_uuid(), '{}', '{}', '{}', {}, {}, 1, 0, 0, NULL, NULL, NULL, NULL, {at})",
-            order.account, order.instrument, order.side, order.size, order.price
-        ))
-        .await
-}
-
-/// The moment that is `seconds` after the transaction began: exactly, as no clock would have it.
-fn moment(seconds: Decimal) -> String {
-    format!("(now() + interval '{seconds} seconds')")
-}
-
 /// LIM-04.
 pub(super) async fn rate(scene: &Scene, vector: &Vector) -> Judged {
     let most = vector.input.number("limit")?;
-    scene
-        .run(&format!(
-            "INSERT INTO risk_limits (account_id, limit_type, limit_scope, limit_value, limit_unit, created_by)
-             VALUES ('{ALPHA}', 'max_orders_per_minute', 'account', {most}, 'count', 'seed')"
-        ))
-        .await?;
+    scene.limit(limit("max_orders_per_minute", most, "count").of(ALPHA)).await?;
     let mut results = Vec::new();
     for second in vector.input.numbers("seconds")? {
-        let order = bare("EUR_USD", "BUY", dec!(1000), dec!(1.1));
-        let at = moment(second);
-        let lines = scene.lines(&order, Some(&at), "MAX_ORDERS_PER_MINUTE").await?;
-        let line = lines.first().ok_or("no line MAX_ORDERS_PER_MINUTE")?;
+        let order =
+            Fill { seconds: Some(second), ..Fill::new("EUR_USD", "BUY", dec!(1000), dec!(1.1)) };
+        let line = scene.line_of(&order, "MAX_ORDERS_PER_MINUTE").await?;
         let passes = line["severity"] != "reject";
         if passes {
-            accepted(scene, &order, &at).await?;
+            scene.book(&order).await?;
         }
         results.push(passes);
     }
@@ -195,11 +146,7 @@ pub(super) async fn rate(scene: &Scene, vector: &Vector) -> Judged {
 /// LIM-05.
 pub(super) async fn duplicates(scene: &Scene, vector: &Vector) -> Judged {
     let window = vector.input.number("window_s")?;
-    scene
-        .run(&format!(
-            "UPDATE tmt.settings SET value = '{window}' WHERE key = 'duplicate_window_seconds'"
-        ))
-        .await?;
+    scene.set("duplicate_window_seconds", window).await?;
     let mut results = Vec::new();
     let mut owners: Vec<String> = Vec::new();
     for row in vector.input.list("orders")? {
@@ -213,23 +160,32 @@ pub(super) async fn duplicates(scene: &Scene, vector: &Vector) -> Judged {
         let number = |text: &str| text.parse::<Decimal>().map_err(|error| error.to_string());
         let (base, quote) = currencies(instrument)?;
         let instrument = scene.instrument(base, quote, Decimal::ONE).await?;
-        let mut order = bare(&instrument, side(order_side), number(size)?, number(price)?);
         let account = owners.iter().position(|known| known == owner).unwrap_or_default();
-        order.account = scene.accounts(2.max(account + 1)).await?.swap_remove(account);
-        let at = moment(row.number("t")?);
-        let lines = scene.lines(&order, Some(&at), "DUPLICATE_ORDER").await?;
-        let line = lines.first().ok_or("no line DUPLICATE_ORDER")?;
-        let is_twin = line["severity"] == "confirm";
+        let order = Fill {
+            account: scene.accounts(2.max(account + 1)).await?.swap_remove(account),
+            seconds: Some(row.number("t")?),
+            ..Fill::new(&instrument, side(order_side), number(size)?, number(price)?)
+        };
+        let is_twin = scene.line_of(&order, "DUPLICATE_ORDER").await?["severity"] == "confirm";
         if !is_twin {
-            accepted(scene, &order, &at).await?;
+            scene.book(&order).await?;
         }
         results.push(if is_twin { "duplicate" } else { "ok" });
     }
     Ok(json!({ "results": results }))
 }
 
-/// LIM-03: what is opposite closes, what is not is an order; so is what closes more than there is
-/// where an account may do everything. It is a trader who asks: others may more.
+/// The answer to a trader, who may do less than others; what he did is undone.
+async fn tried(scene: &Scene, verb: &impl Verb) -> Judged {
+    scene.run("SAVEPOINT one").await?;
+    scene.become_one("trader", "tmt_trader").await?;
+    let answer = scene.reply(verb).await?;
+    scene.run("ROLLBACK TO one").await?;
+    Ok(answer)
+}
+
+/// LIM-03: an order on the side of the position is placed, one on the other side closes. So is one that
+/// closes more than there is, on an account without a halt.
 pub(super) async fn reduce_only(scene: &Scene, vector: &Vector) -> Judged {
     let input = &vector.input;
     let held = input.at("position")?;
@@ -238,40 +194,28 @@ pub(super) async fn reduce_only(scene: &Scene, vector: &Vector) -> Judged {
     let pending = input.number_or("pending_close", Decimal::ZERO)?;
     if !pending.is_zero() {
         let opposite = if side(held.word("side")?) == "BUY" { "SELL" } else { "BUY" };
-        accepted(scene, &bare("EUR_USD", opposite, pending, dec!(1.1)), "now()").await?;
+        let fill = Fill::new("EUR_USD", opposite, pending, dec!(1.1));
+        scene.book(&Fill { seconds: Some(Decimal::ZERO), ..fill }).await?;
     }
-    scene
-        .run(&format!(
-            "UPDATE accounts SET status = '{}' WHERE account_id = '{ALPHA}'",
-            input.word("status")?
-        ))
-        .await?;
+    let sql = "UPDATE accounts SET status = $1 WHERE account_id = $2";
+    scene.execute(sql, &[&input.word("status")?, &ALPHA.0]).await?;
+    let position = "SELECT position_id FROM positions LIMIT 1";
+    let position = scene.text(position, &[]).await?.unwrap_or_default();
     let mut results = Vec::new();
     for row in input.list("orders")? {
         let (order_side, size) = (side(row.word("side")?), row.number("size")?);
         let price = if order_side == "BUY" { "1.1001" } else { "1.0999" };
         let is_flip = input.word("status")? == "active" && size > held.number("size")? - pending;
-        let call = if is_flip || order_side == side(held.word("side")?) {
-            let order =
-                Order { stop: None, target: None, side: order_side, price: dec!(1.1), ..buy(size) };
-            format!("SELECT * FROM {}", order.sql())
+        let answer = if is_flip || order_side == side(held.word("side")?) {
+            tried(scene, &bare("EUR_USD", order_side, size, dec!(1.1))).await?
         } else {
-            format!(
-                "SELECT v.* FROM positions p, desk.close_position(gen_random_uuid(), '\\x01', now() + interval '1 minute',
-                        p.position_id, {size}, {price}, NULL) v"
-            )
+            tried(scene, &close(&position).size(size).at(price)).await?
         };
-        scene.run("SAVEPOINT one").await?;
-        scene.become_one("trader", "tmt_trader").await?;
-        let verdict = scene
-            .json(&format!("SELECT jsonb_build_object('outcome', v.outcome, 'code', v.code, 'allowed', v.allowed::text) FROM ({call}) v"))
-            .await?;
-        scene.run("ROLLBACK TO one").await?;
-        let passes = verdict["outcome"] == "accepted";
+        let passes = answer["outcome"] == "accepted";
         results.push(json!({
             "ok": passes,
-            "error": if passes { Value::Null } else { verdict["code"].clone() },
-            "closable": verdict["allowed"],
+            "error": if passes { Value::Null } else { answer["code"].clone() },
+            "closable": answer["allowed"],
         }));
     }
     Ok(json!({ "results": results }))

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::booking::book;
 use super::scene::Scene;
-use crate::book::ALPHA;
+use crate::desk::ALPHA;
 use crate::reading::{Fields, Judged, Vector};
 
 /// Opens and closes a trade that wins or loses an amount: one unit of money for each unit of size.
@@ -28,11 +28,14 @@ pub(super) async fn gap_loss(scene: &Scene, vector: &Vector) -> Judged {
     let instrument = scene.instrument("XXX", "USD", Decimal::ONE).await?;
     scene.account(ALPHA, "USD", vector.input.number("balance")?).await?;
     win_or_lose(scene, &instrument, net).await?;
-    let of = |what: &str| format!("SELECT a.{what} FROM accounts a WHERE a.account_id = '{ALPHA}'");
+    let of = async |what: &str| {
+        let sql = format!("SELECT a.{what} FROM accounts a WHERE a.account_id = $1");
+        scene.value(&sql, &[&ALPHA.0]).await
+    };
     Ok(json!({
-        "balance_after": scene.value(&of("current_balance")).await?,
+        "balance_after": of("current_balance").await?,
         "relaxed_check": "accepted",
-        "status_after": scene.value(&of("status")).await?,
+        "status_after": of("status").await?,
     }))
 }
 
@@ -43,30 +46,28 @@ pub(super) async fn swap_nights(scene: &Scene, vector: &Vector) -> Judged {
     let day = |word: &str| {
         WEEK.iter()
             .position(|day| *day == word)
-            .map(|at| at + 1)
+            .and_then(|at| i32::try_from(at + 1).ok())
             .ok_or_else(|| format!("the day {word}"))
     };
     let triple = match input.get("triple_day") {
-        None | Some(Value::Null) => "NULL".to_owned(),
-        Some(_) => day(input.word("triple_day")?)?.to_string(),
+        None | Some(Value::Null) => None,
+        Some(_) => Some(day(input.word("triple_day")?)?),
     };
     let mut count = 0;
     for night in input.list("nights")? {
         let night = day(night.as_str().unwrap_or_default())?;
         // The first of September 2025 was a Monday.
-        let date = format!("DATE '2025-08-31' + {night}");
-        let sql = format!("SELECT desk.swap_nights({date}, {date} + 1, {triple})");
-        count += u32::try_from(scene.number(&sql).await?).map_err(|error| error.to_string())?;
+        let sql =
+            "SELECT desk.swap_nights(DATE '2025-08-31' + $1::int, DATE '2025-09-01' + $1::int, $2)";
+        let charged = scene.number(sql, &[&night, &triple]).await?;
+        count += i32::try_from(charged).map_err(|error| error.to_string())?;
     }
-    let fee = format!(
-        "SELECT desk.swap_fee({}, {}, {}, {count})",
-        input.number("size")?,
-        input.number("swap_per_lot_per_night")?,
-        input.number("lot")?
-    );
+    let (size, swap) = (input.number("size")?, input.number("swap_per_lot_per_night")?);
+    let (lot, fee) = (input.number("lot")?, "desk.swap_fee($1, $2, $3, $4)");
+    let fee = scene.kept_of("trade_fills", "swap_fee", fee, &[&size, &swap, &lot, &count]).await?;
     Ok(json!({
         "nights_charged": count,
-        "swap_fee": scene.kept("trade_fills", "swap_fee", &fee).await?,
+        "swap_fee": fee,
     }))
 }
 
@@ -76,16 +77,17 @@ pub(super) async fn performance(scene: &Scene, vector: &Vector) -> Judged {
     for net in vector.input.numbers("net_pnls")? {
         win_or_lose(scene, &instrument, net).await?;
     }
-    let of = |figure: &str, places: u32| {
-        format!(
-            "SELECT round(p.{figure}, {places}) FROM desk.performance('{ALPHA}', '-infinity', 'infinity') p"
-        )
+    let of = async |figure: &str, places: i32| {
+        let sql = format!(
+            "SELECT round(p.{figure}, $2) FROM desk.performance($1, '-infinity', 'infinity') p"
+        );
+        scene.value(&sql, &[&ALPHA.0, &places]).await
     };
     Ok(json!({
-        "win_rate": scene.value(&of("win_rate", 4)).await?,
-        "profit_factor": scene.value(&of("profit_factor", 2)).await?,
-        "average_win": scene.value(&of("average_win", 2)).await?,
-        "average_loss": scene.value(&of("average_loss", 2)).await?,
-        "expectancy": scene.value(&of("expectancy", 2)).await?,
+        "win_rate": of("win_rate", 4).await?,
+        "profit_factor": of("profit_factor", 2).await?,
+        "average_win": of("average_win", 2).await?,
+        "average_loss": of("average_loss", 2).await?,
+        "expectancy": of("expectancy", 2).await?,
     }))
 }

@@ -3,9 +3,9 @@
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use super::scene::{Scene, bare};
-use crate::book::{ALPHA, BRAVO};
+use super::scene::{Fill, Scene, bare};
 use crate::comparing::OTHER_SIDE;
+use crate::desk::{ALPHA, BRAVO};
 use crate::reading::{Fields, Judged, Vector, currencies, decimal};
 
 /// Stores the steps of a conversion the way round that the market quotes them: what is multiplied
@@ -42,12 +42,12 @@ pub(super) async fn open_profit(scene: &Scene, vector: &Vector) -> Judged {
     scene.hold(ALPHA, &instrument, input.word("side")?, size, entry).await?;
     scene.rate("XXX", quote, input.number("mark_price")?).await?;
     scene.run("SELECT desk.mark_to_market()").await?;
-    let fx = format!("SELECT round(desk.conversion_rate('{quote}', '{account}'), 12)");
+    let fx = "SELECT round(desk.conversion_rate($1, $2), 12)";
     Ok(json!({
         // Nothing here is ever in the quote currency.
         "pnl_quote": OTHER_SIDE,
-        "fx_quote_to_account": scene.value(&fx).await?,
-        "pnl_account": scene.value("SELECT p.unrealized_pnl FROM positions p").await?,
+        "fx_quote_to_account": scene.value(fx, &[&quote, &account]).await?,
+        "pnl_account": scene.value("SELECT p.unrealized_pnl FROM positions p", &[]).await?,
     }))
 }
 
@@ -61,13 +61,14 @@ pub(super) async fn both_marks(scene: &Scene, vector: &Vector) -> Judged {
     scene.hold(BRAVO, &instrument, "SHORT", size, entry).await?;
     scene.quote("XXX", "USD", input.word("bid")?, input.word("ask")?).await?;
     scene.run("SELECT desk.mark_to_market()").await?;
-    let of = |kind: &str| {
-        format!("SELECT p.unrealized_pnl FROM positions p WHERE p.position_type = '{kind}'")
+    let of = async |kind: &str| {
+        let sql = "SELECT p.unrealized_pnl FROM positions p WHERE p.position_type = $1";
+        scene.value(sql, &[&kind]).await
     };
     Ok(json!({
-        "long_unrealized": scene.value(&of("LONG")).await?,
-        "short_unrealized": scene.value(&of("SHORT")).await?,
-        "long_plus_short": scene.value("SELECT sum(p.unrealized_pnl) FROM positions p").await?,
+        "long_unrealized": of("LONG").await?,
+        "short_unrealized": of("SHORT").await?,
+        "long_plus_short": scene.value("SELECT sum(p.unrealized_pnl) FROM positions p", &[]).await?,
     }))
 }
 
@@ -84,23 +85,20 @@ pub(super) async fn rate_or_none(scene: &Scene, vector: &Vector) -> Judged {
     let instrument = scene.instrument("XXX", quote, Decimal::ONE).await?;
     scene.rate("XXX", quote, 1).await?;
     let order = bare(&instrument, "BUY", Decimal::from(1000), Decimal::ONE);
-    let lines = scene.lines(&order, None, "").await?;
+    let lines = scene.lines(&order, None).await?;
     let code = "NO_CONVERSION_RATE";
     let refuses = lines.iter().any(|line| line["code"] == code && line["severity"] == "reject");
     let open = lines.iter().all(|line| line["severity"] != "reject");
     // Bought while there was a rate, of which the fill keeps a note.
-    scene.own(&format!(
-            "SELECT desk.book_fill(gen_random_uuid(), '{ALPHA}', '{instrument}', 'BUY', 1000, 1, 0.03, 0, 0, NULL, NULL, NULL,
-                                   NULL, clock_timestamp())"
-        ))
-        .await?;
+    let fill = Fill::new(&instrument, "BUY", Decimal::from(1000), Decimal::ONE);
+    scene.book(&Fill { fx: "0.03".to_owned(), ..fill }).await?;
     let close = "SELECT (desk.close_position(gen_random_uuid(), '\\x01', now() + interval '1 minute', p.position_id, NULL, 1, NULL)).outcome
                    FROM positions p";
-    let fx = format!("SELECT round(desk.conversion_rate('{quote}', '{account}'), 12)");
+    let fx = "SELECT round(desk.conversion_rate($1, $2), 12)";
     Ok(json!({
         "error": if refuses { Some(code) } else { None },
-        "fx_quote_to_account": scene.value(&fx).await?,
+        "fx_quote_to_account": scene.value(fx, &[&quote, &account]).await?,
         "new_risk_allowed": open,
-        "close_allowed": scene.text(close).await?.as_deref() == Some("accepted"),
+        "close_allowed": scene.text(close, &[]).await?.as_deref() == Some("accepted"),
     }))
 }

@@ -1,29 +1,28 @@
 //! Attempts to write past the desk, to be somebody else, and to put something of one's own in its way:
 //! each by a login of every group.
 
-use crate::book::{ALPHA, Book, buy, call, place, sqlstate, text};
-use rust_decimal::dec;
 use tokio_postgres::Client;
-use tokio_postgres::error::SqlState;
-use uuid::Uuid;
+
+use crate::desk::{ALPHA, BRAVO, Desk, sqlstate, text};
+use crate::verbs::{Verb as _, buy, close, halt, halt_account, limit};
 
 pub(crate) const GROUPS: [&str; 5] =
     ["tmt_viewer", "tmt_trader", "tmt_risk_officer", "tmt_admin", "tmt_agent"];
 
 /// A desk and a login of each group.
 pub(crate) struct Cast {
-    pub(crate) book: Book,
+    pub(crate) desk: Desk,
     pub(crate) people: Vec<(&'static str, Client)>,
 }
 
 impl Cast {
     pub(crate) async fn open() -> Self {
-        let book = Book::open().await;
+        let desk = Desk::open().await;
         let mut people = Vec::new();
         for group in GROUPS {
-            people.push((group, book.member(group, group).await));
+            people.push((group, desk.member(group, group).await));
         }
-        Self { book, people }
+        Self { desk, people }
     }
 
     pub(crate) fn of(&self, group: &str) -> &Client {
@@ -46,7 +45,7 @@ impl Cast {
 
     /// The rows of a query of one text column, as the superuser.
     pub(crate) async fn list(&self, sql: &str) -> Vec<String> {
-        let rows = self.book.admin.query(sql, &[]).await.unwrap();
+        let rows = self.desk.admin.query(sql, &[]).await.unwrap();
         rows.iter().map(|row| row.try_get(0).unwrap()).collect()
     }
 }
@@ -127,9 +126,9 @@ async fn nobody_writes_a_table_but_what_an_agent_has_to() {
 #[tokio::test]
 async fn a_row_is_not_forged_not_even_one_column_of_it() {
     let cast = Cast::open().await;
-    let position = place(cast.of("tmt_trader"), &buy(dec!(10000))).await.accepted();
+    let position = buy(10_000).place(cast.of("tmt_trader")).await.accepted();
     assert!(position.subject.is_some());
-    cast.book
+    cast.desk
         .run("INSERT INTO risk_events (event_type, severity, event_source) VALUES ('x', 'critical', 'test')")
         .await;
     cast.all_denied(&owned(&[
@@ -157,7 +156,7 @@ async fn a_row_is_not_forged_not_even_one_column_of_it() {
         "LOCK TABLE tmt.audit_head IN EXCLUSIVE MODE",
     ]))
     .await;
-    assert_eq!(cast.book.text("SELECT count(*) FROM desk.audit_verify()").await, "0");
+    assert_eq!(cast.desk.text("SELECT count(*) FROM desk.audit_verify()").await, "0");
 }
 
 #[tokio::test]
@@ -276,10 +275,10 @@ async fn what_runs_with_the_rights_of_the_owner_looks_nothing_up_where_others_ca
     );
     assert_eq!(cast.list(&loose).await, [""; 0]);
     let owner = "SELECT format('%s %s %s', rolcanlogin, rolsuper, rolcreaterole) FROM pg_roles WHERE rolname = 'tmt_owner'";
-    assert_eq!(cast.book.text(owner).await, "f f f");
+    assert_eq!(cast.desk.text(owner).await, "f f f");
     let members = "SELECT string_agg(m.member::regrole::text, ' ') FROM pg_auth_members m
         JOIN pg_roles r ON r.oid = m.member WHERE m.roleid = 'tmt_owner'::regrole AND NOT r.rolsuper";
-    assert_eq!(cast.book.text(members).await, "-");
+    assert_eq!(cast.desk.text(members).await, "-");
     let foreign =
         format!("SELECT c.oid::regclass::text {OURS} AND c.relowner <> 'tmt_owner'::regrole");
     assert_eq!(cast.list(&foreign).await, [""; 0]);
@@ -288,10 +287,10 @@ async fn what_runs_with_the_rights_of_the_owner_looks_nothing_up_where_others_ca
 /// A schema of the trader's own, with look-alikes of everything that the desk uses. Each says so when it
 /// is touched.
 async fn set_traps(cast: &Cast) {
-    let login = format!("{}_tmt_trader", cast.book.database.name());
-    let name = cast.book.database.name();
+    let login = format!("{}_tmt_trader", cast.desk.database.name());
+    let name = cast.desk.database.name();
     // Only a superuser can give a schema away: as careless as it gets.
-    cast.book.run(&format!("CREATE SCHEMA {name}_trap AUTHORIZATION {login}")).await;
+    cast.desk.run(&format!("CREATE SCHEMA {name}_trap AUTHORIZATION {login}")).await;
     let trader = cast.of("tmt_trader");
     trader.batch_execute(&format!("SET search_path = {name}_trap")).await.unwrap();
     trader
@@ -322,39 +321,28 @@ async fn set_traps(cast: &Cast) {
 #[tokio::test]
 async fn traps_in_a_search_path_or_among_temporary_tables_catch_nobody() {
     let cast = Cast::open().await;
-    let columns = "account_id, limit_type, limit_scope, limit_value, limit_unit";
-    cast.book.limit(columns, &format!("'{ALPHA}', 'max_exposure', 'account', 50000, 'USD'")).await;
+    limit("max_exposure", 50_000, "USD").of(ALPHA).insert(&cast.desk).await;
     set_traps(&cast).await;
     let trader = cast.of("tmt_trader");
-    // The caller's own expressions do meet the traps, so there are none.
-    let until = "'2999-01-01'";
-    let order = |size| buy(size).sql().replace("now() + interval '1 minute'", until);
 
-    call(trader, &order(dec!(40000))).await.accepted();
-    call(trader, &order(dec!(40000))).await.refused("MAX_EXPOSURE");
-    let position = cast.book.position().await;
-    let close = format!(
-        "desk.close_position('{}', '\\x01', {until}, '{position}', 10000, NULL, NULL)",
-        Uuid::new_v4()
-    );
-    call(trader, &close).await.accepted();
-    let halt = format!(
-        "desk.halt('{}', '\\x01', {until}, 'system', NULL, 'reduce_only', NULL)",
-        Uuid::new_v4()
-    );
-    call(trader, &halt).await.refused("NOT_PERMITTED");
+    // A call has no expression of its own that could meet a trap.
+    buy(40_000).place(trader).await.accepted();
+    buy(40_000).place(trader).await.refused("MAX_EXPOSURE");
+    let position = cast.desk.position().await;
+    close(position).size(10_000).send(trader).await.accepted();
+    halt("system", "reduce_only").send(trader).await.refused("NOT_PERMITTED");
     for read in [
         "SELECT count(*) FROM desk.session()",
         "SELECT count(*) FROM desk.changes_since(NULL)",
         "SELECT count(*) FROM desk.audit_verify()",
-        &format!("SELECT count(*) FROM desk.assess_trade({})", buy(dec!(1000)).fields()),
     ] {
         trader.batch_execute(read).await.unwrap();
     }
-    assert_eq!(cast.book.text("SELECT total_size FROM positions").await, "30000.00");
-    assert_eq!(cast.book.text("SELECT count(*) FROM desk.audit_verify()").await, "0");
-    let schema = format!("DROP SCHEMA {}_trap CASCADE", cast.book.database.name());
-    cast.book.run(&schema).await;
+    buy(1000).assess(trader).await;
+    assert_eq!(cast.desk.text("SELECT total_size FROM positions").await, "30000.00");
+    assert_eq!(cast.desk.text("SELECT count(*) FROM desk.audit_verify()").await, "0");
+    let schema = format!("DROP SCHEMA {}_trap CASCADE", cast.desk.database.name());
+    cast.desk.run(&schema).await;
 }
 
 #[tokio::test]
@@ -369,13 +357,11 @@ async fn settings_of_a_session_change_no_answer_and_no_hash() {
         )
         .await
         .unwrap();
-    trader.batch_execute("SELECT desk.halt(gen_random_uuid(), decode('01', 'hex'), now() + interval '1 minute', 'account',
-        'a0000000-0000-7000-8000-000000000002', 'reduce_only', 'caf\u{e9}')").await.unwrap();
-    let plain = buy(dec!(10000)).sql().replace("'\\x01'", "decode('01', 'hex')");
-    call(trader, &plain).await.accepted();
+    halt_account(BRAVO, "reduce_only").because("caf\u{e9}").send(trader).await.accepted();
+    buy(10_000).place(trader).await.accepted();
     let verify = "SELECT count(*) FROM desk.audit_verify()";
     assert_eq!(
-        (cast.book.text(verify).await, text(trader, verify).await),
+        (cast.desk.text(verify).await, text(trader, verify, &[]).await),
         ("0".to_owned(), "0".to_owned())
     );
     for forbidden in [
@@ -384,11 +370,7 @@ async fn settings_of_a_session_change_no_answer_and_no_hash() {
         "SET log_statement = 'none'",
         "ALTER SYSTEM SET fsync = off",
     ] {
-        assert_eq!(
-            sqlstate(trader, forbidden).await,
-            SqlState::INSUFFICIENT_PRIVILEGE,
-            "{forbidden}"
-        );
+        assert_eq!(sqlstate(trader, forbidden).await, "42501", "{forbidden}");
     }
 }
 
@@ -435,7 +417,7 @@ async fn nobody_creates_changes_or_takes_away_what_the_desk_is_made_of() {
     // What one has, one cannot give on: the server says so by a warning, and changes nothing.
     let rights = format!("SELECT md5(string_agg(x, ' ' ORDER BY x)) FROM (
         SELECT c.oid::regclass::text || c.relacl::text AS x {OURS} UNION ALL SELECT p.oid::regprocedure::text || p.proacl::text {OUR_FUNCTIONS}) r");
-    let before = cast.book.text(&rights).await;
+    let before = cast.desk.text(&rights).await;
     for (_, client) in &cast.people {
         for sql in [
             "GRANT SELECT, INSERT ON tmt.audit_log TO PUBLIC",
@@ -445,5 +427,5 @@ async fn nobody_creates_changes_or_takes_away_what_the_desk_is_made_of() {
             client.batch_execute(sql).await.ok();
         }
     }
-    assert_eq!(cast.book.text(&rights).await, before);
+    assert_eq!(cast.desk.text(&rights).await, before);
 }

@@ -1,18 +1,19 @@
-//! Who somebody is to the desk: the login, and nothing that a name, a key or a group can pretend.
+//! A person is a login: no name, key or group makes one another.
 
-use crate::book::{ALPHA, buy, call, place, sqlstate, text, verb};
-use crate::forging::{Cast, GROUPS, outcome, owned};
-use rust_decimal::dec;
-use tokio_postgres::error::SqlState;
-use uuid::Uuid;
+use crate::desk::{ALPHA, text};
+use crate::privileges::{Cast, GROUPS, outcome, owned};
+use crate::rows::event;
+use crate::verbs::{
+    Verb as _, acknowledge, approve, buy, change, halt_account, limit, resolve, version,
+};
 
 // ---- being somebody else --------------------------------------------------------------------------
 
 #[tokio::test]
 async fn nobody_becomes_another_person_or_another_group() {
     let cast = Cast::open().await;
-    let name = cast.book.database.name();
-    let superuser = cast.book.text("SELECT session_user").await;
+    let name = cast.desk.database.name();
+    let superuser = cast.desk.text("SELECT session_user").await;
     let mut attempts = owned(&[
         "SET ROLE tmt_owner",
         "SET SESSION AUTHORIZATION tmt_owner",
@@ -56,63 +57,53 @@ async fn nobody_becomes_another_person_or_another_group() {
 #[tokio::test]
 async fn a_name_that_somebody_sets_is_a_label_and_never_an_actor() {
     let cast = Cast::open().await;
-    cast.book
-        .run("INSERT INTO risk_events (event_type, severity, event_source) VALUES ('x', 'warning', 'test')")
-        .await;
-    let event = cast.book.text("SELECT event_id FROM risk_events").await;
+    let event = event("warning").id("event_id", &cast.desk.admin).await;
     let labels =
         "SELECT set_config('tmt.operator', 'boss', false), set_config('desk.actor', 'boss', false),
         set_config('application_name', 'boss', false), set_config('session.user', 'boss', false)";
-    let names = cast.book.database.name();
+    let names = cast.desk.database.name();
     for (group, client) in &cast.people {
         client.batch_execute(labels).await.unwrap();
         client.batch_execute("SET ROLE tmt_viewer; SET ROLE NONE").await.unwrap();
-        let who = text(client, "SELECT login FROM desk.session()").await;
+        let who = text(client, "SELECT login FROM desk.session()", &[]).await;
         assert_eq!(who, format!("{names}_{group}"));
     }
     // With the rights of a trader, through the group's role: still the person.
     let admin = cast.of("tmt_admin");
     admin.batch_execute("SET ROLE tmt_trader").await.unwrap();
-    place(admin, &buy(dec!(1000))).await.accepted();
+    buy(1000).place(admin).await.accepted();
     admin.batch_execute("SET ROLE tmt_risk_officer").await.unwrap();
-    verb(admin, "acknowledge", &format!("'{{{event}}}', 'boss'")).await.accepted();
-    verb(cast.of("tmt_trader"), "halt", &format!("'account', '{ALPHA}', 'reduce_only', 'boss'"))
-        .await
-        .accepted();
+    acknowledge(&[event]).note("boss").send(admin).await.accepted();
+    halt_account(ALPHA, "reduce_only").because("boss").send(cast.of("tmt_trader")).await.accepted();
 
     let actors = "SELECT string_agg(DISTINCT who, ' ' ORDER BY who) FROM (
         SELECT actor AS who FROM tmt.audit_log UNION SELECT actor FROM trade_fills UNION SELECT acknowledged_by FROM risk_events
         UNION SELECT actor FROM risk_event_actions UNION SELECT set_by FROM trading_halts UNION SELECT actor FROM tmt.requests) x";
-    assert_eq!(cast.book.text(actors).await, format!("{names}_tmt_admin {names}_tmt_trader"));
+    assert_eq!(cast.desk.text(actors).await, format!("{names}_tmt_admin {names}_tmt_trader"));
 }
 
 #[tokio::test]
 async fn the_key_of_another_person_answers_nothing_and_is_noted() {
     let cast = Cast::open().await;
     let (trader, admin) = (cast.of("tmt_trader"), cast.of("tmt_admin"));
-    let order = buy(dec!(10000));
-    let placed = place(trader, &order).await.accepted();
+    let order = buy(10_000);
+    let placed = order.place(trader).await.accepted();
 
-    let stolen = place(admin, &order).await.refused("KEY_REUSED");
+    let stolen = order.place(admin).await.refused("KEY_REUSED");
     assert_eq!((stolen.subject, stolen.detail), (None, serde_json::json!({})));
     for thief in ["tmt_admin", "tmt_risk_officer", "tmt_agent"] {
-        let resolve = format!("desk.resolve_outcome('{}', '\\x01')", order.key);
-        call(cast.of(thief), &resolve).await.refused("KEY_REUSED");
+        resolve(order.key()).send(cast.of(thief)).await.refused("KEY_REUSED");
     }
-    let own = |key: Uuid| {
-        format!(
-            "desk.halt('{key}', '\\x01', now() + interval '1 minute', 'account', '{ALPHA}', 'reduce_only', NULL)"
-        )
-    };
-    call(cast.of("tmt_risk_officer"), &own(order.key)).await.refused("KEY_REUSED");
+    let halt = halt_account(ALPHA, "reduce_only").with_key(order.key());
+    halt.send(cast.of("tmt_risk_officer")).await.refused("KEY_REUSED");
 
-    assert_eq!(place(trader, &order).await, placed);
-    assert_eq!(cast.book.text("SELECT count(*) FROM trades").await, "1");
-    assert_eq!(cast.book.text("SELECT count(*) FROM trading_halts").await, "0");
+    assert_eq!(order.place(trader).await, placed);
+    assert_eq!(cast.desk.text("SELECT count(*) FROM trades").await, "1");
+    assert_eq!(cast.desk.text("SELECT count(*) FROM trading_halts").await, "0");
     let noted = "SELECT string_agg(substr(actor, length(current_database()) + 6) || ' ' || verb, ', ' ORDER BY seq)
         FROM tmt.audit_log WHERE code = 'KEY_REUSED'";
     assert_eq!(
-        cast.book.text(noted).await,
+        cast.desk.text(noted).await,
         "admin place_trade, admin resolve_outcome, risk_officer resolve_outcome, agent resolve_outcome, risk_officer halt"
     );
 }
@@ -120,63 +111,46 @@ async fn the_key_of_another_person_answers_nothing_and_is_noted() {
 // ---- four eyes ------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn one_person_is_one_pair_of_eyes_however_the_name_is_spelled() {
+async fn one_person_cannot_be_two_whatever_the_spelling_of_the_login() {
     let cast = Cast::open().await;
-    let name = cast.book.database.name().to_owned();
-    let columns = "account_id, limit_type, limit_scope, limit_value, limit_unit";
-    let limit = cast
-        .book
-        .limit(columns, &format!("'{ALPHA}', 'max_exposure', 'account', 50000, 'USD'"))
-        .await;
-    let seen = cast
-        .book
-        .text(&format!("SELECT updated_at FROM risk_limits WHERE limit_id = '{limit}'"))
-        .await;
-    let ann = cast.book.officer("ann").await;
-    let loosen = format!("'{limit}', '{seen}', 60000, NULL, NULL, 'why'");
-    let proposal = verb(&ann, "propose_limit", &loosen).await.accepted().subject.unwrap();
-    let approve = format!("'{proposal}', 'agreed'");
+    let (desk, name) = (&cast.desk, cast.desk.database.name());
+    let limit = limit("max_exposure", 50_000, "USD").of(ALPHA).insert(desk).await;
+    let ann = desk.officer("ann").await;
+    let seen = version(&ann, limit).await;
+    let loosen = change(limit, &seen).value(60_000).because("why");
+    let proposal = loosen.send(&ann).await.accepted().subject();
+    let agreed = || approve(proposal).note("agreed");
 
     let spellings =
         [format!("{}_ANN", name.to_uppercase()), format!("{name}_ann "), format!(" {name}_Ann")];
     for spelling in &spellings {
-        let config = cast.book.database.config_as(spelling);
+        let config = desk.database.config_as(spelling);
         let password = String::from_utf8_lossy(config.get_password().unwrap_or(b"unused"));
-        cast.book
-            .run(&format!(
-                "CREATE ROLE \"{spelling}\" LOGIN PASSWORD '{password}' IN ROLE tmt_admin"
-            ))
-            .await;
+        desk.run(&format!(
+            "CREATE ROLE \"{spelling}\" LOGIN PASSWORD '{password}' IN ROLE tmt_admin"
+        ))
+        .await;
         let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
         let connection = tokio::spawn(connection);
-        verb(&client, "approve_limit", &approve).await.refused("FOUR_EYES_SAME_PERSON");
+        agreed().send(&client).await.refused("FOUR_EYES_SAME_PERSON");
         drop(client);
         connection.await.unwrap().unwrap();
-        cast.book.run(&format!("DROP ROLE \"{spelling}\"")).await;
+        desk.run(&format!("DROP ROLE \"{spelling}\"")).await;
     }
     ann.batch_execute("SET ROLE tmt_risk_officer").await.unwrap();
-    verb(&ann, "approve_limit", &approve).await.refused("FOUR_EYES_SAME_PERSON");
+    agreed().send(&ann).await.refused("FOUR_EYES_SAME_PERSON");
     for group in ["tmt_viewer", "tmt_trader", "tmt_agent"] {
-        for call in [
-            format!("approve_limit(gen_random_uuid(), '\\x01', now(), {approve})"),
-            format!("propose_limit(gen_random_uuid(), '\\x01', now(), {loosen})"),
-        ] {
-            let got = sqlstate(cast.of(group), &format!("SELECT desk.{call}")).await;
-            assert_eq!(got, SqlState::INSUFFICIENT_PRIVILEGE, "{group}: {call}");
-        }
+        let client = cast.of(group);
+        assert_eq!(agreed().sqlstate(client).await, "42501", "{group}");
+        assert_eq!(loosen.sqlstate(client).await, "42501", "{group}");
     }
-    let stands =
-        format!("SELECT limit_value FROM risk_limits WHERE limit_id = '{limit}' AND is_active");
-    assert_eq!(cast.book.text(&stands).await, "50000.0000");
+    let value = "SELECT limit_value FROM risk_limits WHERE limit_id = $1 AND is_active";
+    assert_eq!(desk.text_of(value, &[&limit]).await, "50000.0000");
 
-    verb(cast.of("tmt_admin"), "approve_limit", &approve).await.accepted();
+    agreed().send(cast.of("tmt_admin")).await.accepted();
     // An admin is both, and still one person.
     let admin = cast.of("tmt_admin");
-    let seen = cast
-        .book
-        .text(&format!("SELECT updated_at FROM risk_limits WHERE limit_id = '{proposal}'"))
-        .await;
-    let again = format!("'{proposal}', '{seen}', 70000, NULL, NULL, 'why'");
-    let own = verb(admin, "propose_limit", &again).await.accepted().subject.unwrap();
-    verb(admin, "approve_limit", &format!("'{own}', NULL")).await.refused("FOUR_EYES_SAME_PERSON");
+    let again = change(proposal, &version(admin, proposal).await).value(70_000).because("why");
+    let own = again.send(admin).await.accepted().subject();
+    approve(own).send(admin).await.refused("FOUR_EYES_SAME_PERSON");
 }
