@@ -37,6 +37,7 @@ mod programs;
 mod redis;
 mod running;
 mod secret;
+mod server;
 pub mod service;
 mod sweep;
 mod url;
@@ -97,12 +98,12 @@ impl Servers {
 
     fn describe(&self, database: &str, login: &str) -> Option<Running> {
         Some(Running {
-            folder: self.postgres.folder().path().to_owned(),
+            folder: self.postgres.server.folder().path().to_owned(),
             database_url: self.postgres.url(database, login),
             redis_url: self.redis.url(),
             is_detached: false,
-            postgres: Identity::of(self.postgres.process())?,
-            redis: Identity::of(self.redis.process())?,
+            postgres: Identity::of(self.postgres.server.process())?,
+            redis: Identity::of(self.redis.server.process())?,
         })
     }
 
@@ -110,8 +111,8 @@ impl Servers {
     fn detach(mut self) -> Result<Running, LocalError> {
         let running = Running { is_detached: true, ..self.leave()? };
         running.write()?;
-        self.postgres.let_go();
-        self.redis.let_go();
+        self.postgres.server.let_go();
+        self.redis.server.let_go();
         Ok(running)
     }
 

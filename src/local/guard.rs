@@ -57,11 +57,29 @@ pub(super) enum Afterwards {
     Keep,
 }
 
-/// A server that the guard knows by name.
+/// A server program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Server {
+pub(super) enum Program {
     Postgres,
     Redis,
+}
+
+impl Program {
+    /// The product, as a person calls it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL",
+            Self::Redis => "Redis",
+        }
+    }
+
+    /// The file that it logs to.
+    pub(super) fn log(self) -> &'static str {
+        match self {
+            Self::Postgres => "pg.log",
+            Self::Redis => "redis.log",
+        }
+    }
 }
 
 /// A running guard. Dropped, it leaves everything as it is: who drops it has cleaned up.
@@ -100,10 +118,10 @@ impl Guard {
     }
 
     /// Tells the guard which process a server is now, or that it runs no more.
-    pub(super) fn watch(&self, server: Server, pid: Option<i32>) {
-        let name = match server {
-            Server::Postgres => "postgres",
-            Server::Redis => "redis",
+    pub(super) fn watch(&self, program: Program, pid: Option<i32>) {
+        let name = match program {
+            Program::Postgres => "postgres",
+            Program::Redis => "redis",
         };
         self.order(&format!("{name} {}", pid.map(|pid| pid.to_string()).unwrap_or_default()));
     }

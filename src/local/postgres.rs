@@ -14,16 +14,13 @@ use rustix::process::Signal;
 pub use data::SUPERUSER;
 
 use super::folder::Folder;
-use super::guard::Server;
-use super::log::{Log, reason};
-use super::process::{Process, until};
+use super::guard::Program;
+use super::process::until;
 use super::process_table::{count_in, signal_all_in};
 use super::programs::PostgresPrograms;
-use super::secret::Password;
+use super::server::{Server, Start};
 use super::sweep::end_all_in;
 use super::{LocalError, Options, port, url};
-
-const PROGRAM: &str = "PostgreSQL";
 
 /// How long a start may take. A new folder starts in 50 ms; one whose owner was killed first
 /// recovers, which takes as long as there is WAL to replay.
@@ -49,14 +46,9 @@ pub enum Shutdown {
 /// transaction of a kept folder.
 #[derive(Debug)]
 pub struct Postgres {
-    process: Option<Process>,
-    programs: PostgresPrograms,
-    room: PathBuf,
-    port: u16,
-    password: Password,
-    settings: Vec<(String, String)>,
-    /// Last, so that the server is gone before its folder.
-    folder: Arc<Folder>,
+    pub(super) server: Server,
+    /// The folder of the server's programs.
+    programs: PathBuf,
 }
 
 impl Postgres {
@@ -85,29 +77,15 @@ impl Postgres {
             Some(_) => data::saved_password(&folder)?,
             None => data::make(&folder, &programs, &room).await?,
         };
-        let mut server = Self {
-            process: None,
-            programs,
-            room,
-            port: 0,
-            password,
-            settings: options.postgres_settings.clone(),
-            folder,
-        };
-        server.start_on_a_free_port().await?;
-        Ok(server)
-    }
-
-    async fn start_on_a_free_port(&mut self) -> Result<(), LocalError> {
-        for _ in 1..port::TRIES {
-            self.port = port::free()?;
-            match self.start_again().await {
-                Err(LocalError::NotStarted { said, .. }) if port::was_taken(&said) => {}
-                other => return other,
-            }
-        }
-        self.port = port::free()?;
-        self.start_again().await
+        let settings = &options.postgres_settings;
+        let server = Server::new(Program::Postgres, folder, room, password, settings);
+        let mut postgres = Self { server, programs: programs.folder };
+        port::until_free(async || {
+            postgres.server.port = port::free()?;
+            postgres.start_again().await
+        })
+        .await?;
+        Ok(postgres)
     }
 
     /// Starts the server again after [`Postgres::halt`], on the same port and socket. Does
@@ -117,60 +95,31 @@ impl Postgres {
     ///
     /// [`LocalError::NotStarted`] says what the server wrote before it gave up.
     pub async fn start_again(&mut self) -> Result<(), LocalError> {
-        if self.is_running() {
+        if self.server.is_running() {
             return Ok(());
         }
-        let mut command = Command::new(self.programs.folder.join("postgres"));
-        command.current_dir(&self.room).arg("-D").arg(data::folder_in(&self.room));
+        let data = data::folder_in(self.server.room());
+        let mut command = Command::new(self.programs.join("postgres"));
+        command.current_dir(self.server.room()).arg("-D").arg(&data);
         for setting in self.all_settings() {
             command.arg("-c").arg(setting);
         }
-        let log = Log::catch(self.log_path(), &mut command)?;
-        let mut process = Process::start(PROGRAM, command, self.folder.account(), Signal::QUIT)?;
-        let pid = process.pid();
-        self.watched(Some(pid));
-        let ready = until(START, || !process.is_running() || self.is_ready(pid)).await;
-        if ready && process.is_running() {
-            self.process = Some(process);
-            return Ok(());
-        }
-        drop(process);
-        self.watched(None);
-        let said = reason(&log.text(), &["FATAL:", "ERROR:"]).unwrap_or_else(|| {
-            format!("not ready after {} s, see {}", START.as_secs(), log.path().display())
-        });
-        Err(LocalError::NotStarted { program: PROGRAM, said })
-    }
-
-    /// Tells the guard which process to end if this one is killed.
-    fn watched(&self, pid: Option<i32>) {
-        if let Some(guard) = self.folder.guard() {
-            guard.watch(Server::Postgres, pid);
-        }
+        let marks = &["FATAL:", "ERROR:"];
+        let start = Start { command, on_drop: Signal::QUIT, within: START, marks };
+        self.server.start(start, async |pid| is_ready(&data, pid)).await
     }
 
     fn all_settings(&self) -> Vec<OsString> {
         let mut settings: Vec<OsString> = EVERYWHERE.iter().copied().map(OsString::from).collect();
-        if self.folder.is_ephemeral() {
+        if self.server.folder().is_ephemeral() {
             settings.extend(EPHEMERAL.iter().copied().map(OsString::from));
         }
         let mut sockets = OsString::from("unix_socket_directories=");
-        sockets.push(&self.room);
-        settings.extend([sockets, format!("port={}", self.port).into()]);
-        let given = self.settings.iter().map(|(name, value)| format!("{name}={value}").into());
-        settings.extend(given);
+        sockets.push(self.server.room());
+        settings.extend([sockets, format!("port={}", self.port()).into()]);
+        let given = self.server.settings.iter();
+        settings.extend(given.map(|(name, value)| format!("{name}={value}").into()));
         settings
-    }
-
-    /// Whether the server accepts connections: it says so in the eighth line of its lock file.
-    fn is_ready(&self, pid: i32) -> bool {
-        let Ok(text) = fs::read_to_string(data::folder_in(&self.room).join("postmaster.pid"))
-        else {
-            return false;
-        };
-        let mut lines = text.lines().map(str::trim);
-        let its_pid = lines.next().and_then(|line| line.parse().ok());
-        its_pid == Some(pid) && lines.nth(6) == Some("ready")
     }
 
     /// Ends the server and returns when it is gone. The folder stays, and
@@ -180,20 +129,21 @@ impl Postgres {
     ///
     /// [`LocalError::Stuck`] if the server survived even SIGKILL.
     pub async fn halt(&mut self, how: Shutdown) -> Result<(), LocalError> {
-        let Some(process) = &mut self.process else { return Ok(()) };
+        if self.server.process().is_none() {
+            return Ok(());
+        }
         let signal = match how {
             Shutdown::Fast => Signal::INT,
             Shutdown::Immediate => Signal::QUIT,
             Shutdown::Kill => Signal::KILL,
         };
+        let room = self.server.room().to_owned();
         // A frozen child would keep its postmaster waiting.
-        signal_all_in(&self.room, Signal::CONT);
-        process.end(signal, STOP).await?;
-        self.process = None;
-        self.watched(None);
+        signal_all_in(&room, Signal::CONT);
+        self.server.end(signal, STOP).await?;
         // The children of a killed postmaster hold its shared memory until they notice.
-        if !until(STOP, || count_in(&self.room) == 0).await {
-            signal_all_in(&self.room, Signal::KILL);
+        if !until(STOP, || count_in(&room) == 0).await {
+            signal_all_in(&room, Signal::KILL);
         }
         Ok(())
     }
@@ -204,14 +154,14 @@ impl Postgres {
     ///
     /// As [`Postgres::halt`].
     pub async fn stop(mut self) -> Result<(), LocalError> {
-        let how = if self.folder.is_ephemeral() { Shutdown::Immediate } else { Shutdown::Fast };
-        self.halt(how).await
+        let is_ephemeral = self.server.folder().is_ephemeral();
+        self.halt(if is_ephemeral { Shutdown::Immediate } else { Shutdown::Fast }).await
     }
 
     /// Leaves the server running until process `pid` is gone, instead of ending it with this
     /// value. Test processes share a server so, for as long as their runner lives.
     pub fn leave_until_end_of(self, pid: i32) {
-        if let Some(guard) = self.folder.guard() {
+        if let Some(guard) = self.server.folder().guard() {
             guard.outlive_owner_until(pid);
         }
         // Nothing of this value may run its drop: the folder, its lock and the guard stay.
@@ -220,92 +170,63 @@ impl Postgres {
 
     /// Stops the postmaster from answering (SIGSTOP): new connections hang, old ones go on.
     pub fn pause(&mut self) {
-        if let Some(process) = &mut self.process {
-            process.signal(Signal::STOP);
-        }
+        self.server.send(Signal::STOP);
     }
 
     /// Stops every process of the server from answering: to its clients, a black hole.
     pub fn freeze(&mut self) {
-        signal_all_in(&self.room, Signal::STOP);
+        signal_all_in(self.server.room(), Signal::STOP);
     }
 
     /// Ends [`Postgres::pause`] and [`Postgres::freeze`].
     pub fn resume(&mut self) {
-        signal_all_in(&self.room, Signal::CONT);
-    }
-
-    /// Whether the server's first process lives, paused or not.
-    pub fn is_running(&mut self) -> bool {
-        self.process.as_mut().is_some_and(Process::is_running)
+        signal_all_in(self.server.room(), Signal::CONT);
     }
 
     /// The process id of the postmaster, or `None` while it is halted.
     pub fn pid(&self) -> Option<i32> {
-        self.process.as_ref().map(Process::pid)
-    }
-
-    /// The major version, such as 15.
-    pub fn major_version(&self) -> u32 {
-        self.programs.major
-    }
-
-    /// The folder with the server's and the client's programs (`psql`, `pgbench`).
-    pub fn programs(&self) -> &Path {
-        &self.programs.folder
+        self.server.pid()
     }
 
     /// The folder of the Unix socket, which only the server's user and root can enter.
     pub fn socket_folder(&self) -> &Path {
-        &self.room
+        self.server.room()
     }
 
     /// The port on loopback, and in the name of the Unix socket.
     pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// The file the server logs to.
-    pub fn log_path(&self) -> PathBuf {
-        self.folder.path().join("pg.log")
+        self.server.port
     }
 
     /// The URL of a database over the Unix socket, where any login is trusted.
     pub fn url(&self, database: &str, login: &str) -> String {
-        let (host, port) = (url::escape(&self.room), self.port);
+        let (host, port) = (url::escape(self.server.room()), self.port());
         format!("postgresql://{login}@/{database}?host={host}&port={port}")
     }
 
     /// The URL of a database over loopback, as the superuser and with its password. Other logins
     /// have no password until somebody gives them one.
     pub fn tcp_url(&self, database: &str) -> String {
-        let (password, port) = (self.password.reveal(), self.port);
+        let (password, port) = (self.server.password.reveal(), self.port());
         format!("postgresql://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}")
-    }
-
-    pub(super) fn folder(&self) -> &Folder {
-        &self.folder
-    }
-
-    pub(super) fn process(&self) -> Option<&Process> {
-        self.process.as_ref()
-    }
-
-    /// Leaves the server running when this value goes.
-    pub(super) fn let_go(&mut self) {
-        if let Some(process) = self.process.take() {
-            process.let_go();
-        }
     }
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
         // Its children first, which may be frozen; then there is little to wait for.
-        if self.process.is_some() {
-            end_all_in(&self.room);
+        if self.server.process().is_some() {
+            end_all_in(self.server.room());
         }
     }
+}
+
+/// Whether the server accepts connections: it says so in the eighth line of its lock file.
+fn is_ready(data: &Path, pid: i32) -> bool {
+    let Ok(text) = fs::read_to_string(data.join("postmaster.pid")) else { return false };
+    let mut lines = text.lines().map(str::trim);
+    let its_pid = lines.next().and_then(|line| line.parse().ok());
+    its_pid == Some(pid) && lines.nth(6) == Some("ready")
 }
 
 /// Settings of every private server; those that are given come behind these and win.
