@@ -30,7 +30,6 @@ use crate::domain::ids::InstrumentId;
 use crate::store::{Store, StoreError};
 
 pub use demo::{AGENTS, LOGINS};
-pub use market::{Market, Tick};
 pub use run::{Options, run};
 pub use tally::Tally;
 

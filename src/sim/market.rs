@@ -37,7 +37,7 @@ const CHOICE: u64 = 1_000;
 
 /// A random market of the simulated desk's instruments.
 #[derive(Debug, Clone)]
-pub struct Market {
+pub(super) struct Market {
     started: i64,
     rate: u32,
     count: u64,
@@ -73,20 +73,11 @@ enum Source {
     Elsewhere,
 }
 
-/// A quote and how it came about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tick {
-    /// The quote, with its number in the instrument's sequence.
-    pub quote: Quote,
-    /// The spread, in tenths of the instrument's usual one: 10 is usual.
-    pub spread_tenths: i64,
-}
-
 impl Market {
     /// Opens the market at `start`, with `rate` quotes per second over all instruments (at least
     /// one). `prices` holds middle prices to start from; an instrument without one starts where it
     /// stood in autumn 2025. Numbers of quotes begin at one.
-    pub fn new(
+    pub(super) fn new(
         seed: u64,
         start: DateTime<Utc>,
         rate: u32,
@@ -123,7 +114,7 @@ impl Market {
 
     /// Leaves an instrument to another publisher: no more quotes of it come from here, and
     /// [`Market::follow`] tells where its price is.
-    pub fn leave(&mut self, instrument: &InstrumentId) {
+    pub(super) fn leave(&mut self, instrument: &InstrumentId) {
         if let Some(line) = self.lines.iter_mut().find(|line| line.id == *instrument) {
             line.source = Source::Elsewhere;
         }
@@ -131,7 +122,12 @@ impl Market {
 
     /// Takes an instrument back from another publisher, from the price that it was followed to,
     /// and goes on counting after `last_seq`.
-    pub fn take_over(&mut self, instrument: &InstrumentId, last_seq: u64, now: DateTime<Utc>) {
+    pub(super) fn take_over(
+        &mut self,
+        instrument: &InstrumentId,
+        last_seq: u64,
+        now: DateTime<Utc>,
+    ) {
         if let Some(line) = self.lines.iter_mut().find(|line| line.id == *instrument) {
             line.source = Source::Simulated;
             line.seq = line.seq.max(last_seq);
@@ -143,7 +139,7 @@ impl Market {
 
     /// Takes the price of an instrument that was left to another publisher, so that crosses over
     /// it stay in line. Does nothing to the others.
-    pub fn follow(&mut self, instrument: &InstrumentId, mid: Decimal) {
+    pub(super) fn follow(&mut self, instrument: &InstrumentId, mid: Decimal) {
         let known =
             self.lines.iter_mut().zip(SPECS.iter()).find(|(line, _)| line.id == *instrument);
         if let Some((line, spec)) = known
@@ -156,7 +152,7 @@ impl Market {
     }
 
     /// Returns the next quote if its time has come at `now`. Call it until it returns `None`.
-    pub fn next(&mut self, now: DateTime<Utc>) -> Option<Tick> {
+    pub(super) fn next(&mut self, now: DateTime<Utc>) -> Option<Quote> {
         let now = now.timestamp_micros();
         loop {
             let due = self.due_at(self.count)?;
@@ -167,22 +163,22 @@ impl Market {
             let time = DateTime::from_timestamp_micros(due)?;
             let chosen = self.choose(time)?;
             self.advance(chosen, due, time);
-            if let Some(tick) = self.tick(chosen, time) {
-                return Some(tick);
+            if let Some(quote) = self.quote(chosen, time) {
+                return Some(quote);
             }
         }
     }
 
     /// Returns one quote of every instrument that is quoted here, at `now`: what a feed sends to
     /// begin with.
-    pub fn snapshot(&mut self, now: DateTime<Utc>) -> Vec<Tick> {
-        (0..self.lines.len()).filter_map(|chosen| self.tick(chosen, now)).collect()
+    pub(super) fn snapshot(&mut self, now: DateTime<Utc>) -> Vec<Quote> {
+        (0..self.lines.len()).filter_map(|chosen| self.quote(chosen, now)).collect()
     }
 
     /// Leaves out the quotes up to `now`: after a machine has slept, nobody wants to see the night
     /// in one second. Prices then move by what the pause allows, at the next quote. Returns how many
     /// were left out.
-    pub fn skip(&mut self, now: DateTime<Utc>) -> usize {
+    pub(super) fn skip(&mut self, now: DateTime<Utc>) -> usize {
         let before = self.count;
         let elapsed = now.timestamp_micros().saturating_sub(self.started).max(0);
         let count = i128::from(elapsed).saturating_mul(i128::from(self.rate)) / i128::from(SECOND);
@@ -191,18 +187,10 @@ impl Market {
     }
 
     /// Returns how far behind `now` the next quote is.
-    pub fn lag(&self, now: DateTime<Utc>) -> std::time::Duration {
+    pub(super) fn lag(&self, now: DateTime<Utc>) -> std::time::Duration {
         let behind = self.due_at(self.count).map(|due| now.timestamp_micros().saturating_sub(due));
         let micros = behind.and_then(|lag| u64::try_from(lag).ok()).unwrap_or(0);
         std::time::Duration::from_micros(micros)
-    }
-
-    /// Returns the middle price of every instrument.
-    pub fn mids(&self) -> impl Iterator<Item = (&InstrumentId, Decimal)> {
-        self.lines
-            .iter()
-            .zip(SPECS.iter())
-            .map(|(line, spec)| (&line.id, spec.price(line.mid / TICK)))
     }
 
     /// The quotes come evenly, `rate` in a second; which instrument each is of is left to chance.
@@ -263,7 +251,7 @@ impl Market {
     }
 
     /// Makes a quote of an instrument where its price is now.
-    fn tick(&mut self, chosen: usize, time: DateTime<Utc>) -> Option<Tick> {
+    fn quote(&mut self, chosen: usize, time: DateTime<Utc>) -> Option<Quote> {
         let (line, spec) = (self.lines.get_mut(chosen)?, SPECS.get(chosen)?);
         if line.source == Source::Elsewhere {
             return None;
@@ -279,8 +267,7 @@ impl Market {
         let ask = bid.saturating_add(spread);
         line.seq = line.seq.saturating_add(1);
         let (bid, ask) = (spec.price(bid), spec.price(ask));
-        let quote = Quote::new(line.id.clone(), bid, ask, time, Some(line.seq)).ok()?;
-        Some(Tick { quote, spread_tenths: spread.saturating_mul(10) / spec.spread })
+        Quote::new(line.id.clone(), bid, ask, time, Some(line.seq)).ok()
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) async fn play(
         market,
     };
     let opening = tape.market.snapshot(tape.context.now());
-    tape.send(opening.into_iter().map(|tick| tick.quote).collect()).await;
+    tape.send(opening).await;
     let mut rhythm = rhythm(STEP);
     while tape.context.next(&mut rhythm).await.is_some() {
         tape.step().await;
@@ -98,7 +98,7 @@ impl Tape {
         }
         loop {
             let due = std::iter::from_fn(|| self.market.next(now));
-            let due: Vec<Quote> = due.take(BATCH).map(|tick| tick.quote).collect();
+            let due: Vec<Quote> = due.take(BATCH).collect();
             let is_last = due.len() < BATCH;
             self.send(due).await;
             if is_last || self.context.stop.is_cancelled() {

@@ -43,8 +43,7 @@ impl Past {
             last: BTreeMap::new(),
         };
         let mut bars = Bars::default();
-        while let Some(tick) = market.next(now) {
-            let quote = tick.quote;
+        while let Some(quote) = market.next(now) {
             if let Some(mid) = quote.mid()
                 && let Some(bar) = bars.take(&quote.instrument, quote.time, mid)
             {

@@ -13,7 +13,7 @@ fn after(seconds: i64) -> DateTime<Utc> {
 }
 
 fn quotes(market: &mut Market, until: DateTime<Utc>) -> Vec<Quote> {
-    std::iter::from_fn(|| market.next(until)).map(|tick| tick.quote).collect()
+    std::iter::from_fn(|| market.next(until)).collect()
 }
 
 fn line(quote: &Quote) -> String {
@@ -55,17 +55,18 @@ fn what_a_market_quotes_does_not_depend_on_how_often_it_is_asked() {
 #[test]
 fn half_a_day_of_quotes_is_plausible() {
     let mut market = Market::new(9, monday(), 1, &[]);
-    let mut widest = 0;
+    let mut widest = Decimal::ZERO;
     let mut seen = std::collections::BTreeMap::new();
-    while let Some(Tick { quote, spread_tenths }) = market.next(after(43_200)) {
+    while let Some(quote) = market.next(after(43_200)) {
         let first = seen.entry(quote.instrument.clone()).or_insert((quote.bid, quote.seq));
         let moved = (quote.bid / first.0 - Decimal::ONE).abs();
         assert!(moved < dec!(0.04), "{} moved by {moved}", quote.instrument);
         assert!(quote.ask > quote.bid, "{quote:?}");
-        widest = widest.max(spread_tenths);
+        let spec = &SPECS[find(quote.instrument.as_str()).expect("known")];
+        widest = widest.max((quote.ask - quote.bid) / spec.price(spec.spread));
     }
     assert_eq!(seen.len(), 12);
-    assert!(widest > 40, "no jump widened a spread: {widest}");
+    assert!(widest > dec!(4), "no jump widened a spread: {widest}");
 }
 
 #[test]
@@ -96,8 +97,8 @@ fn crosses_stay_in_line_with_their_legs_and_with_what_another_publishes() {
 fn the_numbers_of_an_instrument_rise_by_one() {
     let mut market = Market::new(5, monday(), 50, &[]);
     let mut last = std::collections::BTreeMap::new();
-    market.snapshot(monday()).iter().for_each(|tick| {
-        last.insert(tick.quote.instrument.clone(), tick.quote.seq);
+    market.snapshot(monday()).iter().for_each(|quote| {
+        last.insert(quote.instrument.clone(), quote.seq);
     });
     assert!(last.values().all(|seq| *seq == Some(1)));
     for quote in quotes(&mut market, after(60)) {
