@@ -1,4 +1,4 @@
-//! The simulated desk: a random market, TMT's agents, and recorded quotes.
+//! The simulated desk: a random market, simulated agents, recorded quotes.
 
 mod agents;
 mod bars;
@@ -6,21 +6,21 @@ mod bus;
 mod context;
 mod data;
 mod demo;
-mod dice;
 mod events;
+mod failures;
 mod history;
 mod instruments;
-mod ledger;
 mod market;
 mod rates;
 pub mod replay;
+mod rng;
 mod run;
 mod sessions;
 mod signals;
 mod tables;
 mod tally;
 mod tape;
-mod trouble;
+mod writers;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -33,15 +33,15 @@ pub use demo::{AGENTS, LOGINS};
 pub use run::{Options, run};
 pub use tally::Tally;
 
-/// How a demonstration desk is founded.
+/// How a demo desk is seeded.
 #[derive(Debug, Clone)]
 pub struct SeedOptions {
     /// The same seed and moment give the same desk.
     pub seed: u64,
-    /// The moment up to which its history reaches.
+    /// When its history ends.
     pub now: DateTime<Utc>,
-    /// Middle prices around which instruments stood in the last hours; one that is not named
-    /// stands where it stood in autumn 2025.
+    /// Mid prices of the last hours; an instrument that is not named has its first price of
+    /// `config/demo/instruments.toml`.
     pub prices: Vec<(InstrumentId, Decimal)>,
 }
 
@@ -49,38 +49,35 @@ pub struct SeedOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seeded {
     New,
-    /// It stood already; nothing of it was changed.
+    /// It was there; nothing was changed.
     Already,
 }
 
-/// Why the simulation does not begin, or ended.
+/// Why the simulation did not start, or ended.
 #[derive(Debug, Error)]
 pub enum SimError {
-    /// The database holds accounts that are not the simulation's. Random prices would move them.
+    /// Random prices would move accounts that are not simulated.
     #[error(
-        "this database holds {0} accounts that are not simulated; random prices and trades belong \
-         into a database of their own (`tmt demo` brings one)"
+        "this database holds {0} real accounts; run the simulation on a database of its own \
+         (`tmt demo` brings one)"
     )]
     RealAccounts(i64),
-    /// A recording cannot be replayed.
     #[error(transparent)]
     Replay(#[from] replay::ReplayError),
-    /// The database did not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Writes a demonstration desk into a database that has the console's schema and no account:
-/// instruments, accounts, limits, agents, and three hours of trades, signals, events and bars.
+/// Seeds a migrated database that has no account with a demo desk: instruments, accounts, limits,
+/// agents, and three hours of trades, signals, events and bars.
 ///
-/// One transaction; where such a desk stands already, only what is missing of instruments and
-/// agents is added. Labels the database as a demonstration. Cancel safe: all or nothing.
+/// One transaction. Where such a desk exists, only missing instruments and agents are added. Marks
+/// the database as a demo. Cancel safe: all or nothing.
 ///
 /// # Errors
 ///
-/// [`SimError::RealAccounts`] if there are accounts of another kind; [`SimError::Store`] if the
-/// database cannot be reached, or the store's login may not write its tables (a superuser or
-/// `tmt_owner`'s member may).
+/// [`SimError::RealAccounts`] if there are real accounts; [`SimError::Store`] if the database is
+/// unreachable or the login may not write its tables (a superuser or a member of `tmt_owner` may).
 pub async fn seed(store: &Store, options: &SeedOptions) -> Result<Seeded, SimError> {
     let seed = history::desk(options.seed, options.now, &options.prices);
     let standing = store.seed(&seed).await?;
@@ -91,22 +88,22 @@ pub async fn seed(store: &Store, options: &SeedOptions) -> Result<Seeded, SimErr
     }
 }
 
-/// Asks whether the store's login may do what the simulation and a replay do. Cancel safe.
+/// Checks that the store's login may write what a simulation or a replay writes. Cancel safe.
 ///
 /// # Errors
 ///
-/// [`StoreError::NotPermitted`] if it is no member of `tmt_agent`; another one if the database
-/// does not answer.
+/// [`StoreError::NotPermitted`] if it is not a member of `tmt_agent`; another if the database does
+/// not answer.
 pub async fn check_rights(store: &Store) -> Result<(), StoreError> {
-    store.check_simulating().await
+    store.check_agent_rights().await
 }
 
-/// Creates the demonstration's [`LOGINS`], without passwords: only a server that trusts its socket
-/// lets them in. Those that are there stay as they are.
+/// Creates the [`LOGINS`] without passwords: only a server that trusts its socket accepts them.
+/// Existing ones are not changed.
 ///
 /// # Errors
 ///
-/// [`StoreError`], also if the store's login may not create roles.
+/// [`StoreError`], also if the login may not create roles.
 pub async fn create_logins(store: &Store) -> Result<(), StoreError> {
     store.create_logins(&LOGINS).await
 }

@@ -1,4 +1,4 @@
-//! The demonstration and the private servers, as a shell starts and ends them.
+//! `tmt demo` and `tmt local`, as a shell starts and ends them.
 
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
 
@@ -13,10 +13,10 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-/// How long anything may take. Not an expectation: `make bench` measures.
+/// Deadline of every wait; `make bench` measures how long things take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The program, with nothing of this process's environment but the search path.
+/// The program, with an empty environment but for `PATH`.
 fn tmt(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tmt"));
     command.env_clear().env("HOME", home).env("PATH", std::env::var_os("PATH").unwrap());
@@ -36,7 +36,7 @@ async fn ran(home: &Path, words: &[&str], variables: &[(String, String)]) -> (i3
     (output.status.code().unwrap_or(-1), said)
 }
 
-/// A demonstration without a console.
+/// `tmt demo` without a console.
 struct Demo {
     home: TempDir,
     child: Child,
@@ -88,20 +88,20 @@ async fn gone(folder: &Path) {
 }
 
 #[tokio::test]
-async fn the_demonstration_is_a_desk_that_the_doctor_finds_well() {
+async fn tmt_doctor_passes_on_a_demo() {
     let demo = Demo::start(&["--role", "risk"]).await;
     let (code, said) = demo.run(&["doctor"]).await;
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("risk1, role risk") && !said.contains("FAIL"), "{said}");
     let (code, accounts) = demo.run(&["accounts", "--csv"]).await;
     assert_eq!((code, accounts.lines().count()), (0, 7), "six accounts and a heading: {accounts}");
-    // Prices move: a trade needs none of its own.
+    // The market has a price, so the order needs none.
     let (code, said) = demo.run(&["buy", "EUR_USD", "1k", "@alpha", "--dry-run"]).await;
-    assert!(code == 3 && said.contains("NOT_PERMITTED"), "an officer opens nothing: {said}");
+    assert!(code == 3 && said.contains("NOT_PERMITTED"), "a risk officer may not trade: {said}");
 }
 
 #[tokio::test]
-async fn nothing_is_left_behind_whatever_ends_the_demonstration() {
+async fn a_demo_leaves_nothing_behind_however_it_ends() {
     for signal in [Signal::TERM, Signal::HUP] {
         let mut demo = Demo::start(&[]).await;
         let folder = demo.folder();
@@ -116,7 +116,7 @@ async fn nothing_is_left_behind_whatever_ends_the_demonstration() {
 }
 
 #[tokio::test]
-async fn recorded_quotes_take_the_place_of_random_ones() {
+async fn recorded_quotes_replace_random_ones() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("USD_JPY-2013-01-01.csv");
     let line = |second: u32| {
@@ -144,7 +144,7 @@ impl Demo {
 }
 
 #[tokio::test]
-async fn private_servers_are_started_named_migrated_stopped_and_deleted() {
+async fn private_servers_start_migrate_stop_and_reset() {
     let home = tempfile::tempdir().unwrap();
     let folder = tempfile::Builder::new().prefix("tmt-cli-").tempdir_in("/tmp").unwrap();
     open_to_all(folder.path());
@@ -174,7 +174,7 @@ async fn private_servers_are_started_named_migrated_stopped_and_deleted() {
     let (code, said) = ran(home.path(), &["migrate"], &exported).await;
     assert_eq!(code, 0, "{said}");
 
-    // Where others run too, it is said which are taken.
+    // With several servers running, the chosen ones are named.
     let demo = Demo::start(&[]).await;
     let (_, several) = run(&["local", "env"]).await;
     let taken = format!("using those of `tmt local start`, in {}", local.display());
@@ -190,7 +190,7 @@ async fn private_servers_are_started_named_migrated_stopped_and_deleted() {
     assert!(!local.exists());
 }
 
-/// Lets the user that the servers run as pass.
+/// Lets the user that the servers run as enter.
 fn open_to_all(folder: &Path) {
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o711)).unwrap();
 }

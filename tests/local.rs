@@ -1,6 +1,6 @@
-//! Private servers: they answer, they restart, and they leave nothing behind.
+//! Private servers answer, restart, and leave nothing behind.
 
-// What runs is looked up in /proc.
+// Looks processes up in /proc.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
 
@@ -88,7 +88,7 @@ async fn dropping_leaves_no_process_and_no_folder_even_of_a_frozen_server() {
 }
 
 #[tokio::test]
-async fn two_at_once_do_not_meet() {
+async fn two_instances_run_side_by_side() {
     let (one, other) =
         tokio::join!(Servers::start(Options::in_memory()), Servers::start(Options::ephemeral()));
     let (one, other) = (one.unwrap(), other.unwrap());
@@ -104,7 +104,7 @@ async fn two_at_once_do_not_meet() {
 }
 
 #[tokio::test]
-async fn each_server_is_killed_and_started_again_by_itself() {
+async fn each_server_can_be_killed_and_restarted_alone() {
     let mut servers = Servers::start(Options::in_memory()).await.unwrap();
     let (database, bus) = (servers.database_url(), servers.redis_url());
 
@@ -123,7 +123,7 @@ async fn each_server_is_killed_and_started_again_by_itself() {
 }
 
 #[tokio::test]
-async fn a_paused_server_hangs_and_goes_on() {
+async fn a_paused_server_hangs_and_resumes() {
     let mut redis = Redis::start(Options::in_memory()).await.unwrap();
     let url = redis.url();
 
@@ -181,7 +181,7 @@ async fn a_folder_in_use_is_refused_with_its_owner() {
 }
 
 #[tokio::test]
-async fn a_folder_of_something_else_is_left_alone() {
+async fn a_foreign_folder_is_refused() {
     let place = tempfile::Builder::new().prefix("kept").tempdir_in("/tmp").unwrap();
     std::fs::write(place.path().join("letter"), "dear").unwrap();
 
@@ -192,7 +192,7 @@ async fn a_folder_of_something_else_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_missing_program_is_named_with_the_command_that_installs_it() {
+async fn a_missing_program_is_reported_with_the_command_that_installs_it() {
     let mut options = Options::in_memory();
     options.postgres_programs = Some("/nonexistent".into());
 
@@ -203,7 +203,7 @@ async fn a_missing_program_is_named_with_the_command_that_installs_it() {
 }
 
 #[tokio::test]
-async fn a_setting_the_server_refuses_is_reported_in_its_own_words() {
+async fn a_refused_setting_is_reported_with_the_servers_message() {
     let options = Options::in_memory().postgres_setting("shared_buffers", "lots");
     let message = Postgres::start(options).await.unwrap_err().to_string();
     assert!(message.contains("shared_buffers") && message.contains("lots"), "{message}");
@@ -214,7 +214,7 @@ async fn a_setting_the_server_refuses_is_reported_in_its_own_words() {
 }
 
 #[tokio::test]
-async fn every_test_has_a_database_of_its_own_that_goes_with_it() {
+async fn each_test_has_its_own_database_that_is_dropped_after_it() {
     let (one, other) = (database::database().await, database::empty_database().await);
     let login = one.login("reader", "pg_read_all_data").await;
     one.client().await.batch_execute("CREATE TABLE only_here (n int)").await.unwrap();
@@ -236,7 +236,7 @@ async fn execute(url: &str, sql: &str) {
     client.batch_execute(sql).await.unwrap();
 }
 
-/// Lets the user that the servers run as under root reach the folder.
+/// Lets the user that the servers run as under root enter the folder.
 fn open_to_all(folder: &Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o711)).unwrap();

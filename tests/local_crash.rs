@@ -1,8 +1,8 @@
-//! Private servers whose owner was killed, or left on purpose.
+//! Private servers whose owner was killed, or that were left running on purpose.
 //!
-//! The owner is this test program, started once more: only a process of its own can be killed.
+//! The owner is this test program, started again: a separate process can be killed.
 
-// What runs is looked up in /proc.
+// Looks processes up in /proc.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
 #![expect(clippy::print_stdout, reason = "the second process answers the first on its output")]
@@ -17,7 +17,7 @@ use tmt::local::{LocalError, Options, Postgres, Servers, service, sweep};
 
 const OWNER: &str = "OWNER_OF_THE_SERVERS";
 
-/// Not a test by itself: what the second process does.
+/// Run by the other tests in a second process.
 #[tokio::test]
 #[ignore = "started by the other tests, in a process of its own"]
 async fn own_servers_until_killed() {
@@ -41,7 +41,7 @@ struct Owned {
     owner: Child,
     pids: Vec<i32>,
     folder: PathBuf,
-    /// Held, because the test harness in the other process panics when nobody reads what it says.
+    /// Held: the test harness in the other process panics when its output is closed.
     _said: Box<dyn Iterator<Item = String>>,
 }
 
@@ -90,7 +90,7 @@ fn processes() -> impl Iterator<Item = i32> {
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// Whether a process lives; one that ended and waits to be collected does not.
+/// Whether a process runs; a zombie does not.
 fn is_alive(pid: i32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| !stat.rsplit(") ").next().unwrap().starts_with('Z'))
@@ -121,7 +121,7 @@ async fn a_killed_owner_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn what_a_killed_owner_and_its_killed_guard_leave_the_next_start_removes() {
+async fn the_next_start_cleans_up_after_a_killed_owner_and_its_killed_guard() {
     let mut servers = Owned::start("killed");
     kill(servers.guard());
     servers.owner.kill().unwrap();
@@ -134,7 +134,7 @@ async fn what_a_killed_owner_and_its_killed_guard_leave_the_next_start_removes()
 }
 
 #[tokio::test]
-async fn a_sweep_leaves_the_servers_of_the_living_alone() {
+async fn a_sweep_does_not_touch_servers_of_a_running_owner() {
     let mut servers = Owned::start("killed");
 
     sweep();
@@ -163,13 +163,13 @@ async fn servers_left_to_another_process_end_with_it() {
 mod needs_root {
     use super::*;
 
-    /// Without root every other test here shows it.
+    /// When tests run without root, every other test shows the same.
     #[tokio::test]
     #[ignore = "needs root, to become an ordinary user"]
     async fn an_ordinary_user_starts_servers() {
         let place = tempfile::Builder::new().prefix("ordinary").tempdir_in("/tmp").unwrap();
         open_to_all(place.path());
-        // A copy, because the build folder may lie where only root can go.
+        // A copy: the build folder may be readable by root only.
         let program = place.path().join("owner");
         std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
         let mut command = Command::new(&program);
@@ -220,7 +220,7 @@ async fn started_servers_stay_until_they_are_stopped_and_reset_deletes_them() {
 }
 
 #[tokio::test]
-async fn reset_deletes_nothing_of_a_folder_that_is_not_ours() {
+async fn reset_refuses_a_foreign_folder() {
     let place = tempfile::tempdir().unwrap();
     std::fs::write(place.path().join("pg"), "dear").unwrap();
 

@@ -1,7 +1,7 @@
-//! Recorded quotes on real servers: every quote arrives, bars are right, bad lines are named.
+//! Recorded quotes on real servers: every quote arrives, bars are right, bad lines are reported.
 
 #![expect(clippy::unwrap_used, reason = "a fixture that fails fails its test")]
-#![expect(clippy::disallowed_methods, reason = "a replay is given the time, and this is it")]
+#![expect(clippy::disallowed_methods, reason = "a replay takes its time from here")]
 
 #[path = "support/database.rs"]
 mod database;
@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use database::{Database, database};
 use listener::{Listener, feed, redis, until};
 
-/// A founded desk, a bus, and somebody who listens.
+/// A seeded desk, Redis, and a listener.
 struct Bench {
     store: Store,
     client: Client,
@@ -42,8 +42,8 @@ impl Bench {
     async fn new() -> Self {
         let database = database().await;
         let store = Store::connect(tmt::store::Options::parse(&database.url()).unwrap());
-        let founding = SeedOptions { seed: 1, now: Utc::now(), prices: Vec::new() };
-        sim::seed(&store, &founding).await.unwrap();
+        let options = SeedOptions { seed: 1, now: Utc::now(), prices: Vec::new() };
+        sim::seed(&store, &options).await.unwrap();
         let (client, redis) = (database.client().await, redis().await);
         let listener = Listener::to(feed(&redis)).await;
         Self { store, client, redis, listener, _database: database }
@@ -78,7 +78,7 @@ impl Bench {
     }
 }
 
-/// A bar as this test reckons it: the text of its minute, open, high, low, close, quotes.
+/// A bar as this test computes it: the text of its minute, open, high, low, close, quotes.
 #[derive(Debug, PartialEq)]
 struct Bar {
     minute: String,
@@ -106,7 +106,7 @@ fn text_of(path: &Path) -> String {
     text
 }
 
-/// Reckons the bars of a file in another way than the program does: by the text of its times.
+/// Computes the bars of a file in another way than the program: by the text of its times.
 fn bars_of(path: &Path) -> Vec<Bar> {
     let mut minutes: BTreeMap<String, Vec<Decimal>> = BTreeMap::new();
     for line in text_of(path).lines().skip(1) {
@@ -135,7 +135,7 @@ mod needs_recordings {
 
     #[tokio::test]
     #[ignore = "needs the recorded quotes: TMT_DATA_DIR"]
-    async fn both_recordings_are_published_to_the_last_quote_and_make_the_right_bars() {
+    async fn both_recordings_are_published_in_full_and_their_bars_are_right() {
         let folder = recordings();
         let files =
             ["EUR_USD-2014-05-02.csv.gz", "USD_JPY-2013-01-01.csv"].map(|name| folder.join(name));
@@ -165,7 +165,7 @@ mod needs_recordings {
         let last = seen.borrow().clone();
         assert_eq!((last.quotes, last.bad_lines), (50_341, 0));
         assert_eq!(last.bytes_read, last.bytes_total);
-        // The last quotes of both are what the desk now values with.
+        // The desk is valued at the last quotes of both.
         let rates = "SELECT rate FROM fx_rates WHERE from_currency IN ('EUR', 'USD')
                       AND to_currency IN ('USD', 'JPY') AND from_currency || to_currency <> 'EURJPY'
                     ORDER BY from_currency";
@@ -173,7 +173,7 @@ mod needs_recordings {
         let rates: Vec<Decimal> = rates.iter().map(|row| row.try_get(0).unwrap()).collect();
         assert_eq!(rates, [dec!(1.387335), dec!(86.845)]);
 
-        // Again: the same bars, none twice.
+        // Again: the same bars, none of them twice.
         let again = bench.replay(&at_max(files.to_vec())).await.unwrap();
         assert_eq!(again.bars, summary.bars);
         assert_eq!((bench.bars("EUR_USD").await, bench.bars("USD_JPY").await), (euro, yen));
@@ -194,12 +194,12 @@ fn file_of(lines: impl Iterator<Item = String>) -> String {
 }
 
 #[tokio::test]
-async fn bad_lines_are_named_and_the_rest_is_published() {
+async fn bad_lines_are_reported_and_the_rest_is_published() {
     let mut text = "time,bid,ask\n".to_owned();
     for second in 0..60 {
         let line = match second {
             7 => "2020-03-02T10:00:07Z,1.1,\n".to_owned(),
-            // From here on, every other line is one too many for the list.
+            // From here on every other line is bad, more than are listed.
             20..60 if second % 2 == 0 => "rubbish\n".to_owned(),
             _ => format!("2020-03-02T10:00:{second:02}Z,1.1000{},1.1002\n", second % 10),
         };
@@ -219,7 +219,7 @@ async fn bad_lines_are_named_and_the_rest_is_published() {
 }
 
 #[tokio::test]
-async fn a_recorded_pace_is_kept_in_proportion_and_moved_to_now() {
+async fn intervals_of_a_recording_are_scaled_and_moved_to_the_present() {
     let text = "timestamp,bid,ask\n\
         2013-01-01 22:00:00.000000+00:00,86.655,86.728\n\
         2013-01-01 22:00:10.000000+00:00,86.656,86.728\n\
@@ -259,7 +259,7 @@ async fn watch_times(bench: &Bench, count: usize) -> Vec<DateTime<Utc>> {
 }
 
 #[tokio::test]
-async fn no_quote_is_lost_when_redis_is_away_at_the_start() {
+async fn no_quote_is_lost_when_redis_is_down_at_the_start() {
     let line = |n: u32| {
         let (minute, second) = (n / 100, n / 2 % 50);
         format!("2020-03-02T10:{minute:02}:{second:02}Z,1.10{:03},1.11", n % 1000)
@@ -281,7 +281,7 @@ async fn no_quote_is_lost_when_redis_is_away_at_the_start() {
 }
 
 #[tokio::test]
-async fn a_replay_ends_soon_when_it_is_told_to() {
+async fn a_replay_stops_soon_after_it_is_cancelled() {
     let text = "time,bid,ask\n2020-03-02T10:00:00Z,1.1,1.2\n2020-03-02T20:00:00Z,1.1,1.2\n";
     let (_folder, path) = recording("EUR_USD-2020.csv", text);
     let bench = Bench::new().await;
@@ -297,11 +297,11 @@ async fn a_replay_ends_soon_when_it_is_told_to() {
         tokio::join!(bench.replay_with(&options, progress, stop.clone()), first_arrives);
 
     assert_eq!(summary.unwrap().files[0].quotes, 1);
-    assert_eq!(bench.bars("EUR_USD").await.len(), 1, "what was played is kept");
+    assert_eq!(bench.bars("EUR_USD").await.len(), 1, "the bar of what was played is written");
 }
 
 #[tokio::test]
-async fn what_cannot_be_replayed_is_refused_before_anything_is_published() {
+async fn a_bad_file_is_refused_before_anything_is_published() {
     let bench = Bench::new().await;
     let good = "time,bid,ask\n2020-03-02T10:00:00Z,1.1,1.2\n";
     let refused = async |name: &str, text: &str| {
@@ -330,7 +330,7 @@ async fn what_cannot_be_replayed_is_refused_before_anything_is_published() {
 }
 
 #[tokio::test]
-async fn a_desk_with_a_recording_goes_on_from_its_last_price() {
+async fn the_market_continues_from_the_last_recorded_price() {
     let line =
         |n: u32| format!("2014-05-02T00:00:{n:02}Z,1.38{n:03},1.38{:03}", n.saturating_add(11));
     let (_folder, path) = recording("EUR_USD-2014.csv", &file_of((0..40).map(line)));

@@ -1,7 +1,7 @@
-//! The simulated desk on a real server: what it is founded with.
+//! The simulated desk on a real server: what it is seeded with.
 
 #![expect(clippy::unwrap_used, reason = "a fixture that fails fails its test")]
-#![expect(clippy::disallowed_methods, reason = "the simulation is given the time, and this is it")]
+#![expect(clippy::disallowed_methods, reason = "the simulation takes its time from here")]
 
 #[path = "support/database.rs"]
 mod database;
@@ -25,15 +25,15 @@ fn store(url: &str) -> Store {
     Store::connect(Options::parse(url).unwrap())
 }
 
-fn founding() -> SeedOptions {
+fn seed_options() -> SeedOptions {
     let now: DateTime<Utc> = Utc::now();
     SeedOptions { seed: 7, now, prices: Vec::new() }
 }
 
-async fn founded() -> (Database, Client) {
+async fn seeded() -> (Database, Client) {
     let database = database().await;
     let client = database.client().await;
-    let done = sim::seed(&store(&database.url()), &founding()).await.unwrap();
+    let done = sim::seed(&store(&database.url()), &seed_options()).await.unwrap();
     assert_eq!(done, Seeded::New);
     (database, client)
 }
@@ -46,7 +46,7 @@ async fn amount(client: &Client, sql: &str) -> Decimal {
     client.query_one(sql, &[]).await.unwrap().try_get(0).unwrap()
 }
 
-/// The text of a whole table, to see whether anything in it changed.
+/// A digest of a whole table, to see whether anything in it changed.
 async fn content(client: &Client, table: &str) -> String {
     let sql = format!(
         "SELECT md5(coalesce(string_agg(t::text, ';' ORDER BY t::text), '')) FROM {table} t"
@@ -66,8 +66,8 @@ async fn add_a_real_account(client: &Client) {
 }
 
 #[tokio::test]
-async fn every_pane_of_a_founded_desk_has_rows_and_all_of_them_can_be_read() {
-    let (database, _client) = founded().await;
+async fn every_pane_of_a_seeded_desk_has_readable_rows() {
+    let (database, _client) = seeded().await;
     let store = store(&database.url());
 
     for (kind, at_least) in [
@@ -91,10 +91,10 @@ async fn every_pane_of_a_founded_desk_has_rows_and_all_of_them_can_be_read() {
 }
 
 #[tokio::test]
-async fn the_books_of_a_founded_desk_balance() {
-    let (_database, client) = founded().await;
+async fn trades_fills_and_balances_of_a_seeded_desk_agree() {
+    let (_database, client) = seeded().await;
 
-    // Every closed trade: its fills, its P&L and its position say the same.
+    // Fills, P&L and position of every trade agree.
     let wrong = "SELECT count(*) FROM trades t
          LEFT JOIN trade_fills o ON o.trade_id = t.trade_id AND o.effect = 'open'
          LEFT JOIN trade_fills c ON c.trade_id = t.trade_id AND c.effect = 'close'
@@ -107,7 +107,7 @@ async fn the_books_of_a_founded_desk_balance() {
               OR t.net_pnl <> round((t.exit_price - t.entry_price) * t.position_size * c.fx_rate
                                     * CASE t.trade_type WHEN 'BUY' THEN 1 ELSE -1 END, 2))";
     assert_eq!(number(&client, wrong).await, 0);
-    // Every account: what was realized since the day began, and equity at the marks.
+    // Balance and equity of every account agree with its trades and positions.
     let off = "SELECT count(*) FROM accounts a
          JOIN performance_metrics m ON m.account_id = a.account_id AND m.period_type = 'daily'
         WHERE a.current_balance <> m.start_balance + (SELECT coalesce(sum(t.net_pnl), 0) FROM trades t
@@ -121,8 +121,8 @@ async fn the_books_of_a_founded_desk_balance() {
 }
 
 #[tokio::test]
-async fn the_numbers_of_a_founded_desk_are_plausible() {
-    let (_database, client) = founded().await;
+async fn the_figures_of_a_seeded_desk_are_plausible() {
+    let (_database, client) = seeded().await;
 
     let most = amount(&client, "SELECT max(risk_percentage) FROM trades").await;
     assert!(most <= Decimal::new(2, 2), "{most}");
@@ -146,20 +146,20 @@ async fn the_numbers_of_a_founded_desk_are_plausible() {
                   OR sign(take_profit - entry_price) <> CASE signal_type WHEN 'BUY' THEN 1 ELSE -1 END
                   OR sign(stop_loss - entry_price) <> CASE signal_type WHEN 'BUY' THEN -1 ELSE 1 END";
     assert_eq!(number(&client, poor).await, 0);
-    // No limit is in breach before anybody has done anything, save the one that halted an account.
+    // Every account but the halted one can trade.
     let open = "SELECT count(*) FROM accounts WHERE status = 'active'";
     assert_eq!(number(&client, open).await, 5);
 }
 
-/// The watch raises an event for every limit that is broken: whoever sees a second one about the same
-/// loss acknowledges it twice.
+/// The monitor raises an event for every limit in breach. A second event about the same loss would
+/// be acknowledged twice.
 #[tokio::test]
-async fn the_watch_finds_what_is_wrong_with_a_founded_desk_and_nobody_said_it_before() {
-    let (_database, client) = founded().await;
+async fn the_monitor_finds_breaches_of_a_seeded_desk_that_no_event_reports_yet() {
+    let (_database, client) = seeded().await;
     client.batch_execute("SELECT desk.monitor_limits()").await.unwrap();
 
     let watched = "SELECT count(*) FROM risk_events WHERE event_source = 'sentinel'";
-    assert!(number(&client, watched).await >= 2, "forge's loss, and a type that nobody knows");
+    assert!(number(&client, watched).await >= 2, "forge's loss, and an unknown limit type");
     let twice = "SELECT string_agg(o.event_type || ' beside ' || w.event_type, ', ')
                    FROM risk_events w JOIN risk_events o USING (account_id)
                   WHERE w.event_source = 'sentinel' AND o.event_source <> 'sentinel'
@@ -172,8 +172,8 @@ async fn the_watch_finds_what_is_wrong_with_a_founded_desk_and_nobody_said_it_be
 }
 
 #[tokio::test]
-async fn founding_a_desk_again_changes_nothing() {
-    let (database, client) = founded().await;
+async fn seeding_a_desk_again_changes_nothing() {
+    let (database, client) = seeded().await;
     let tables = [
         "accounts",
         "trades",
@@ -193,7 +193,7 @@ async fn founding_a_desk_again_changes_nothing() {
         before.push(content(&client, table).await);
     }
 
-    let again = sim::seed(&store(&database.url()), &founding()).await.unwrap();
+    let again = sim::seed(&store(&database.url()), &seed_options()).await.unwrap();
 
     assert_eq!(again, Seeded::Already);
     for (table, before) in tables.iter().zip(before) {
@@ -202,12 +202,12 @@ async fn founding_a_desk_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_database_with_accounts_of_its_own_is_left_alone() {
+async fn a_database_with_real_accounts_is_not_seeded() {
     let database = database().await;
     let client = database.client().await;
     add_a_real_account(&client).await;
 
-    let refused = sim::seed(&store(&database.url()), &founding()).await;
+    let refused = sim::seed(&store(&database.url()), &seed_options()).await;
 
     assert!(matches!(refused, Err(SimError::RealAccounts(1))), "{refused:?}");
     for table in ["instruments", "trades", "fx_rates", "signals"] {
@@ -216,8 +216,8 @@ async fn a_database_with_accounts_of_its_own_is_left_alone() {
 }
 
 #[tokio::test]
-async fn each_login_of_the_demonstration_has_the_role_of_its_name() {
-    let (database, _client) = founded().await;
+async fn each_demo_login_has_the_role_of_its_name() {
+    let (database, _client) = seeded().await;
     let administrator = store(&database.url());
     sim::create_logins(&administrator).await.unwrap();
     sim::create_logins(&administrator).await.unwrap();

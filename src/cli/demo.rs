@@ -155,7 +155,7 @@ async fn serve(
     let agents = store_of(config, servers, sim::AGENTS)?;
     let end = stop.child_token();
     // Both log in as an agent. The sentinel revalues what is held; once is enough.
-    let options = sim::Options { keeps_marks: false, ..options };
+    let options = sim::Options { writes_marks: false, ..options };
     let (said, heard) = mpsc::channel(SAYINGS);
     let watching = sentinel::Options::default();
     let ears = sentinel::Notifier::new(said, Some(Publisher::new(feed.clone())));

@@ -40,7 +40,7 @@ pub(super) async fn simulate(
     io.note(&format!("simulating on {} as {}, until Ctrl-C", session.database, session.operator));
     let options = sim::Options {
         rate: arguments.rate,
-        hurry: arguments.hurry,
+        agent_speed: arguments.hurry,
         ..sim::Options::new(arguments.seed, clock::wall)
     };
     let tally = sim::run(options, store, config.feed.clone(), stop).await?;

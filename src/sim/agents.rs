@@ -1,7 +1,7 @@
-//! TMT's agents: they look at the market and the desk, and act as TMT's own do.
+//! Simulated agents: they read the market and the desk and act as TMT's own agents do.
 //!
-//! Each has its own stream of chance and its own rhythm, and none waits for another. What the
-//! database or Redis refuses is told once and tried again at the next beat.
+//! Each has its own random stream and pace, and none waits for another. A failure of the database
+//! or Redis is logged once and retried at the next tick.
 
 mod analyst;
 mod execution;

@@ -15,14 +15,14 @@ const PRICE_PLACES: u32 = 5;
 
 /// The bars of the running minute, one per instrument.
 ///
-/// A bar is of the middle price, rounded as the column stores it, and its volume is the number of
-/// quotes. It is complete when a quote of another minute arrives, or when [`Bars::complete`] is told
-/// that its minute is over: a quiet instrument's last bar must not wait for its next quote.
+/// A bar is of the mid price, rounded as the column stores it; its volume is the number of quotes.
+/// It is complete when a quote of another minute arrives or [`Bars::complete`] is called after its
+/// minute: the last bar of a quiet instrument must not wait for the next quote.
 #[derive(Debug, Default)]
 pub(super) struct Bars(BTreeMap<InstrumentId, Bar>);
 
 impl Bars {
-    /// Takes a middle price; returns the bar of an earlier (or later) minute that it completes.
+    /// Adds a mid price; returns the bar of another minute that it completes.
     pub(super) fn take(
         &mut self,
         instrument: &InstrumentId,
@@ -45,7 +45,7 @@ impl Bars {
         self.0.insert(instrument.clone(), started)
     }
 
-    /// Takes out every bar whose minute was over at `now`.
+    /// Removes and returns every bar whose minute was over at `now`.
     pub(super) fn complete(&mut self, now: DateTime<Utc>) -> Vec<(InstrumentId, Bar)> {
         let Some(running) = minute(now) else { return Vec::new() };
         let over: Vec<InstrumentId> = self
@@ -63,10 +63,9 @@ impl Bars {
     }
 }
 
-/// What `market_data.data_source` says of simulated bars.
+/// `market_data.data_source` of simulated bars.
 pub(super) const SOURCE: &str = "simulated";
 
-/// Returns the row of a bar.
 pub(super) fn bar_row(instrument: &str, bar: &Bar, source: &'static str) -> BarRow {
     BarRow {
         time: bar.time,
@@ -98,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_keeps_first_last_highest_and_lowest_of_its_minute() {
+    fn a_bar_holds_open_high_low_and_close_of_its_minute() {
         let (mut bars, euro) = (Bars::default(), InstrumentId::new("EUR_USD"));
         for (time, mid) in [
             ("2026-01-05T10:00:00.1Z", dec!(1.1001)),
@@ -116,7 +115,7 @@ mod tests {
             open: dec!(1.10010),
             high: dec!(1.10110),
             low: dec!(1.09910),
-            // Half of the last decimal goes away from zero, as in the column.
+            // Ties round away from zero, as in the column.
             close: dec!(1.10046),
             volume: 4,
         };
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quiet_instruments_bar_is_complete_when_its_minute_is_over() {
+    fn the_bar_of_a_quiet_instrument_is_complete_after_its_minute() {
         let (mut bars, euro) = (Bars::default(), InstrumentId::new("EUR_USD"));
         bars.take(&euro, at("2026-01-05T10:00:30Z"), dec!(1.1));
 

@@ -1,16 +1,16 @@
-//! What the agents announce, in TMT's own envelope.
+//! Events that the agents publish on the bus, in TMT's envelope.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::trouble::Trouble;
+use super::failures::FailureLog;
 use crate::feed;
 use crate::feed::publish::Publisher;
 use crate::feed::wire::Outgoing;
 
-/// Takes events from the agents. Cheap to clone.
+/// Queues the agents' events for publishing. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Bus(mpsc::Sender<Outgoing>);
 
@@ -19,16 +19,15 @@ impl Bus {
         Self(sender)
     }
 
-    /// Announces an event, unless too many wait: an event is a doorbell, and its row is found
-    /// without it.
+    /// Queues an event, or drops it when the queue is full: consoles find the row by their poll.
     pub(super) fn tell(&self, event: Outgoing) {
         if let Err(error) = self.0.try_send(event) {
-            tracing::debug!(%error, "simulation: an event was not announced");
+            tracing::debug!(%error, "simulation: event dropped");
         }
     }
 }
 
-/// Makes an event; `data` is a JSON object, or the event has no body.
+/// Builds an event. `data` is a JSON object; anything else becomes an empty body.
 pub(super) fn event(
     id: String,
     event_type: &str,
@@ -47,14 +46,14 @@ pub(super) fn event(
     }
 }
 
-/// Publishes what the agents announce until the simulation stops.
+/// Publishes queued events until the simulation stops.
 pub(super) async fn announce(
     feed: feed::Options,
     stop: CancellationToken,
     mut waiting: mpsc::Receiver<Outgoing>,
 ) {
     let mut publisher = Publisher::new(feed);
-    let mut trouble = Trouble::of("announcing events");
+    let mut failures = FailureLog::of("publishing events");
     let mut events = Vec::new();
     loop {
         tokio::select! {
@@ -62,7 +61,7 @@ pub(super) async fn announce(
             () = stop.cancelled() => return,
             received = waiting.recv_many(&mut events, 64) => if received == 0 { return },
         }
-        trouble.take(publisher.events(&events).await);
+        failures.check(publisher.events(&events).await);
         events.clear();
     }
 }

@@ -1,4 +1,4 @@
-//! What the parts of the simulation share.
+//! What the tasks of the simulation share.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,14 +15,13 @@ use crate::domain::quote::Quote;
 use crate::feed;
 use crate::store::Store;
 
-/// The last quote of every instrument, shared by all parts. Cheap to clone.
+/// The last quote of every instrument. Cheap to clone; the clones share it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Prices(Arc<Mutex<BTreeMap<InstrumentId, Quote>>>);
 
 impl Prices {
-    /// Keeps the last of each instrument.
-    pub(super) fn keep(&self, quotes: &[Quote]) {
-        // Never held across an await; nothing in here can panic half-way.
+    pub(super) fn update(&self, quotes: &[Quote]) {
+        // A std mutex: never held across an await, and nothing in here can panic.
         let mut prices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for quote in quotes {
             match prices.get_mut(&quote.instrument) {
@@ -32,24 +31,22 @@ impl Prices {
         }
     }
 
-    /// Returns all of them.
     pub(super) fn all(&self) -> Vec<Quote> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Returns one of them.
     pub(super) fn get(&self, instrument: &InstrumentId) -> Option<Quote> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(instrument).cloned()
     }
 }
 
-/// What the parts share.
+/// Shared by every task of the simulation. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Context {
     pub(super) seed: u64,
-    /// How many times faster than usual the agents act.
-    pub(super) hurry: u32,
-    /// The time. A function, because the simulation has no clock of its own.
+    /// How many times faster than normal the agents act.
+    pub(super) agent_speed: u32,
+    /// Reads the time: the simulation has no clock of its own.
     pub(super) clock: fn() -> DateTime<Utc>,
     pub(super) store: Store,
     pub(super) feed: feed::Options,
@@ -64,12 +61,12 @@ impl Context {
         (self.clock)()
     }
 
-    /// Returns a period of an agent, shortened by its hurry.
-    pub(super) fn agents(&self, period: Duration) -> Duration {
-        period.checked_div(self.hurry.max(1)).unwrap_or(period)
+    /// Shortens a period of an agent by `agent_speed`.
+    pub(super) fn agent_period(&self, period: Duration) -> Duration {
+        period.checked_div(self.agent_speed.max(1)).unwrap_or(period)
     }
 
-    /// Waits for the next beat of a rhythm; `None` when it is time to stop. Cancel safe.
+    /// Waits for the next tick; `None` when it is time to stop. Cancel safe.
     pub(super) async fn next(&self, rhythm: &mut Interval) -> Option<()> {
         tokio::select! {
             biased;
@@ -79,7 +76,7 @@ impl Context {
     }
 }
 
-/// A rhythm that does not catch up: after a standstill, one beat is enough.
+/// An interval that does not catch up: after a standstill, one tick is enough.
 pub(super) fn rhythm(period: Duration) -> Interval {
     let mut rhythm = interval(period.max(Duration::from_millis(1)));
     rhythm.set_missed_tick_behavior(MissedTickBehavior::Delay);

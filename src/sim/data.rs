@@ -1,12 +1,12 @@
-//! The files of `config/demo`: what is simulated is data, not code.
+//! Reads the files of `config/demo`, which are embedded in the program.
 
-/// Returns what was read of a file that is part of the program.
+/// Returns what was parsed from an embedded file.
 ///
 /// # Panics
 ///
-/// If the file does not say what it must, with its line and key. A test reads every file, so a
-/// program that was tested does not.
-#[expect(clippy::panic, reason = "the file is part of the program, and a test reads it")]
+/// If it could not be parsed, with the line and key. A test parses every file, so a tested build
+/// does not.
+#[expect(clippy::panic, reason = "the file is embedded, and a test parses it")]
 pub(super) fn embedded<T>(file: &str, read: Result<T, toml::de::Error>) -> T {
     read.unwrap_or_else(|error| panic!("config/demo/{file}: {error}"))
 }
@@ -21,7 +21,7 @@ mod tests {
     use crate::sim::{demo, instruments, signals};
 
     #[test]
-    fn every_file_is_read_and_the_names_in_it_are_known() {
+    fn every_file_parses_and_the_names_in_it_exist() {
         let is_agent = |name: &str| DEMO.agents.iter().any(|agent| agent.id == name);
         for (account, instrument) in &DEMO.open {
             assert!(DEMO.find(account).is_some(), "{account}");
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "config/demo/small.toml: TOML parse error at line 2, column 1")]
-    fn a_fault_is_named_with_its_file_and_line() {
+    fn a_parse_error_names_file_and_line() {
         embedded::<Small>("small.toml", toml::from_str("_number = 3\nnumbre = 4\n"));
     }
 }

@@ -17,11 +17,10 @@ use super::tables::{AccountRow, AgentRow, HaltRow, InstrumentRow};
 
 pub(super) use limits::limits;
 
-/// The login under which the agents work. Member of the group `tmt_agent`.
+/// Login of the agents, a member of `tmt_agent`.
 pub const AGENTS: &str = "agents";
 
-/// The logins of the demo and the group of each. Two risk officers, because a limit that is
-/// loosened needs two persons.
+/// Logins of the demo, each with its group. Two risk officers, because loosening a limit takes two.
 pub const LOGINS: [(&str, &str); 6] = [
     ("trader1", "tmt_trader"),
     ("risk1", "tmt_risk_officer"),
@@ -31,7 +30,7 @@ pub const LOGINS: [(&str, &str); 6] = [
     (AGENTS, "tmt_agent"),
 ];
 
-/// The desk as its file has it. The file says what each field means.
+/// `desk.toml`, which explains each field.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Demo {
@@ -53,7 +52,6 @@ struct Halt {
     minutes_ago: i64,
 }
 
-/// An account of the desk.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Plan {
@@ -76,7 +74,6 @@ pub(super) struct Plan {
     pub(super) appetite: i64,
 }
 
-/// An agent of TMT.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Agent {
@@ -95,18 +92,18 @@ pub(super) static DEMO: LazyLock<Demo> = LazyLock::new(|| {
 });
 
 impl Demo {
-    /// Returns the index of an account by its name.
+    /// Finds an account by name; returns its index.
     pub(super) fn find(&self, name: &str) -> Option<usize> {
         self.accounts.iter().position(|plan| plan.name == name)
     }
 
-    /// Returns the index of the account whose trading was halted.
+    /// Returns the index of the halted account.
     pub(super) fn halted(&self) -> Option<usize> {
         self.find(&self.halt.account)
     }
 }
 
-/// Returns the rows of `accounts`; `balances` are those after the trades of the history.
+/// Returns the rows of `accounts`. `balances` are those after the past trades.
 pub(super) fn accounts(now: DateTime<Utc>, balances: &[Decimal]) -> Vec<AccountRow> {
     let row = |(days, (plan, balance)): (i64, (&'static Plan, &Decimal))| AccountRow {
         account_id: plan.id,
@@ -132,7 +129,6 @@ pub(super) fn accounts(now: DateTime<Utc>, balances: &[Decimal]) -> Vec<AccountR
     (0..).step_by(37).skip(2).zip(DEMO.accounts.iter().zip(balances)).map(row).collect()
 }
 
-/// Returns the rows of `instruments`.
 pub(super) fn instruments() -> Vec<InstrumentRow> {
     let row = |spec: &'static Spec| {
         let row = spec.row();
@@ -155,7 +151,6 @@ pub(super) fn instruments() -> Vec<InstrumentRow> {
     SPECS.iter().map(row).collect()
 }
 
-/// Returns the rows of `agents`.
 pub(super) fn agents(now: DateTime<Utc>) -> Vec<AgentRow> {
     let row = |(step, agent): (i64, &'static Agent)| {
         let uptime = 11_000_i64.saturating_add(step.saturating_mul(7_919));
@@ -177,7 +172,6 @@ pub(super) fn agents(now: DateTime<Utc>) -> Vec<AgentRow> {
     (0..).zip(DEMO.agents.iter()).map(row).collect()
 }
 
-/// Returns the halt of the account that lost too much.
 pub(super) fn halts(now: DateTime<Utc>) -> Vec<HaltRow> {
     let Halt { mode, reason, minutes_ago, .. } = &DEMO.halt;
     let halted = DEMO.halted().and_then(|at| DEMO.accounts.get(at));

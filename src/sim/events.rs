@@ -1,4 +1,4 @@
-//! What happened on the simulated desk and what may happen (`config/demo/events.toml`).
+//! Past and possible events of the simulated desk (`config/demo/events.toml`).
 
 use std::sync::LazyLock;
 
@@ -19,7 +19,7 @@ pub(super) struct Events {
     pub(super) incidents: Vec<Incident>,
 }
 
-/// What is raised first: seconds after the start.
+/// An event raised soon after the start. Seconds.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Opening {
@@ -27,7 +27,7 @@ pub(super) struct Opening {
     pub(super) severity: String,
 }
 
-/// A risk event of the past.
+/// A risk event of the last hours.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RiskEvent {
@@ -43,7 +43,7 @@ pub(super) struct RiskEvent {
     pub(super) message: String,
     pub(super) count: i32,
     pub(super) acknowledged: Option<Acknowledged>,
-    /// After so many minutes its cause was over.
+    /// Cleared this many minutes after it was raised.
     pub(super) over_after: Option<i64>,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct Acknowledged {
     pub(super) note: Option<String>,
 }
 
-/// A system event of the past.
+/// A system event of the last hours.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SystemEvent {
@@ -77,15 +77,14 @@ pub(super) struct Incident {
     pub(super) event_type: String,
     pub(super) severity: String,
     pub(super) about: About,
-    /// `{}` is the name of the account or the instrument.
+    /// `{}` stands for the name of the account or instrument.
     pub(super) message: String,
     pub(super) unit: String,
     pub(super) limit: Decimal,
-    /// How far above the limit it is at most, in percent.
+    /// Largest excess over the limit, in percent.
     pub(super) most_above: i64,
 }
 
-/// Whom an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum About {

@@ -1,8 +1,7 @@
-//! The hours before the demonstration began, so that no pane is empty at its first second.
+//! The hours before the demo starts, so that no pane is empty at first.
 //!
-//! The market is played from its start to now; trades are laid over its bars afterwards, with
-//! entries, stops and exits at prices that were there. Everything follows from the seed and the
-//! moment.
+//! The market runs from its start to now; trades are then placed on its bars, with entries, stops
+//! and exits at prices that occurred. Everything follows from the seed and the time.
 
 mod draw;
 mod events;
@@ -18,7 +17,7 @@ use crate::domain::quote::Quote;
 use crate::sim::tables::Seed;
 use past::Past;
 
-/// Makes everything that a desk is founded with.
+/// Makes all rows that a desk is seeded with.
 pub(super) fn desk(seed: u64, now: DateTime<Utc>, prices: &[(InstrumentId, Decimal)]) -> Seed {
     let past = Past::play(seed, now, prices);
     let blotter = trades::Blotter::write(seed, &past);
@@ -47,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_gives_this_very_desk_on_every_machine() {
+    fn a_seed_gives_the_same_desk_on_every_machine() {
         let now = "2026-01-05T13:00:00Z".parse().expect("a time");
         let rows = serde_json::to_string(&desk(7, now, &[])).expect("JSON");
 

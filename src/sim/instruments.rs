@@ -10,7 +10,7 @@ use super::data::embedded;
 use crate::domain::ids::InstrumentId;
 use crate::domain::instrument::Instrument;
 
-/// An instrument of the simulated desk. The file says what each field means.
+/// An instrument. The file explains each field.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Spec {
@@ -33,11 +33,11 @@ pub(super) struct Spec {
     pub(super) weight: u32,
 }
 
-/// How a middle price moves.
+/// How a mid price moves.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub(super) enum Motion {
-    /// At random: thousandths of a tick, standard deviation over one second.
+    /// At random, with this standard deviation over one second. Thousandths of a tick.
     Walk(i64),
     /// As the product of two others.
     Product(String, String),
@@ -52,7 +52,6 @@ struct File {
     instrument: Vec<toml::Table>,
 }
 
-/// All of them, in the order of the file.
 pub(super) static SPECS: LazyLock<Vec<Spec>> = LazyLock::new(|| {
     let text = include_str!("../../config/demo/instruments.toml");
     let File { defaults, instrument } = embedded("instruments.toml", toml::from_str(text));
@@ -66,23 +65,22 @@ pub(super) static SPECS: LazyLock<Vec<Spec>> = LazyLock::new(|| {
 });
 
 impl Spec {
-    /// Where the middle price is as long as none is known, in ticks.
+    /// The mid price where none is known yet, in ticks.
     pub(super) fn first_ticks(&self) -> i64 {
         self.ticks(self.first_price).unwrap_or_default()
     }
 
-    /// Turns a number of ticks into a price.
     pub(super) fn price(&self, ticks: i64) -> Decimal {
         Decimal::new(ticks, self.decimals)
     }
 
-    /// Turns a price into the nearest number of ticks.
+    /// Rounds a price to the nearest tick.
     pub(super) fn ticks(&self, price: Decimal) -> Option<i64> {
         let scaled = crate::domain::money::round(price, self.decimals);
         i64::try_from(scaled.mantissa()).ok()
     }
 
-    /// Returns the row of `instruments`.
+    /// Returns the instrument as the domain knows it.
     pub(super) fn row(&self) -> Instrument {
         Instrument {
             id: InstrumentId::new(&self.name),
@@ -102,7 +100,7 @@ impl Spec {
     }
 }
 
-/// Returns the index of an instrument by its name or an alias, in any case.
+/// Finds an instrument by name or alias, in any case; returns its index.
 pub(super) fn find(name: &str) -> Option<usize> {
     let is_meant = |known: &String| known.eq_ignore_ascii_case(name);
     SPECS.iter().position(|spec| is_meant(&spec.name) || spec.aliases.iter().any(is_meant))
@@ -119,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn ticks_and_prices_turn_into_each_other() {
+    fn ticks_and_prices_convert_both_ways() {
         let yen = spec("USD_JPY");
         assert_eq!((yen.first_ticks(), yen.price(155_000)), (155_000, dec!(155.000)));
         assert_eq!(yen.ticks(dec!(86.6915)), Some(86_692));
@@ -130,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cross_stands_behind_its_legs_and_names_the_right_ones() {
+    fn a_cross_follows_its_legs_in_the_file_and_shares_their_currencies() {
         let mut crosses = 0;
         for (at, cross) in SPECS.iter().enumerate() {
             let (Motion::Product(first, second) | Motion::Quotient(first, second)) = &cross.motion

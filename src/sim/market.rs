@@ -1,14 +1,14 @@
 //! A random market: the same seed and start give the same quotes on every machine.
 //!
-//! Prices are whole thousandths of a tick, time is whole microseconds, and there is no floating
-//! point anywhere. When a quote comes and of what depends on the seed alone, never on how often the
-//! market is asked, so a slow machine sees the same prices as a fast one.
+//! Prices are whole thousandths of a tick and time is whole microseconds; there is no floating
+//! point. The time and instrument of each quote depend on the seed alone, never on how often the
+//! market is polled, so a slow machine sees the same prices as a fast one.
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
-use super::dice::{Dice, SIGMA};
 use super::instruments::{Motion, SPECS, Spec, find};
+use super::rng::{Rng, SIGMA};
 use super::sessions;
 use crate::domain::ids::InstrumentId;
 use crate::domain::quote::Quote;
@@ -19,20 +19,20 @@ const TICK: i64 = 1_000;
 /// Microseconds in a second.
 const SECOND: i64 = 1_000_000;
 
-/// How far an instrument is pulled back to where it started: this part of the way in a second, so
-/// half of it in about four hours. Without it a demo that runs for days ends at absurd prices.
+/// Mean reversion: a price moves back by 1/PULL of its distance from the start each second, half of
+/// it in about four hours. Without it a demo that runs for days ends at absurd prices.
 const PULL: i64 = 20_000;
 
-/// How seldom a price jumps: once in this many seconds, for each instrument.
+/// A price jumps once in this many seconds on average, per instrument.
 const SECONDS_BETWEEN_JUMPS: i64 = 900;
 
-/// How long a jump keeps the spread wide: half of it is gone after so many microseconds.
-const CALMING: i64 = 4 * SECOND;
+/// Half-life of the spread's widening after a jump, in microseconds.
+const WIDENING_HALF_LIFE: i64 = 4 * SECOND;
 
-/// The smallest and largest jump, in deviations of one second.
+/// The smallest and largest jump, in standard deviations of one second.
 const JUMP: (i64, i64) = (6, 18);
 
-/// Streams of chance: the instruments have 0 to 11.
+/// Random stream that picks instruments; the instruments themselves have 0, 1, 2 …
 const CHOICE: u64 = 1_000;
 
 /// A random market of the simulated desk's instruments.
@@ -41,7 +41,7 @@ pub(super) struct Market {
     started: i64,
     rate: u32,
     count: u64,
-    choice: Dice,
+    choice: Rng,
     /// Kept from quote to quote, to be filled again.
     weights: Vec<u32>,
     lines: Vec<Line>,
@@ -51,16 +51,16 @@ pub(super) struct Market {
 #[derive(Debug, Clone)]
 struct Line {
     id: InstrumentId,
-    dice: Dice,
+    rng: Rng,
     mid: i64,
-    /// Where it is pulled to.
+    /// Where it reverts to.
     home: i64,
-    /// When it moved last, and was last pulled.
+    /// When it last moved, and last reverted. Microseconds.
     moved_at: i64,
     pulled_at: i64,
-    /// Percent that the last jump made the spread wider, and when it was.
-    stir: i64,
-    stirred_at: i64,
+    /// Percent by which the last jump widened the spread, and when it was.
+    widened: i64,
+    widened_at: i64,
     seq: u64,
     source: Source,
 }
@@ -69,14 +69,14 @@ struct Line {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
     Simulated,
-    /// Somebody else publishes it; here it only moves the crosses.
+    /// Another publisher's; here it only moves the crosses.
     Elsewhere,
 }
 
 impl Market {
-    /// Opens the market at `start`, with `rate` quotes per second over all instruments (at least
-    /// one). `prices` holds middle prices to start from; an instrument without one starts where it
-    /// stood in autumn 2025. Numbers of quotes begin at one.
+    /// Opens the market at `start` with `rate` quotes per second over all instruments (at least
+    /// one). `prices` holds mid prices to start from; an instrument without one starts at its first
+    /// price in `config/demo/instruments.toml`. Sequence numbers start at 1.
     pub(super) fn new(
         seed: u64,
         start: DateTime<Utc>,
@@ -90,13 +90,13 @@ impl Market {
             let mid = ticks.unwrap_or_else(|| spec.first_ticks()).max(1).saturating_mul(TICK);
             Line {
                 id: InstrumentId::new(&spec.name),
-                dice: Dice::new(seed, stream),
+                rng: Rng::new(seed, stream),
                 mid,
                 home: mid,
                 moved_at: started,
                 pulled_at: started,
-                stir: 0,
-                stirred_at: started,
+                widened: 0,
+                widened_at: started,
                 seq: 0,
                 source: Source::Simulated,
             }
@@ -106,22 +106,22 @@ impl Market {
             started,
             rate: rate.max(1),
             count: 0,
-            choice: Dice::new(seed, CHOICE),
+            choice: Rng::new(seed, CHOICE),
             weights: Vec::new(),
             lines,
         }
     }
 
     /// Leaves an instrument to another publisher: no more quotes of it come from here, and
-    /// [`Market::follow`] tells where its price is.
+    /// [`Market::follow`] moves its price.
     pub(super) fn leave(&mut self, instrument: &InstrumentId) {
         if let Some(line) = self.lines.iter_mut().find(|line| line.id == *instrument) {
             line.source = Source::Elsewhere;
         }
     }
 
-    /// Takes an instrument back from another publisher, from the price that it was followed to,
-    /// and goes on counting after `last_seq`.
+    /// Takes an instrument back from another publisher at the price it was followed to. Sequence
+    /// numbers continue after `last_seq`.
     pub(super) fn take_over(
         &mut self,
         instrument: &InstrumentId,
@@ -131,14 +131,14 @@ impl Market {
         if let Some(line) = self.lines.iter_mut().find(|line| line.id == *instrument) {
             line.source = Source::Simulated;
             line.seq = line.seq.max(last_seq);
-            // It has been moved all the while, only not by chance.
+            // It moved all the while, only not at random.
             line.moved_at = now.timestamp_micros();
             line.pulled_at = line.moved_at;
         }
     }
 
-    /// Takes the price of an instrument that was left to another publisher, so that crosses over
-    /// it stay in line. Does nothing to the others.
+    /// Takes the mid price of an instrument that was left to another publisher, so that its crosses
+    /// stay in line. Does nothing to the others.
     pub(super) fn follow(&mut self, instrument: &InstrumentId, mid: Decimal) {
         let known =
             self.lines.iter_mut().zip(SPECS.iter()).find(|(line, _)| line.id == *instrument);
@@ -151,7 +151,7 @@ impl Market {
         }
     }
 
-    /// Returns the next quote if its time has come at `now`. Call it until it returns `None`.
+    /// Returns the next quote that is due at `now`. Call it until it returns `None`.
     pub(super) fn next(&mut self, now: DateTime<Utc>) -> Option<Quote> {
         let now = now.timestamp_micros();
         loop {
@@ -169,15 +169,13 @@ impl Market {
         }
     }
 
-    /// Returns one quote of every instrument that is quoted here, at `now`: what a feed sends to
-    /// begin with.
+    /// Returns one quote of every instrument that is quoted here, at `now`: what a feed sends first.
     pub(super) fn snapshot(&mut self, now: DateTime<Utc>) -> Vec<Quote> {
         (0..self.lines.len()).filter_map(|chosen| self.quote(chosen, now)).collect()
     }
 
-    /// Leaves out the quotes up to `now`: after a machine has slept, nobody wants to see the night
-    /// in one second. Prices then move by what the pause allows, at the next quote. Returns how many
-    /// were left out.
+    /// Skips the quotes up to `now`, for a machine that was suspended. The next quote moves by as
+    /// much as the pause allows. Returns how many were skipped.
     pub(super) fn skip(&mut self, now: DateTime<Utc>) -> usize {
         let before = self.count;
         let elapsed = now.timestamp_micros().saturating_sub(self.started).max(0);
@@ -193,7 +191,7 @@ impl Market {
         std::time::Duration::from_micros(micros)
     }
 
-    /// The quotes come evenly, `rate` in a second; which instrument each is of is left to chance.
+    /// Quotes are evenly spaced, `rate` a second; the instrument of each is random.
     fn due_at(&self, count: u64) -> Option<i64> {
         let micros = i128::from(count).checked_mul(i128::from(SECOND))? / i128::from(self.rate);
         self.started.checked_add(i64::try_from(micros).ok()?)
@@ -222,18 +220,18 @@ impl Market {
                 let (Some(first), Some(second)) = (find(first), find(second)) else { return };
                 let mid = self.cross(&spec.motion, chosen, first, second);
                 let legs = [first, second].map(|leg| self.lines.get(leg));
-                let stir = legs.iter().flatten().map(|leg| leg.stir(now)).max().unwrap_or(0);
+                let widened = legs.iter().flatten().map(|leg| leg.widening(now)).max().unwrap_or(0);
                 if let (Some(mid), Some(line)) = (mid, self.lines.get_mut(chosen))
                     && line.source == Source::Simulated
                 {
                     line.mid = mid;
-                    (line.stir, line.stirred_at) = (stir, now);
+                    (line.widened, line.widened_at) = (widened, now);
                 }
             }
         }
     }
 
-    /// A cross in thousandths of its tick, from those of its legs.
+    /// The mid of a cross, in thousandths of its tick, from its legs.
     fn cross(&self, motion: &Motion, at: usize, first: usize, second: usize) -> Option<i64> {
         let places = |at: usize| SPECS.get(at).map(|spec| spec.decimals);
         let (a, b) =
@@ -250,7 +248,7 @@ impl Market {
         i64::try_from(mid).ok().filter(|mid| *mid >= TICK)
     }
 
-    /// Makes a quote of an instrument where its price is now.
+    /// Quotes an instrument at its present price.
     fn quote(&mut self, chosen: usize, time: DateTime<Utc>) -> Option<Quote> {
         let (line, spec) = (self.lines.get_mut(chosen)?, SPECS.get(chosen)?);
         if line.source == Source::Elsewhere {
@@ -258,9 +256,9 @@ impl Market {
         }
         let activity = sessions::activity(time, spec.activity);
         let percent =
-            sessions::spread(time, activity).saturating_add(line.stir(time.timestamp_micros()));
-        // A tenth up or down: no book is ever exactly as wide as before.
-        let noise = line.dice.between(90, 110);
+            sessions::spread(time, activity).saturating_add(line.widening(time.timestamp_micros()));
+        // A tenth up or down: no spread is ever exactly as wide as the last.
+        let noise = line.rng.between(90, 110);
         let spread = spec.spread.saturating_mul(percent).saturating_mul(noise) / 10_000;
         let spread = spread.max(1);
         let bid = (line.mid / TICK).saturating_sub(spread / 2).max(1);
@@ -272,20 +270,19 @@ impl Market {
 }
 
 impl Line {
-    /// Moves the price by what chance allows since it moved last: a deviation grows with the root
-    /// of the time.
+    /// Moves the price at random; the deviation grows with the root of the time since it last moved.
     fn walk(&mut self, deviation: i64, activity: u32, now: i64) {
         let elapsed = now.saturating_sub(self.moved_at).max(0);
         let pace = elapsed.isqrt().saturating_mul(i64::from(activity.saturating_mul(100).isqrt()));
         // The root of a second in microseconds is 1,000, that of 100 % times 100 is 100.
-        let step = i128::from(self.dice.normal())
+        let step = i128::from(self.rng.normal())
             .saturating_mul(i128::from(deviation))
             .saturating_mul(i128::from(pace))
             / i128::from(SIGMA.saturating_mul(100_000));
         self.mid = self.mid.saturating_add(i64::try_from(step).unwrap_or(0));
         self.jump(deviation, elapsed, now);
         self.moved_at = now;
-        // Pulled in whole seconds, or at a high rate each pull would be rounded down to nothing.
+        // In whole seconds: at a high rate each step back would be rounded down to nothing.
         let seconds = now.saturating_sub(self.pulled_at) / SECOND;
         if seconds > 0 {
             let away = self.home.saturating_sub(self.mid);
@@ -297,21 +294,23 @@ impl Line {
 
     fn jump(&mut self, deviation: i64, elapsed: i64, now: i64) {
         let share = elapsed / SECONDS_BETWEEN_JUMPS;
-        if self.dice.one_in_a_million(u32::try_from(share).unwrap_or(u32::MAX)) {
-            let height = self.dice.between(JUMP.0, JUMP.1).saturating_mul(deviation);
-            let up = self.dice.percent(50);
+        if self.rng.per_million(u32::try_from(share).unwrap_or(u32::MAX)) {
+            let height = self.rng.between(JUMP.0, JUMP.1).saturating_mul(deviation);
+            let up = self.rng.percent(50);
             self.mid = self.mid.saturating_add(if up { height } else { height.saturating_neg() });
-            (self.stir, self.stirred_at) = (self.dice.between(150, 500), now);
+            (self.widened, self.widened_at) = (self.rng.between(150, 500), now);
         }
     }
 
-    /// Percent that the spread is wider at `now`. Reckoned from the jump, not from the last quote,
-    /// so that it falls the same way however many quotes come.
-    fn stir(&self, now: i64) -> i64 {
-        let since = now.saturating_sub(self.stirred_at).max(0);
-        let halves = u32::try_from(since / CALMING).unwrap_or(u32::MAX);
-        let left = self.stir.checked_shr(halves).unwrap_or(0);
-        left.saturating_sub(left.saturating_mul(since % CALMING) / CALMING.saturating_mul(2))
+    /// Percent by which the spread is wider at `now`. Computed from the jump, not from the last
+    /// quote, so that it falls the same way however many quotes come.
+    fn widening(&self, now: i64) -> i64 {
+        let since = now.saturating_sub(self.widened_at).max(0);
+        let halves = u32::try_from(since / WIDENING_HALF_LIFE).unwrap_or(u32::MAX);
+        let left = self.widened.checked_shr(halves).unwrap_or(0);
+        left.saturating_sub(
+            left.saturating_mul(since % WIDENING_HALF_LIFE) / WIDENING_HALF_LIFE.saturating_mul(2),
+        )
     }
 }
 

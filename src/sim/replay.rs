@@ -1,12 +1,12 @@
-//! Recorded quotes: published again at their own pace or another, and folded into bars.
+//! Replays recorded quotes at their own pace or another, and folds them into bars.
 //!
-//! Prices and distances are the recording's; the time of a published quote is moved to now, so that
-//! a console shows an age that is true of the delivery, and a desk accepts orders on it. Bars keep
-//! the recorded minute. See `docs/adr/0051-recorded-times.md`.
+//! Prices and intervals are the recording's; a published quote has the present time, so that its age
+//! on the screen is true and orders on it are accepted. Bars keep the recorded minute. See
+//! `docs/adr/0051-recorded-times.md`.
 
-mod drive;
 mod error;
 mod naming;
+mod player;
 mod reader;
 mod speed;
 mod summary;
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::bus::Bus;
 use super::context::{Context, Prices};
-use super::{SimError, ledger, rates};
+use super::{SimError, rates, writers};
 use crate::domain::change::Kind;
 use crate::domain::ids::InstrumentId;
 use crate::domain::rows::Rows;
@@ -39,10 +39,10 @@ pub use summary::{FileSummary, MOST_NAMED, Progress, Summary};
 /// What is replayed, and how fast.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Files of quotes, `csv` or `csv.gz`. Those of one instrument follow each other in this
-    /// order; different instruments run side by side.
+    /// Files of quotes, `csv` or `csv.gz`. Those of one instrument play in this order; instruments
+    /// play side by side.
     pub files: Vec<PathBuf>,
-    /// The instrument of all files; otherwise each file's name begins with it.
+    /// The instrument of all files; if `None`, each file name begins with it.
     pub instrument: Option<InstrumentId>,
     pub speed: Speed,
 }
@@ -55,7 +55,7 @@ pub(super) struct Recording {
     bytes: u64,
 }
 
-/// Looks at every file: its name, its header, its size.
+/// Checks name and header of every file, and groups them by instrument.
 pub(super) fn open(options: &Options) -> Result<Vec<Recording>, SimError> {
     let mut recordings: Vec<Recording> = Vec::new();
     for path in &options.files {
@@ -78,12 +78,11 @@ pub(super) fn open(options: &Options) -> Result<Vec<Recording>, SimError> {
     Ok(recordings)
 }
 
-/// Returns the first good quote's middle price of each instrument that is recorded, to found a desk
-/// around: [`super::SeedOptions::prices`].
+/// Returns the first mid price of each recorded instrument, for [`super::SeedOptions::prices`].
 ///
 /// # Errors
 ///
-/// [`SimError::Replay`] if a file cannot be read, or says nothing of what it is of.
+/// [`SimError::Replay`] if a file cannot be read or names no instrument.
 pub fn first_prices(
     options: &Options,
 ) -> Result<Vec<(InstrumentId, rust_decimal::Decimal)>, SimError> {
@@ -101,20 +100,19 @@ pub fn first_prices(
     Ok(prices)
 }
 
-/// Replays files: publishes every quote, keeps the last as rates, writes one-minute bars.
+/// Replays files: publishes every quote, writes the last as rates, writes one-minute bars.
 ///
-/// Every good line is published and confirmed by Redis once at least, in order, numbered from one
-/// in its instrument: while Redis is away the replay waits. So it does when the database is away
-/// and its bars pile up. Returns when everything is confirmed and written, or soon after `stop` is
-/// cancelled.
+/// Every valid line is published at least once and confirmed by Redis, in order, numbered from 1 per
+/// instrument. The replay waits while Redis is unreachable, or the database is and its bars pile up.
+/// Returns when everything is confirmed and written, or soon after `stop` is cancelled.
 ///
-/// Not cancel safe: dropped, some quotes have gone out and some bars are missing. Cancel `stop`
-/// instead; running the same replay again writes the same bars.
+/// Not cancel safe: dropped, some bars are missing. Cancel `stop` instead. The same replay run again
+/// writes the same bars.
 ///
 /// # Errors
 ///
-/// [`SimError::Replay`] before anything is published, if a file cannot be opened or is of something
-/// that the desk does not trade.
+/// [`SimError::Replay`] before anything is published, if a file cannot be opened or the desk does not
+/// have its instrument.
 pub async fn run(
     options: &Options,
     store: &Store,
@@ -130,7 +128,7 @@ pub async fn run(
     let (events, _) = mpsc::channel(1);
     let context = Context {
         seed: 0,
-        hurry: 1,
+        agent_speed: 1,
         clock,
         store: store.clone(),
         feed: feed.clone(),
@@ -139,44 +137,44 @@ pub async fn run(
         counters: Arc::default(),
         stop,
     };
-    let (bars, waiting) = mpsc::channel(ledger::BARS_WAITING);
+    let (bars, waiting) = mpsc::channel(writers::BARS_WAITING);
     let progress = Arc::new(progress);
-    let mut drives = JoinSet::new();
+    let mut players = JoinSet::new();
     for recording in recordings {
-        let drive =
-            drive::Drive::new(context.clone(), recording.instrument, bars.clone(), options.speed);
-        drives.spawn(drive.play(recording.files, Arc::clone(&progress)));
+        let player =
+            player::Player::new(context.clone(), recording.instrument, bars.clone(), options.speed);
+        players.spawn(player.play(recording.files, Arc::clone(&progress)));
     }
     drop(bars);
-    let keeping = tokio::spawn(ledger::keep_bars(context.clone(), waiting));
-    let rates = tokio::spawn(ledger::keep_rates(context.clone()));
+    let keeping = tokio::spawn(writers::write_bars(context.clone(), waiting));
+    let rates = tokio::spawn(writers::write_rates(context.clone()));
     let mut files: Vec<FileSummary> =
-        drives.join_all().await.into_iter().flat_map(|played| played.files).collect();
+        players.join_all().await.into_iter().flat_map(|played| played.files).collect();
     files.sort_by(|a, b| a.instrument.cmp(&b.instrument));
     if let Err(error) = keeping.await {
-        tracing::error!(%error, "replay: the bars ended early");
+        tracing::error!(%error, "replay: the task that writes bars panicked");
     }
     rates.abort();
-    // A replay may be shorter than the rhythm of the rates.
+    // A replay may be shorter than the interval of the rates.
     let last = rates::rows(&context.prices.all());
-    if let Err(error) = store.keep_rates(&last).await {
-        tracing::warn!(%error, "replay: the last rates were not kept");
+    if let Err(error) = store.write_rates(&last).await {
+        tracing::warn!(%error, "replay: the last rates were not written");
     }
     let bars = context.counters.bars.load(std::sync::atomic::Ordering::Relaxed);
     Ok(Summary { files, bars })
 }
 
-/// Plays a recording beside the random market; returns its last number.
-pub(super) async fn accompany(
+/// Plays a recording beside the random market; returns its last sequence number.
+pub(super) async fn play_beside(
     context: Context,
     speed: Speed,
     recording: Recording,
     bars: mpsc::Sender<BarRow>,
 ) -> (InstrumentId, u64) {
     let instrument = recording.instrument.clone();
-    let drive = drive::Drive::new(context, recording.instrument, bars, speed);
+    let player = player::Player::new(context, recording.instrument, bars, speed);
     let (progress, _) = watch::channel(Progress::default());
-    let played = drive.play(recording.files, Arc::new(progress)).await;
+    let played = player.play(recording.files, Arc::new(progress)).await;
     for file in played.files {
         let (path, quotes, bad_lines) = (file.path.display(), file.quotes, file.bad_lines);
         tracing::info!(%path, quotes, bad_lines, broken = file.broken, "recording ended");
@@ -187,14 +185,14 @@ pub(super) async fn accompany(
     (instrument, played.last_seq)
 }
 
-/// Refuses a recording of something that the desk does not trade. A database that does not answer
-/// is no reason to refuse: it may come back.
+/// Refuses recordings of instruments that the desk does not have. An unreachable database is no
+/// reason to refuse: it may come back.
 async fn check_instruments(recordings: &[Recording], store: &Store) -> Result<(), SimError> {
     let known = match store.read(Kind::Instruments, None).await.map(|read| read.rows) {
         Ok(Rows::Instruments(known)) => known,
         Ok(_) => return Ok(()),
         Err(error) => {
-            tracing::warn!(%error, "replay: whether the desk knows the instruments is not known");
+            tracing::warn!(%error, "replay: instruments not checked, database unreachable");
             return Ok(());
         }
     };

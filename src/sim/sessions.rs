@@ -43,15 +43,15 @@ static DAY: LazyLock<Day> = LazyLock::new(|| {
     embedded("sessions.toml", toml::from_str(include_str!("../../config/demo/sessions.toml")))
 });
 
-/// Returns how busy an instrument is, in percent of a usual hour, given how busy each session makes
-/// it. Two sessions that overlap add up.
+/// Returns how busy an instrument is, in percent of a normal hour, given how busy each session makes
+/// it. Overlapping sessions add up.
 pub(super) fn activity(time: DateTime<Utc>, sessions: [u32; 3]) -> u32 {
     let hour = time.hour();
     let open = DAY.sessions.iter().zip(sessions).filter(|(session, _)| session.is_open(hour));
     open.map(|(_, activity)| activity).sum::<u32>().max(DAY.quiet)
 }
 
-/// Returns the usual spread of the hour, in percent of that of a busy one.
+/// Returns the spread of the hour, in percent of that of a busy hour.
 pub(super) fn spread(time: DateTime<Utc>, activity: u32) -> i64 {
     let Rollover { opens, closes, spread } = DAY.rollover;
     if (opens..closes).contains(&time.hour()) {
@@ -61,7 +61,7 @@ pub(super) fn spread(time: DateTime<Utc>, activity: u32) -> i64 {
     thin.map_or(100, |spread| spread.percent)
 }
 
-/// Returns the word for `trades.trade_session`: the sessions that are open.
+/// Returns the open sessions as `trades.trade_session` names them.
 pub(super) fn name(time: DateTime<Utc>) -> String {
     let open = DAY.sessions.iter().filter(|session| session.is_open(time.hour()));
     let names: Vec<&str> = open.map(|session| session.name.as_str()).collect();
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_follow_each_other_and_add_up_where_they_overlap() {
+    fn overlapping_sessions_add_up() {
         let euro = [60, 130, 130];
         let day: Vec<(u32, String)> =
             [3, 8, 11, 14, 18, 22].map(|h| (activity(at(h), euro), name(at(h)))).to_vec();

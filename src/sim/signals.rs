@@ -1,4 +1,4 @@
-//! How the analysing agents word a signal (`config/demo/signals.toml`).
+//! Signals of the analysis agents (`config/demo/signals.toml`).
 
 use std::sync::LazyLock;
 
@@ -9,13 +9,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::data::embedded;
-use super::dice::Dice;
 use super::instruments::{SPECS, Spec};
+use super::rng::Rng;
 use crate::domain::money::round;
 use crate::domain::trade::Side;
 use crate::sim::tables::SignalRow;
 
-/// What a signal is made of.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Words {
@@ -32,7 +31,7 @@ struct Maker {
     model: String,
 }
 
-/// A time frame. Of ranges, both ends are included.
+/// A time frame. Ranges include both ends.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Frame {
@@ -45,50 +44,49 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| {
     embedded("signals.toml", toml::from_str(include_str!("../../config/demo/signals.toml")))
 });
 
-/// Returns the agents that make signals.
 #[cfg(test)]
 pub(super) fn makers() -> impl Iterator<Item = &'static str> {
     WORDS.makers.iter().map(|maker| maker.agent.as_str())
 }
 
-/// Makes a signal on the instrument at `index`, whose middle price is `mid` ticks. `None` if there
-/// is no such instrument or the price has no room for a stop.
+/// Makes a signal on the instrument at `index`, whose mid price is `mid` ticks. `None` if there is no
+/// such instrument or the price leaves no room for a stop.
 pub(super) fn compose(
-    dice: &mut Dice,
+    rng: &mut Rng,
     index: usize,
     side: Side,
     mid: i64,
     now: DateTime<Utc>,
 ) -> Option<SignalRow> {
     let spec = SPECS.get(index)?;
-    let Frame { name: timeframe, minutes: valid, stop: distance } = dice.pick(&WORDS.frames)?;
-    let maker = dice.pick(&WORDS.makers)?;
+    let Frame { name: timeframe, minutes: valid, stop: distance } = rng.pick(&WORDS.frames)?;
+    let maker = rng.pick(&WORDS.makers)?;
     let phases = if side == Side::Buy { &WORDS.buy_phases } else { &WORDS.sell_phases };
-    let stop_distance = spec.spread.saturating_mul(dice.between(distance.0, distance.1));
-    // Hundredths. The database refuses a signal below one.
-    let reward = dice.between(110, 320);
+    let stop_distance = spec.spread.saturating_mul(rng.between(distance.0, distance.1));
+    // Reward to risk in hundredths. The database refuses a signal below one.
+    let reward = rng.between(110, 320);
     let target_distance = stop_distance.saturating_mul(reward) / 100;
     let (stop, target) = levels(side, mid, stop_distance, target_distance);
     if stop <= 0 || target <= 0 {
         return None;
     }
-    let confirmed = dice.percent(60);
-    let broken = dice.percent(40);
+    let confirmed = rng.percent(60);
+    let broken = rng.percent(40);
     let bonus = i64::from(confirmed).saturating_add(i64::from(broken)).saturating_mul(60);
-    let confidence = dice.between(520, 830).saturating_add(bonus);
+    let confidence = rng.between(520, 830).saturating_add(bonus);
     let ratio = Decimal::from(target_distance).checked_div(Decimal::from(stop_distance))?;
     Some(SignalRow {
-        signal_id: key(dice, now),
+        signal_id: key(rng, now),
         instrument: spec.name.clone(),
         signal_type: side.as_str(),
         confidence: Decimal::new(confidence, 3),
         entry_price: spec.price(mid),
         stop_loss: spec.price(stop),
         take_profit: spec.price(target),
-        // Cut, not rounded: 0.996 must not read as 1.00.
+        // Truncated: 0.996 must not read as 1.00.
         risk_reward_ratio: ratio.trunc_with_scale(2).max(Decimal::ONE),
         timeframe,
-        wyckoff_phase: dice.pick(phases)?,
+        wyckoff_phase: rng.pick(phases)?,
         volume_confirmation: confirmed,
         market_structure_break: broken,
         agent_id: &maker.agent,
@@ -97,10 +95,10 @@ pub(super) fn compose(
             "simulated": true,
             "range_low": spec.price(stop.min(target)),
             "range_high": spec.price(stop.max(target)),
-            "effort_vs_result": dice.between(40, 180),
+            "effort_vs_result": rng.between(40, 180),
         }),
         generated_at: now,
-        valid_until: now + TimeDelta::minutes(dice.between(valid.0, valid.1)),
+        valid_until: now + TimeDelta::minutes(rng.between(valid.0, valid.1)),
         status: "pending",
         execution_count: 0,
         total_executed_size: Decimal::ZERO,
@@ -115,8 +113,7 @@ pub(super) fn levels(side: Side, entry: i64, stop: i64, target: i64) -> (i64, i6
     }
 }
 
-/// Returns what a buyer pays or a seller gets when the middle price is `mid` ticks and the spread
-/// is the usual one.
+/// Returns the fill price, in ticks, at a mid price of `mid` ticks and the normal spread.
 pub(super) fn fill(spec: &Spec, side: Side, mid: i64) -> i64 {
     let half = spec.spread / 2;
     match side {
@@ -125,17 +122,17 @@ pub(super) fn fill(spec: &Spec, side: Side, mid: i64) -> i64 {
     }
 }
 
-/// Makes a key that sorts by time.
-pub(super) fn key(dice: &mut Dice, time: DateTime<Utc>) -> Uuid {
+/// Makes a UUID that sorts by time.
+pub(super) fn key(rng: &mut Rng, time: DateTime<Utc>) -> Uuid {
     let mut chance = [0; 10];
     for byte in &mut chance {
-        *byte = u8::try_from(dice.below(256)).unwrap_or(0);
+        *byte = u8::try_from(rng.below(256)).unwrap_or(0);
     }
     let millis = u64::try_from(time.timestamp_millis()).unwrap_or(0);
     uuid::Builder::from_unix_timestamp_millis(millis, &chance).into_uuid()
 }
 
-/// Rounds an amount of money as the database stores it.
+/// Rounds an amount as the database stores it.
 pub(super) fn money(amount: Decimal) -> Decimal {
     round(amount, 2)
 }
@@ -145,14 +142,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_signal_has_a_stop_and_a_target_on_the_right_sides_and_pays_at_least_its_risk() {
-        let mut dice = Dice::new(11, 0);
+    fn a_signal_has_stop_and_target_on_the_right_sides_and_reward_covers_risk() {
+        let mut rng = Rng::new(11, 0);
         let now = "2026-01-05T13:00:00Z".parse().expect("a time");
         for round in 0..2_000 {
-            let side = if dice.percent(50) { Side::Buy } else { Side::Sell };
+            let side = if rng.percent(50) { Side::Buy } else { Side::Sell };
             let index = round % SPECS.len();
             let mid = SPECS[index].first_ticks();
-            let made = compose(&mut dice, index, side, mid, now).expect("a signal");
+            let made = compose(&mut rng, index, side, mid, now).expect("a signal");
             let sign = side.sign();
             assert!((made.entry_price - made.stop_loss) * sign > Decimal::ZERO, "{made:?}");
             assert!((made.take_profit - made.entry_price) * sign > Decimal::ZERO, "{made:?}");

@@ -1,8 +1,8 @@
-//! SQL of the simulation: what TMT's own programs read and write, and the seeding of a demo desk.
+//! SQL of the simulation: what only TMT's own programs write (rates, bars, signals, heartbeats,
+//! system events), and the seed of a demo desk.
 //!
-//! Orders and closes are not here: the agents call the same functions of the rulebook as a person,
-//! through [`Store::perform`]. What stands here (rates, bars, signals, heartbeats, system events)
-//! no person and no console writes, so it is kept out of `store`.
+//! Orders and closes are not here: the agents call the rulebook like a person, through
+//! [`Store::perform`]. The console writes none of this, so it is not in `store`.
 
 mod read;
 mod rows;
@@ -25,7 +25,7 @@ const RATES: &str = "INSERT INTO fx_rates (from_currency, to_currency, rate, bid
     ON CONFLICT (from_currency, to_currency) DO UPDATE
        SET rate = EXCLUDED.rate, bid = EXCLUDED.bid, ask = EXCLUDED.ask, as_of = EXCLUDED.as_of";
 
-/// The same bar again replaces the first: a replay that is repeated ends with the same rows.
+/// A repeated bar replaces the first, so a repeated replay ends with the same rows.
 const BARS: &str = "INSERT INTO market_data (time, instrument, open, high, low, close, volume,
            tick_count, timeframe, data_source)
     SELECT time, instrument, open, high, low, close, volume, tick_count, timeframe, data_source
@@ -45,7 +45,7 @@ const AGENTS: &str = "INSERT INTO agents (agent_id, agent_name, agent_type, conf
       FROM jsonb_populate_recordset(NULL::agents, $1)
     ON CONFLICT (agent_id) DO NOTHING";
 
-/// A beat that carries no sign of life (an agent in error) leaves the last one standing.
+/// A row without a heartbeat (an agent in error) keeps the last one.
 const BEATS: &str = "UPDATE agents a
        SET status = b.status,
            last_heartbeat = coalesce(b.last_heartbeat, a.last_heartbeat),
@@ -68,7 +68,7 @@ const SIGNALS: &str = "INSERT INTO signals (signal_id, instrument, signal_type, 
       FROM jsonb_populate_recordset(NULL::signals, $1)
     ON CONFLICT (signal_id) DO NOTHING";
 
-/// Only what a simulated agent made: another agent's signals are its own to end.
+/// Only signals of simulated agents: others expire their own.
 const EXPIRE: &str = "UPDATE signals
        SET status = CASE WHEN coalesce(execution_count, 0) > 0 THEN 'executed' ELSE 'expired' END
      WHERE status = 'pending' AND valid_until < now() AND analysis_data ->> 'simulated' = 'true'
@@ -92,7 +92,7 @@ const CLEAR: &str = "SELECT desk.clear_event($1) AS event_id";
 
 const MARK: &str = "SELECT desk.mark_to_market()";
 
-/// A sign of life of an agent.
+/// A heartbeat of an agent.
 #[derive(Debug, Serialize)]
 pub(super) struct Beat {
     pub(super) agent_id: &'static str,
@@ -104,7 +104,7 @@ pub(super) struct Beat {
     pub(super) average_response_time_ms: rust_decimal::Decimal,
 }
 
-/// A risk event to be raised by `desk.raise_event`.
+/// A risk event for `desk.raise_event`.
 #[derive(Debug, Clone)]
 pub(super) struct Alarm {
     pub(super) account: Option<Uuid>,
@@ -113,56 +113,56 @@ pub(super) struct Alarm {
     pub(super) source: &'static str,
     pub(super) current: Option<rust_decimal::Decimal>,
     pub(super) limit: Option<rust_decimal::Decimal>,
-    /// A repeat under the same key is counted, and the event is cleared by it.
+    /// A repeat under the same key is counted; the event is cleared by it.
     pub(super) dedup: String,
     pub(super) data: Value,
 }
 
 impl Store {
-    /// Keeps the last quotes as rates. Cancel safe: a dropped call may or may not have written.
-    pub(super) async fn keep_rates(&self, rates: &[RateRow]) -> Result<(), StoreError> {
-        self.put("keeping the rates", RATES, rates).await
+    /// Writes rates. Cancel safe: a dropped call may or may not have written.
+    pub(super) async fn write_rates(&self, rates: &[RateRow]) -> Result<(), StoreError> {
+        self.put("writing rates", RATES, rates).await
     }
 
-    /// Writes bars; the same bar again replaces the first. Cancel safe, as [`Store::keep_rates`].
-    pub(super) async fn keep_bars(&self, bars: &[BarRow]) -> Result<(), StoreError> {
-        self.put("keeping bars", BARS, bars).await
+    /// Writes bars; a repeated bar replaces the first. Cancel safe, as [`Store::write_rates`].
+    pub(super) async fn write_bars(&self, bars: &[BarRow]) -> Result<(), StoreError> {
+        self.put("writing bars", BARS, bars).await
     }
 
-    /// Adds agents that are not there. Cancel safe.
+    /// Adds missing agents. Cancel safe.
     pub(super) async fn add_agents(&self, agents: &[AgentRow]) -> Result<(), StoreError> {
         self.put("adding agents", AGENTS, agents).await
     }
 
-    /// Writes signs of life. Counters rise, so a call whose answer was lost must not be repeated.
+    /// Writes heartbeats. Counters rise, so a call without an answer must not be repeated.
     pub(super) async fn beat(&self, beats: &[Beat]) -> Result<(), StoreError> {
         self.put("writing heartbeats", BEATS, beats).await
     }
 
-    /// Adds signals; one that is there stays. Cancel safe.
+    /// Adds missing signals. Cancel safe.
     pub(super) async fn add_signals(&self, signals: &[SignalRow]) -> Result<(), StoreError> {
         self.put("adding signals", SIGNALS, signals).await
     }
 
-    /// Ends the simulated signals whose time ran out; returns which. Cancel safe.
+    /// Expires simulated signals whose time ran out; returns their ids. Cancel safe.
     pub(super) async fn expire_signals(&self) -> Result<Vec<Uuid>, StoreError> {
         let rows = self.write("expiring signals", EXPIRE, &[]).await?;
         Ok(rows.iter().filter_map(|row| row.try_get("signal_id").ok()).collect())
     }
 
-    /// Takes back a signal that nobody followed yet; tells whether that was so. Cancel safe.
+    /// Withdraws a signal unless it was taken; returns whether it did. Cancel safe.
     pub(super) async fn withdraw_signal(&self, signal: Uuid) -> Result<bool, StoreError> {
         let rows = self.write("withdrawing a signal", WITHDRAW, &[&signal]).await?;
         Ok(!rows.is_empty())
     }
 
-    /// Adds system events; one that is there stays. Cancel safe.
+    /// Adds missing system events. Cancel safe.
     pub(super) async fn note(&self, events: &[SystemEventRow]) -> Result<(), StoreError> {
-        self.put("noting system events", SYSTEM_EVENTS, events).await
+        self.put("writing system events", SYSTEM_EVENTS, events).await
     }
 
-    /// Raises a risk event, or counts a repeat of one that is open under the same key; returns its
-    /// key. Not to be repeated when its answer was lost: it would count twice.
+    /// Raises a risk event, or counts a repeat of an open one under the same key; returns its id. A
+    /// call without an answer must not be repeated: it would count twice.
     pub(super) async fn raise(&self, alarm: &Alarm) -> Result<Option<Uuid>, StoreError> {
         let parameters: &[&(dyn ToSql + Sync)] = &[
             &alarm.account,
@@ -179,14 +179,13 @@ impl Store {
         Ok(rows.first().and_then(|row| row.try_get("event_id").ok()))
     }
 
-    /// Ends the open event under a key, as one whose condition is over; returns its key if there
-    /// was one. Cancel safe.
+    /// Clears the open event under a key; returns its id if there was one. Cancel safe.
     pub(super) async fn clear(&self, dedup: &str) -> Result<Option<Uuid>, StoreError> {
         let rows = self.write("clearing an event", CLEAR, &[&dedup]).await?;
         Ok(rows.first().and_then(|row| row.try_get("event_id").ok()).flatten())
     }
 
-    /// Revalues positions and accounts at the last rates. Cancel safe.
+    /// Marks positions and accounts at the last rates. Cancel safe.
     pub(super) async fn mark_to_market(&self) -> Result<(), StoreError> {
         self.write("marking to market", MARK, &[]).await.map(drop)
     }

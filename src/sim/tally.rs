@@ -1,24 +1,24 @@
-//! What the simulation did, counted.
+//! Counters of the simulation.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What the simulation did.
+/// What the simulation did, as counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Random quotes that Redis confirmed.
     pub quotes: u64,
-    /// Random quotes that were left out because Redis was away or could not keep up.
+    /// Random quotes that were dropped because Redis was unreachable or too slow.
     pub quotes_lost: u64,
     pub signals: u64,
     pub opened: u64,
     pub closed: u64,
-    /// Orders that the desk refused.
+    /// Orders that the rulebook refused.
     pub refused: u64,
     pub raised: u64,
     pub bars: u64,
 }
 
-/// Counters behind a [`Tally`].
+/// The counters behind a [`Tally`].
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) quotes: AtomicU64,
@@ -47,7 +47,6 @@ impl Counters {
     }
 }
 
-/// Adds to a counter.
 pub(super) fn add(counter: &AtomicU64, count: usize) {
     counter.fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
 }

@@ -1,4 +1,4 @@
-//! The stream of prices: random ones, recorded ones, and the bars of both.
+//! The price stream: random and recorded quotes, and the bars of both.
 
 use std::time::Duration;
 
@@ -8,29 +8,29 @@ use tokio::task::JoinSet;
 
 use super::bars::{Bars, SOURCE, bar_row};
 use super::context::{Context, rhythm};
+use super::failures::FailureLog;
 use super::market::Market;
 use super::replay::{self, Recording, Speed};
 use super::tally::add;
-use super::trouble::Trouble;
 use crate::domain::ids::InstrumentId;
 use crate::domain::quote::Quote;
 use crate::feed::publish::Publisher;
 use crate::sim::tables::BarRow;
 
-/// How often the market is asked. At 100,000 quotes a second that makes batches of a thousand, one
+/// How often the market is polled. At 100,000 quotes a second that gives batches of a thousand, one
 /// round trip each.
 const STEP: Duration = Duration::from_millis(10);
 
-/// Most quotes taken at once.
+/// Most quotes sent in one batch.
 const BATCH: usize = 1_000;
 
-/// Further behind than this, quotes are left out rather than sent late.
+/// Quotes that are later than this are dropped, not sent late.
 const LATE: Duration = Duration::from_secs(2);
 
-/// How often the random market looks at prices that a recording moves, and at the end of minutes.
+/// How often the market follows recorded prices and completes bars.
 const LOOK: TimeDelta = TimeDelta::milliseconds(250);
 
-/// Plays the market, and the recordings in place of some of its instruments, until the simulation
+/// Publishes the market, and recordings in place of some of its instruments, until the simulation
 /// stops.
 pub(super) async fn play(
     context: Context,
@@ -42,11 +42,11 @@ pub(super) async fn play(
     let mut replays = JoinSet::new();
     for recording in recordings {
         market.leave(&recording.instrument);
-        replays.spawn(replay::accompany(context.clone(), speed, recording, bars.clone()));
+        replays.spawn(replay::play_beside(context.clone(), speed, recording, bars.clone()));
     }
     let mut tape = Tape {
         publisher: Publisher::new(context.feed.clone()),
-        redis: Trouble::of("publishing quotes"),
+        redis: FailureLog::of("publishing quotes"),
         folded: Bars::default(),
         looked_at: context.now(),
         beaten_at: DateTime::<Utc>::MIN_UTC,
@@ -67,7 +67,7 @@ pub(super) async fn play(
             }
         }
     }
-    // Recordings hear of the stop themselves, and finish their sentence.
+    // Replays see the stop themselves and finish their batch.
     while replays.join_next().await.is_some() {}
 }
 
@@ -75,7 +75,7 @@ struct Tape {
     context: Context,
     market: Market,
     publisher: Publisher,
-    redis: Trouble,
+    redis: FailureLog,
     folded: Bars,
     bars: mpsc::Sender<BarRow>,
     looked_at: DateTime<Utc>,
@@ -83,7 +83,6 @@ struct Tape {
 }
 
 impl Tape {
-    /// Sends what is due.
     async fn step(&mut self) {
         let now = self.context.now();
         if now < self.looked_at || now - self.looked_at >= LOOK {
@@ -94,7 +93,7 @@ impl Tape {
         if behind > LATE {
             let lost = self.market.skip(now);
             add(&self.context.counters.quotes_lost, lost);
-            tracing::debug!(lost, ?behind, "simulation: quotes left out");
+            tracing::debug!(lost, ?behind, "simulation: late quotes dropped");
         }
         loop {
             let due = std::iter::from_fn(|| self.market.next(now));
@@ -108,7 +107,7 @@ impl Tape {
         if now < self.beaten_at || now - self.beaten_at >= TimeDelta::seconds(1) {
             self.beaten_at = now;
             let beat = self.publisher.heartbeat(now).await;
-            self.redis.take(beat);
+            self.redis.check(beat);
         }
     }
 
@@ -116,8 +115,8 @@ impl Tape {
         if quotes.is_empty() {
             return;
         }
-        // First what does not wait: the database's prices move on while Redis is away.
-        self.context.prices.keep(&quotes);
+        // Before Redis: rates and bars go on while it is unreachable.
+        self.context.prices.update(&quotes);
         for quote in &quotes {
             if let Some(mid) = quote.mid()
                 && let Some(bar) = self.folded.take(&quote.instrument, quote.time, mid)
@@ -129,7 +128,7 @@ impl Tape {
         let counters = &self.context.counters;
         let counter = if sent.is_ok() { &counters.quotes } else { &counters.quotes_lost };
         add(counter, quotes.len());
-        self.redis.take(sent);
+        self.redis.check(sent);
     }
 
     fn look(&mut self, now: DateTime<Utc>) {
@@ -146,7 +145,7 @@ impl Tape {
     fn write(&self, instrument: &InstrumentId, bar: &crate::domain::bar::Bar) {
         let row = bar_row(instrument.as_str(), bar, SOURCE);
         if let Err(error) = self.bars.try_send(row) {
-            tracing::debug!(%error, "simulation: a bar was left out");
+            tracing::debug!(%error, "simulation: bar dropped, queue full");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The desk lives: agents act, everything is announced, and servers may go away.
+//! The running simulation: agents act, events are published, servers may be unreachable.
 
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -12,16 +12,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::database::database;
 use crate::listener::{Listener, feed, redis, until};
-use crate::{founded, number, store};
+use crate::{number, seeded, store};
 
-/// A clock that is up to a minute fast, so that a minute, and with it a bar, ends soon.
+/// A clock that is up to a minute fast, so that a minute, and its bar, ends soon.
 fn near_the_minute() -> DateTime<Utc> {
     static AHEAD: OnceLock<TimeDelta> = OnceLock::new();
     let ahead = AHEAD.get_or_init(|| TimeDelta::seconds(56 - i64::from(Utc::now().second() % 56)));
     Utc::now() + *ahead
 }
 
-/// A simulation that runs beside a test.
+/// A simulation in the background of a test.
 struct Running {
     stop: CancellationToken,
     task: JoinHandle<Result<Tally, SimError>>,
@@ -40,12 +40,12 @@ impl Running {
     }
 }
 
-/// A hurried desk: what takes minutes takes seconds.
-fn hurried() -> Options {
-    Options { hurry: 25, ..Options::new(7, Utc::now) }
+/// Agents that do in seconds what takes minutes.
+fn sped_up() -> Options {
+    Options { agent_speed: 25, ..Options::new(7, Utc::now) }
 }
 
-/// What a desk tells the bus within its first minutes.
+/// Events that the agents publish within the first minutes.
 const ANNOUNCED: [&str; 8] = [
     "signal_generated",
     "trade.trade_opened",
@@ -58,8 +58,8 @@ const ANNOUNCED: [&str; 8] = [
 ];
 
 #[tokio::test]
-async fn a_desk_trades_raises_recovers_and_tells_the_bus_about_it() {
-    let (database, client) = founded().await;
+async fn agents_trade_raise_and_clear_events_and_publish_all_of_it() {
+    let (database, client) = seeded().await;
     sim::create_logins(&store(&database.url())).await.unwrap();
     let redis = redis().await;
     let listener = Listener::to(feed(&redis)).await;
@@ -76,11 +76,11 @@ async fn a_desk_trades_raises_recovers_and_tells_the_bus_about_it() {
         format!("SELECT count(*) FROM {table} WHERE {time} > '{began}' AND {more}")
     };
 
-    let options = Options { clock: near_the_minute, ..hurried() };
+    let options = Options { clock: near_the_minute, ..sped_up() };
     let running = Running::start(options, store(&database.url_as(sim::AGENTS)), feed(&redis));
 
     let reached = async |sql: String, least: i64| number(&client, &sql).await >= least;
-    until("signals were made", async || reached(since("signals", "true"), 5).await).await;
+    until("signals were generated", async || reached(since("signals", "true"), 5).await).await;
     until("trades were opened", async || {
         reached(since("trades", "signal_id IS NOT NULL"), 3).await
     })
@@ -91,10 +91,8 @@ async fn a_desk_trades_raises_recovers_and_tells_the_bus_about_it() {
         let raised = since("risk_events", &format!("severity = '{severity}'"));
         until(severity, async || reached(raised.clone(), 1).await).await;
     }
-    until("an event ended by itself", async || {
-        reached(since("risk_events", "auto_resolved"), 1).await
-    })
-    .await;
+    until("an event was cleared", async || reached(since("risk_events", "auto_resolved"), 1).await)
+        .await;
     for change in ["running → error", "error → running"] {
         let changed = since("system_events", &format!("event_message = '{change}'"));
         until(change, async || reached(changed.clone(), 1).await).await;
@@ -113,7 +111,7 @@ async fn a_desk_trades_raises_recovers_and_tells_the_bus_about_it() {
     assert!(counters.heartbeats >= 2 && counters.events == counters.echoes, "{counters:?}");
     let opened = &listener.events("trade.trade_opened")[0];
     assert!(opened.rows.len() >= 3, "account, trade and signal are named: {opened:?}");
-    // The agents are persons to the desk: their login stands behind what they did.
+    // The login of the agents is recorded with their fills.
     let actors = "SELECT count(*) FROM trade_fills WHERE actor <> 'agents'";
     assert_eq!(number(&client, actors).await, 0);
     let stopped = "SELECT count(*) FROM agents WHERE status = 'stopped'";
@@ -122,10 +120,10 @@ async fn a_desk_trades_raises_recovers_and_tells_the_bus_about_it() {
 }
 
 #[tokio::test]
-async fn what_a_person_opened_is_closed_at_its_stop_and_for_no_other_reason() {
-    let (database, client) = founded().await;
+async fn a_position_of_a_person_is_closed_at_its_stop_and_for_no_other_reason() {
+    let (database, client) = seeded().await;
     sim::create_logins(&store(&database.url())).await.unwrap();
-    // Two positions of a person, long open: one within its stop and target, one beyond its stop.
+    // Two old positions of a person: one between stop and target, one beyond its stop.
     client
         .batch_execute(
             "INSERT INTO positions (position_id, account_id, instrument, position_type, total_size,
@@ -143,7 +141,7 @@ async fn what_a_person_opened_is_closed_at_its_stop_and_for_no_other_reason() {
         .unwrap();
     let redis = redis().await;
 
-    let running = Running::start(hurried(), store(&database.url_as(sim::AGENTS)), feed(&redis));
+    let running = Running::start(sped_up(), store(&database.url_as(sim::AGENTS)), feed(&redis));
 
     let stopped = "SELECT count(*) FROM positions WHERE status = 'closed'
                     AND position_id = '00000000-0000-0000-0000-0000000000f2'";
@@ -154,18 +152,18 @@ async fn what_a_person_opened_is_closed_at_its_stop_and_for_no_other_reason() {
         .await;
     let over = "SELECT count(*) FROM signals WHERE status IN ('expired', 'executed')
                  AND valid_until BETWEEN now() - interval '1 minute' AND now()";
-    until("signals ran out", async || number(&client, over).await >= 2).await;
+    until("signals expired", async || number(&client, over).await >= 2).await;
     running.end().await;
     let kept = "SELECT count(*) FROM positions WHERE status = 'open'
                  AND position_id = '00000000-0000-0000-0000-0000000000f1'";
     assert_eq!(number(&client, kept).await, 1);
 }
 
-/// What the program writes about itself, in one thread.
+/// Captures the log of one thread.
 #[derive(Clone, Default)]
-struct Diary(Arc<Mutex<Vec<u8>>>);
+struct Captured(Arc<Mutex<Vec<u8>>>);
 
-impl std::io::Write for Diary {
+impl std::io::Write for Captured {
     fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
         self.0.lock().unwrap().write(text)
     }
@@ -176,16 +174,16 @@ impl std::io::Write for Diary {
 }
 
 #[tokio::test]
-async fn what_another_monitor_raised_is_left_for_it_to_end() {
-    let diary = Diary::default();
-    let written = diary.clone();
+async fn an_event_of_another_monitor_is_left_for_it_to_clear() {
+    let log = Captured::default();
+    let written = log.clone();
     let subscriber = tracing_subscriber::fmt().with_writer(move || written.clone()).finish();
     // The agents run in the thread of this test.
     let _heard = tracing::subscriber::set_default(subscriber);
-    let (database, client) = founded().await;
+    let (database, client) = seeded().await;
     sim::create_logins(&store(&database.url())).await.unwrap();
     let other = database.login("monitor", "tmt_agent").await;
-    // Whatever ends by itself is open already.
+    // Every event that the agents would clear is open already.
     let raise =
         "SELECT desk.raise_event(NULL, kind, 'info', 'other', kind, 1, 1, kind || ':' || about,
                         NULL, NULL, NULL, '{}')
@@ -202,54 +200,54 @@ async fn what_another_monitor_raised_is_left_for_it_to_end() {
     let raised = number(&client, open).await;
     let redis = redis().await;
 
-    let running = Running::start(hurried(), store(&database.url_as(sim::AGENTS)), feed(&redis));
+    let running = Running::start(sped_up(), store(&database.url_as(sim::AGENTS)), feed(&redis));
 
-    // Eight of them: by then the first is over.
+    // Eight of them: by then the first would have been cleared.
     let seen = "SELECT coalesce(sum(occurrence_count - 1), 0) FROM risk_events
                  WHERE event_source = 'other'";
-    until("the agents saw the same", async || number(&client, seen).await >= 8).await;
+    until("the agents raised the same", async || number(&client, seen).await >= 8).await;
     running.end().await;
     assert_eq!(number(&client, open).await, raised);
-    let diary = String::from_utf8(diary.0.lock().unwrap().clone()).unwrap();
-    assert!(!diary.contains("raising risk events"), "{diary}");
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(!log.contains("raising risk events"), "{log}");
 }
 
 #[tokio::test]
-async fn a_simulation_refuses_a_database_with_accounts_of_its_own() {
+async fn a_simulation_refuses_a_database_with_real_accounts() {
     let database = database().await;
     let client = database.client().await;
     crate::add_a_real_account(&client).await;
     let redis = redis().await;
     let listener = Listener::to(feed(&redis)).await;
 
-    let running = Running::start(hurried(), store(&database.url()), feed(&redis));
+    let running = Running::start(sped_up(), store(&database.url()), feed(&redis));
     let refused = running.task.await.unwrap();
 
     assert!(matches!(refused, Err(SimError::RealAccounts(1))), "{refused:?}");
     assert_eq!(listener.counters().quotes, 0);
 }
 
-/// Servers of its own, because this test stops them.
+/// Seeds servers of the test's own, because it stops them.
 async fn desk_on(servers: &Servers) -> Client {
     let (client, connection) =
         tokio_postgres::connect(&servers.database_url(), NoTls).await.unwrap();
     tokio::spawn(connection);
     tmt::store::migrate::migrate(&client, tmt::store::migrate::Mode::Fresh).await.unwrap();
     let admin = store(&servers.database_url());
-    let founding = SeedOptions { seed: 7, now: Utc::now(), prices: Vec::new() };
-    sim::seed(&admin, &founding).await.unwrap();
+    let options = SeedOptions { seed: 7, now: Utc::now(), prices: Vec::new() };
+    sim::seed(&admin, &options).await.unwrap();
     sim::create_logins(&admin).await.unwrap();
     client
 }
 
 #[tokio::test]
-async fn prices_go_on_while_the_database_is_away_and_the_agents_when_it_is_back() {
+async fn prices_continue_while_the_database_is_down_and_agents_when_it_is_back() {
     let mut servers = Servers::start(local::Options::in_memory()).await.unwrap();
     drop(desk_on(&servers).await);
     let bus = tmt::feed::Options::new(servers.redis_url());
     let listener = Listener::to(bus.clone()).await;
     let agents = store(&servers.postgres().url("postgres", sim::AGENTS));
-    let running = Running::start(hurried(), agents, bus);
+    let running = Running::start(sped_up(), agents, bus);
     until("it runs", async || !listener.events("signal_generated").is_empty()).await;
 
     servers.postgres_mut().halt(Shutdown::Fast).await.unwrap();
@@ -263,13 +261,13 @@ async fn prices_go_on_while_the_database_is_away_and_the_agents_when_it_is_back(
 }
 
 #[tokio::test]
-async fn the_desk_goes_on_while_redis_is_away_and_quotes_when_it_is_back() {
+async fn the_database_is_written_while_redis_is_down_and_quotes_follow_when_it_is_back() {
     let mut servers = Servers::start(local::Options::in_memory()).await.unwrap();
     let client = desk_on(&servers).await;
     let bus = tmt::feed::Options::new(servers.redis_url());
     let listener = Listener::to(bus.clone()).await;
     let agents = store(&servers.postgres().url("postgres", sim::AGENTS));
-    let running = Running::start(hurried(), agents, bus);
+    let running = Running::start(sped_up(), agents, bus);
     until("it runs", async || listener.counters().quotes > 30).await;
 
     servers.redis_mut().halt().await.unwrap();

@@ -1,4 +1,4 @@
-//! The agents that make signals.
+//! The agents that generate signals.
 
 use std::time::Duration;
 
@@ -10,37 +10,37 @@ use crate::domain::ids::InstrumentId;
 use crate::domain::trade::Side;
 use crate::sim::bus::event;
 use crate::sim::context::Context;
-use crate::sim::dice::Dice;
+use crate::sim::failures::FailureLog;
 use crate::sim::instruments::SPECS;
+use crate::sim::rng::Rng;
 use crate::sim::signals::compose;
 use crate::sim::tables::SignalRow;
 use crate::sim::tally::add;
-use crate::sim::trouble::Trouble;
 
-/// Makes a signal now and then, withdraws a few, and ends those whose time ran out.
+/// Generates signals at intervals, withdraws a few, and expires those whose time ran out.
 pub(super) async fn work(context: Context) {
-    let mut dice = pace::dice(&context, pace::ANALYST);
-    let mut trouble = Trouble::of("making signals");
+    let mut rng = pace::rng(&context, pace::ANALYST);
+    let mut failures = FailureLog::of("generating signals");
     let mut last: Option<SignalRow> = None;
-    // The first comes soon: a demonstration is looked at from its first second.
-    let mut pause = context.agents(Duration::from_secs(2));
+    // The first comes soon: somebody looks at a demo from its first second.
+    let mut pause = context.agent_period(Duration::from_secs(2));
     while pace::wait(&context, pause).await.is_some() {
-        pause = pace::pause(&context, &mut dice, 9, 26);
-        if let Some(expired) = trouble.take(context.store.expire_signals().await) {
+        pause = pace::pause(&context, &mut rng, 9, 26);
+        if let Some(expired) = failures.check(context.store.expire_signals().await) {
             for signal in expired {
                 let id = format!("signal_expired_{signal}");
                 let data = json!({"signal_id": signal, "status": "expired"});
                 context.bus.tell(event(id, "signal.processed", SOURCE, context.now(), data));
             }
         }
-        if dice.percent(6)
+        if rng.percent(6)
             && let Some(withdrawn) = last.take()
         {
-            withdraw(&context, &mut trouble, &withdrawn).await;
+            withdraw(&context, &mut failures, &withdrawn).await;
         }
-        if let Some(signal) = make(&context, &mut dice)
-            && trouble
-                .take(context.store.add_signals(std::slice::from_ref(&signal)).await)
+        if let Some(signal) = make(&context, &mut rng)
+            && failures
+                .check(context.store.add_signals(std::slice::from_ref(&signal)).await)
                 .is_some()
         {
             add(&context.counters.signals, 1);
@@ -50,24 +50,24 @@ pub(super) async fn work(context: Context) {
     }
 }
 
-/// The name under which the analysis as a whole announces.
+/// Source of events that concern all analysis agents.
 const SOURCE: &str = "market-analysis";
 
-fn make(context: &Context, dice: &mut Dice) -> Option<SignalRow> {
-    let index = dice.index(SPECS.len());
+fn make(context: &Context, rng: &mut Rng) -> Option<SignalRow> {
+    let index = rng.index(SPECS.len());
     let spec = SPECS.get(index)?;
     let quote = context.prices.get(&InstrumentId::new(&spec.name))?;
-    let side = if dice.percent(50) { Side::Buy } else { Side::Sell };
+    let side = if rng.percent(50) { Side::Buy } else { Side::Sell };
     let now = context.now();
-    let mut signal = compose(dice, index, side, spec.ticks(quote.mid()?)?, now)?;
-    let valid = context.agents((signal.valid_until - now).to_std().ok()?);
+    let mut signal = compose(rng, index, side, spec.ticks(quote.mid()?)?, now)?;
+    let valid = context.agent_period((signal.valid_until - now).to_std().ok()?);
     signal.valid_until = now + TimeDelta::from_std(valid).ok()?;
     Some(signal)
 }
 
-async fn withdraw(context: &Context, trouble: &mut Trouble, signal: &SignalRow) {
+async fn withdraw(context: &Context, failures: &mut FailureLog, signal: &SignalRow) {
     let id = signal.signal_id;
-    if trouble.take(context.store.withdraw_signal(id).await) == Some(true) {
+    if failures.check(context.store.withdraw_signal(id).await) == Some(true) {
         let data = json!({"signal_id": id, "status": "cancelled"});
         let event_id = format!("signal_cancelled_{id}");
         context.bus.tell(event(event_id, "signal.processed", signal.agent_id, context.now(), data));

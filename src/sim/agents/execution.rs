@@ -1,8 +1,8 @@
-//! The agent that trades: it follows signals, and closes at stops, at targets, and after a while.
+//! The agent that trades: it takes signals, and closes at stops, at targets, and after a time.
 //!
-//! It calls the same functions as a person, `desk.place_trade` and `desk.close_position`, and is
-//! refused by the same rules. As the broker would, it executes the stops and targets of every
-//! simulated account; what a person opened it closes for no other reason.
+//! It calls the same functions as a person, `desk.place_trade` and `desk.close_position`, under the
+//! same rules. Like a broker it executes the stops and targets of every simulated account; it closes
+//! a position that a person opened for no other reason.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -27,40 +27,38 @@ use crate::domain::trade::Side;
 use crate::sim::bus::event;
 use crate::sim::context::Context;
 use crate::sim::demo::DEMO;
-use crate::sim::dice::Dice;
+use crate::sim::failures::FailureLog;
 use crate::sim::instruments::{SPECS, Spec};
+use crate::sim::rng::Rng;
 use crate::sim::tables::{HeldPosition, WaitingSignal};
 use crate::sim::tally::add;
-use crate::sim::trouble::Trouble;
 use crate::store::StoreError;
 
 /// The agent's name in `agents`.
 const AGENT: &str = "execution-engine";
 
-/// How often it looks.
+/// How often it polls.
 const BEAT: Duration = Duration::from_secs(2);
 
-/// Positions that it opened and keeps: above the first number the oldest is closed after its time,
-/// at the second nothing is opened.
+/// Positions of its own: above `FEW` the oldest is closed after its time, at `MANY` none is opened.
 const FEW: usize = 8;
 const MANY: usize = 12;
 
-/// Positions of its own in one account.
+/// Most positions of its own in one account.
 const PER_ACCOUNT: usize = 3;
 
-/// How many accounts follow one signal.
+/// Most accounts that take one signal.
 const FOLLOWERS: usize = 2;
 
-/// How long a position is held at least before its time can be over, and how much longer.
+/// Shortest holding time in seconds, and the range that is added to it by position.
 const HOLD: (i64, u128) = (100, 300);
 
-/// How long a close that was refused is put off: what was wrong with it is seldom gone at once.
+/// How long a refused close is put off: its cause rarely ends at once.
 const PUT_OFF: TimeDelta = TimeDelta::seconds(30);
 
-/// How long a signal is followed after it was made.
+/// How long after it was generated a signal is taken.
 const FRESH: TimeDelta = TimeDelta::seconds(150);
 
-/// What it sees when it looks.
 struct View {
     accounts: HashMap<AccountId, Account>,
     held: Vec<HeldPosition>,
@@ -70,15 +68,15 @@ struct View {
 
 /// Trades until the simulation stops.
 pub(super) async fn work(context: Context) {
-    let mut dice = pace::dice(&context, pace::EXECUTION);
-    let mut trouble = Trouble::of("looking at positions");
+    let mut rng = pace::rng(&context, pace::EXECUTION);
+    let mut failures = FailureLog::of("reading positions");
     let mut next_opening = context.now();
     let mut put_off = HashMap::new();
-    while pace::wait(&context, context.agents(BEAT)).await.is_some() {
-        let Some(view) = trouble.take(look(&context).await) else { continue };
-        close_what_is_due(&context, &mut dice, &view, &mut put_off).await;
-        if context.now() >= next_opening && open_one(&context, &mut dice, &view).await {
-            let pause = pace::pause(&context, &mut dice, 5, 20);
+    while pace::wait(&context, context.agent_period(BEAT)).await.is_some() {
+        let Some(view) = failures.check(look(&context).await) else { continue };
+        close_what_is_due(&context, &mut rng, &view, &mut put_off).await;
+        if context.now() >= next_opening && open_one(&context, &mut rng, &view).await {
+            let pause = pace::pause(&context, &mut rng, 5, 20);
             next_opening = context.now() + TimeDelta::from_std(pause).unwrap_or_default();
         }
     }
@@ -104,7 +102,7 @@ async fn look(context: &Context) -> Result<View, StoreError> {
 
 async fn close_what_is_due(
     context: &Context,
-    dice: &mut Dice,
+    rng: &mut Rng,
     view: &View,
     put_off: &mut HashMap<PositionId, DateTime<Utc>>,
 ) {
@@ -114,23 +112,23 @@ async fn close_what_is_due(
     for held in view.held.iter().filter(|held| !put_off.contains_key(&held.id)).collect::<Vec<_>>()
     {
         let Some(price) = view.book.mark(&held.instrument, held.direction) else { continue };
-        let reason = match due(held, price) {
+        let reason = match reached_level(held, price) {
             Some(reason) => reason,
-            // They come in the order of opening: the oldest goes first, one at a time.
-            None if can_spare && held.is_own && is_over(context, held) => {
+            // Ordered by opening: the oldest goes first, one per tick.
+            None if can_spare && held.is_own && is_held_long_enough(context, held) => {
                 can_spare = false;
                 "time_exit"
             }
             None => continue,
         };
-        if !close(context, dice, held, price, reason).await {
+        if !close(context, rng, held, price, reason).await {
             put_off.insert(held.id, context.now() + PUT_OFF);
         }
     }
 }
 
-/// Tells whether a price has reached the stop or the target.
-fn due(held: &HeldPosition, price: Decimal) -> Option<&'static str> {
+/// Returns which of stop and target a price has reached.
+fn reached_level(held: &HeldPosition, price: Decimal) -> Option<&'static str> {
     let reached = |level: Decimal, better: bool| match (held.direction, better) {
         (Direction::Long, true) | (Direction::Short, false) => price >= level,
         (Direction::Long, false) | (Direction::Short, true) => price <= level,
@@ -144,18 +142,18 @@ fn due(held: &HeldPosition, price: Decimal) -> Option<&'static str> {
     }
 }
 
-/// Tells whether a position has been held for its time, which its key decides.
-fn is_over(context: &Context, held: &HeldPosition) -> bool {
+/// Whether a position was held for its time, which its key decides.
+fn is_held_long_enough(context: &Context, held: &HeldPosition) -> bool {
     let more = i64::try_from(held.id.0.as_u128() % HOLD.1).unwrap_or(0);
     let hold = HOLD.0.saturating_add(more);
     let hold = Duration::from_secs(u64::try_from(hold).unwrap_or(0));
-    (context.now() - held.opened_at).to_std().is_ok_and(|age| age > context.agents(hold))
+    (context.now() - held.opened_at).to_std().is_ok_and(|age| age > context.agent_period(hold))
 }
 
-/// Closes all of a position; tells whether the desk did it.
+/// Closes a whole position; returns whether it was accepted.
 async fn close(
     context: &Context,
-    dice: &mut Dice,
+    rng: &mut Rng,
     held: &HeldPosition,
     price: Decimal,
     reason: &'static str,
@@ -164,7 +162,7 @@ async fn close(
     let verb = Verb::Close { what, size: None, price, reason: reason_given };
     let (direction, size) = (held.direction, exact(held.size));
     let said = format!("{direction} {size} {} at {price}: {reason}", held.instrument);
-    let is_done = perform(context, dice, verb, &said).await.is_some();
+    let is_done = perform(context, rng, verb, &said).await.is_some();
     if is_done {
         add(&context.counters.closed, 1);
         let data = json!({
@@ -180,8 +178,8 @@ async fn close(
     is_done
 }
 
-/// Follows a signal with one account, if there is one of both that fit; tells whether it tried.
-async fn open_one(context: &Context, dice: &mut Dice, view: &View) -> bool {
+/// Takes a signal in one account, if there is a fitting pair; returns whether it tried.
+async fn open_one(context: &Context, rng: &mut Rng, view: &View) -> bool {
     if view.held.iter().filter(|held| held.is_own).count() >= MANY {
         return false;
     }
@@ -189,18 +187,18 @@ async fn open_one(context: &Context, dice: &mut Dice, view: &View) -> bool {
         signal.taken_by.len() < FOLLOWERS && context.now() - signal.generated_at < FRESH
     });
     let fresh: Vec<&WaitingSignal> = fresh.collect();
-    let Some(signal) = dice.pick(&fresh) else { return false };
+    let Some(signal) = rng.pick(&fresh) else { return false };
     let mut free: Vec<&Account> =
         view.accounts.values().filter(|account| is_free(view, signal, account)).collect();
-    // A map has no order, and chance is to decide by the seed alone.
+    // A map has no order, and the seed alone must decide.
     free.sort_by_key(|account| account.id);
-    let Some(account) = dice.pick(&free) else { return false };
-    let Some(trade) = plan(dice, view, signal, account) else { return false };
-    place(context, dice, trade, account).await;
+    let Some(account) = rng.pick(&free) else { return false };
+    let Some(trade) = size_trade(rng, view, signal, account) else { return false };
+    place(context, rng, trade, account).await;
     true
 }
 
-/// Tells whether an account may follow a signal: active, not in that instrument, not too busy.
+/// Whether an account may take a signal: active, not in that instrument, not too busy.
 fn is_free(view: &View, signal: &WaitingSignal, account: &Account) -> bool {
     let held = || view.held.iter().filter(|held| held.account == account.id);
     account.status == AccountStatus::Active
@@ -209,9 +207,9 @@ fn is_free(view: &View, signal: &WaitingSignal, account: &Account) -> bool {
         && held().filter(|held| held.is_own).count() < PER_ACCOUNT
 }
 
-/// Sizes a trade on a signal at the present price; `None` if the price has run away from it.
-fn plan(
-    dice: &mut Dice,
+/// Sizes a trade on a signal at the present price; `None` if the price has moved too far.
+fn size_trade(
+    rng: &mut Rng,
     view: &View,
     signal: &WaitingSignal,
     account: &Account,
@@ -224,12 +222,12 @@ fn plan(
     };
     let room = |level: Decimal| level.checked_sub(price)?.checked_mul(signal.side.sign());
     let (risk, reward) = (room(signal.stop)?, room(signal.target)?);
-    // Beyond the stop, beyond the target, or so far along that little is left to win.
+    // Beyond the stop, beyond the target, or too little reward is left.
     if risk >= Decimal::ZERO || reward.checked_mul(Decimal::TWO)? < risk.abs() {
         return None;
     }
     let appetite = DEMO.accounts.iter().find(|plan| plan.id == account.id.0)?.appetite;
-    let percent = appetite.saturating_mul(dice.between(40, 100)) / 100;
+    let percent = appetite.saturating_mul(rng.between(40, 100)) / 100;
     let notional = account.equity.checked_mul(Decimal::new(percent, 2))?;
     let base = view.book.rate(&row.base_currency, &account.base_currency)?;
     Some(NewTrade {
@@ -241,17 +239,17 @@ fn plan(
         stop: Some(signal.stop),
         target: Some(signal.target),
         signal: Some(signal.id),
-        reason: Some("signal followed".to_owned()),
+        reason: Some("signal taken".to_owned()),
     })
 }
 
-async fn place(context: &Context, dice: &mut Dice, trade: NewTrade, account: &Account) {
+async fn place(context: &Context, rng: &mut Rng, trade: NewTrade, account: &Account) {
     let NewTrade { side, size, price, .. } = trade;
     let instrument = trade.instrument.clone();
     let name = &account.name;
     let said = format!("{side} {} {instrument} at {price} for {name}", exact(size));
     let signal = trade.signal.map(|signal| signal.0);
-    if let Some(accepted) = perform(context, dice, Verb::Place(trade), &said).await {
+    if let Some(accepted) = perform(context, rng, Verb::Place(trade), &said).await {
         add(&context.counters.opened, 1);
         let data = json!({
             "trade_id": accepted.subject,
@@ -269,12 +267,12 @@ async fn place(context: &Context, dice: &mut Dice, trade: NewTrade, account: &Ac
     }
 }
 
-/// Sends a write. One whose answer was lost is looked up once, by its key, and never sent again.
-async fn perform(context: &Context, dice: &mut Dice, verb: Verb, said: &str) -> Option<Accepted> {
+/// Sends a write. An unknown outcome is queried once by key; the write is never resent.
+async fn perform(context: &Context, rng: &mut Rng, verb: Verb, said: &str) -> Option<Accepted> {
     let request = Request { key: new_key(context), verb };
     let mut outcome = context.store.perform(&request).await;
     if let Outcome::Unknown(why) = &outcome {
-        tracing::warn!(said, why, "simulation: an order's answer was lost");
+        tracing::warn!(said, why, "simulation: outcome unknown, querying by key");
         outcome = context.store.resolve(&request).await;
     }
     let (severity, kind, message) = match &outcome {
@@ -286,9 +284,9 @@ async fn perform(context: &Context, dice: &mut Dice, verb: Verb, said: &str) -> 
         }
         Outcome::Unknown(_) => ("error", "order_unknown", format!("{said}: no answer")),
     };
-    let noted = pace::system_event(context, dice, (kind, "execution"), severity, AGENT, message);
+    let noted = pace::system_event(context, rng, (kind, "execution"), severity, AGENT, message);
     if let Err(error) = context.store.note(&[noted]).await {
-        tracing::debug!(%error, "simulation: not noted");
+        tracing::debug!(%error, "simulation: system event not written");
     }
     match outcome {
         Outcome::Accepted(accepted) => Some(accepted),
@@ -296,8 +294,8 @@ async fn perform(context: &Context, dice: &mut Dice, verb: Verb, said: &str) -> 
     }
 }
 
-/// A key that sorts by time. Its chance is not the seed's: the desk remembers keys for ever, and a
-/// second run of the same seed is another run.
+/// A key that sorts by time. Not drawn from the seed: the database remembers keys, and a second run
+/// of the same seed needs new ones.
 fn new_key(context: &Context) -> ClientKey {
     let now = context.now();
     let seconds = u64::try_from(now.timestamp()).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Signs of life of all agents: their counters rise, and now and then one fails and recovers.
+//! Heartbeats of all agents; at intervals one fails and recovers.
 
 use std::time::Duration;
 
@@ -11,48 +11,47 @@ use crate::sim::bus::event;
 use crate::sim::context::Context;
 use crate::sim::context::rhythm;
 use crate::sim::demo::{self, Agent, DEMO};
-use crate::sim::dice::Dice;
+use crate::sim::failures::FailureLog;
+use crate::sim::rng::Rng;
 use crate::sim::tables::{Alarm, Beat};
-use crate::sim::trouble::Trouble;
 use crate::store::StoreError;
 
-/// How often agents give a sign of life. Not shortened by hurry: it is a fact of TMT.
+/// How often agents write a heartbeat, as TMT's do.
 const BEAT: Duration = Duration::from_secs(3);
 
-/// An agent that has failed.
 struct Failed {
     agent: &'static str,
     until: DateTime<Utc>,
 }
 
-/// Beats until the simulation stops, then says that the agents have stopped.
+/// Writes heartbeats until the simulation stops, then marks the agents as stopped.
 pub(super) async fn work(context: Context) {
-    let mut dice = pace::dice(&context, pace::LIFECYCLE);
-    let mut trouble = Trouble::of("writing signs of life");
+    let mut rng = pace::rng(&context, pace::LIFECYCLE);
+    let mut failures = FailureLog::of("writing heartbeats");
     let mut failed: Option<Failed> = None;
-    let mut next_failure = context.now() + seconds(pace::pause(&context, &mut dice, 45, 90));
-    let mut rhythm = rhythm(context.agents(BEAT).max(Duration::from_millis(500)));
-    // Agents that an adopted database does not have.
+    let mut next_failure = context.now() + seconds(pace::pause(&context, &mut rng, 45, 90));
+    let mut rhythm = rhythm(context.agent_period(BEAT).max(Duration::from_millis(500)));
+    // An adopted database may not have these agents.
     let mut are_there = false;
     while context.next(&mut rhythm).await.is_some() {
         if !are_there {
             let added = context.store.add_agents(&demo::agents(context.now())).await;
-            are_there = trouble.take(added).is_some();
+            are_there = failures.check(added).is_some();
         }
         let now = context.now();
         if let Some(over) = failed.take_if(|failed| failed.until <= now) {
-            trouble.take(recover(&context, &mut dice, over.agent).await);
-            next_failure = now + seconds(pace::pause(&context, &mut dice, 120, 300));
+            failures.check(recover(&context, &mut rng, over.agent).await);
+            next_failure = now + seconds(pace::pause(&context, &mut rng, 120, 300));
         } else if failed.is_none()
             && next_failure <= now
-            && let Some(agent) = pick(&mut dice)
+            && let Some(agent) = pick(&mut rng)
         {
-            let until = now + seconds(pace::pause(&context, &mut dice, 12, 25));
+            let until = now + seconds(pace::pause(&context, &mut rng, 12, 25));
             failed = Some(Failed { agent, until });
-            trouble.take(fail(&context, &mut dice, agent).await);
+            failures.check(fail(&context, &mut rng, agent).await);
         }
-        let beats = beats(&mut dice, now, failed.as_ref().map(|failed| failed.agent));
-        trouble.take(context.store.beat(&beats).await);
+        let beats = beats(&mut rng, now, failed.as_ref().map(|failed| failed.agent));
+        failures.check(context.store.beat(&beats).await);
     }
     let now = context.now();
     let stopped = |agent: &'static Agent| Beat {
@@ -65,24 +64,24 @@ pub(super) async fn work(context: Context) {
         average_response_time_ms: agent.response,
     };
     let stopped: Vec<Beat> = DEMO.agents.iter().map(stopped).collect();
-    trouble.take(context.store.beat(&stopped).await);
+    failures.check(context.store.beat(&stopped).await);
 }
 
 fn seconds(pause: Duration) -> TimeDelta {
     TimeDelta::from_std(pause).unwrap_or_default()
 }
 
-fn pick(dice: &mut Dice) -> Option<&'static str> {
+fn pick(rng: &mut Rng) -> Option<&'static str> {
     let fallible: Vec<&Agent> = DEMO.agents.iter().filter(|agent| agent.fails).collect();
-    dice.pick(&fallible).map(|agent| agent.id.as_str())
+    rng.pick(&fallible).map(|agent| agent.id.as_str())
 }
 
-fn beats(dice: &mut Dice, now: DateTime<Utc>, failed: Option<&str>) -> Vec<Beat> {
+fn beats(rng: &mut Rng, now: DateTime<Utc>, failed: Option<&str>) -> Vec<Beat> {
     let beat = |agent: &'static Agent| {
         let is_down = failed == Some(agent.id.as_str());
-        let requests = if is_down { 0 } else { dice.between(3, 60) };
-        let errors = if is_down { dice.between(1, 4) } else { i64::from(dice.percent(3)) };
-        let percent = Decimal::new(dice.between(80, 130), 2);
+        let requests = if is_down { 0 } else { rng.between(3, 60) };
+        let errors = if is_down { rng.between(1, 4) } else { i64::from(rng.percent(3)) };
+        let percent = Decimal::new(rng.between(80, 130), 2);
         Beat {
             agent_id: &agent.id,
             status: if is_down { "error" } else { "running" },
@@ -96,17 +95,13 @@ fn beats(dice: &mut Dice, now: DateTime<Utc>, failed: Option<&str>) -> Vec<Beat>
     DEMO.agents.iter().map(beat).collect()
 }
 
-async fn fail(context: &Context, dice: &mut Dice, agent: &'static str) -> Result<(), StoreError> {
-    changed(context, dice, agent, ("running", "error"), "error").await?;
+async fn fail(context: &Context, rng: &mut Rng, agent: &'static str) -> Result<(), StoreError> {
+    changed(context, rng, agent, ("running", "error"), "error").await?;
     context.store.raise(&silent(agent)).await.map(drop)
 }
 
-async fn recover(
-    context: &Context,
-    dice: &mut Dice,
-    agent: &'static str,
-) -> Result<(), StoreError> {
-    changed(context, dice, agent, ("error", "running"), "info").await?;
+async fn recover(context: &Context, rng: &mut Rng, agent: &'static str) -> Result<(), StoreError> {
+    changed(context, rng, agent, ("error", "running"), "info").await?;
     context.store.clear(&silent(agent).dedup).await.map(drop)
 }
 
@@ -125,7 +120,7 @@ fn silent(agent: &'static str) -> Alarm {
 
 async fn changed(
     context: &Context,
-    dice: &mut Dice,
+    rng: &mut Rng,
     agent: &'static str,
     (old, new): (&str, &str),
     severity: &'static str,
@@ -136,6 +131,6 @@ async fn changed(
     context.bus.tell(event(id, "agent_status_changed", agent, now, data));
     let kind = ("agent_status_changed", "lifecycle");
     let message = format!("{old} → {new}");
-    let noted = pace::system_event(context, dice, kind, severity, agent, message);
+    let noted = pace::system_event(context, rng, kind, severity, agent, message);
     context.store.note(&[noted]).await
 }

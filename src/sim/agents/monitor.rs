@@ -1,5 +1,5 @@
-//! The agent that raises risk events: one of each severity in the first minutes, then by chance,
-//! and what it really sees in the market.
+//! The agent that raises risk events: one of each severity in the first minutes, then at random, and
+//! for wide spreads that it observes.
 
 use std::time::Duration;
 
@@ -13,25 +13,25 @@ use crate::domain::money::round;
 use crate::sim::bus::event;
 use crate::sim::context::Context;
 use crate::sim::demo::DEMO;
-use crate::sim::dice::Dice;
 use crate::sim::events::{About, EVENTS, Incident};
+use crate::sim::failures::FailureLog;
 use crate::sim::instruments::SPECS;
+use crate::sim::rng::Rng;
 use crate::sim::tables::Alarm;
 use crate::sim::tally::add;
-use crate::sim::trouble::Trouble;
 use crate::store::StoreError;
 
-/// The agent's name.
+/// The agent's name in `agents`.
 const AGENT: &str = "risk-monitor";
 
-/// How often it looks.
+/// How often it polls.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// How many times its usual width a spread is when it is worth an event, and when it is over.
+/// A spread this many times its normal width raises an event; below `USUAL` times it is cleared.
 const WIDE: i64 = 6;
 const USUAL: i64 = 4;
 
-/// An event that is to end by itself.
+/// An event that is to be cleared.
 struct Pending {
     dedup: String,
     at: DateTime<Utc>,
@@ -39,36 +39,36 @@ struct Pending {
 
 struct Monitor {
     context: Context,
-    dice: Dice,
-    trouble: Trouble,
+    rng: Rng,
+    failures: FailureLog,
     pending: Vec<Pending>,
     /// Instruments whose spread is wide.
     wide: Vec<InstrumentId>,
 }
 
-/// Watches until the simulation stops.
+/// Raises and clears events until the simulation stops.
 pub(super) async fn work(context: Context) {
-    let dice = pace::dice(&context, pace::MONITOR);
-    let trouble = Trouble::of("raising risk events");
+    let rng = pace::rng(&context, pace::MONITOR);
+    let failures = FailureLog::of("raising risk events");
     let mut opening = EVENTS.opening.iter().peekable();
     let started = context.now();
-    let mut monitor = Monitor { context, dice, trouble, pending: Vec::new(), wide: Vec::new() };
+    let mut monitor = Monitor { context, rng, failures, pending: Vec::new(), wide: Vec::new() };
     let mut next = monitor.later(started, 0);
-    while pace::wait(&monitor.context, monitor.context.agents(BEAT)).await.is_some() {
+    while pace::wait(&monitor.context, monitor.context.agent_period(BEAT)).await.is_some() {
         let now = monitor.context.now();
         if let Some(first) = opening.next_if(|first| monitor.later(started, first.after) <= now) {
-            monitor.happen(&first.severity, now).await;
-            let pause = monitor.dice.between(20, 60);
+            monitor.raise_incident(&first.severity, now).await;
+            let pause = monitor.rng.between(20, 60);
             next = monitor.later(now, pause);
         } else if opening.peek().is_none() && next <= now {
-            let severity = match monitor.dice.below(100) {
+            let severity = match monitor.rng.below(100) {
                 0..45 => "info",
                 45..84 => "warning",
                 84..97 => "critical",
                 _ => "emergency",
             };
-            monitor.happen(severity, now).await;
-            let pause = monitor.dice.between(20, 60);
+            monitor.raise_incident(severity, now).await;
+            let pause = monitor.rng.between(20, 60);
             next = monitor.later(now, pause);
         }
         monitor.watch_spreads().await;
@@ -77,21 +77,21 @@ pub(super) async fn work(context: Context) {
 }
 
 impl Monitor {
-    /// A moment so many seconds after another, at the agents' hurry.
+    /// Adds seconds of normal agent speed to a time.
     fn later(&self, from: DateTime<Utc>, seconds: i64) -> DateTime<Utc> {
         let pause = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-        from + chrono::TimeDelta::from_std(self.context.agents(pause)).unwrap_or_default()
+        from + chrono::TimeDelta::from_std(self.context.agent_period(pause)).unwrap_or_default()
     }
 
-    /// Lets something of a severity happen.
-    async fn happen(&mut self, severity: &str, now: DateTime<Utc>) {
+    /// Raises a random event of a severity.
+    async fn raise_incident(&mut self, severity: &str, now: DateTime<Utc>) {
         let fitting: Vec<&'static Incident> =
             EVENTS.incidents.iter().filter(|incident| incident.severity == severity).collect();
-        let Some(incident) = self.dice.pick(&fitting) else { return };
+        let Some(incident) = self.rng.pick(&fitting) else { return };
         let Incident { event_type, severity, unit, limit, most_above, .. } = *incident;
         let limit = *limit;
         let (account, name) = self.subject(incident.about);
-        let percent = Decimal::new(self.dice.between(100, most_above.saturating_add(100)), 2);
+        let percent = Decimal::new(self.rng.between(100, most_above.saturating_add(100)), 2);
         let current = limit.checked_mul(percent).map(|value| round(value, 2));
         let message = incident.message.replace("{}", name);
         let alarm = Alarm {
@@ -104,15 +104,15 @@ impl Monitor {
             dedup: format!("{event_type}:{name}"),
             data: json!({"message": message, "unit": unit, "simulated": true}),
         };
-        // What is critical mostly waits for a person; an emergency always does.
+        // Percent that clear by themselves: an emergency always waits for a person.
         let clears = match severity.as_str() {
             "info" => 100,
             "warning" => 65,
             "critical" => 40,
             _ => 0,
         };
-        if self.raise(alarm.clone()).await && self.dice.percent(clears) {
-            let seconds = self.dice.between(25, 110);
+        if self.raise(alarm.clone()).await && self.rng.percent(clears) {
+            let seconds = self.rng.between(25, 110);
             self.pending.push(Pending { dedup: alarm.dedup, at: self.later(now, seconds) });
         }
     }
@@ -120,16 +120,16 @@ impl Monitor {
     fn subject(&mut self, about: About) -> (Option<uuid::Uuid>, &'static str) {
         match about {
             About::Account => {
-                let account = self.dice.pick(&DEMO.accounts);
+                let account = self.rng.pick(&DEMO.accounts);
                 (account.map(|plan| plan.id), account.map_or("the desk", |plan| &plan.name))
             }
             About::Instrument => {
-                (None, self.dice.pick(&SPECS).map_or("the feed", |spec| &spec.name))
+                (None, self.rng.pick(&SPECS).map_or("the feed", |spec| &spec.name))
             }
         }
     }
 
-    /// Raises an event for a spread that is really wide, and ends it when it is not any more.
+    /// Raises an event for a wide spread, and clears it when the spread is normal again.
     async fn watch_spreads(&mut self) {
         for quote in self.context.prices.all() {
             let known = SPECS.iter().find(|spec| spec.name == quote.instrument.as_str());
@@ -141,7 +141,7 @@ impl Monitor {
             if !was_wide && ticks >= spec.spread.saturating_mul(WIDE) {
                 let pips =
                     |ticks: i64| Decimal::from(ticks).checked_div(Decimal::from(spec.pip_ticks));
-                let message = format!("{}: spread far wider than usual", spec.name);
+                let message = format!("{}: spread far wider than normal", spec.name);
                 let alarm = Alarm {
                     account: None,
                     event_type: "max_spread",
@@ -174,10 +174,10 @@ impl Monitor {
         }
     }
 
-    /// Raises an event and announces it; tells whether the database took it.
+    /// Raises an event and publishes it; returns whether the database accepted it.
     async fn raise(&mut self, alarm: Alarm) -> bool {
         let raised = self.context.store.raise(&alarm).await;
-        let Some(id) = self.trouble.take(raised).flatten() else { return false };
+        let Some(id) = self.failures.check(raised).flatten() else { return false };
         add(&self.context.counters.raised, 1);
         let message = alarm.data.get("message");
         let (kind, data) = match alarm.severity {
@@ -193,21 +193,21 @@ impl Monitor {
                        "reason": message, "event_ids": [id]}),
             ),
         };
-        // A repeat of an open event is told again, under another name.
+        // A repeat of an open event is published again under another id.
         let now = self.context.now();
         let name = format!("risk_{id}_{}", now.timestamp_millis());
         self.context.bus.tell(event(name, kind, AGENT, now, data));
         true
     }
 
-    /// Ends an event and announces it; tells whether that is done with. An event that somebody else
-    /// raised under the same key, before this monitor saw the same, is theirs to end.
+    /// Clears an event and publishes that; returns whether it is settled. An event that another
+    /// monitor raised under the same key is left for it to clear.
     async fn clear(&mut self, dedup: &str) -> bool {
         let cleared = match self.context.store.clear(dedup).await {
             Err(StoreError::NotPermitted(_)) => Ok(None),
             cleared => cleared,
         };
-        let Some(cleared) = self.trouble.take(cleared) else { return false };
+        let Some(cleared) = self.failures.check(cleared) else { return false };
         if let Some(id) = cleared {
             let data = json!({"event_ids": [id], "by": AGENT});
             let now = self.context.now();

@@ -32,7 +32,7 @@ struct Limit {
     warning: Option<Decimal>,
 }
 
-/// A limit that is to take the place of another.
+/// A limit that is to replace another once it is approved.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Proposal {
@@ -48,7 +48,7 @@ static LIMITS: LazyLock<Limits> = LazyLock::new(|| {
     embedded("limits.toml", toml::from_str(include_str!("../../../config/demo/limits.toml")))
 });
 
-/// Returns the rows of `risk_limits`: the list, and a proposal that waits for a second person.
+/// Returns the rows of `risk_limits`: active limits, and a proposal that waits for approval.
 pub(in crate::sim) fn limits(now: DateTime<Utc>) -> Vec<LimitRow> {
     let Limits { limit, proposal } = &*LIMITS;
     let mut rows: Vec<LimitRow> = limit.iter().map(|limit| row(limit, now)).collect();
@@ -95,7 +95,7 @@ fn row(limit: &'static Limit, now: DateTime<Utc>) -> LimitRow {
     }
 }
 
-/// The same keys on every desk, so that a document can name one.
+/// The same keys on every desk, so that documents can refer to them.
 fn limit_id(number: u128) -> Uuid {
     let base = uuid!("a1000000-0000-4000-8000-0011a1700000").as_u128();
     Uuid::from_u128(base.wrapping_add(number))

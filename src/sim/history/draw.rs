@@ -1,4 +1,4 @@
-//! Draws trades over the bars of the past: where they began, and how they ended.
+//! Draws past trades from the bars: entry, size, stop, target, exit.
 
 use rust_decimal::Decimal;
 
@@ -10,11 +10,10 @@ use crate::domain::money::Size;
 use crate::domain::quote::Quote;
 use crate::domain::trade::Side;
 use crate::sim::demo::DEMO;
-use crate::sim::dice::Dice;
 use crate::sim::instruments::{SPECS, Spec};
+use crate::sim::rng::Rng;
 use crate::sim::signals::{fill, levels, money};
 
-/// A trade to be written.
 pub(super) struct Deal {
     pub(super) account: usize,
     pub(super) index: usize,
@@ -33,9 +32,9 @@ pub(super) struct Exit {
     pub(super) reason: &'static str,
 }
 
-/// A trade of the halted account that was stopped out with about this loss.
-pub(super) fn lost(dice: &mut Dice, past: &Past, loss: i64) -> Option<Deal> {
-    let mut deal = closed(dice, past)?;
+/// Draws a trade of the halted account that was stopped out with about this loss.
+pub(super) fn lost(rng: &mut Rng, past: &Past, loss: i64) -> Option<Deal> {
+    let mut deal = closed(rng, past)?;
     let halted = DEMO.halted()?;
     let (plan, spec) = (DEMO.accounts.get(halted)?, SPECS.get(deal.index)?);
     let exit = deal.exit.as_ref().filter(|exit| exit.reason == "stop_loss")?;
@@ -48,7 +47,7 @@ pub(super) fn lost(dice: &mut Dice, past: &Past, loss: i64) -> Option<Deal> {
     Some(deal)
 }
 
-/// What a closed deal earned in the account's currency, and the rate it was converted at.
+/// Returns the P&L of a closed deal in the account's currency, and the conversion rate.
 pub(super) fn gross(
     deal: &Deal,
     exit: &Exit,
@@ -64,35 +63,35 @@ pub(super) fn gross(
 }
 
 /// Draws a closed trade of any account but the halted one.
-pub(super) fn closed(dice: &mut Dice, past: &Past) -> Option<Deal> {
+pub(super) fn closed(rng: &mut Rng, past: &Past) -> Option<Deal> {
     let halted = DEMO.halted();
     let trading: Vec<usize> = (0..DEMO.accounts.len()).filter(|at| Some(*at) != halted).collect();
-    let account = *dice.pick(&trading)?;
-    let index = dice.index(SPECS.len());
-    let entered = dice.between(2, past.minutes() - 14);
-    let until = entered.saturating_add(dice.between(6, 45)).min(past.minutes() - 2);
+    let account = *rng.pick(&trading)?;
+    let index = rng.index(SPECS.len());
+    let entered = rng.between(2, past.minutes() - 14);
+    let until = entered.saturating_add(rng.between(6, 45)).min(past.minutes() - 2);
     let spec = SPECS.get(index)?;
-    // Somewhat more often right than wrong: a desk that always loses would long be closed.
+    // Right somewhat more often than wrong: a desk that always loses would have been closed.
     let (first, last) = (past.mid(index, entered)?, past.mid(index, until)?);
-    let is_right = dice.percent(61);
+    let is_right = rng.percent(61);
     let side = if (last > first) == is_right { Side::Buy } else { Side::Sell };
     let entry = fill(spec, side, first);
-    let stop_distance = spec.spread.saturating_mul(dice.between(12, 24));
-    let reward = dice.between(110, 260);
+    let stop_distance = spec.spread.saturating_mul(rng.between(12, 24));
+    let reward = rng.between(110, 260);
     let (stop, target) =
         levels(side, entry, stop_distance, stop_distance.saturating_mul(reward) / 100);
-    let exit = leave(past, index, side, (entered, until), stop, target)?;
-    let size = size(dice, past, account, index, entered)?;
+    let exit = self::exit(past, index, side, (entered, until), stop, target)?;
+    let size = size(rng, past, account, index, entered)?;
     Some(Deal { account, index, side, size, entered, entry, stop, target, exit: Some(exit) })
 }
 
-/// Draws a trade that is still open: neither its stop nor its target was reached.
-pub(super) fn open(dice: &mut Dice, past: &Past, account: usize, index: usize) -> Option<Deal> {
+/// Draws an open trade, whose stop and target were not reached.
+pub(super) fn open(rng: &mut Rng, past: &Past, account: usize, index: usize) -> Option<Deal> {
     let spec = SPECS.get(index)?;
     let now = past.minutes();
-    let entered = now.saturating_sub(dice.between(6, 95));
+    let entered = now.saturating_sub(rng.between(6, 95));
     let (first, last) = (past.mid(index, entered)?, past.mid(index, now)?);
-    let is_right = dice.percent(60);
+    let is_right = rng.percent(60);
     let side = if (last > first) == is_right { Side::Buy } else { Side::Sell };
     let entry = fill(spec, side, first);
     let (low, high) = past.range(index, entered, now)?;
@@ -100,17 +99,17 @@ pub(super) fn open(dice: &mut Dice, past: &Past, account: usize, index: usize) -
         Side::Buy => (entry.saturating_sub(low), high.saturating_sub(entry)),
         Side::Sell => (high.saturating_sub(entry), entry.saturating_sub(low)),
     };
-    let room = spec.spread.saturating_mul(dice.between(8, 14));
+    let room = spec.spread.saturating_mul(rng.between(8, 14));
     let stop_distance = against.max(0).saturating_add(room).max(spec.spread.saturating_mul(18));
     let target_distance =
         along.max(0).saturating_add(room).max(stop_distance.saturating_mul(3) / 2);
     let (stop, target) = levels(side, entry, stop_distance, target_distance);
-    let size = size(dice, past, account, index, entered)?;
+    let size = size(rng, past, account, index, entered)?;
     Some(Deal { account, index, side, size, entered, entry, stop, target, exit: None })
 }
 
-/// Follows a trade through the bars to its stop, its target, or the end of its time.
-fn leave(
+/// Finds where a trade reached its stop, its target, or the end of its time.
+fn exit(
     past: &Past,
     index: usize,
     side: Side,
@@ -127,7 +126,7 @@ fn leave(
             Side::Buy => (low <= stop, high >= target),
             Side::Sell => (high >= stop, low <= target),
         };
-        // Both within one minute: the worse is assumed.
+        // Both within one minute: assume the stop.
         if is_stopped {
             return Some(Exit { minute, price: stop, reason: "stop_loss" });
         }
@@ -140,22 +139,16 @@ fn leave(
     Some(Exit { minute: until, price, reason: "time_exit" })
 }
 
-/// A size whose notional is a part of the account's equity.
-fn size(
-    dice: &mut Dice,
-    past: &Past,
-    account: usize,
-    index: usize,
-    minute: i64,
-) -> Option<Decimal> {
+/// Draws a size whose notional is a part of the account's balance.
+fn size(rng: &mut Rng, past: &Past, account: usize, index: usize, minute: i64) -> Option<Decimal> {
     let (plan, row) = (DEMO.accounts.get(account)?, SPECS.get(index)?.row());
-    let percent = plan.appetite.saturating_mul(dice.between(45, 100)) / 100;
+    let percent = plan.appetite.saturating_mul(rng.between(45, 100)) / 100;
     let notional = plan.balance.checked_mul(Decimal::new(percent, 2))?;
     let price = book(past, minute).rate(&row.base_currency, &plan.currency)?;
     Some(Size::computed(notional.checked_div(price)?, &row)?.get().normalize())
 }
 
-/// The prices at the end of a minute, to convert with.
+/// The prices at the end of a minute.
 pub(super) fn book(past: &Past, minute: i64) -> Book {
     let mut book = Book::default();
     book.set_instruments(SPECS.iter().map(Spec::row));

@@ -4,28 +4,27 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use crate::sim::demo::DEMO;
-use crate::sim::dice::Dice;
 use crate::sim::events::{EVENTS, RiskEvent, SystemEvent};
+use crate::sim::rng::Rng;
 use crate::sim::signals::key;
 use crate::sim::tables::{EventRow, SystemEventRow};
 
-/// Stream of chance of keys.
+/// Random stream of keys.
 const STREAM: u64 = 2_001;
 
-/// Returns the risk events of the past.
 pub(super) fn risk(seed: u64, now: DateTime<Utc>) -> Vec<EventRow> {
-    let mut dice = Dice::new(seed, STREAM);
-    EVENTS.risk.iter().map(|event| row(&mut dice, now, event)).collect()
+    let mut rng = Rng::new(seed, STREAM);
+    EVENTS.risk.iter().map(|event| row(&mut rng, now, event)).collect()
 }
 
-fn row(dice: &mut Dice, now: DateTime<Utc>, event: &'static RiskEvent) -> EventRow {
+fn row(rng: &mut Rng, now: DateTime<Utc>, event: &'static RiskEvent) -> EventRow {
     let occurred_at =
-        now - TimeDelta::minutes(event.minutes_ago) - TimeDelta::seconds(dice.between(0, 40));
+        now - TimeDelta::minutes(event.minutes_ago) - TimeDelta::seconds(rng.between(0, 40));
     let after = |minutes| occurred_at + TimeDelta::minutes(minutes);
     let account = event.account.as_deref().and_then(|name| DEMO.find(name));
     let acknowledged = event.acknowledged.as_ref();
     EventRow {
-        event_id: key(dice, occurred_at),
+        event_id: key(rng, occurred_at),
         account_id: account.and_then(|at| DEMO.accounts.get(at)).map(|plan| plan.id),
         event_type: &event.event_type,
         severity: &event.severity,
@@ -45,13 +44,12 @@ fn row(dice: &mut Dice, now: DateTime<Utc>, event: &'static RiskEvent) -> EventR
     }
 }
 
-/// Returns the system events of the past.
 pub(super) fn system(seed: u64, now: DateTime<Utc>) -> Vec<SystemEventRow> {
-    let mut dice = Dice::new(seed, STREAM + 1);
+    let mut rng = Rng::new(seed, STREAM + 1);
     let row = |event: &'static SystemEvent| {
         let occurred_at = now - TimeDelta::minutes(event.minutes_ago);
         SystemEventRow {
-            event_id: key(&mut dice, occurred_at),
+            event_id: key(&mut rng, occurred_at),
             event_type: &event.event_type,
             event_category: &event.category,
             severity: &event.severity,

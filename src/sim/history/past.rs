@@ -1,4 +1,4 @@
-//! The market of the hours before: its bars, and its last quotes.
+//! The market of the last hours: bars, and the last quotes.
 
 use std::collections::BTreeMap;
 
@@ -13,26 +13,25 @@ use crate::sim::instruments::SPECS;
 use crate::sim::market::Market;
 use crate::sim::tables::BarRow;
 
-/// How long the history is.
+/// Length of the history.
 const HOURS: i64 = 3;
 
-/// Quotes per second while it is played: enough for a bar in nearly every minute of the quietest
-/// instrument.
+/// Quotes per second, enough for a bar in nearly every minute of the quietest instrument.
 const RATE: u32 = 4;
 
 /// The market of the last hours.
 pub(super) struct Past {
     pub(super) started: DateTime<Utc>,
     pub(super) now: DateTime<Utc>,
-    /// Of each instrument, the bars by minutes since the start.
+    /// Per instrument, its bars by minutes since the start.
     series: Vec<BTreeMap<i64, Bar>>,
     pub(super) last: BTreeMap<InstrumentId, Quote>,
 }
 
 impl Past {
-    /// Plays the market up to `now`.
+    /// Runs the market up to `now`.
     pub(super) fn play(seed: u64, now: DateTime<Utc>, prices: &[(InstrumentId, Decimal)]) -> Self {
-        // On a minute, so that bars and minutes have the same numbers.
+        // On a full minute, so that bars and minutes have the same numbers.
         let started = now - TimeDelta::hours(HOURS);
         let started = started.duration_trunc(TimeDelta::minutes(1)).unwrap_or(started);
         let mut market = Market::new(seed, started, RATE, prices);
@@ -65,7 +64,6 @@ impl Past {
         }
     }
 
-    /// How many minutes there are.
     pub(super) fn minutes(&self) -> i64 {
         (self.now - self.started).num_minutes()
     }
@@ -74,13 +72,13 @@ impl Past {
         self.started + TimeDelta::minutes(minute)
     }
 
-    /// The middle price, in ticks, at the end of a minute.
+    /// The mid price at the end of a minute, in ticks.
     pub(super) fn mid(&self, index: usize, minute: i64) -> Option<i64> {
         let (_, bar) = self.series.get(index)?.range(..=minute).next_back()?;
         SPECS.get(index)?.ticks(bar.close)
     }
 
-    /// Lowest and highest middle price, in ticks, after one minute and up to another.
+    /// Lowest and highest mid price after minute `from` up to minute `to`, in ticks.
     pub(super) fn range(&self, index: usize, from: i64, to: i64) -> Option<(i64, i64)> {
         let spec = SPECS.get(index)?;
         let bars = self.series.get(index)?.range(from.saturating_add(1)..=to);

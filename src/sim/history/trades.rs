@@ -1,4 +1,4 @@
-//! Trades of the last hours: closed ones, and those that are still open.
+//! Trades of the last hours, closed and open.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
@@ -10,64 +10,64 @@ use crate::domain::money::round;
 use crate::domain::sizing;
 use crate::domain::trade::Side;
 use crate::sim::demo::{AGENTS, DEMO};
-use crate::sim::dice::Dice;
 use crate::sim::instruments::{SPECS, Spec, find};
+use crate::sim::rng::Rng;
 use crate::sim::sessions;
 use crate::sim::signals::{compose, key, money};
 use crate::sim::tables::{FillRow, PositionRow, SignalRow, TradeRow};
 
-/// Stream of chance of the history.
+/// Random stream of the history.
 const STREAM: u64 = 2_000;
 
-/// How many closed trades are tried; some find their account already in that instrument.
+/// Closed trades that are tried; some find their account in that instrument already.
 const CLOSED: usize = 46;
 
-/// Trades with everything that belongs to them.
+/// Trades, with their signals, positions and fills.
 #[derive(Default)]
 pub(super) struct Blotter {
     pub(super) signals: Vec<SignalRow>,
     pub(super) positions: Vec<PositionRow>,
     pub(super) trades: Vec<TradeRow>,
     pub(super) fills: Vec<FillRow>,
-    /// Of each account, after its closed trades.
+    /// Per account, after its closed trades.
     pub(super) balances: Vec<Decimal>,
-    /// Account, instrument, first and last minute: an account holds one position of an instrument.
+    /// Account, instrument, first and last minute: an account holds one position per instrument.
     held: Vec<(usize, usize, i64, i64)>,
 }
 
 impl Blotter {
-    /// Lays trades over the past.
+    /// Places trades on the past.
     pub(super) fn write(seed: u64, past: &Past) -> Self {
-        let mut dice = Dice::new(seed, STREAM);
+        let mut rng = Rng::new(seed, STREAM);
         let mut blotter = Self {
             balances: DEMO.accounts.iter().map(|plan| plan.balance).collect(),
             ..Self::default()
         };
         for (account, instrument) in &DEMO.open {
             if let (Some(account), Some(index)) = (DEMO.find(account), find(instrument))
-                && let Some(deal) = draw::open(&mut dice, past, account, index)
+                && let Some(deal) = draw::open(&mut rng, past, account, index)
             {
-                blotter.book(&mut dice, past, &deal);
+                blotter.book(&mut rng, past, &deal);
             }
         }
         for loss in &DEMO.losses {
             for _ in 0..20 {
-                if let Some(deal) = draw::lost(&mut dice, past, *loss)
+                if let Some(deal) = draw::lost(&mut rng, past, *loss)
                     && blotter.is_free(&deal)
                 {
-                    blotter.book(&mut dice, past, &deal);
+                    blotter.book(&mut rng, past, &deal);
                     break;
                 }
             }
         }
         for _ in 0..CLOSED {
-            if let Some(deal) = draw::closed(&mut dice, past)
+            if let Some(deal) = draw::closed(&mut rng, past)
                 && blotter.is_free(&deal)
             {
-                blotter.book(&mut dice, past, &deal);
+                blotter.book(&mut rng, past, &deal);
             }
         }
-        blotter.untaken(&mut dice, past);
+        blotter.untaken(&mut rng, past);
         blotter
     }
 
@@ -80,42 +80,42 @@ impl Blotter {
         })
     }
 
-    /// Signals that nobody took: run out, withdrawn, and some that still wait.
-    fn untaken(&mut self, dice: &mut Dice, past: &Past) {
+    /// Adds signals that were not taken: expired, withdrawn, and some still pending.
+    fn untaken(&mut self, rng: &mut Rng, past: &Past) {
         let minutes = past.minutes();
         for number in 0..15_i64 {
-            let index = dice.index(SPECS.len());
+            let index = rng.index(SPECS.len());
             let is_fresh = number < 4;
-            let age = if is_fresh { dice.between(0, 3) } else { dice.between(20, minutes - 5) };
-            let side = if dice.percent(50) { Side::Buy } else { Side::Sell };
+            let age = if is_fresh { rng.between(0, 3) } else { rng.between(20, minutes - 5) };
+            let side = if rng.percent(50) { Side::Buy } else { Side::Sell };
             let Some(mid) = past.mid(index, minutes.saturating_sub(age)) else { continue };
-            let made = past.now - TimeDelta::minutes(age) - TimeDelta::seconds(dice.between(5, 50));
-            let Some(mut signal) = compose(dice, index, side, mid, made) else { continue };
+            let made = past.now - TimeDelta::minutes(age) - TimeDelta::seconds(rng.between(5, 50));
+            let Some(mut signal) = compose(rng, index, side, mid, made) else { continue };
             if is_fresh {
-                signal.valid_until = past.now + TimeDelta::minutes(dice.between(6, 40));
+                signal.valid_until = past.now + TimeDelta::minutes(rng.between(6, 40));
             } else {
                 signal.valid_until = signal.valid_until.min(past.now - TimeDelta::minutes(1));
-                signal.status = if dice.percent(25) { "cancelled" } else { "expired" };
+                signal.status = if rng.percent(25) { "cancelled" } else { "expired" };
             }
             self.signals.push(signal);
         }
     }
 
-    /// Writes a deal down in every table.
-    fn book(&mut self, dice: &mut Dice, past: &Past, deal: &Deal) -> Option<()> {
+    /// Adds the rows of a deal.
+    fn book(&mut self, rng: &mut Rng, past: &Past, deal: &Deal) -> Option<()> {
         let (plan, spec) = (DEMO.accounts.get(deal.account)?, SPECS.get(deal.index)?);
         let row = spec.row();
-        let entered = past.time(deal.entered) + TimeDelta::seconds(dice.between(1, 50));
+        let entered = past.time(deal.entered) + TimeDelta::seconds(rng.between(1, 50));
         let exited = deal.exit.as_ref().map(|exit| past.time(exit.minute));
         let exited =
-            exited.map(|time| (time + TimeDelta::seconds(dice.between(51, 59))).min(past.now));
+            exited.map(|time| (time + TimeDelta::seconds(rng.between(51, 59))).min(past.now));
         let entry_rate = book(past, deal.entered).rate(&row.quote_currency, &plan.currency)?;
         let entry = spec.price(deal.entry);
         let gross =
             deal.exit.as_ref().and_then(|exit| gross(deal, exit, past, &row, &plan.currency));
         let gross = gross.map(|(amount, _)| amount);
-        let signal = taken(dice, deal, spec, entered)?;
-        let ids = Ids { trade: key(dice, entered), position: key(dice, entered) };
+        let signal = taken(rng, deal, spec, entered)?;
+        let ids = Ids { trade: key(rng, entered), position: key(rng, entered) };
 
         self.positions.push(position(deal, &ids, plan.id, spec, entered, exited, gross));
         let risk = sizing::risk_amount(
@@ -152,7 +152,7 @@ impl Blotter {
             trade_session: sessions::name(entered),
             execution_venue: "simulated",
         });
-        self.fill(dice, &ids, plan.id, deal, past, &plan.currency, (entered, exited));
+        self.fill(rng, &ids, plan.id, deal, past, &plan.currency, (entered, exited));
         if let (Some(amount), Some(balance)) = (gross, self.balances.get_mut(deal.account)) {
             *balance = balance.checked_add(amount)?;
         }
@@ -165,7 +165,7 @@ impl Blotter {
     #[expect(clippy::too_many_arguments, reason = "the columns of two fills, used in one place")]
     fn fill(
         &mut self,
-        dice: &mut Dice,
+        rng: &mut Rng,
         ids: &Ids,
         account: uuid::Uuid,
         deal: &Deal,
@@ -177,7 +177,7 @@ impl Blotter {
         let row = spec.row();
         let other = if deal.side == Side::Buy { Side::Sell } else { Side::Buy };
         let opened = FillRow {
-            fill_id: key(dice, entered),
+            fill_id: key(rng, entered),
             account_id: account,
             trade_id: ids.trade,
             position_id: ids.position,
@@ -195,7 +195,7 @@ impl Blotter {
         };
         if let (Some(exit), Some(exited)) = (&deal.exit, exited) {
             let (gross, rate) = gross(deal, exit, past, &row, currency)?;
-            let fill_id = key(dice, exited);
+            let fill_id = key(rng, exited);
             self.fills.push(FillRow {
                 fill_id,
                 side: other.as_str(),
@@ -220,10 +220,10 @@ struct Ids {
     position: uuid::Uuid,
 }
 
-/// The signal that a deal followed, made shortly before it.
-fn taken(dice: &mut Dice, deal: &Deal, spec: &Spec, entered: DateTime<Utc>) -> Option<SignalRow> {
-    let made = entered - TimeDelta::seconds(dice.between(15, 80));
-    let mut signal = compose(dice, deal.index, deal.side, deal.entry, made)?;
+/// The signal of a deal, generated shortly before it.
+fn taken(rng: &mut Rng, deal: &Deal, spec: &Spec, entered: DateTime<Utc>) -> Option<SignalRow> {
+    let made = entered - TimeDelta::seconds(rng.between(15, 80));
+    let mut signal = compose(rng, deal.index, deal.side, deal.entry, made)?;
     let reward = deal.target.saturating_sub(deal.entry).saturating_abs();
     let risk = deal.stop.saturating_sub(deal.entry).saturating_abs();
     let ratio = Decimal::from(reward).checked_div(Decimal::from(risk))?;

@@ -1,4 +1,4 @@
-//! What the market promises.
+//! Properties of the random market.
 
 use rust_decimal::dec;
 
@@ -22,7 +22,7 @@ fn line(quote: &Quote) -> String {
 }
 
 #[test]
-fn a_seed_gives_this_very_market_on_every_machine() {
+fn a_seed_gives_the_same_market_on_every_machine() {
     let mut market = Market::new(42, monday(), 30, &[]);
     let quotes = quotes(&mut market, after(600));
 
@@ -40,7 +40,7 @@ const MARKET_OF_SEED_42: [&str; 5] = [
 ];
 
 #[test]
-fn what_a_market_quotes_does_not_depend_on_how_often_it_is_asked() {
+fn quotes_do_not_depend_on_how_often_the_market_is_polled() {
     let mut often = Market::new(1, monday(), 25, &[]);
     let mut seldom = often.clone();
 
@@ -53,7 +53,7 @@ fn what_a_market_quotes_does_not_depend_on_how_often_it_is_asked() {
 }
 
 #[test]
-fn half_a_day_of_quotes_is_plausible() {
+fn prices_and_spreads_stay_plausible_for_half_a_day() {
     let mut market = Market::new(9, monday(), 1, &[]);
     let mut widest = Decimal::ZERO;
     let mut seen = std::collections::BTreeMap::new();
@@ -70,7 +70,7 @@ fn half_a_day_of_quotes_is_plausible() {
 }
 
 #[test]
-fn crosses_stay_in_line_with_their_legs_and_with_what_another_publishes() {
+fn crosses_follow_their_legs_even_those_of_another_publisher() {
     let mut market = Market::new(5, monday(), 30, &[]);
     let euro = InstrumentId::new("EUR_USD");
     market.leave(&euro);
@@ -94,7 +94,7 @@ fn crosses_stay_in_line_with_their_legs_and_with_what_another_publishes() {
 }
 
 #[test]
-fn the_numbers_of_an_instrument_rise_by_one() {
+fn sequence_numbers_rise_by_one_per_instrument() {
     let mut market = Market::new(5, monday(), 50, &[]);
     let mut last = std::collections::BTreeMap::new();
     market.snapshot(monday()).iter().for_each(|quote| {
@@ -108,7 +108,7 @@ fn the_numbers_of_an_instrument_rise_by_one() {
 }
 
 #[test]
-fn a_machine_that_slept_is_spared_the_quotes_of_the_night() {
+fn quotes_missed_during_a_suspend_are_skipped() {
     let mut market = Market::new(5, monday(), 30, &[]);
     quotes(&mut market, after(10));
     let morning = after(8 * 3600);

@@ -1,4 +1,4 @@
-//! Why a recording is not played.
+//! Errors of a replay.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,32 +10,27 @@ use crate::domain::ids::InstrumentId;
 /// Why a file of recorded quotes cannot be replayed.
 #[derive(Debug, Error)]
 pub enum ReplayError {
-    /// It cannot be opened or read.
     #[error("cannot read {}: {source}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
-    /// Its first line does not name the columns.
     #[error(
-        "{} does not begin with the header time,bid,ask (or timestamp,bid,ask) but with {found:?}",
+        "{}: expected the header time,bid,ask (or timestamp,bid,ask), found {found:?}",
         path.display()
     )]
     NoHeader {
         path: PathBuf,
-        /// How its first line begins.
+        /// The start of its first line.
         found: String,
     },
-    /// Its name does not say what it is of.
     #[error(
-        "the name of {} does not begin with an instrument, like EUR_USD-2014-05-02.csv.gz; say it \
-         with --instrument",
+        "{}: no instrument at the start of the file name, as in EUR_USD-2014-05-02.csv.gz; pass \
+         --instrument",
         path.display()
     )]
     NoInstrument { path: PathBuf },
-    /// The desk does not trade it.
-    #[error("{instrument} is not an instrument of this desk, which has {known}")]
+    #[error("unknown instrument {instrument}; this desk has {known}")]
     UnknownInstrument {
-        /// What the file is of.
         instrument: InstrumentId,
-        /// The instruments of the desk.
+        /// Instruments of the desk, comma-separated.
         known: String,
     },
 }

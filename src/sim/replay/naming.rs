@@ -1,11 +1,11 @@
-//! What a recording is of.
+//! Finds the instrument of a file.
 
 use std::path::Path;
 
 use crate::domain::ids::InstrumentId;
 use crate::sim::instruments;
 
-/// Reads the instrument that a file's name begins with: `EUR_USD-2014…`, `EURUSD_2014…`.
+/// Returns the instrument at the start of a file name: `EUR_USD-2014…`, `EURUSD_2014…`.
 pub(super) fn instrument_of(path: &Path) -> Option<InstrumentId> {
     let name = path.file_name()?.to_str()?;
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -25,7 +25,7 @@ fn is_currency(text: &str) -> bool {
     text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-/// Returns the name of an instrument of the simulated desk that goes by this one.
+/// Returns the instrument of the simulated desk with this name or alias.
 pub(super) fn canonical(name: &str) -> Option<InstrumentId> {
     let spec = instruments::SPECS.get(instruments::find(name)?)?;
     Some(InstrumentId::new(&spec.name))
@@ -46,7 +46,7 @@ mod tests {
     #[case("nok_sek-2014.csv", Some("NOK_SEK"))]
     #[case("ticks-2014.csv", None)]
     #[case("2014-05-02.csv", None)]
-    fn the_instrument_is_what_the_files_name_begins_with(
+    fn the_instrument_stands_at_the_start_of_the_file_name(
         #[case] name: &str,
         #[case] instrument: Option<&str>,
     ) {

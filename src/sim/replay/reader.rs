@@ -12,17 +12,16 @@ use rust_decimal::{Decimal, dec};
 
 use super::ReplayError;
 
-/// The longest line that is read, in bytes; a quote has about 45. A file of another kind may hold
-/// no line end at all, and must not be read into memory to find that out.
+/// The longest line that is read, in bytes; a quote has about 45. A file without line ends must not
+/// be read into memory.
 const LONGEST_LINE: u64 = 4_096;
 
-/// The first bytes of a gzip file. Told by content, because a name can lie.
+/// The first bytes of a gzip file. The content decides, not the name.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Above what `market_data` can store.
+/// The first price that `market_data` cannot store.
 const TOO_HIGH: Decimal = dec!(100000);
 
-/// A recorded price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Recorded {
     pub(crate) time: DateTime<Utc>,
@@ -31,33 +30,30 @@ pub(crate) struct Recorded {
 }
 
 impl Recorded {
-    /// Returns the middle of bid and ask.
     pub(crate) fn mid(&self) -> Option<Decimal> {
         self.bid.checked_add(self.ask)?.checked_div(Decimal::TWO)
     }
 }
 
-/// A line that is no quote, and why.
+/// A line that is not a quote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadLine {
-    /// Number of the line, the header being 1.
+    /// Line number; the header is 1.
     pub number: u64,
-    /// What is wrong with it, in a few words.
     pub reason: String,
 }
 
 /// Reads quotes from a `csv` or `csv.gz` file, line by line.
 ///
 /// The header names the columns: `time` or `timestamp`, `bid`, `ask`, in any order; others are
-/// passed over. Times are ISO 8601 with `T` or a space, with an offset or, without one, in UTC.
-/// Quotes are in the order of their times; of two neighbours that are not, the one that does not
-/// fit its surroundings is a bad line.
+/// ignored. Times are ISO 8601 with `T` or a space, with an offset or in UTC. Quotes are ordered by
+/// time; of two neighbours out of order, the one that does not fit its surroundings is a bad line.
 pub(crate) struct Reader {
     lines: Box<dyn BufRead + Send>,
     columns: Columns,
     number: u64,
     read: Arc<AtomicU64>,
-    /// Read, but not returned before it is known that the next line is not earlier.
+    /// Read, but not returned until the next line proves not to be earlier.
     held: Option<(u64, Recorded)>,
     last: Option<DateTime<Utc>>,
     /// The error that ended the file while a quote was held.
@@ -95,20 +91,20 @@ impl Reader {
         Ok(reader)
     }
 
-    /// Returns a counter of the bytes that were read of the file as it lies on the disk.
+    /// Returns a counter of the stored bytes that were read.
     pub(crate) fn bytes_read(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.read)
     }
 
-    /// Returns the next quote or bad line, or `None` at the end. An error ends the file: a broken
-    /// disk, or a gzip stream that was cut.
+    /// Returns the next quote or bad line, or `None` at the end. An error (a broken disk, a truncated
+    /// gzip stream) ends the file.
     pub(crate) fn next(&mut self) -> io::Result<Option<Result<Recorded, BadLine>>> {
         loop {
             let line = match self.broken.take().map_or_else(|| self.line(), Err) {
                 Ok(Some(line)) => line,
                 Ok(None) => return Ok(self.held.take().map(|(_, quote)| Ok(quote))),
                 Err(error) => {
-                    // What was read before it broke is good.
+                    // The quote that was read before the error is valid.
                     let Some((_, quote)) = self.held.take() else { return Err(error) };
                     self.broken = Some(error);
                     return Ok(Some(Ok(quote)));
@@ -130,7 +126,7 @@ impl Reader {
         }
     }
 
-    /// Holds a quote, and returns the one before it or whichever of the two is out of order.
+    /// Holds a quote; returns the one before it, or whichever of the two is out of order.
     fn order(&mut self, number: u64, quote: Recorded) -> Option<Result<Recorded, BadLine>> {
         let (held_number, held) = self.held.replace((number, quote))?;
         if held.time <= quote.time {
@@ -138,15 +134,15 @@ impl Reader {
             return Some(Ok(held));
         }
         if self.last.is_none_or(|last| last <= quote.time) {
-            let reason = format!("its time {} is after that of the next line", held.time);
+            let reason = format!("time {} is later than the next line's", held.time);
             return Some(Err(BadLine { number: held_number, reason }));
         }
         self.held = Some((held_number, held));
-        let reason = format!("its time {} is before that of the line above", quote.time);
+        let reason = format!("time {} is earlier than the line above", quote.time);
         Some(Err(BadLine { number, reason }))
     }
 
-    /// Reads a line without its end, or says why it is no text.
+    /// Reads a line without its end; `Err` if it is not text.
     fn line(&mut self) -> io::Result<Option<Result<String, String>>> {
         let mut bytes = Vec::new();
         let mut limited = self.lines.by_ref().take(LONGEST_LINE);
@@ -186,7 +182,7 @@ impl Columns {
         let bid = price(field(self.bid, "bid")?)?;
         let ask = price(field(self.ask, "ask")?)?;
         if bid > ask {
-            return Err(format!("the bid {bid} is above the ask {ask}"));
+            return Err(format!("bid {bid} is above ask {ask}"));
         }
         Ok(Recorded { time, bid, ask })
     }
@@ -210,20 +206,20 @@ fn price(text: &str) -> Result<Decimal, String> {
     let number = Decimal::from_str_exact(text).ok().filter(|_| plain);
     let number = number.ok_or_else(|| format!("{:?} is not a price", shown(text)))?;
     if number.is_zero() {
-        Err("a price is zero".to_owned())
+        Err("price is zero".to_owned())
     } else if number >= TOO_HIGH {
-        Err(format!("the price {number} is above what can be stored, 99999.99999"))
+        Err(format!("price {number} exceeds the maximum 99999.99999"))
     } else {
         Ok(number)
     }
 }
 
-/// Cuts a text of the file for a message.
+/// Shortens text of the file for a message.
 fn shown(text: &str) -> String {
     crate::domain::text::clean(text).chars().take(40).collect()
 }
 
-/// Counts what is read of a file.
+/// Counts the bytes read.
 struct Counted {
     file: File,
     read: Arc<AtomicU64>,

@@ -8,7 +8,7 @@ use thiserror::Error;
 /// How fast recorded quotes are published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speed {
-    /// So many times the recorded pace, at least once.
+    /// A multiple of the recorded pace, 1 or more.
     Times(u32),
     /// As fast as Redis confirms them.
     Max,
@@ -29,9 +29,11 @@ impl fmt::Display for Speed {
     }
 }
 
-/// A speed that is neither `max` nor a whole number with an `x` behind it.
+/// Neither `max` nor a whole number followed by `x`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is not a speed: write 1x, 60x (any whole number up to 100000) or max")]
+#[error(
+    "invalid speed {0:?}: expected max, or a whole number up to 100000 followed by x, as in 60x"
+)]
 pub struct NotASpeed(String);
 
 impl FromStr for Speed {

@@ -1,4 +1,4 @@
-//! What the simulated agents look at before they act.
+//! What the simulated agents read before they act.
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -9,13 +9,13 @@ use crate::domain::position::Direction;
 use crate::domain::trade::Side;
 use crate::store::{Store, StoreError};
 
-/// Middle prices of the instruments as they were last kept.
+/// The last mid price of each instrument.
 const LAST_PRICES: &str = "SELECT i.instrument, r.rate
       FROM instruments i
       JOIN fx_rates r ON r.from_currency = i.base_currency AND r.to_currency = i.quote_currency";
 
-/// Positions of the demonstration's accounts, and whether every fill that opened one was an agent's
-/// own: what a person holds is a person's to close.
+/// Positions of simulated accounts, and whether the agents alone opened them: what a person opened
+/// is not theirs to close.
 const HELD: &str = "SELECT p.position_id, p.account_id, p.instrument, p.position_type,
            p.total_size, p.stop_loss, p.take_profit, p.opened_at,
            coalesce((SELECT bool_and(f.actor = session_user) FROM trade_fills f
@@ -26,7 +26,7 @@ const HELD: &str = "SELECT p.position_id, p.account_id, p.instrument, p.position
      ORDER BY p.opened_at
      LIMIT 2000";
 
-/// Signals that can be taken, the newest first, with the accounts that took them.
+/// Pending signals, the newest first, with the accounts that took them.
 const WAITING: &str = "SELECT s.signal_id, s.instrument, s.signal_type, s.stop_loss,
            s.take_profit, s.generated_at,
            ARRAY(SELECT e.account_id FROM signal_executions e
@@ -37,12 +37,12 @@ const WAITING: &str = "SELECT s.signal_id, s.instrument, s.signal_type, s.stop_l
      ORDER BY s.generated_at DESC
      LIMIT 100";
 
-/// Who asks, and whether it may write what no person writes.
+/// The login, and whether it may write the tables of the agents.
 const MAY_WRITE: &str = "SELECT session_user::text AS login,
            bool_and(has_table_privilege(written, 'INSERT')) AS may_write
       FROM unnest(ARRAY['fx_rates', 'market_data', 'signals', 'agents', 'system_events']) AS written";
 
-/// A live position of the demonstration.
+/// An open position of a simulated account.
 #[derive(Debug, Clone)]
 pub(in crate::sim) struct HeldPosition {
     pub(in crate::sim) id: PositionId,
@@ -57,7 +57,7 @@ pub(in crate::sim) struct HeldPosition {
     pub(in crate::sim) is_own: bool,
 }
 
-/// A signal that can be taken.
+/// A pending signal.
 #[derive(Debug, Clone)]
 pub(in crate::sim) struct WaitingSignal {
     pub(in crate::sim) id: SignalId,
@@ -70,12 +70,12 @@ pub(in crate::sim) struct WaitingSignal {
 }
 
 impl Store {
-    /// Asks whether this login may write prices, bars, signals and signs of life. Cancel safe.
+    /// Checks that this login may write prices, bars, signals and heartbeats. Cancel safe.
     ///
     /// # Errors
     ///
-    /// [`StoreError::NotPermitted`] if it may not; another one if nobody answers.
-    pub(in crate::sim) async fn check_simulating(&self) -> Result<(), StoreError> {
+    /// [`StoreError::NotPermitted`] if it may not; another if the database does not answer.
+    pub(in crate::sim) async fn check_agent_rights(&self) -> Result<(), StoreError> {
         let rows = self.fetch("the rights of this login", MAY_WRITE, &[]).await?;
         let Some(row) = rows.first() else { return Ok(()) };
         if row.try_get("may_write").unwrap_or(false) {
@@ -83,11 +83,11 @@ impl Store {
         }
         let login: String = row.try_get("login").unwrap_or_default();
         Err(StoreError::NotPermitted(format!(
-            "{login} is no member of tmt_agent, as the programs are that write prices and signals"
+            "{login} is not a member of tmt_agent, which may write prices and signals"
         )))
     }
 
-    /// Reads the middle prices that were kept last. Cancel safe.
+    /// Reads the last mid prices. Cancel safe.
     pub(in crate::sim) async fn last_prices(
         &self,
     ) -> Result<Vec<(InstrumentId, Decimal)>, StoreError> {
@@ -95,20 +95,20 @@ impl Store {
         Ok(rows.iter().filter_map(price).collect())
     }
 
-    /// Reads the live positions of the demonstration. Cancel safe.
+    /// Reads the open positions of simulated accounts. Cancel safe.
     pub(in crate::sim) async fn held_positions(&self) -> Result<Vec<HeldPosition>, StoreError> {
-        let rows = self.fetch("the live positions", HELD, &[]).await?;
+        let rows = self.fetch("the open positions", HELD, &[]).await?;
         Ok(rows.iter().filter_map(held).collect())
     }
 
-    /// Reads the signals of the demonstration that can be taken. Cancel safe.
+    /// Reads the pending signals of simulated agents. Cancel safe.
     pub(in crate::sim) async fn waiting_signals(&self) -> Result<Vec<WaitingSignal>, StoreError> {
-        let rows = self.fetch("the waiting signals", WAITING, &[]).await?;
+        let rows = self.fetch("the pending signals", WAITING, &[]).await?;
         Ok(rows.iter().filter_map(waiting).collect())
     }
 }
 
-// A row that cannot be read is left alone: an agent that is not sure does nothing.
+// A row that cannot be read is skipped: an agent acts only on what it can read.
 
 fn price(row: &Row) -> Option<(InstrumentId, Decimal)> {
     let instrument = InstrumentId::new(row.try_get("instrument").ok()?);

@@ -1,8 +1,7 @@
-//! Rows that the simulated desk is founded with, column by column.
+//! Rows of the simulated desk, column by column.
 //!
-//! They travel as JSON and are read back by `jsonb_populate_recordset` with the table's own row
-//! type, so a field here has the name and meaning of its column, and what is not named keeps the
-//! column's default.
+//! They are sent as JSON to `jsonb_populate_recordset` with the table's row type, so a field has the
+//! name and meaning of its column, and a column without a field keeps its default.
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -28,7 +27,7 @@ pub(in crate::sim) struct InstrumentRow {
     pub(in crate::sim) description: &'static str,
 }
 
-/// A row of `accounts`, without what follows from its trades.
+/// A row of `accounts`, without the columns that follow from trades.
 #[derive(Debug, Serialize)]
 pub(in crate::sim) struct AccountRow {
     pub(in crate::sim) account_id: Uuid,
@@ -199,7 +198,7 @@ pub(in crate::sim) struct EventRow {
     pub(in crate::sim) dedup_key: Option<String>,
     pub(in crate::sim) occurrence_count: i32,
     pub(in crate::sim) occurred_at: DateTime<Utc>,
-    /// What the person who acknowledged it wrote; goes to `risk_event_actions`.
+    /// Note of the acknowledgement; goes to `risk_event_actions`.
     pub(in crate::sim) note: Option<&'static str>,
 }
 
@@ -253,7 +252,7 @@ pub(in crate::sim) struct HaltRow {
     pub(in crate::sim) set_at: DateTime<Utc>,
 }
 
-/// Everything that the desk is founded with.
+/// All rows that a desk is seeded with.
 #[derive(Debug, Default, Serialize)]
 pub(in crate::sim) struct Seed {
     pub(in crate::sim) instruments: Vec<InstrumentRow>,

@@ -9,8 +9,8 @@ use tokio_postgres::{Client, Error, Row};
 use super::rows::Seed;
 use crate::store::{Store, StoreError};
 
-/// Two programs that found the same desk at once would both find it empty.
-const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('tmt:found', 0))";
+/// Two programs that seed a database at once would both find it empty.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('tmt:seed', 0))";
 
 const STANDING: &str =
     "SELECT count(*) FILTER (WHERE metadata ->> 'simulated' = 'true') AS simulated,
@@ -37,7 +37,7 @@ const ACCOUNTS: &str = "INSERT INTO accounts (account_id, account_name, broker, 
            risk_profile, max_daily_loss, max_total_drawdown, created_at, metadata
       FROM jsonb_populate_recordset(NULL::accounts, $1)";
 
-/// Last: an account that is not active takes no open trade.
+/// Last: an account that is not active accepts no open trade.
 const STATUSES: &str = "UPDATE accounts a SET status = n.status
       FROM jsonb_populate_recordset(NULL::accounts, $1) n
      WHERE a.account_id = n.account_id AND a.status <> n.status";
@@ -75,7 +75,7 @@ const TRADES: &str = "INSERT INTO trades (trade_id, account_id, signal_id, posit
            duration_seconds, status, close_reason, trade_session, execution_venue
       FROM jsonb_populate_recordset(NULL::trades, $1)";
 
-/// In the order in which they happened: what is rebuilt from them reads them as they were written.
+/// In order of time: running totals are computed from them as they are written.
 const FILLS: &str = "INSERT INTO trade_fills (fill_id, account_id, trade_id, position_id,
            instrument, side, effect, size, price, fx_rate, gross_pnl, allocation, client_key,
            actor, filled_at)
@@ -84,7 +84,7 @@ const FILLS: &str = "INSERT INTO trade_fills (fill_id, account_id, trade_id, pos
       FROM jsonb_populate_recordset(NULL::trade_fills, $1)
      ORDER BY filled_at, effect DESC";
 
-/// A signal that a trade followed was executed by that trade's account.
+/// The account of a trade executed its signal.
 const EXECUTIONS: &str = "INSERT INTO signal_executions (signal_id, account_id, trade_id, status,
            requested_by, requested_size, executed_size, executed_price, created_at, updated_at)
     SELECT signal_id, account_id, trade_id, 'executed', 'agents', position_size, position_size,
@@ -116,7 +116,7 @@ const EVENT_HISTORY: &str = "INSERT INTO risk_event_actions (event_id, action, a
      WHERE a.at IS NOT NULL AND a.actor IS NOT NULL
      ORDER BY a.at";
 
-/// How the running trading day began: where the balance is now, less what was realized since.
+/// Start of the running trading day: the balance less what was realized since.
 const DAYS: &str = "INSERT INTO performance_metrics (account_id, period_type, period_start,
            period_end, start_balance, start_equity, peak_equity, peak_eod_balance, min_equity)
     SELECT a.account_id, 'daily', d.starts, d.ends, b.amount, b.amount,
@@ -132,8 +132,8 @@ const DAYS: &str = "INSERT INTO performance_metrics (account_id, period_type, pe
 
 const MARK: &str = "SELECT desk.mark_to_market()";
 
-/// Creates a login and puts it into a group. Roles belong to the server, not to the database: a
-/// login that is there stays as it is, and two demonstrations on one server do not collide.
+/// Creates a login as a member of a group. Roles belong to the server, not to the database: an
+/// existing login is not changed, and two demos on one server do not collide.
 const LOGIN: &str = "DO $do$
 DECLARE
     wanted text := current_setting('tmt.login');
@@ -151,24 +151,23 @@ BEGIN
     END IF;
 END $do$";
 
-/// What was found before anything was written.
+/// The accounts of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sim) struct Standing {
-    /// Accounts of a demonstration desk.
+    /// Accounts of a demo desk.
     pub(in crate::sim) simulated: i64,
     pub(in crate::sim) others: i64,
 }
 
 impl Store {
-    /// Counts the accounts of a demonstration desk, and the others.
+    /// Counts accounts, simulated and real.
     pub(in crate::sim) async fn standing(&self) -> Result<Standing, StoreError> {
         let rows = self.fetch("the accounts", STANDING, &[]).await?;
         read_standing(rows.first())
     }
 
-    /// Writes a demonstration desk into a database that holds no account, in one transaction. Does
-    /// nothing but add missing instruments where one stands already, and nothing at all where
-    /// there are other accounts. Returns what was found.
+    /// Seeds a demo desk in one transaction. Where one exists, adds only missing instruments and
+    /// agents; where there are real accounts, nothing. Returns the accounts that were there before.
     ///
     /// Needs a login that may write every table. Cancel safe: a dropped call closes its connection,
     /// and the server rolls back.
@@ -176,10 +175,10 @@ impl Store {
         let mut upkeep = self.upkeep().await?;
         let client = upkeep.client();
         run(client, "BEGIN").await?;
-        // A statement that fails leaves here, and the connection with it: nothing is committed.
+        // A failed statement returns, and the connection closes with it: nothing is committed.
         run(client, LOCK).await?;
-        let found = client.query(STANDING, &[]).await.map_err(|error| failed(&error))?;
-        let standing = read_standing(found.first())?;
+        let before = client.query(STANDING, &[]).await.map_err(|error| failed(&error))?;
+        let standing = read_standing(before.first())?;
         if standing.others == 0 {
             insert(client, INSTRUMENTS, &seed.instruments).await?;
             insert(client, super::AGENTS, &seed.agents).await?;
@@ -191,8 +190,7 @@ impl Store {
         Ok(standing)
     }
 
-    /// Creates logins, each a member of its group, without a password: whom the server trusts
-    /// over its socket can use them, nobody else. Existing ones stay as they are.
+    /// Creates logins without passwords, each a member of its group. Existing ones are not changed.
     pub(in crate::sim) async fn create_logins(
         &self,
         logins: &[(&str, &str)],
@@ -220,7 +218,7 @@ async fn write(client: &Client, new: &Seed) -> Result<(), StoreError> {
     insert(client, ACCOUNTS, &new.accounts).await?;
     insert(client, LIMITS, &new.limits).await?;
     write_trades(client, new).await?;
-    // After the trades, which it would refuse.
+    // After the trades, which a halt would refuse.
     insert(client, HALTS, &new.halts).await?;
     insert(client, STATUSES, &new.accounts).await?;
     insert(client, EVENTS, &new.events).await?;
@@ -247,7 +245,7 @@ fn read_standing(row: Option<&Row>) -> Result<Standing, StoreError> {
 }
 
 fn failed(error: &Error) -> StoreError {
-    StoreError::of_statement("founding the desk", Duration::ZERO, error)
+    StoreError::of_statement("seeding the desk", Duration::ZERO, error)
 }
 
 async fn insert<T: Serialize + Sync + std::fmt::Debug>(

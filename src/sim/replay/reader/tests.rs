@@ -1,4 +1,4 @@
-//! What the reader takes, and what it names.
+//! What the reader accepts and what it reports.
 
 use std::io::Write as _;
 
@@ -31,13 +31,13 @@ fn recorded(time: &str, bid: Decimal, ask: Decimal) -> Recorded {
 #[case::windows("time,bid,ask\r\n2014-05-02T00:00:00.277Z,1.38694,1.38705\r\n")]
 #[case::other_order("ask,volume,bid,time\n1.38705,3,1.38694,2014-05-02T00:00:00.277Z\n")]
 #[case::marked("\u{feff}time, bid, ask\n\n2014-05-02T00:00:00.277Z, 1.38694, 1.38705\n\n")]
-fn a_quote_is_read_in_every_spelling(#[case] text: &str) {
+fn every_accepted_format_is_read(#[case] text: &str) {
     let quote = recorded("2014-05-02T00:00:00.277Z", dec!(1.38694), dec!(1.38705));
     assert_eq!(read(text.as_bytes()), [Ok(quote)]);
 }
 
 #[test]
-fn gzip_is_told_by_content_and_several_members_are_one_file() {
+fn gzip_is_detected_by_content_and_its_members_are_one_file() {
     let mut bytes = Vec::new();
     for part in ["time,bid,ask\n2014-05-02T00:00:00Z,1,2\n", "2014-05-02T00:00:01Z,1,2\n"] {
         let mut encoder = GzEncoder::new(&mut bytes, Compression::fast());
@@ -53,15 +53,12 @@ fn gzip_is_told_by_content_and_several_members_are_one_file() {
 #[case("yesterday,1.5,1.6", "\"yesterday\" is not a time")]
 #[case("2014-05-02T00:00:01Z,1e3,1.6", "\"1e3\" is not a price")]
 #[case("2014-05-02T00:00:01Z,-1.5,1.6", "\"-1.5\" is not a price")]
-#[case("2014-05-02T00:00:01Z,0,1.6", "a price is zero")]
-#[case("2014-05-02T00:00:01Z,1.7,1.6", "the bid 1.7 is above the ask 1.6")]
-#[case(
-    "2014-05-02T00:00:01Z,1,100000",
-    "the price 100000 is above what can be stored, 99999.99999"
-)]
+#[case("2014-05-02T00:00:01Z,0,1.6", "price is zero")]
+#[case("2014-05-02T00:00:01Z,1.7,1.6", "bid 1.7 is above ask 1.6")]
+#[case("2014-05-02T00:00:01Z,1,100000", "price 100000 exceeds the maximum 99999.99999")]
 #[case("\"2014-05-02T00:00:01Z,1,2", "\"\\\"2014-05-02T00:00:01Z\" is not a time")]
 #[case("2014-05-02T00:00:01Z\u{1b}[2J,1,2", "\"2014-05-02T00:00:01Z␛[2J\" is not a time")]
-fn a_bad_line_is_named_by_number_and_the_rest_goes_on(#[case] line: &str, #[case] reason: &str) {
+fn a_bad_line_is_reported_by_number_and_the_rest_is_read(#[case] line: &str, #[case] reason: &str) {
     let text =
         format!("time,bid,ask\n2014-05-02T00:00:00Z,1,2\n{line}\n2014-05-02T00:00:02Z,1,2\n");
     let found = read(text.as_bytes());
@@ -74,7 +71,7 @@ fn a_bad_line_is_named_by_number_and_the_rest_goes_on(#[case] line: &str, #[case
 }
 
 #[test]
-fn bytes_that_are_no_text_and_a_line_without_end_are_bad_lines() {
+fn invalid_utf8_and_overlong_lines_are_bad_lines() {
     let mut bytes = b"time,bid,ask\n2014-05-02T00:00:00Z,\xff,2\n".to_vec();
     bytes.extend(vec![b'7'; 100_000]);
     bytes.extend(b"\n2014-05-02T00:00:02Z,1,2\n");
@@ -89,7 +86,7 @@ fn bytes_that_are_no_text_and_a_line_without_end_are_bad_lines() {
 #[rstest]
 #[case::one_from_the_future(["00:00:00", "09:00:00", "00:00:02", "00:00:03"], 3)]
 #[case::one_from_the_past(["00:00:05", "00:00:06", "00:00:01", "00:00:07"], 4)]
-fn of_times_out_of_order_the_one_that_does_not_fit_is_bad(
+fn of_two_times_out_of_order_the_one_that_does_not_fit_is_bad(
     #[case] times: [&str; 4],
     #[case] bad: u64,
 ) {
@@ -113,7 +110,7 @@ fn a_file_without_the_columns_is_refused(#[case] text: &str) {
 }
 
 #[test]
-fn a_cut_gzip_file_is_an_error_after_what_could_be_read() {
+fn a_truncated_gzip_file_is_an_error_after_its_readable_part() {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::none());
     encoder.write_all(b"time,bid,ask\n").expect("packed");
     for second in 0..60 {

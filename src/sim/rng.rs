@@ -1,19 +1,19 @@
-//! Chance from a seed.
+//! Random numbers from a seed.
 //!
-//! The numbers are made here from the generator's raw output, by integer arithmetic only: the same
+//! They are derived from the generator's raw output by integer arithmetic only, so the same
 //! seed gives the same market on every machine and with every version of the `rand` crates.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
-/// A thousandth of a standard deviation, the unit of [`Dice::normal`].
+/// A thousandth of a standard deviation, the unit of [`Rng::normal`].
 pub(super) const SIGMA: i64 = 1_000;
 
-/// One stream of chance. Streams of one seed are independent of each other.
+/// One random stream. Streams of one seed are independent of each other.
 #[derive(Debug, Clone)]
-pub(super) struct Dice(ChaCha8Rng);
+pub(super) struct Rng(ChaCha8Rng);
 
-impl Dice {
+impl Rng {
     /// Opens stream number `stream` of a seed.
     pub(super) fn new(seed: u64, stream: u64) -> Self {
         let mut key = [0; 32];
@@ -45,12 +45,12 @@ impl Dice {
         from.saturating_add(i64::from(self.below(width)))
     }
 
-    /// Says yes in `share` of a million cases.
-    pub(super) fn one_in_a_million(&mut self, share: u32) -> bool {
+    /// Returns true with a probability of `share` in a million.
+    pub(super) fn per_million(&mut self, share: u32) -> bool {
         self.below(1_000_000) < share
     }
 
-    /// Says yes in `share` of a hundred cases.
+    /// Returns true with a probability of `share` percent.
     pub(super) fn percent(&mut self, share: u32) -> bool {
         self.below(100) < share
     }
@@ -74,7 +74,7 @@ impl Dice {
     }
 
     /// Draws from the normal distribution, in thousandths of its standard deviation: the sum of
-    /// twelve uniform numbers, whose variance is one and which ends at six.
+    /// twelve uniform numbers, whose variance is one and whose ends are at ±6.
     pub(super) fn normal(&mut self) -> i64 {
         const MEAN: i64 = 6 * 65_535;
         let mut sum = 0_i64;
@@ -92,21 +92,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_gives_these_very_numbers_on_every_machine() {
-        let mut dice = Dice::new(7, 0);
-        let drawn: Vec<i64> = (0..6).map(|_| dice.normal()).collect();
+    fn a_seed_gives_the_same_numbers_on_every_machine() {
+        let mut rng = Rng::new(7, 0);
+        let drawn: Vec<i64> = (0..6).map(|_| rng.normal()).collect();
 
         assert_eq!(drawn, NORMAL_OF_SEED_7);
-        assert_ne!(Dice::new(7, 1).normal(), drawn[0]);
-        assert_ne!(Dice::new(8, 0).normal(), drawn[0]);
+        assert_ne!(Rng::new(7, 1).normal(), drawn[0]);
+        assert_ne!(Rng::new(8, 0).normal(), drawn[0]);
     }
 
     const NORMAL_OF_SEED_7: [i64; 6] = [1325, -456, -446, 1233, 11, -208];
 
     #[test]
-    fn the_normal_draw_has_mean_zero_and_the_deviation_that_it_says() {
-        let mut dice = Dice::new(1, 0);
-        let drawn: Vec<i64> = (0..20_000).map(|_| dice.normal()).collect();
+    fn the_normal_draw_has_mean_zero_and_deviation_sigma() {
+        let mut rng = Rng::new(1, 0);
+        let drawn: Vec<i64> = (0..20_000).map(|_| rng.normal()).collect();
 
         let mean = drawn.iter().sum::<i64>() / 20_000;
         let variance = drawn.iter().map(|one| one * one).sum::<i64>() / 20_000;
@@ -116,18 +116,17 @@ mod tests {
 
     #[test]
     fn a_weight_of_zero_is_never_drawn() {
-        let mut dice = Dice::new(3, 0);
+        let mut rng = Rng::new(3, 0);
         for _ in 0..1_000 {
-            assert_ne!(dice.pick_by_weight(&[5, 0, 1]), Some(1));
+            assert_ne!(rng.pick_by_weight(&[5, 0, 1]), Some(1));
         }
-        assert_eq!(dice.pick_by_weight(&[0, 0]), None);
+        assert_eq!(rng.pick_by_weight(&[0, 0]), None);
     }
 
     #[test]
     fn both_ends_of_a_range_are_drawn() {
-        let mut dice = Dice::new(3, 0);
-        let drawn: std::collections::BTreeSet<i64> =
-            (0..200).map(|_| dice.between(-1, 2)).collect();
+        let mut rng = Rng::new(3, 0);
+        let drawn: std::collections::BTreeSet<i64> = (0..200).map(|_| rng.between(-1, 2)).collect();
         assert_eq!(drawn.into_iter().collect::<Vec<_>>(), [-1, 0, 1, 2]);
     }
 }

@@ -17,38 +17,37 @@ use crate::domain::quote::Quote;
 use crate::feed::publish::Publisher;
 use crate::sim::bars::{Bars, bar_row};
 use crate::sim::context::Context;
+use crate::sim::failures::FailureLog;
 use crate::sim::tables::BarRow;
-use crate::sim::trouble::Trouble;
 
-/// What `market_data.data_source` says of recorded bars.
+/// `market_data.data_source` of recorded bars.
 const SOURCE: &str = "replay";
 
 /// Most quotes published at once: one round trip.
 const BATCH: usize = 1_000;
 
-/// Lines read at once, and how often that many may wait. Reading blocks, so it has a thread of its
-/// own; at most a thousand lines are ahead of their time.
+/// Lines per batch of the reading thread, and batches that may wait: at most a thousand lines are
+/// read ahead.
 const LINES: usize = 250;
 const LINES_WAITING: usize = 4;
 
-/// How long Redis is left alone after it did not confirm.
+/// Pause after a failed publish.
 const RETRY: Duration = Duration::from_millis(250);
 
-/// Lines of a file, as the reading thread hands them over.
+/// A batch from the reading thread.
 struct Lines {
     found: Vec<Result<Recorded, BadLine>>,
-    /// Of the file, so far.
+    /// Of the file so far, as stored.
     bytes_read: u64,
     broken: Option<String>,
 }
 
-/// What became of an instrument's files.
 pub(super) struct Played {
     pub(super) files: Vec<FileSummary>,
     pub(super) last_seq: u64,
 }
 
-/// Where a recording's time stands against ours.
+/// Maps recorded time to present time.
 #[derive(Clone, Copy)]
 struct Start {
     recorded: DateTime<Utc>,
@@ -57,23 +56,23 @@ struct Start {
 }
 
 /// Plays the files of one instrument, one after the other.
-pub(super) struct Drive {
+pub(super) struct Player {
     context: Context,
     instrument: InstrumentId,
     bars: mpsc::Sender<BarRow>,
     speed: Speed,
     publisher: Publisher,
-    redis: Trouble,
+    redis: FailureLog,
     folded: Bars,
     seq: u64,
     start: Option<Start>,
-    /// To be published with the next batch.
+    /// Quotes of the next batch.
     pending: Vec<Quote>,
     /// Confirmed since the file began.
     confirmed: u64,
 }
 
-impl Drive {
+impl Player {
     pub(super) fn new(
         context: Context,
         instrument: InstrumentId,
@@ -82,7 +81,7 @@ impl Drive {
     ) -> Self {
         Self {
             publisher: Publisher::new(context.feed.clone()),
-            redis: Trouble::of("publishing recorded quotes"),
+            redis: FailureLog::of("publishing recorded quotes"),
             folded: Bars::default(),
             context,
             instrument,
@@ -105,7 +104,7 @@ impl Drive {
         for path in files {
             summaries.push(self.play_file(path, &progress).await);
         }
-        // The last minute is as complete as it will ever be.
+        // No more quotes of the last minute will come.
         for (instrument, bar) in self.folded.running() {
             self.write(bar_row(instrument.as_str(), &bar, SOURCE)).await;
         }
@@ -177,7 +176,7 @@ impl Drive {
         }
     }
 
-    /// Publishes a quote when its time has come, and adds it to its bar.
+    /// Publishes a quote when it is due, and adds it to its bar.
     async fn publish(&mut self, recorded: Recorded) {
         let Some(time) = self.wait_for(recorded.time).await else { return };
         let Recorded { bid, ask, .. } = recorded;
@@ -197,8 +196,8 @@ impl Drive {
         }
     }
 
-    /// Waits until a recorded moment has come at the replay's speed; returns what time that is
-    /// here, or `None` if the simulation stops.
+    /// Waits until a recorded time is due at the replay's speed; returns the present time, or `None`
+    /// if the simulation stops.
     async fn wait_for(&mut self, recorded: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let Speed::Times(times) = self.speed else {
             return (!self.context.stop.is_cancelled()).then(|| self.context.now());
@@ -220,21 +219,21 @@ impl Drive {
         (!self.context.stop.is_cancelled()).then_some(start.here.checked_add_signed(after)?)
     }
 
-    /// Publishes what is pending, and does not give up: numbers make a repeat harmless, and a loss
-    /// could not be made good.
+    /// Publishes pending quotes, and retries until Redis confirms. Sequence numbers make a repeat
+    /// harmless.
     async fn flush(&mut self) {
         if self.pending.is_empty() {
             return;
         }
-        self.context.prices.keep(&self.pending);
-        while self.redis.take(self.publisher.quotes(&self.pending).await).is_none() {
+        self.context.prices.update(&self.pending);
+        while self.redis.check(self.publisher.quotes(&self.pending).await).is_none() {
             tokio::select! {
                 biased;
                 () = self.context.stop.cancelled() => break,
                 () = sleep(RETRY) => {}
             }
         }
-        if !self.redis.is_on() {
+        if !self.redis.is_failing() {
             let count = u64::try_from(self.pending.len()).unwrap_or(0);
             self.confirmed = self.confirmed.saturating_add(count);
         }
@@ -242,14 +241,14 @@ impl Drive {
     }
 
     async fn write(&self, bar: BarRow) {
-        // Waits while the database is away; when the ledger has ended, so has everything.
+        // Waits while the database is unreachable. Closed only when the replay stops.
         if self.bars.send(bar).await.is_err() {
-            tracing::debug!("replay: a bar came after the end");
+            tracing::debug!("replay: bar dropped, stopping");
         }
     }
 }
 
-/// Reads a file to its end, or until nobody listens any more.
+/// Reads a file to its end, or until the receiver is gone.
 fn read(path: &Path, lines: &mpsc::Sender<Lines>) {
     let mut reader = match Reader::open(path) {
         Ok(reader) => reader,
