@@ -1,26 +1,24 @@
 //! Private PostgreSQL and Redis servers, for the demo and for the tests.
 //!
-//! The servers are the real ones of this machine, started in a folder of their own on a Unix
-//! socket and a free loopback port. Nothing outside that folder is read or changed, so any number
-//! of them run side by side and beside the system's own.
+//! The installed server programs are started in a folder of their own, on a Unix socket and a free
+//! loopback port. Nothing outside that folder is read or changed, so any number of them run side by
+//! side and beside the system's own.
 //!
-//! This layer knows processes, not the desk: it creates no table, role or database beyond what
-//! PostgreSQL makes for itself. Callers create those.
+//! This layer knows processes, not the desk: callers create databases, roles and tables.
 //!
 //! # What is left behind
 //!
-//! Nothing. A folder of [`Place::Ephemeral`] goes with the last handle on it, and the servers go
-//! before the folder: by [`Servers::stop`], on drop, and when the owner was killed outright. In
-//! the last case a guard process outlives the owner for the moment it takes to clean up, and
-//! where even the guard was killed (a reboot, an out-of-memory kill of both), [`sweep`] does it
-//! at the next start. An owner is told from a dead one by a lock on the folder's `owner` file,
-//! which the kernel releases whatever way a process ends.
+//! Nothing. A folder of [`Place::Ephemeral`] is removed with the last handle on it, after its servers
+//! ended: by [`Servers::stop`], on drop, or when the owner was killed. In the last case a guard
+//! process cleans up; where the guard was killed too (a reboot, an out-of-memory kill of both),
+//! [`sweep`] does at the next start. A running owner holds a lock on the folder's `owner` file, which
+//! the kernel releases however a process ends.
 //!
 //! # Who may connect
 //!
-//! The Unix sockets lie in folders only their owner can enter (`0700`), and PostgreSQL trusts
-//! every login there: a test may connect as any role. Over TCP, loopback only, both servers ask
-//! for a random password that is not in any process's arguments.
+//! The Unix sockets are in folders that only their owner can enter (`0700`), and PostgreSQL trusts
+//! every login there: a test may connect as any role. Over TCP, loopback only, both servers ask for
+//! a random password that appears in no process's arguments.
 
 mod account;
 mod bases;
@@ -56,7 +54,7 @@ use running::Identity;
 
 /// A private PostgreSQL and a private Redis in one folder.
 ///
-/// Dropping it stops both, and blocks for the few milliseconds that takes.
+/// Dropping it stops both, and blocks for a few milliseconds.
 #[derive(Debug)]
 pub struct Servers {
     postgres: Postgres,
@@ -64,17 +62,17 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Starts both servers and returns when both accept connections: about a second where the
-    /// data folder is new, a tenth of that where it exists.
+    /// Starts both servers and returns when both accept connections: about a second for a new data
+    /// folder, a tenth of that for an existing one.
     ///
-    /// Cleans up after dead owners first, as [`sweep`] does.
+    /// First cleans up after killed owners, as [`sweep`] does.
     ///
     /// Cancel safe: dropping the future stops what was started.
     ///
     /// # Errors
     ///
-    /// [`LocalError`] says which program is missing and how to install it, who uses the folder
-    /// already, or what the server wrote before it gave up.
+    /// [`LocalError`] names the missing program and how to install it, who uses the folder, or what
+    /// the server wrote before it gave up.
     pub async fn start(options: Options) -> Result<Self, LocalError> {
         let folder = Arc::new(Folder::open(&options.place)?);
         let (postgres, redis) = tokio::try_join!(
@@ -86,12 +84,12 @@ impl Servers {
         Ok(servers)
     }
 
-    /// Notes, for [`service::list`] and a second terminal, which database and login they should
-    /// use; before the first call, that is `postgres` and [`SUPERUSER`].
+    /// Records, for [`service::list`] and a second terminal, which database and login to use; before
+    /// the first call `postgres` and [`SUPERUSER`].
     ///
     /// # Errors
     ///
-    /// [`LocalError::Files`] if the note cannot be written.
+    /// [`LocalError::Files`] if the record cannot be written.
     pub fn advertise(&self, database: &str, login: &str) -> Result<(), LocalError> {
         self.describe(database, login).map_or(Ok(()), |running| running.write())
     }
@@ -111,15 +109,15 @@ impl Servers {
     fn detach(mut self) -> Result<Running, LocalError> {
         let running = Running { is_detached: true, ..self.leave()? };
         running.write()?;
-        self.postgres.server.let_go();
-        self.redis.server.let_go();
+        self.postgres.server.detach();
+        self.redis.server.detach();
         Ok(running)
     }
 
     fn leave(&self) -> Result<Running, LocalError> {
         self.describe("postgres", SUPERUSER).ok_or_else(|| LocalError::NotStarted {
             program: "PostgreSQL or Redis",
-            said: "it ended at once".to_owned(),
+            said: "exited at once".to_owned(),
         })
     }
 
@@ -133,31 +131,27 @@ impl Servers {
         self.redis.url()
     }
 
-    /// The database server.
     pub fn postgres(&self) -> &Postgres {
         &self.postgres
     }
 
-    /// The database server, to stop and start it.
     pub fn postgres_mut(&mut self) -> &mut Postgres {
         &mut self.postgres
     }
 
-    /// The message bus.
     pub fn redis(&self) -> &Redis {
         &self.redis
     }
 
-    /// The message bus, to stop and start it.
     pub fn redis_mut(&mut self) -> &mut Redis {
         &mut self.redis
     }
 
-    /// Stops both servers; the folder goes too if it is ephemeral.
+    /// Stops both servers, and removes an ephemeral folder.
     ///
-    /// Kept data is flushed first, so that the next start finds nothing to recover.
+    /// Kept data is flushed first, so the next start has nothing to recover.
     ///
-    /// Not cancel safe, but nothing is lost: what a dropped future left running, drop stops.
+    /// Not cancel safe, but nothing is left running: drop stops the rest.
     ///
     /// # Errors
     ///

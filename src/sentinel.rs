@@ -1,12 +1,11 @@
-//! The limit monitor: once a second it revalues what is held, closes the days that are over, and
-//! judges every live limit. All judging is the database's; this is the clock that asks for it.
+//! The sentinel: once a second it marks positions to market, rolls trading days that are over, and
+//! measures every active limit. The database does the work; this is the clock that calls it.
 //!
-//! What it raises it also says on the bus, so that consoles look at once. The bus is a doorbell: what
-//! it does not take is in the database all the same.
+//! It also publishes on the bus what it raised, so that consoles read it at once. A publish that
+//! fails loses nothing: the rows are in the database.
 //!
-//! Any number of sentinels may run: one leads, by a lock that its connection holds; the others wait,
-//! and one of them takes over as soon as that connection ends. A server that goes away is waited
-//! for.
+//! Any number of sentinels may run. One is the leader, by a lock that its connection holds; the
+//! others wait, and one takes over as soon as that connection ends. An unreachable server is retried.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,13 +21,12 @@ use crate::feed::publish::Publisher;
 use crate::store::watch::{Round, Watch};
 use crate::store::{Store, StoreError};
 
-/// How long a round may go on after it was asked to stop.
-const PARTING: Duration = Duration::from_secs(2);
+/// How long a round may run after the stop.
+const GRACE: Duration = Duration::from_secs(2);
 
-/// How the sentinel works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// From one round to the next.
+    /// Interval between rounds.
     pub every: Duration,
 }
 
@@ -38,54 +36,55 @@ impl Default for Options {
     }
 }
 
-/// Something to be told, once.
+/// What a sentinel reports, once each time it begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SentinelEvent {
-    /// This one leads from now on.
+    /// This sentinel is the leader now.
     Leads,
-    /// Another one leads; this one waits.
+    /// Another sentinel is the leader; this one waits.
     Waits {
-        /// Who, where the database says it.
+        /// Its login, if the database shows it.
         leader: Option<String>,
     },
-    /// The database does not answer; it is tried again.
+    /// The database is unreachable; retrying.
     Lost(String),
-    /// A limit changed its standing.
     Changed(LimitStanding),
-    /// Days, weeks or months were closed or begun.
-    Rolled { rows: i64 },
-    /// What changed was not said on the bus.
+    /// Days, weeks or months were closed or opened.
+    Rolled {
+        rows: i64,
+    },
+    /// A change could not be published on the bus.
     NotAnnounced(String),
 }
 
-/// Where it tells what happened: to whoever started it, and on the bus.
+/// Reports to the caller, and publishes changes on the bus.
 #[derive(Debug)]
 pub struct Notifier {
-    said: mpsc::Sender<SentinelEvent>,
+    events: mpsc::Sender<SentinelEvent>,
     bus: Option<Publisher>,
-    /// The bus did not take the last announcement, and that was said.
-    is_deaf: bool,
+    /// The last publish failed, and that was reported.
+    is_bus_failing: bool,
 }
 
 impl Notifier {
-    /// Tells `said` of everything, and `bus` of what was raised. A reader of `said` that is gone
-    /// does not stop the work, and no more does a bus that is away.
-    pub fn new(said: mpsc::Sender<SentinelEvent>, bus: Option<Publisher>) -> Self {
-        Self { said, bus, is_deaf: false }
+    /// Sends everything to `events`, and changes to `bus`. A dropped receiver or an unreachable bus
+    /// does not stop the sentinel.
+    pub fn new(events: mpsc::Sender<SentinelEvent>, bus: Option<Publisher>) -> Self {
+        Self { events, bus, is_bus_failing: false }
     }
 
     async fn tell(&self, what: SentinelEvent) {
-        // Nobody reads any more: the work goes on.
-        self.said.send(what).await.ok();
+        // The receiver may be gone.
+        self.events.send(what).await.ok();
     }
 
-    /// Says on the bus what was raised.
+    /// Publishes changed standings.
     async fn announce(&mut self, news: &[LimitStanding]) {
         let Some(bus) = &mut self.bus else { return };
         match bus.standings(news).await {
-            Ok(()) => self.is_deaf = false,
+            Ok(()) => self.is_bus_failing = false,
             Err(error) => {
-                if !std::mem::replace(&mut self.is_deaf, true) {
+                if !std::mem::replace(&mut self.is_bus_failing, true) {
                     self.tell(SentinelEvent::NotAnnounced(error.to_string())).await;
                 }
             }
@@ -93,37 +92,37 @@ impl Notifier {
     }
 }
 
-/// What a sentinel remembers from one connection to the next.
+/// What is kept from one connection to the next.
 #[derive(Debug, Clone, Copy, Default)]
 struct State {
-    /// It was told that the database is lost.
+    /// The database is unreachable, and that was reported.
     is_lost: bool,
-    /// It led or waited once: the login and the schema are right.
+    /// It led or waited once, so login and schema are right.
     has_worked: bool,
 }
 
-/// What was told of the limits.
+/// What was reported of the limits.
 #[derive(Debug)]
 struct Known {
     until: DateTime<Utc>,
-    /// Those that are not well, by what and whom they limit.
-    unwell: BTreeMap<String, LimitStanding>,
+    /// Limits in warning or breach, by type and subject.
+    not_ok: BTreeMap<String, LimitStanding>,
 }
 
 impl Known {
     async fn new(watch: &mut Watch, now: DateTime<Utc>) -> Result<Self, StoreError> {
-        let unwell = watch.changed_since(None).await?;
-        let unwell = unwell.into_iter().map(|standing| (key(&standing), standing)).collect();
-        Ok(Self { until: now, unwell })
+        let not_ok = watch.changed_since(None).await?;
+        let not_ok = not_ok.into_iter().map(|standing| (key(&standing), standing)).collect();
+        Ok(Self { until: now, not_ok })
     }
 
-    /// Takes a standing; tells whether it is news. A limit that is judged for the first time and is
-    /// well is none.
+    /// Records a standing; returns whether it is news. A limit that is measured for the first time and
+    /// is ok is not.
     fn is_news(&mut self, standing: &LimitStanding) -> bool {
         if standing.state == Standing::Ok {
-            return self.unwell.remove(&key(standing)).is_some();
+            return self.not_ok.remove(&key(standing)).is_some();
         }
-        self.unwell.insert(key(standing), standing.clone());
+        self.not_ok.insert(key(standing), standing.clone());
         true
     }
 }
@@ -133,35 +132,34 @@ fn key(standing: &LimitStanding) -> String {
     format!("{} {} {unit}", standing.limit_type, standing.subject)
 }
 
-/// Works until `stop`. A round that is under way is ended first.
+/// Runs until `stop`, and finishes the round that is running.
 ///
 /// # Errors
 ///
-/// [`StoreError`] where waiting does not help: the login has no right to it, or the schema is not
-/// there. Not cancel safe: use `stop`.
+/// [`StoreError`] where a retry does not help: the login lacks the right, or the schema is missing.
+/// Not cancel safe: use `stop`.
 pub async fn run(
     options: Options,
     store: Store,
-    mut ears: Notifier,
+    mut notifier: Notifier,
     stop: CancellationToken,
 ) -> Result<(), StoreError> {
-    let mut rhythm = interval(options.every.max(Duration::from_millis(1)));
-    // After a standstill one round is enough.
-    rhythm.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = interval(options.every.max(Duration::from_millis(1)));
+    // After a suspend one round is enough.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut state = State::default();
-    while next(&mut rhythm, &stop).await {
+    while next(&mut ticks, &stop).await {
         let ended = match store.watch().await {
-            Ok(watch) => serve(watch, &mut rhythm, &mut ears, &stop, &mut state).await,
+            Ok(watch) => serve(watch, &mut ticks, &mut notifier, &stop, &mut state).await,
             Err(error) => Err(error),
         };
         match ended {
             Ok(()) => return Ok(()),
-            // What worked before can work again: a standby that takes over, a right that was given
-            // back.
+            // What worked before can work again: after a failover, or when a right is restored.
             Err(error) if error.needs_a_person() && !state.has_worked => return Err(error),
             Err(error) => {
                 if !std::mem::replace(&mut state.is_lost, true) {
-                    ears.tell(SentinelEvent::Lost(error.to_string())).await;
+                    notifier.tell(SentinelEvent::Lost(error.to_string())).await;
                 }
             }
         }
@@ -169,27 +167,27 @@ pub async fn run(
     Ok(())
 }
 
-/// Does one round, if no other sentinel leads. Returns what it did.
+/// Runs one round unless another sentinel is the leader. Returns its result.
 ///
 /// # Errors
 ///
 /// [`StoreError`]
-pub async fn once(store: &Store, ears: &mut Notifier) -> Result<Option<Round>, StoreError> {
+pub async fn once(store: &Store, notifier: &mut Notifier) -> Result<Option<Round>, StoreError> {
     let mut watch = store.watch().await?;
     let Some(now) = watch.lead().await? else {
         let leader = watch.leader().await?;
-        ears.tell(SentinelEvent::Waits { leader }).await;
+        notifier.tell(SentinelEvent::Waits { leader }).await;
         return Ok(None);
     };
     let mut known = Known::new(&mut watch, now).await?;
-    round(&mut watch, ears, &mut known).await.map(Some)
+    round(&mut watch, notifier, &mut known).await.map(Some)
 }
 
-/// Waits for the lead, then leads, over one connection, until `stop`.
+/// Waits to become the leader, then leads, on one connection, until `stop`.
 async fn serve(
     mut watch: Watch,
-    rhythm: &mut Interval,
-    ears: &mut Notifier,
+    ticks: &mut Interval,
+    notifier: &mut Notifier,
     stop: &CancellationToken,
     state: &mut State,
 ) -> Result<(), StoreError> {
@@ -201,47 +199,47 @@ async fn serve(
         *state = State { is_lost: false, has_worked: true };
         if !std::mem::replace(&mut has_waited, true) {
             let leader = watch.leader().await?;
-            ears.tell(SentinelEvent::Waits { leader }).await;
+            notifier.tell(SentinelEvent::Waits { leader }).await;
         }
-        if !next(rhythm, stop).await {
+        if !next(ticks, stop).await {
             return Ok(());
         }
     };
-    ears.tell(SentinelEvent::Leads).await;
+    notifier.tell(SentinelEvent::Leads).await;
     let mut known = Known::new(&mut watch, now).await?;
-    for standing in known.unwell.values() {
-        ears.tell(SentinelEvent::Changed(standing.clone())).await;
+    for standing in known.not_ok.values() {
+        notifier.tell(SentinelEvent::Changed(standing.clone())).await;
     }
     loop {
         tokio::select! {
-            done = round(&mut watch, ears, &mut known) => {
+            done = round(&mut watch, notifier, &mut known) => {
                 done?;
             }
-            // The server ends by itself what was begun.
-            () = long_stopped(stop) => return Ok(()),
+            // The server finishes what was started.
+            () = stopped_for_grace(stop) => return Ok(()),
         }
         *state = State { is_lost: false, has_worked: true };
-        if !next(rhythm, stop).await {
+        if !next(ticks, stop).await {
             return Ok(());
         }
     }
 }
 
-/// Waits until `stop` was asked for, and a round under way has had the time to end.
-async fn long_stopped(stop: &CancellationToken) {
+/// Waits for `stop` and then for the grace period of a running round.
+async fn stopped_for_grace(stop: &CancellationToken) {
     stop.cancelled().await;
-    sleep(PARTING).await;
+    sleep(GRACE).await;
 }
 
-/// Does one round, and tells what changed in it.
+/// Runs one round and reports what changed.
 async fn round(
     watch: &mut Watch,
-    ears: &mut Notifier,
+    notifier: &mut Notifier,
     known: &mut Known,
 ) -> Result<Round, StoreError> {
     let done = watch.round().await?;
     if done.rolled > 0 {
-        ears.tell(SentinelEvent::Rolled { rows: done.rolled }).await;
+        notifier.tell(SentinelEvent::Rolled { rows: done.rolled }).await;
     }
     if done.changed > 0 {
         let mut news = Vec::new();
@@ -251,19 +249,19 @@ async fn round(
                 news.push(standing);
             }
         }
-        ears.announce(&news).await;
+        notifier.announce(&news).await;
         for standing in news {
-            ears.tell(SentinelEvent::Changed(standing)).await;
+            notifier.tell(SentinelEvent::Changed(standing)).await;
         }
     }
     Ok(done)
 }
 
-/// Waits for the next beat; false when it is time to stop.
-async fn next(rhythm: &mut Interval, stop: &CancellationToken) -> bool {
+/// Waits for the next tick; false at the stop.
+async fn next(ticks: &mut Interval, stop: &CancellationToken) -> bool {
     tokio::select! {
         biased;
         () = stop.cancelled() => false,
-        _ = rhythm.tick() => true,
+        _ = ticks.tick() => true,
     }
 }

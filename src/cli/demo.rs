@@ -1,9 +1,8 @@
-//! `tmt demo`: everything on one machine, with nothing configured.
+//! `tmt demo`: everything on one machine, without configuration.
 //!
-//! Private servers, the console's schema, a desk of accounts, the simulated agents, and a console
-//! in front of them. The simulation runs in this process, so that it ends with the console however
-//! that ends; at its usual pace it takes a hundredth of a processor. Servers that this process
-//! leaves behind when it is killed are ended by their guard ([`crate::local`]).
+//! Private servers, the schema, a seeded desk, simulated agents, the sentinel and a console. The
+//! simulation runs in this process, so that it ends with the console however that ends; it takes 1 %
+//! of a CPU. If this process is killed, a guard ends the servers ([`crate::local`]).
 
 use std::path::Path;
 use std::time::Duration;
@@ -26,16 +25,16 @@ use crate::sim::{self, SeedOptions, SimError, Tally, replay};
 use crate::store::migrate::{self, Mode};
 use crate::store::{self, Store};
 
-/// The database that every PostgreSQL has.
+/// The database that every PostgreSQL server has.
 const DATABASE: &str = "postgres";
 
-/// How many sayings of the sentinel may wait for the log.
-const SAYINGS: usize = 64;
+/// Bound of the queue of the sentinel's events to log.
+const EVENTS_WAITING: usize = 64;
 
-/// How long the simulation may take to end: a trade that is under way is waited for.
-const PARTING: Duration = Duration::from_secs(2);
+/// How long the simulation may take to end: it finishes a write that is in flight.
+const GRACE: Duration = Duration::from_secs(2);
 
-/// Logins of the demonstration, by role.
+/// The demo login of a role.
 fn login(role: Role) -> &'static str {
     match role {
         Role::Trader => "trader1",
@@ -45,11 +44,11 @@ fn login(role: Role) -> &'static str {
     }
 }
 
-/// Runs the demonstration until the console is left, or until `stop`.
+/// Runs the demo until the console is closed, or until `stop`.
 ///
 /// # Errors
 ///
-/// [`CliError::Local`] says which program to install; [`CliError::Sim`] which file is wrong.
+/// [`CliError::Local`] names a missing program; [`CliError::Sim`] a bad file.
 pub(super) async fn run(
     config: &Config,
     demo: &Demo,
@@ -70,7 +69,7 @@ pub(super) async fn run(
     let starting = seed_desk(config, place, &seed, login(demo.role));
     let servers = tokio::select! {
         biased;
-        // What was started so far goes with the future.
+        // Dropping the future stops what was started.
         () = stop.cancelled() => return Ok(Exit::Done),
         servers = starting => servers?,
     };
@@ -87,7 +86,7 @@ pub(super) async fn run(
     Ok(exit)
 }
 
-/// Returns what is simulated.
+/// Returns the options of the simulation.
 fn options(demo: &Demo) -> Result<sim::Options, CliError> {
     let mut options = sim::Options::new(demo.seed, clock::wall);
     options.rate = demo.rate;
@@ -99,10 +98,10 @@ fn options(demo: &Demo) -> Result<sim::Options, CliError> {
     Ok(options)
 }
 
-/// Returns how the desk is founded: around the first prices of a recording, if there is one.
+/// Returns how the desk is seeded: at the first prices of a recording, if there is one.
 async fn seed(demo: &Demo, options: &sim::Options) -> Result<SeedOptions, CliError> {
     let prices = match options.replay.clone() {
-        // Files are read outside the runtime's own threads.
+        // Reading files blocks.
         Some(recorded) => tokio::task::spawn_blocking(move || replay::first_prices(&recorded))
             .await
             .map_err(|error| CliError::Other(error.to_string()))??,
@@ -111,7 +110,7 @@ async fn seed(demo: &Demo, options: &sim::Options) -> Result<SeedOptions, CliErr
     Ok(SeedOptions { seed: demo.seed, now: clock::wall(), prices })
 }
 
-/// Starts the servers, and founds a desk in them. Cancel safe: servers go with the future.
+/// Starts the servers and seeds a desk. Cancel safe: dropping the future stops the servers.
 async fn seed_desk(
     config: &Config,
     place: local::Options,
@@ -133,7 +132,7 @@ async fn seed_desk(
     Ok(servers)
 }
 
-/// Returns the way to the database for a login. Over the socket no password is asked.
+/// Connects a login over the socket, which needs no password.
 fn store_of(config: &Config, servers: &Servers, login: &str) -> Result<Store, CliError> {
     let address = servers.postgres().url(DATABASE, login);
     let options =
@@ -142,7 +141,7 @@ fn store_of(config: &Config, servers: &Servers, login: &str) -> Result<Store, Cl
     Ok(Store::connect(store::Options { deadlines, pools, ..options }))
 }
 
-/// Simulates, and shows the console or serves without one.
+/// Runs the simulation and the sentinel, with the console or headless.
 async fn serve(
     config: &Config,
     demo: &Demo,
@@ -154,37 +153,37 @@ async fn serve(
     let feed = feed::Options { url: servers.redis_url().into(), ..config.feed.clone() };
     let agents = store_of(config, servers, sim::AGENTS)?;
     let end = stop.child_token();
-    // Both log in as an agent. The sentinel revalues what is held; once is enough.
+    // Both log in as an agent. The sentinel marks to market, so the simulation need not.
     let options = sim::Options { writes_marks: false, ..options };
-    let (said, heard) = mpsc::channel(SAYINGS);
+    let (said, heard) = mpsc::channel(EVENTS_WAITING);
     let watching = sentinel::Options::default();
-    let ears = sentinel::Notifier::new(said, Some(Publisher::new(feed.clone())));
-    let watch = tokio::spawn(sentinel::run(watching, agents.clone(), ears, end.clone()));
+    let notifier = sentinel::Notifier::new(said, Some(Publisher::new(feed.clone())));
+    let watch = tokio::spawn(sentinel::run(watching, agents.clone(), notifier, end.clone()));
     let log = tokio::spawn(log(heard));
     let simulation = tokio::spawn(sim::run(options, agents, feed.clone(), end.clone()));
     let result = if demo.headless {
         headless(servers, login(demo.role), io, &stop).await
     } else {
         let store = store_of(config, servers, login(demo.role))?;
-        // What is kept goes on next time; what is not leaves no trace elsewhere.
+        // A temporary demo leaves no journal elsewhere.
         let journals = if demo.keep {
             config.journal_folder.clone()
         } else {
-            let rooms = servers.postgres().socket_folder().parent();
-            rooms.unwrap_or_else(|| Path::new("/tmp")).join("journal")
+            let folder = servers.postgres().socket_folder().parent();
+            folder.unwrap_or_else(|| Path::new("/tmp")).join("journal")
         };
         console::show(config, store, feed, &journals, io, stop).await
     };
     end.cancel();
-    part(simulation, io).await;
-    if let Ok(Ok(Err(error))) = tokio::time::timeout(PARTING, watch).await {
+    await_end(simulation, io).await;
+    if let Ok(Ok(Err(error))) = tokio::time::timeout(GRACE, watch).await {
         io.note(&format!("sentinel stopped: {error}"));
     }
     log.abort();
     result
 }
 
-/// Notes what the sentinel says.
+/// Logs the sentinel's events.
 async fn log(mut heard: mpsc::Receiver<SentinelEvent>) {
     while let Some(said) = heard.recv().await {
         tracing::info!("sentinel: {}", super::sentinel::text(&said));
@@ -205,9 +204,9 @@ async fn headless(
     Ok(Exit::Done)
 }
 
-/// Waits until the simulation has ended, and says why if it ended badly.
-async fn part(simulation: JoinHandle<Result<Tally, SimError>>, io: &mut Io<'_>) {
-    match tokio::time::timeout(PARTING, simulation).await {
+/// Waits until the simulation has ended, and reports a failure.
+async fn await_end(simulation: JoinHandle<Result<Tally, SimError>>, io: &mut Io<'_>) {
+    match tokio::time::timeout(GRACE, simulation).await {
         Ok(Ok(Ok(tally))) => tracing::info!(?tally, "simulation stopped"),
         Ok(Ok(Err(error))) => io.note(&format!("simulation stopped: {error}")),
         Ok(Err(error)) => io.note(&format!("simulation stopped: {error}")),

@@ -1,4 +1,4 @@
-//! `tmt sentinel`: the limit monitor as a service.
+//! `tmt sentinel`: the sentinel as a service.
 
 use rust_decimal::Decimal;
 use tokio::sync::mpsc;
@@ -17,14 +17,14 @@ use crate::store::{Store, StoreError};
 /// Decimals of a figure in a line.
 const PLACES: u32 = 4;
 
-/// How many sayings may wait to be printed.
+/// Bound of the queue of events to print.
 const WAITING: usize = 256;
 
-/// Watches until `stop`, or once.
+/// Runs until `stop`, or one round.
 ///
 /// # Errors
 ///
-/// [`CliError::Store`] if the login may not, or the schema is not there.
+/// [`CliError::Store`] if the login lacks the right, or the schema is missing.
 pub(super) async fn sentinel(
     config: &Config,
     arguments: Sentinel,
@@ -32,15 +32,15 @@ pub(super) async fn sentinel(
     stop: CancellationToken,
 ) -> Result<Exit, CliError> {
     let store = Store::connect(config.store.clone());
-    // Before anything is done: is it the right database, and may this login?
+    // Check database and login before anything is written.
     if arguments.once || store.session().await.is_err_and(|error| error.needs_a_person()) {
         store.session().await?;
     }
     let (said, mut heard) = mpsc::channel(WAITING);
-    let mut ears = Notifier::new(said, Some(Publisher::new(config.feed.clone())));
+    let mut notifier = Notifier::new(said, Some(Publisher::new(config.feed.clone())));
     if arguments.once {
-        let done = sentinel::once(&store, &mut ears).await.map_err(lacking)?;
-        drop(ears);
+        let done = sentinel::once(&store, &mut notifier).await.map_err(lacking)?;
+        drop(notifier);
         while let Some(said) = heard.recv().await {
             print(&said, io)?;
         }
@@ -49,7 +49,7 @@ pub(super) async fn sentinel(
         }
         return Ok(Exit::Done);
     }
-    let working = tokio::spawn(sentinel::run(Options::default(), store, ears, stop));
+    let working = tokio::spawn(sentinel::run(Options::default(), store, notifier, stop));
     while let Some(said) = heard.recv().await {
         print(&said, io)?;
     }
@@ -60,12 +60,12 @@ pub(super) async fn sentinel(
     Ok(Exit::Done)
 }
 
-/// Says whose work this is, where the login may not do it.
+/// Names the groups that may do it, if the login may not.
 fn lacking(error: StoreError) -> CliError {
     CliError::needs_group(error, "monitoring limits", "tmt_agent or tmt_admin")
 }
 
-/// Prints one line for what happened.
+/// Prints an event as one line.
 fn print(said: &SentinelEvent, io: &mut Io<'_>) -> Result<(), CliError> {
     let at = clock::wall().format("%Y-%m-%dT%H:%M:%SZ");
     writeln!(io.out, "{at}  {}", text(said))?;
@@ -73,7 +73,7 @@ fn print(said: &SentinelEvent, io: &mut Io<'_>) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Returns it as a sentence.
+/// Returns an event as a sentence.
 pub(super) fn text(said: &SentinelEvent) -> String {
     match said {
         SentinelEvent::Leads => "leader: monitoring limits".to_owned(),

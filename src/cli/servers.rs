@@ -10,11 +10,11 @@ use crate::local::{Running, service};
 use crate::store::Store;
 use crate::store::migrate::{self, Mode, Standing};
 
-/// Starts, stops, lists private servers.
+/// Starts, stops, lists and resets private servers.
 ///
 /// # Errors
 ///
-/// [`CliError::Local`] says which program is missing, or who uses the folder.
+/// [`CliError::Local`] names the missing program, or who uses the folder.
 pub(super) async fn local(
     config: &Config,
     command: &Local,
@@ -44,7 +44,7 @@ pub(super) async fn local(
             if whole.len() > 1 {
                 io.note(&which(running, folder, whole.len()));
             }
-            // Single quotes: nothing in an address is expanded by the shell.
+            // Single quotes: the shell expands nothing inside.
             let quoted = |text: &str| text.replace('\'', "'\\''");
             let database = as_login(&running.database_url, login.as_deref());
             writeln!(io.out, "export DATABASE_URL='{}'", quoted(&database))?;
@@ -67,16 +67,16 @@ pub(super) async fn local(
     Ok(Exit::Done)
 }
 
-/// Says which of several servers was taken, and how to take another.
-fn which(taken: &Running, folder: &Path, count: usize) -> String {
-    let why = if taken.folder == folder { "those of `tmt local start`" } else { "the newest" };
+/// Says which of several pairs of servers was chosen.
+fn which(chosen: &Running, folder: &Path, count: usize) -> String {
+    let why = if chosen.folder == folder { "those of `tmt local start`" } else { "the newest" };
     format!(
         "{count} pairs of servers are running; using {why}, in {} (`tmt local status` lists them)",
-        taken.folder.display()
+        chosen.folder.display()
     )
 }
 
-/// Returns an address of a private server for another login. Over the socket no password is asked.
+/// Changes the login of a private server's address. The socket needs no password.
 fn as_login(address: &str, login: Option<&str>) -> String {
     let parts = address.split_once("://").and_then(|(scheme, rest)| {
         let (_, server) = rest.split_once('@')?;
@@ -109,11 +109,11 @@ fn status(config: &Config, io: &mut Io<'_>) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-/// Brings the database to the console's schema, or says what would be done.
+/// Migrates the database, or lists what would be done.
 ///
 /// # Errors
 ///
-/// [`CliError::Migrate`] says what stands in the way; [`CliError::Store`] why there is no connection.
+/// [`CliError::Migrate`] lists the obstacles; [`CliError::Store`] why there is no connection.
 pub(super) async fn migrate(
     config: &Config,
     arguments: Migrate,
@@ -166,11 +166,11 @@ async fn check(client: &tokio_postgres::Client, io: &mut Io<'_>) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-/// Does what has to be done again and again, where no scheduler in the database does it.
+/// Runs maintenance tasks, for databases without a scheduler.
 ///
 /// # Errors
 ///
-/// [`CliError::Store`] if the login is no administrator, or the database is away.
+/// [`CliError::Store`] if the login is not an administrator, or the database is unreachable.
 pub(super) async fn maintain(config: &Config, io: &mut Io<'_>) -> Result<Exit, CliError> {
     let store = Store::connect(config.store.clone());
     let done = store.upkeep().await?.maintain().await;

@@ -1,5 +1,4 @@
-//! `tmt simulate` and `tmt replay`: the simulated desk, and recorded quotes, against the configured
-//! servers.
+//! `tmt simulate` and `tmt replay`, on the configured servers.
 
 use std::time::Duration;
 
@@ -18,15 +17,15 @@ use crate::sim::replay::{self, Progress, Summary};
 use crate::sim::{self, Tally};
 use crate::store::{Store, StoreError};
 
-/// How often a long replay says how far it is: on a terminal, where one line is written over, and
-/// into a log.
-const SAY_EVERY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
+/// How often a replay prints its progress: on a terminal, where it overwrites one line, and elsewhere.
+const PROGRESS_EVERY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
 
 /// Runs the simulated agents and prices until `stop`.
 ///
 /// # Errors
 ///
-/// [`CliError::Sim`] if the database holds a real desk; [`CliError::Other`] if this login may not write.
+/// [`CliError::Sim`] if the database has real accounts; [`CliError::Other`] if the login may not
+/// write.
 pub(super) async fn simulate(
     config: &Config,
     arguments: &Simulate,
@@ -34,26 +33,26 @@ pub(super) async fn simulate(
     stop: CancellationToken,
 ) -> Result<Exit, CliError> {
     let store = Store::connect(config.store.clone());
-    // Before anything moves: is it the right database, and may this login?
+    // Check database and login before anything is written.
     let session = store.session().await?;
     sim::check_rights(&store).await.map_err(|error| lacking(error, "simulating"))?;
-    io.note(&format!("simulating on {} as {}, until Ctrl-C", session.database, session.operator));
+    io.note(&format!("simulating on {} as {} until Ctrl-C", session.database, session.operator));
     let options = sim::Options {
         rate: arguments.rate,
         agent_speed: arguments.hurry,
         ..sim::Options::new(arguments.seed, clock::wall)
     };
     let tally = sim::run(options, store, config.feed.clone(), stop).await?;
-    say_tally(&tally, io)?;
+    print_tally(&tally, io)?;
     Ok(Exit::Done)
 }
 
-/// Says whose work this is, where the login may not do it.
+/// Names the group that may do it, if the login may not.
 fn lacking(error: StoreError, what: &str) -> CliError {
     CliError::needs_group(error, what, "tmt_agent")
 }
 
-fn say_tally(tally: &Tally, io: &mut Io<'_>) -> Result<(), CliError> {
+fn print_tally(tally: &Tally, io: &mut Io<'_>) -> Result<(), CliError> {
     let Tally { quotes, quotes_lost, signals, opened, closed, refused, raised, bars } = tally;
     writeln!(io.out, "quotes    {} sent, {} lost", count(*quotes), count(*quotes_lost))?;
     writeln!(io.out, "signals   {}", count(*signals))?;
@@ -69,17 +68,17 @@ fn say_tally(tally: &Tally, io: &mut Io<'_>) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Returns a number with its thousands apart.
+/// Formats a number with thousands separators.
 fn count(number: u64) -> String {
     exact(number.into())
 }
 
-/// Publishes recorded quotes, and writes their bars.
+/// Publishes recorded quotes and writes their bars.
 ///
 /// # Errors
 ///
-/// [`CliError::Sim`] before anything is published, if a file is not what it must be;
-/// [`CliError::Other`] if this login may not write.
+/// [`CliError::Sim`] before anything is published, if a file is invalid; [`CliError::Other`] if the
+/// login may not write.
 pub(super) async fn replay(
     config: &Config,
     arguments: &Replay,
@@ -93,14 +92,14 @@ pub(super) async fn replay(
         speed,
     };
     let store = Store::connect(config.store.clone());
-    // A database that is away is waited for; a login that may not write would be waited for in vain.
+    // A replay waits for an unreachable database. Waiting for a missing right would be in vain.
     if let Err(error @ StoreError::NotPermitted(_)) = sim::check_rights(&store).await {
         return Err(lacking(error, "replaying"));
     }
     let (progress, seen) = watch::channel(Progress::default());
     let running = replay::run(&options, &store, &config.feed, clock::wall, progress, stop);
     tokio::pin!(running);
-    let [on_terminal, in_log] = SAY_EVERY;
+    let [on_terminal, in_log] = PROGRESS_EVERY;
     let mut rhythm = interval(if io.is_terminal { on_terminal } else { in_log });
     rhythm.set_missed_tick_behavior(MissedTickBehavior::Skip);
     rhythm.reset();
@@ -108,14 +107,14 @@ pub(super) async fn replay(
         tokio::select! {
             biased;
             summary = &mut running => break summary?,
-            _ = rhythm.tick() => say_progress(&seen.borrow(), io),
+            _ = rhythm.tick() => print_progress(&seen.borrow(), io),
         }
     };
     io.end_progress();
-    say_summary(&summary, io)
+    print_summary(&summary, io)
 }
 
-fn say_progress(progress: &Progress, io: &mut Io<'_>) {
+fn print_progress(progress: &Progress, io: &mut Io<'_>) {
     let share = progress.bytes_read.saturating_mul(100).checked_div(progress.bytes_total);
     let at = progress.at.map(|at| at.format("  at %Y-%m-%d %H:%M:%S").to_string());
     io.progress(&format!(
@@ -126,7 +125,7 @@ fn say_progress(progress: &Progress, io: &mut Io<'_>) {
     ));
 }
 
-fn say_summary(summary: &Summary, io: &mut Io<'_>) -> Result<Exit, CliError> {
+fn print_summary(summary: &Summary, io: &mut Io<'_>) -> Result<Exit, CliError> {
     let mut exit = Exit::Done;
     for file in &summary.files {
         let path = file.path.display();

@@ -1,4 +1,4 @@
-//! The user that servers run as when root starts them: PostgreSQL refuses to run as root.
+//! The user that servers run as under root: PostgreSQL refuses to run as root.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -7,7 +7,6 @@ use std::process::{Command, Stdio};
 
 use super::LocalError;
 
-/// An unprivileged user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Account {
     name: String,
@@ -16,13 +15,12 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Returns whom the servers run as: `None` for ordinary users, who run them as themselves.
+    /// Returns the user that servers run as; `None` without root, where they run as this user.
     pub(super) fn for_servers() -> Result<Option<Self>, LocalError> {
         if !rustix::process::geteuid().is_root() {
             return Ok(None);
         }
-        // `postgres` exists wherever the distribution's server package is installed, and owns
-        // nothing that a private server would touch.
+        // `postgres` exists wherever the distribution's server package is installed.
         ["postgres", "_postgres", "nobody"]
             .into_iter()
             .find_map(Self::named)
@@ -30,7 +28,7 @@ impl Account {
             .ok_or(LocalError::NoUnprivilegedUser)
     }
 
-    /// Looks a user up with `id`, which asks every directory that the system is set up with.
+    /// Looks a user up with `id`, which asks every directory service of the system.
     fn named(name: &str) -> Option<Self> {
         let number = |flag: &str| -> Option<u32> {
             let output =
@@ -48,7 +46,7 @@ impl Account {
         self.gid
     }
 
-    /// Gives a file or folder to this user.
+    /// Makes this user the owner of a file or folder.
     pub(super) fn take(&self, path: &Path) -> Result<(), LocalError> {
         std::os::unix::fs::chown(path, Some(self.uid), Some(self.gid))
             .map_err(LocalError::files(path))

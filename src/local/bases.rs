@@ -1,4 +1,4 @@
-//! Where ephemeral folders lie, and how they are told from others.
+//! Where ephemeral folders are created, and how they are recognized.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -9,32 +9,32 @@ use rustix::fs::{Access, StatVfs, access, statvfs};
 use super::LocalError;
 use super::account::Account;
 
-/// What the name of every ephemeral folder begins with; eight random hexadecimal digits follow.
+/// Prefix of every ephemeral folder's name; eight random hexadecimal digits follow.
 pub(super) const PREFIX: &str = "tmt-";
 
-/// The file whose lock says that the owner lives.
+/// The file that a running owner has locked.
 pub(super) const OWNER: &str = "owner";
 
-/// The longest path of a Unix socket that every system takes: macOS has 104 bytes, one of them
-/// the closing zero; Linux has 108.
+/// Longest path of a Unix socket on every system: macOS allows 104 bytes with the closing zero, Linux
+/// 108.
 const LONGEST_SOCKET: usize = 103;
 
-/// The longest path of a socket within a folder.
+/// Longest socket path within a folder.
 const SOCKET: &str = "/pg/.s.PGSQL.65535";
 
 /// The system's folder for files in memory, where it has one.
 const MEMORY: &str = "/dev/shm";
 
-/// How much memory must be free there: a few copies of a database and the log of their making. In
-/// a container it is often 64 MB altogether.
+/// Free memory required there: a few copies of a database and their WAL. In a container the folder
+/// often has 64 MB in all.
 const ENOUGH: u64 = 1 << 30;
 
-/// All the folders that ephemeral ones can lie in.
+/// Every folder that may hold ephemeral ones.
 pub(super) fn all() -> Vec<PathBuf> {
     std::iter::once(PathBuf::from(MEMORY)).chain(on_disk()).collect()
 }
 
-/// The folders that are fit for data in memory, and the others after them.
+/// The memory folder if it has room, then the temporary ones.
 pub(super) fn in_memory() -> Vec<PathBuf> {
     let room = |free: StatVfs| free.f_bavail.saturating_mul(free.f_frsize);
     let is_open = access(MEMORY, Access::WRITE_OK | Access::EXEC_OK).is_ok();
@@ -42,14 +42,14 @@ pub(super) fn in_memory() -> Vec<PathBuf> {
     memory.then(|| PathBuf::from(MEMORY)).into_iter().chain(on_disk()).collect()
 }
 
-/// The temporary folders: the system's, and `/tmp` where that is not usable.
+/// The temporary folders: the system's, then `/tmp`.
 pub(super) fn on_disk() -> Vec<PathBuf> {
     let mut folders = vec![std::env::temp_dir(), PathBuf::from("/tmp")];
     folders.dedup();
     folders
 }
 
-/// Picks the folder for a new ephemeral one: short enough for a socket, open to the servers' user.
+/// Picks a base that is short enough for a socket and open to the servers' user.
 pub(super) fn usable(bases: &[PathBuf], account: Option<&Account>) -> Result<PathBuf, LocalError> {
     let mut refused = None;
     for base in bases {
@@ -70,7 +70,7 @@ pub(super) fn fits_a_socket(folder: &Path) -> Result<(), LocalError> {
     Err(LocalError::PathTooLong { path: folder.to_owned() })
 }
 
-/// Says whether a path is an ephemeral folder of this user, and no link to one.
+/// Whether a path is an ephemeral folder of this user, not a link to one.
 pub(super) fn is_ephemeral_folder(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     name.is_some_and(is_ephemeral_name)
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_that_we_give_are_swept() {
+    fn only_generated_names_are_swept() {
         assert!(is_ephemeral_name("tmt-0123abcd"));
         for other in ["tmt-", "tmt-0123abcde", "tmt-0123abcg", "tmt-backups", "mt-0123abcd"] {
             assert!(!is_ephemeral_name(other), "{other}");

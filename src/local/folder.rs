@@ -1,8 +1,8 @@
-//! The folder that private servers live in, and the lock that says whose it is.
+//! The folder of private servers, and the lock of its owner.
 //!
-//! The folder itself belongs to whoever starts the servers; each server gets a room in it that
-//! belongs to the user the server runs as. So even a server that was taken over could not touch
-//! the `owner` file, by which a later start decides what to delete.
+//! The folder belongs to the user who starts the servers; in it each server has a home that belongs
+//! to the user the server runs as. So a compromised server cannot touch the `owner` file, which
+//! decides what a later start deletes.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
@@ -16,8 +16,7 @@ use super::running::Running;
 use super::secret::{create_private, random_hex};
 use super::{LocalError, Place, sweep};
 
-/// What a kept folder may hold, so that nothing else is ever deleted; the owner file comes last,
-/// because it is what tells our folders from others.
+/// What a reset deletes from a kept folder; the owner file last, because it marks a folder as ours.
 pub(super) const CONTENTS: [&str; 10] = [
     "running",
     "running.new",
@@ -31,20 +30,20 @@ pub(super) const CONTENTS: [&str; 10] = [
     OWNER,
 ];
 
-/// A folder that is ours while this value lives.
+/// A folder that this process owns while the value lives.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
     ephemeral: bool,
     account: Option<Account>,
-    /// Absent only while the folder is being made.
+    /// `None` only while the folder is being created.
     guard: Option<Guard>,
-    /// Held, not read: the kernel releases the lock when the process ends, however it ends.
+    /// The lock; the kernel releases it however the process ends.
     lock: File,
 }
 
 impl Folder {
-    /// Makes or takes the folder of a place, after cleaning up what dead owners left there.
+    /// Creates or locks the folder of a place, after cleaning up after killed owners.
     pub(super) fn open(place: &Place) -> Result<Self, LocalError> {
         let account = Account::for_servers()?;
         match place {
@@ -61,7 +60,7 @@ impl Folder {
                 if Running::in_folder(folder.path()).is_some_and(|found| found.is_detached) {
                     return Err(LocalError::AlreadyRunning { path: folder.path.clone() });
                 }
-                // Servers that a killed owner left running write to the data: they go first.
+                // A killed owner may have left servers running on this data.
                 sweep::end_all_in(folder.path());
                 Ok(folder)
             }
@@ -71,7 +70,7 @@ impl Folder {
     fn create_ephemeral(bases: &[PathBuf], account: Option<Account>) -> Result<Self, LocalError> {
         let path =
             bases::usable(bases, account.as_ref())?.join(format!("{PREFIX}{}", random_hex(4)?));
-        // Fails where the path exists: nobody can have prepared it for us.
+        // Fails if the path exists, so nobody can have prepared it.
         DirBuilder::new().mode(0o700).create(&path).map_err(LocalError::files(&path))?;
         let made = Self::claim(&path, account, Ephemeral::Yes);
         if made.is_err() {
@@ -80,8 +79,8 @@ impl Folder {
         made
     }
 
-    /// Locks a new folder. The lock is held before the file gets the name that a sweep looks for,
-    /// so no sweep ever sees a living owner's file unlocked.
+    /// Locks a new folder. The file is locked before it gets the name that a sweep looks for, so no
+    /// sweep sees the file of a running owner unlocked.
     fn claim(
         path: &Path,
         account: Option<Account>,
@@ -99,12 +98,12 @@ impl Folder {
         };
         folder.sign()?;
         fs::rename(&unnamed, &named).map_err(LocalError::files(&named))?;
-        folder.open_doors()?;
-        folder.post_guard()?;
+        folder.let_servers_pass()?;
+        folder.start_guard()?;
         Ok(folder)
     }
 
-    /// Takes a kept folder, which must be new, empty, or ours already.
+    /// Locks a kept folder, which must be new, empty, or created by this program.
     fn take(path: &Path, account: Option<Account>) -> Result<Self, LocalError> {
         let path = std::path::absolute(path).map_err(LocalError::files(path))?;
         bases::fits_a_socket(&path)?;
@@ -116,12 +115,12 @@ impl Folder {
             return Self::claim(&path, account, Ephemeral::No);
         }
         let mut folder = Self::lock_existing(path, account)?;
-        folder.open_doors()?;
-        folder.post_guard()?;
+        folder.let_servers_pass()?;
+        folder.start_guard()?;
         Ok(folder)
     }
 
-    /// Locks a kept folder without posting a guard, to look after what runs there.
+    /// Locks a kept folder without starting a guard.
     pub(super) fn reopen(path: &Path) -> Result<Self, LocalError> {
         Self::lock_existing(path.to_owned(), Account::for_servers()?)
     }
@@ -147,9 +146,9 @@ impl Folder {
         Ok(folder)
     }
 
-    fn post_guard(&mut self) -> Result<(), LocalError> {
+    fn start_guard(&mut self) -> Result<(), LocalError> {
         let afterwards = if self.ephemeral { Afterwards::Remove } else { Afterwards::Keep };
-        self.guard = Some(Guard::post(&self.path, &self.lock, afterwards)?);
+        self.guard = Some(Guard::start(&self.path, &self.lock, afterwards)?);
         Ok(())
     }
 
@@ -158,7 +157,7 @@ impl Folder {
         self.guard.as_ref()
     }
 
-    /// Writes who owns the folder, for people who look and for [`LocalError::InUse`].
+    /// Writes this process's id to the owner file, for [`LocalError::InUse`].
     fn sign(&mut self) -> Result<(), LocalError> {
         let text = format!("{}\n", std::process::id());
         self.lock
@@ -167,8 +166,8 @@ impl Folder {
             .map_err(LocalError::files(self.path.join(OWNER)))
     }
 
-    /// Lets another user's servers pass through to their rooms, without letting them look around.
-    fn open_doors(&self) -> Result<(), LocalError> {
+    /// Lets the servers' user pass through to their homes, but not list the folder.
+    fn let_servers_pass(&self) -> Result<(), LocalError> {
         let Some(account) = &self.account else { return Ok(()) };
         let passable = fs::Permissions::from_mode(0o711);
         fs::set_permissions(&self.path, passable).map_err(LocalError::files(&self.path))?;
@@ -187,19 +186,19 @@ impl Folder {
         self.account.as_ref()
     }
 
-    /// Makes a server's own room, which only its user can enter.
-    pub(super) fn room(&self, name: &str) -> Result<PathBuf, LocalError> {
-        let room = self.path.join(name);
-        match DirBuilder::new().mode(0o700).create(&room) {
+    /// Creates a server's home, which only its user can enter.
+    pub(super) fn home(&self, name: &str) -> Result<PathBuf, LocalError> {
+        let home = self.path.join(name);
+        match DirBuilder::new().mode(0o700).create(&home) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(source) => return Err(LocalError::Files { path: room, source }),
+            Err(source) => return Err(LocalError::Files { path: home, source }),
         }
-        self.give(&room)?;
-        Ok(room)
+        self.give(&home)?;
+        Ok(home)
     }
 
-    /// Gives a file to the user that the servers run as.
+    /// Makes the servers' user the owner of a file.
     pub(super) fn give(&self, path: &Path) -> Result<(), LocalError> {
         self.account.as_ref().map_or(Ok(()), |account| account.take(path))
     }
@@ -208,9 +207,9 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if self.ephemeral {
-            // A start that was cut short may have left an initdb that still writes.
+            // A cancelled start may have left an initdb that still writes.
             sweep::end_all_in(&self.path);
-            // Whatever could not be removed, a later sweep finds unlocked.
+            // A later sweep removes what is left.
             fs::remove_dir_all(&self.path).ok();
         }
         if let Some(guard) = &mut self.guard {
@@ -219,14 +218,13 @@ impl Drop for Folder {
     }
 }
 
-/// Whether a folder goes with its owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ephemeral {
     Yes,
     No,
 }
 
-/// Reads what the owner of a folder wrote about itself.
+/// Reads the process id of a folder's owner; `?` if it cannot be read.
 pub(super) fn signature(owner: &Path) -> String {
     fs::read_to_string(owner).map_or_else(|_| "?".to_owned(), |text| text.trim().to_owned())
 }

@@ -1,9 +1,9 @@
 //! The process that cleans up when the owner of private servers is killed.
 //!
-//! A shell that waits at the end of a pipe: when the owner is gone, in whatever way, the pipe
-//! closes, and the shell ends the servers and removes the folder. It holds the folder's lock as
-//! its own output meanwhile, so that no [`super::sweep()`] comes in between. A shell, because it
-//! is on every system, weighs a megabyte, and does not need this program to be found again.
+//! A shell that reads from a pipe: when the owner ends, in whatever way, the pipe closes, and the
+//! shell ends the servers and removes the folder. Meanwhile it holds the folder's lock as its output,
+//! so that no [`super::sweep()`] interferes. A shell is on every system, takes a megabyte, and does
+//! not need the path of this program.
 
 use std::fs::File;
 use std::io::Write;
@@ -16,8 +16,8 @@ use super::LocalError;
 
 const SHELL: &str = "/bin/sh";
 
-/// What the guard does. It learns process ids from its owner alone: a file in a server's room
-/// could name any process, and under root the guard may end any.
+/// The guard's script. It takes process ids from its owner only: a file in a server's home could name
+/// any process, and under root the guard may end any.
 const SCRIPT: &str = r#"
 trap '' HUP INT QUIT TERM
 any_lives() {
@@ -50,14 +50,13 @@ for pid in $postgres $redis; do kill -KILL "$pid"; done
 if [ "$2" = remove ]; then rm -rf -- "$1"; else rm -f -- "$1/running"; fi
 "#;
 
-/// Whether the guard removes the folder or only ends what runs in it.
+/// Whether the guard removes the folder after it has ended the servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Afterwards {
     Remove,
     Keep,
 }
 
-/// A server program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Program {
     Postgres,
@@ -65,7 +64,6 @@ pub(super) enum Program {
 }
 
 impl Program {
-    /// The product, as a person calls it.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Postgres => "PostgreSQL",
@@ -73,7 +71,7 @@ impl Program {
         }
     }
 
-    /// The file that it logs to.
+    /// The name of its log file.
     pub(super) fn log(self) -> &'static str {
         match self {
             Self::Postgres => "pg.log",
@@ -82,7 +80,7 @@ impl Program {
     }
 }
 
-/// A running guard. Dropped, it leaves everything as it is: who drops it has cleaned up.
+/// A running guard. Dropping it does nothing: whoever drops it has cleaned up.
 #[derive(Debug)]
 pub(super) struct Guard {
     child: Child,
@@ -91,8 +89,8 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// Posts a guard over a folder whose owner file is locked through `lock`.
-    pub(super) fn post(
+    /// Starts a guard of a folder whose owner file is locked through `lock`.
+    pub(super) fn start(
         folder: &Path,
         lock: &File,
         afterwards: Afterwards,
@@ -117,7 +115,7 @@ impl Guard {
         Ok(Self { child, orders })
     }
 
-    /// Tells the guard which process a server is now, or that it runs no more.
+    /// Tells the guard the process id of a server, or that it has ended.
     pub(super) fn watch(&self, program: Program, pid: Option<i32>) {
         let name = match program {
             Program::Postgres => "postgres",
@@ -126,12 +124,12 @@ impl Guard {
         self.order(&format!("{name} {}", pid.map(|pid| pid.to_string()).unwrap_or_default()));
     }
 
-    /// Makes the guard clean up when process `pid` is gone, and not with its owner.
+    /// Makes the guard clean up when process `pid` ends instead of its owner.
     pub(super) fn outlive_owner_until(&self, pid: i32) {
         self.order(&format!("outlive {pid}"));
     }
 
-    /// Sends the guard away, and returns when it is gone and holds the lock no more.
+    /// Ends the guard; returns when it has released the lock.
     pub(super) fn dismiss(&mut self) {
         self.order("dismissed");
         self.child.wait().ok();
@@ -140,7 +138,7 @@ impl Guard {
     fn order(&self, line: &str) {
         let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pipe) = orders.as_mut() {
-            // Fails only where somebody killed the guard; the next sweep does its work then.
+            // Fails only if the guard was killed; then the next sweep cleans up.
             pipe.write_all(format!("{line}\n").as_bytes()).ok();
         }
     }

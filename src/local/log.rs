@@ -1,4 +1,4 @@
-//! What a server wrote: kept in a file beside its room, read again when it gave up.
+//! The log file of a server, read when it does not start.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
@@ -8,22 +8,22 @@ use std::process::{Command, Stdio};
 
 use super::LocalError;
 
-/// How much of the end of a log is read: enough for any reason a server gives for not starting.
+/// How much of the end of a log is read: enough for any reason not to start.
 const TAIL: u64 = 16 * 1024;
 
-/// The part of a log file that one start of a server writes.
+/// The part of a log file that one start writes.
 #[derive(Debug)]
 pub(super) struct Log {
     path: PathBuf,
-    /// Where this start begins: what an earlier one wrote is not its reason.
+    /// Offset at which this start begins.
     begin: u64,
 }
 
 impl Log {
-    /// Makes a command write both its outputs to the end of the file.
+    /// Appends both outputs of a command to the file.
     ///
-    /// The file lies beside the server's room, not in it: where root starts the servers, root
-    /// opens no path that another user could have replaced by a link.
+    /// The file is beside the server's home, not in it: root must not open a path that another user
+    /// could have replaced by a link.
     pub(super) fn catch(path: PathBuf, command: &mut Command) -> Result<Self, LocalError> {
         let open = || -> std::io::Result<(File, File, u64)> {
             let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
@@ -39,7 +39,7 @@ impl Log {
         &self.path
     }
 
-    /// Returns what was written since the start, at most its last 16 KiB.
+    /// Returns what this start wrote, at most its last 16 KiB.
     pub(super) fn text(&self) -> String {
         let read = || -> std::io::Result<Vec<u8>> {
             let mut file = File::open(&self.path)?;
@@ -53,8 +53,7 @@ impl Log {
     }
 }
 
-/// Picks from a log the line that says why its server gave up: the last that a mark such as
-/// `FATAL` introduces, or the last at all.
+/// Returns the reason from a log: the last line with a mark such as `FATAL`, or else the last line.
 pub(super) fn reason(text: &str, marks: &[&str]) -> Option<String> {
     let mut lines = text.lines().rev().map(str::trim).filter(|line| !line.is_empty());
     let marked = lines.clone().find_map(|line| {

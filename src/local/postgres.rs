@@ -22,21 +22,21 @@ use super::server::{Server, Start};
 use super::sweep::end_all_in;
 use super::{LocalError, Options, port, url};
 
-/// How long a start may take. A new folder starts in 50 ms; one whose owner was killed first
-/// recovers, which takes as long as there is WAL to replay.
+/// Deadline of a start. A new folder starts in 50 ms; recovery after a kill takes as long as there is
+/// WAL to replay.
 const START: Duration = Duration::from_mins(1);
 
-/// How long an orderly end may take: the checkpoint before it writes every changed page.
+/// Deadline of a shutdown: its checkpoint writes every changed page.
 const STOP: Duration = Duration::from_secs(30);
 
-/// How PostgreSQL is made to end.
+/// How PostgreSQL is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shutdown {
-    /// Connections are cut, changes are flushed; nothing is left to recover.
+    /// Connections are closed and changes flushed; the next start has nothing to recover.
     Fast,
-    /// As after a power cut, but shared memory is given back; the next start recovers.
+    /// As after a power cut, but shared memory is released; the next start recovers.
     Immediate,
-    /// SIGKILL to the postmaster; its children notice and end.
+    /// SIGKILL to the postmaster; its children notice and exit.
     Kill,
 }
 
@@ -65,20 +65,20 @@ impl Postgres {
         folder: Arc<Folder>,
         options: &Options,
     ) -> Result<Self, LocalError> {
-        let room = folder.room("pg")?;
-        let made_by = fs::read_to_string(data::folder_in(&room).join("PG_VERSION")).ok();
+        let home = folder.home("pg")?;
+        let made_by = fs::read_to_string(data::folder_in(&home).join("PG_VERSION")).ok();
         let major = made_by.as_ref().and_then(|text| text.trim().parse().ok());
         let programs = PostgresPrograms::find(options.postgres_programs.as_deref(), major)?
             .ok_or_else(|| LocalError::OtherVersion {
-                path: room.clone(),
+                path: home.clone(),
                 made_by: made_by.clone().unwrap_or_default(),
             })?;
         let password = match made_by {
             Some(_) => data::saved_password(&folder)?,
-            None => data::make(&folder, &programs, &room).await?,
+            None => data::make(&folder, &programs, &home).await?,
         };
         let settings = &options.postgres_settings;
-        let server = Server::new(Program::Postgres, folder, room, password, settings);
+        let server = Server::new(Program::Postgres, folder, home, password, settings);
         let mut postgres = Self { server, programs: programs.folder };
         port::until_free(async || {
             postgres.server.port = port::free()?;
@@ -88,19 +88,19 @@ impl Postgres {
         Ok(postgres)
     }
 
-    /// Starts the server again after [`Postgres::halt`], on the same port and socket. Does
-    /// nothing if it runs.
+    /// Restarts the server after [`Postgres::halt`], on the same port and socket. Does nothing if it
+    /// runs.
     ///
     /// # Errors
     ///
-    /// [`LocalError::NotStarted`] says what the server wrote before it gave up.
+    /// [`LocalError::NotStarted`] with what the server wrote before it gave up.
     pub async fn start_again(&mut self) -> Result<(), LocalError> {
         if self.server.is_running() {
             return Ok(());
         }
-        let data = data::folder_in(self.server.room());
+        let data = data::folder_in(self.server.home());
         let mut command = Command::new(self.programs.join("postgres"));
-        command.current_dir(self.server.room()).arg("-D").arg(&data);
+        command.current_dir(self.server.home()).arg("-D").arg(&data);
         for setting in self.all_settings() {
             command.arg("-c").arg(setting);
         }
@@ -115,15 +115,14 @@ impl Postgres {
             settings.extend(EPHEMERAL.iter().copied().map(OsString::from));
         }
         let mut sockets = OsString::from("unix_socket_directories=");
-        sockets.push(self.server.room());
+        sockets.push(self.server.home());
         settings.extend([sockets, format!("port={}", self.port()).into()]);
         let given = self.server.settings.iter();
         settings.extend(given.map(|(name, value)| format!("{name}={value}").into()));
         settings
     }
 
-    /// Ends the server and returns when it is gone. The folder stays, and
-    /// [`Postgres::start_again`] starts it there.
+    /// Ends the server and returns when it is gone. [`Postgres::start_again`] restarts it.
     ///
     /// # Errors
     ///
@@ -137,18 +136,18 @@ impl Postgres {
             Shutdown::Immediate => Signal::QUIT,
             Shutdown::Kill => Signal::KILL,
         };
-        let room = self.server.room().to_owned();
-        // A frozen child would keep its postmaster waiting.
-        signal_all_in(&room, Signal::CONT);
+        let home = self.server.home().to_owned();
+        // A suspended child would keep its postmaster waiting.
+        signal_all_in(&home, Signal::CONT);
         self.server.end(signal, STOP).await?;
-        // The children of a killed postmaster hold its shared memory until they notice.
-        if !until(STOP, || count_in(&room) == 0).await {
-            signal_all_in(&room, Signal::KILL);
+        // Children of a killed postmaster hold its shared memory until they notice.
+        if !until(STOP, || count_in(&home) == 0).await {
+            signal_all_in(&home, Signal::KILL);
         }
         Ok(())
     }
 
-    /// Ends the server for good; an ephemeral folder goes with it.
+    /// Ends the server, and removes an ephemeral folder.
     ///
     /// # Errors
     ///
@@ -158,29 +157,29 @@ impl Postgres {
         self.halt(if is_ephemeral { Shutdown::Immediate } else { Shutdown::Fast }).await
     }
 
-    /// Leaves the server running until process `pid` is gone, instead of ending it with this
-    /// value. Test processes share a server so, for as long as their runner lives.
+    /// Leaves the server running until process `pid` ends, instead of ending it with this value. Test
+    /// processes share a server in this way as long as their runner lives.
     pub fn leave_until_end_of(self, pid: i32) {
         if let Some(guard) = self.server.folder().guard() {
             guard.outlive_owner_until(pid);
         }
-        // Nothing of this value may run its drop: the folder, its lock and the guard stay.
+        // Nothing of this value may be dropped: the folder, its lock and the guard stay.
         std::mem::forget(self);
     }
 
-    /// Stops the postmaster from answering (SIGSTOP): new connections hang, old ones go on.
+    /// Suspends the postmaster (SIGSTOP): new connections hang, existing ones work.
     pub fn pause(&mut self) {
         self.server.send(Signal::STOP);
     }
 
-    /// Stops every process of the server from answering: to its clients, a black hole.
+    /// Suspends every process of the server: clients get no answer at all.
     pub fn freeze(&mut self) {
-        signal_all_in(self.server.room(), Signal::STOP);
+        signal_all_in(self.server.home(), Signal::STOP);
     }
 
     /// Ends [`Postgres::pause`] and [`Postgres::freeze`].
     pub fn resume(&mut self) {
-        signal_all_in(self.server.room(), Signal::CONT);
+        signal_all_in(self.server.home(), Signal::CONT);
     }
 
     /// The process id of the postmaster, or `None` while it is halted.
@@ -190,7 +189,7 @@ impl Postgres {
 
     /// The folder of the Unix socket, which only the server's user and root can enter.
     pub fn socket_folder(&self) -> &Path {
-        self.server.room()
+        self.server.home()
     }
 
     /// The port on loopback, and in the name of the Unix socket.
@@ -200,12 +199,12 @@ impl Postgres {
 
     /// The URL of a database over the Unix socket, where any login is trusted.
     pub fn url(&self, database: &str, login: &str) -> String {
-        let (host, port) = (url::escape(self.server.room()), self.port());
+        let (host, port) = (url::escape(self.server.home()), self.port());
         format!("postgresql://{login}@/{database}?host={host}&port={port}")
     }
 
     /// The URL of a database over loopback, as the superuser and with its password. Other logins
-    /// have no password until somebody gives them one.
+    /// have no password unless one is set.
     pub fn tcp_url(&self, database: &str) -> String {
         let (password, port) = (self.server.password.reveal(), self.port());
         format!("postgresql://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}")
@@ -214,9 +213,9 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // Its children first, which may be frozen; then there is little to wait for.
+        // Its children first, which may be suspended.
         if self.server.process().is_some() {
-            end_all_in(self.server.room());
+            end_all_in(self.server.home());
         }
     }
 }
@@ -229,15 +228,15 @@ fn is_ready(data: &Path, pid: i32) -> bool {
     its_pid == Some(pid) && lines.nth(6) == Some("ready")
 }
 
-/// Settings of every private server; those that are given come behind these and win.
+/// Settings of every private server; the caller's follow and win.
 const EVERYWHERE: [&str; 9] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_permissions=0700",
     "cluster_name=tmt",
     "max_connections=200",
-    // Partitioned tables take a lock per partition; 64 is soon used up.
+    // Partitioned tables take a lock per partition; the default 64 is too few.
     "max_locks_per_transaction=256",
-    // Compiling a query costs more than every query here takes.
+    // Compiling a query takes longer than any query here.
     "jit=off",
     // POSIX shared memory would stay in /dev/shm after SIGKILL, and is 64 MB in a container.
     "dynamic_shared_memory_type=mmap",
@@ -245,13 +244,13 @@ const EVERYWHERE: [&str; 9] = [
     "log_timezone=UTC",
 ];
 
-/// Settings that trade what a short life does not need: surviving a crash of the machine.
+/// Settings for speed where data need not survive a crash of the machine.
 const EPHEMERAL: [&str; 7] = [
     "fsync=off",
     "full_page_writes=off",
     "synchronous_commit=off",
     "shared_buffers=64MB",
-    // The write-ahead log takes memory or a temporary disk; nothing is ever recovered from it.
+    // The WAL takes memory or temporary disk, and nothing is recovered from it.
     "max_wal_size=128MB",
     "wal_init_zero=off",
     "wal_recycle=off",

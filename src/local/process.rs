@@ -1,4 +1,4 @@
-//! A server process: who it is, whether it lives, how it ends.
+//! A server process: identity, state, end.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -10,29 +10,29 @@ use super::LocalError;
 use super::account::Account;
 use super::process_table::{LOOK, birth};
 
-/// How long the kernel gets to end a process that was sent SIGKILL.
+/// How long a process gets to exit after SIGKILL.
 const AFTER_KILL: Duration = Duration::from_secs(10);
 
-/// One server process, started by us or by a process before us.
+/// A server process, started by this process or an earlier one.
 ///
-/// Dropping one that we started ends it, so that a start which is cut short leaves none.
+/// Dropping one that this process started ends it, so that a cancelled start leaves none.
 #[derive(Debug)]
 pub(super) struct Process {
     program: &'static str,
     pid: Pid,
-    /// Tells this process from a later one with the same number; `None` if it ended at once.
+    /// Start time, which tells the process from a later one with its id; `None` if it exited at once.
     born: Option<String>,
-    /// Present if the process is our child: then it has to be waited for.
+    /// Set if the process is a child, which has to be waited for.
     child: Option<Child>,
-    /// What drop sends; `None` leaves the process alone.
+    /// Signal that drop sends; `None` leaves the process running.
     on_drop: Option<Signal>,
 }
 
 impl Process {
-    /// Starts a server in a process group of its own: a Ctrl-C meant for the console must not
-    /// reach the database before the console has stopped using it.
+    /// Starts a server in a process group of its own: Ctrl-C is for the console, which still uses the
+    /// database.
     ///
-    /// The environment is emptied, because `PGDATA`, `PGPORT` and their like would be obeyed.
+    /// The environment is cleared, or `PGDATA`, `PGPORT` and their like would count.
     pub(super) fn start(
         program: &'static str,
         mut command: Command,
@@ -51,7 +51,7 @@ impl Process {
         Ok(Self { program, pid, born: birth(pid), child: Some(child), on_drop })
     }
 
-    /// Takes over a process that another command started, or `None` if it is no longer there.
+    /// Takes over a process that another command started; `None` if it has ended.
     pub(super) fn adopt(program: &'static str, pid: i32, born: &str) -> Option<Self> {
         let pid = Pid::from_raw(pid)?;
         let now = birth(pid)?;
@@ -60,7 +60,7 @@ impl Process {
     }
 
     /// Leaves the process running when this value goes.
-    pub(super) fn let_go(mut self) {
+    pub(super) fn detach(mut self) {
         self.on_drop = None;
     }
 
@@ -68,7 +68,7 @@ impl Process {
         self.pid.as_raw_nonzero().get()
     }
 
-    /// When the process was started, as the system writes it; compared, never interpreted.
+    /// When the process was started, as the system writes it; only compared.
     pub(super) fn born(&self) -> Option<&str> {
         self.born.as_deref()
     }
@@ -80,27 +80,27 @@ impl Process {
         }
     }
 
-    /// Sends a signal, unless the process has ended: its number may belong to another by now.
+    /// Sends a signal unless the process has ended: its id may have been reused.
     pub(super) fn signal(&mut self, signal: Signal) {
         if self.is_running() {
-            // The only possible failure is that it ended since, which is what a signal is for.
+            // Fails only if the process has just ended.
             kill_process(self.pid, signal).ok();
         }
     }
 
-    /// Waits until the process has ended; false if it is still there after `within`.
+    /// Waits until the process has ended; false if it runs after `within`.
     pub(super) async fn ended(&mut self, within: Duration) -> bool {
         until(within, || !self.is_running()).await
     }
 
-    /// Ends the process: `politely`, and by SIGKILL where that is not enough within `patience`.
+    /// Ends the process with signal `politely`, or with SIGKILL after `patience`.
     pub(super) async fn end(
         &mut self,
         politely: Signal,
         patience: Duration,
     ) -> Result<(), LocalError> {
         self.signal(politely);
-        // A stopped process acts on nothing but SIGKILL until it is continued.
+        // A stopped process handles no other signal until it is continued.
         self.signal(Signal::CONT);
         if self.ended(patience).await {
             return Ok(());
@@ -112,7 +112,7 @@ impl Process {
         Err(LocalError::Stuck { program: self.program, pid: self.pid(), within: AFTER_KILL })
     }
 
-    /// Ends the process where nothing can be awaited. Blocks for at most a second.
+    /// Ends the process without awaiting. Blocks for at most a second.
     #[expect(clippy::disallowed_methods, reason = "drop cannot await")]
     pub(super) fn end_now(&mut self, signal: Signal) {
         self.signal(signal);
@@ -138,7 +138,7 @@ impl Drop for Process {
     }
 }
 
-/// Empties the environment of a command and makes it run as `account`.
+/// Clears the environment of a command and makes it run as `account`.
 ///
 /// `Command::uid` also drops the supplementary groups of root.
 pub(super) fn isolate(command: &mut Command, account: Option<&Account>) {
@@ -153,7 +153,7 @@ pub(super) fn isolate(command: &mut Command, account: Option<&Account>) {
     }
 }
 
-/// Waits until `condition` holds; false if it does not within `limit`.
+/// Waits until `condition` holds; false after `limit`.
 pub(super) async fn until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let holds = async {
         while !condition() {
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_is_told_from_another_with_its_number() {
+    fn a_process_is_told_from_another_with_its_id() {
         let own = i32::try_from(std::process::id()).unwrap();
         let born = birth(Pid::from_raw(own).unwrap()).unwrap();
 
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_ended_but_was_not_collected_is_not_running() -> io::Result<()> {
+    fn a_zombie_is_not_running() -> io::Result<()> {
         let mut child = Command::new("true").spawn()?;
         let pid = Pid::from_child(&child);
         rustix::process::waitid(

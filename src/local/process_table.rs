@@ -1,22 +1,22 @@
-//! The system's process table: which servers work in a folder, and when a process was started.
+//! The process table: servers that run in a folder, start times.
 
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How often a condition outside this process is looked at. Servers get ready and end within tens
-/// of milliseconds, and a look costs microseconds.
+/// Interval between checks of another process. Servers start and end within tens of milliseconds, and
+/// a check costs microseconds.
 pub(super) const LOOK: Duration = Duration::from_millis(5);
 
-/// The server programs, as the kernel names their processes. Only these are ever killed by folder.
+/// Process names of the server programs. Only these are ever killed by folder.
 const SERVERS: [&str; 6] =
     ["postgres", "postmaster", "initdb", "redis-server", "valkey-server", "redis-check-rdb"];
 
-/// Sends a signal to every server process that works in `folder`; returns how many there were.
+/// Sends a signal to every server process whose working directory is in `folder`; returns how many.
 ///
-/// The folder, not a list of process ids, says what is ours: a list is stale after a crash between
-/// the start of a process and the note about it.
+/// The folder decides, not a list of process ids, which would miss a process that was started just
+/// before a crash.
 pub(super) fn signal_all_in(folder: &Path, signal: Signal) -> usize {
     let found = working_in(folder);
     for pid in &found {
@@ -25,17 +25,17 @@ pub(super) fn signal_all_in(folder: &Path, signal: Signal) -> usize {
     found.len()
 }
 
-/// How many server processes work in `folder`.
+/// Counts the server processes in `folder`.
 pub(super) fn count_in(folder: &Path) -> usize {
     working_in(folder).len()
 }
 
-/// When a process was started, or `None` if it is gone or only waits to be collected.
+/// When a process was started; `None` if it has ended or is a zombie.
 #[cfg(target_os = "linux")]
 pub(super) fn birth(pid: Pid) -> Option<String> {
     let (_, fields) = stat(&pid.as_raw_nonzero().to_string())?;
-    // proc_pid_stat(5): the fields behind the name begin with the third, the state; the
-    // twenty-second is the start time in clock ticks since boot.
+    // proc_pid_stat(5): behind the name, field 3 is the state and field 22 the start time in clock
+    // ticks since boot.
     let mut fields = fields.split_ascii_whitespace();
     let state = fields.next()?;
     if state == "Z" || state == "X" {
@@ -44,7 +44,7 @@ pub(super) fn birth(pid: Pid) -> Option<String> {
     fields.nth(18).map(str::to_owned)
 }
 
-/// Server processes that work in a folder.
+/// Server processes whose working directory is in a folder.
 #[cfg(target_os = "linux")]
 fn working_in(folder: &Path) -> Vec<Pid> {
     let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
@@ -60,7 +60,7 @@ fn working_in(folder: &Path) -> Vec<Pid> {
         .collect()
 }
 
-/// The name of a process and the fields behind it. The name may hold anything, also `) R 1`.
+/// The name of a process and the fields behind it. The name may hold anything, even `) R 1`.
 #[cfg(target_os = "linux")]
 fn stat(pid: &str) -> Option<(String, String)> {
     let line = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -69,7 +69,7 @@ fn stat(pid: &str) -> Option<(String, String)> {
     Some((name.to_owned(), fields.to_owned()))
 }
 
-/// As above, from `ps`, where there is no `/proc`.
+/// The same from `ps`, on systems without `/proc`.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn birth(pid: Pid) -> Option<String> {
     let line = ps(&["-o", "stat=,lstart=", "-p", &pid.as_raw_nonzero().to_string()])?;

@@ -1,17 +1,17 @@
-//! Finds the server programs, and says how to install them where there are none.
+//! Finds the server programs, or how to install them.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::LocalError;
 
-/// The major versions of PostgreSQL that `tmt` is tested on, best first. A newer one is taken if
-/// none of these is there, an older one never.
+/// Major versions of PostgreSQL that `tmt` is tested on, best first. A newer one is used if none of
+/// these is installed, an older one never.
 const TESTED: [u32; 3] = [17, 16, 15];
 const OLDEST: &str = "15";
 
-/// Where PostgreSQL's server programs are kept off the `PATH`: Debian, the PostgreSQL project's
-/// packages for Red Hat, Homebrew on both kinds of Mac, Postgres.app. `*` stands for any name.
+/// Where PostgreSQL's server programs are, apart from `PATH`: Debian, the PostgreSQL project's
+/// packages for Red Hat, Homebrew on both kinds of Mac, Postgres.app. `*` matches any name.
 const POSTGRES_FOLDERS: [&str; 5] = [
     "/usr/lib/postgresql/*/bin",
     "/usr/pgsql-*/bin",
@@ -20,7 +20,7 @@ const POSTGRES_FOLDERS: [&str; 5] = [
     "/Applications/Postgres.app/Contents/Versions/*/bin",
 ];
 
-/// Where Redis may be off the `PATH`.
+/// Where Redis may be, apart from `PATH`.
 const REDIS_FOLDERS: [&str; 4] =
     ["/opt/homebrew/bin", "/usr/local/bin", "/opt/homebrew/opt/redis/bin", "/usr/sbin"];
 
@@ -32,9 +32,9 @@ pub(super) struct PostgresPrograms {
 }
 
 impl PostgresPrograms {
-    /// Finds PostgreSQL: in `given` only, if it is given; else the best tested version there is.
+    /// Finds PostgreSQL in `given`, or else the best version that is installed.
     ///
-    /// With `major`, only that version will do, because a data folder was made by it.
+    /// With `major`, finds only that version, which created the data folder.
     pub(super) fn find(
         given: Option<&Path>,
         major: Option<u32>,
@@ -72,7 +72,7 @@ impl PostgresPrograms {
     }
 }
 
-/// How good a major version is; the derived order puts the best first.
+/// Preference of a major version; the derived order puts the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Tested(usize),
@@ -88,8 +88,7 @@ fn rank(major: u32) -> Rank {
     }
 }
 
-/// Finds `redis-server`, or `valkey-server`, which speaks the same protocol and replaced it in
-/// some distributions.
+/// Finds `redis-server`, or its replacement in some distributions, `valkey-server`.
 pub(super) fn redis_server() -> Result<PathBuf, LocalError> {
     let folders: Vec<PathBuf> =
         path_folders().into_iter().chain(REDIS_FOLDERS.map(PathBuf::from)).collect();
@@ -112,7 +111,7 @@ fn path_folders() -> Vec<PathBuf> {
     std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
 }
 
-/// The folders that match a pattern with one `*`, which stands for the rest of one name.
+/// Expands a pattern with one `*`, which matches the rest of a name.
 fn expand(pattern: &str) -> Vec<PathBuf> {
     let Some((before, after)) = pattern.split_once('*') else { return vec![pattern.into()] };
     let Some((parent, prefix)) = before.rsplit_once('/') else { return Vec::new() };
@@ -129,14 +128,13 @@ fn version_line(program: &Path) -> Option<String> {
     String::from_utf8(output.stdout).ok()
 }
 
-/// What can be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Product {
     Postgres,
     Redis,
 }
 
-/// Package managers by the program that gives them away, with what they call the two products.
+/// Package managers: the program that identifies each, and its names of the two packages.
 const MANAGERS: [(&str, &str, &str, &str); 6] = [
     ("apt-get", "sudo apt-get install", "postgresql", "redis-server"),
     ("dnf", "sudo dnf install", "postgresql-server postgresql-contrib", "redis"),

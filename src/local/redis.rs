@@ -17,13 +17,13 @@ use super::secret::{Password, create_private};
 use super::server::{Server, Start};
 use super::{LocalError, Options, port, programs, url};
 
-/// How long a start may take: some milliseconds, and as long as it takes to load kept data.
+/// Deadline of a start: some milliseconds, plus loading kept data.
 const START: Duration = Duration::from_secs(30);
 
-/// How long an orderly end may take, which writes kept data to the disk.
+/// Deadline of a shutdown, which writes kept data to disk.
 const STOP: Duration = Duration::from_secs(10);
 
-/// A private Redis server. Dropping it kills the server, and with it what was not saved.
+/// A private Redis server. Dropping it kills the server; unsaved data is lost.
 #[derive(Debug)]
 pub struct Redis {
     pub(super) server: Server,
@@ -45,9 +45,9 @@ impl Redis {
         options: &Options,
     ) -> Result<Self, LocalError> {
         let program = programs::redis_server()?;
-        let (room, password) = (folder.room("redis")?, Password::random()?);
+        let (home, password) = (folder.home("redis")?, Password::random()?);
         let settings = &options.redis_settings;
-        let server = Server::new(Program::Redis, folder, room, password, settings);
+        let server = Server::new(Program::Redis, folder, home, password, settings);
         let mut redis = Self { server, program };
         port::until_free(async || {
             redis.server.port = port::free()?;
@@ -57,33 +57,32 @@ impl Redis {
         Ok(redis)
     }
 
-    /// Starts the server again after [`Redis::halt`] or [`Redis::kill`], on the same port and
-    /// socket and with the same password. Does nothing if it runs.
+    /// Restarts the server after [`Redis::halt`] or [`Redis::kill`], with the same port, socket and
+    /// password. Does nothing if it runs.
     ///
     /// # Errors
     ///
-    /// [`LocalError::NotStarted`] says what the server wrote before it gave up.
+    /// [`LocalError::NotStarted`] with what the server wrote before it gave up.
     pub async fn start_again(&mut self) -> Result<(), LocalError> {
         if self.server.is_running() {
             return Ok(());
         }
         let configuration = self.write_configuration()?;
         let socket = self.socket();
-        // Left by a killed server; it would make the wait below connect to nobody.
+        // A killed server leaves its socket, to which the wait below would connect.
         fs::remove_file(&socket).ok();
         let mut command = Command::new(&self.program);
-        command.current_dir(self.server.room()).arg(configuration);
+        command.current_dir(self.server.home()).arg(configuration);
         let marks = &["Warning: Could not", ">>>"];
         let start = Start { command, on_drop: Signal::KILL, within: START, marks };
         self.server.start(start, async |_| answers(&socket).await).await
     }
 
-    /// Writes the settings to a file, because a password among the arguments would be seen by
-    /// every user of the machine.
+    /// Writes the settings to a file: every user of the machine can read process arguments.
     fn write_configuration(&self) -> Result<PathBuf, LocalError> {
         let folder = self.server.folder();
         let path = folder.path().join("redis.conf");
-        let (room, socket) = (self.server.room().display().to_string(), self.socket());
+        let (home, socket) = (self.server.home().display().to_string(), self.socket());
         let (port, socket) = (self.port().to_string(), socket.display().to_string());
         let mut settings = vec![
             ("bind", "127.0.0.1"),
@@ -91,12 +90,12 @@ impl Redis {
             ("unixsocket", socket.as_str()),
             ("unixsocketperm", "700"),
             ("requirepass", self.password()),
-            ("dir", room.as_str()),
+            ("dir", home.as_str()),
             ("daemonize", "no"),
             ("save", if folder.is_ephemeral() { "" } else { "60 1" }),
         ];
         if cfg!(target_os = "macos") {
-            // There a sweep finds the process by the folder in its title.
+            // There a sweep finds the process by the folder in its command line.
             settings.push(("set-proc-title", "no"));
         }
         let given =
@@ -111,8 +110,8 @@ impl Redis {
         Ok(path)
     }
 
-    /// Ends the server in order and returns when it is gone; [`Redis::start_again`] brings it
-    /// back, empty unless its folder is kept.
+    /// Shuts the server down and returns when it is gone. [`Redis::start_again`] restarts it, empty
+    /// unless its folder is kept.
     ///
     /// # Errors
     ///
@@ -130,7 +129,7 @@ impl Redis {
         self.server.end(Signal::KILL, STOP).await
     }
 
-    /// Ends the server for good; an ephemeral folder goes with it.
+    /// Ends the server, and removes an ephemeral folder.
     ///
     /// # Errors
     ///
@@ -139,7 +138,7 @@ impl Redis {
         if self.server.folder().is_ephemeral() { self.kill().await } else { self.halt().await }
     }
 
-    /// Stops the server from answering (SIGSTOP), connections stay.
+    /// Suspends the server (SIGSTOP); connections stay open.
     pub fn pause(&mut self) {
         self.server.send(Signal::STOP);
     }
@@ -156,7 +155,7 @@ impl Redis {
 
     /// The Unix socket, in a folder that only the server's user and root can enter.
     fn socket(&self) -> PathBuf {
-        self.server.room().join("redis.sock")
+        self.server.home().join("redis.sock")
     }
 
     /// The port on loopback.
@@ -164,7 +163,7 @@ impl Redis {
         self.server.port
     }
 
-    /// The password, which both the port and the socket ask for.
+    /// The password of both the port and the socket.
     pub fn password(&self) -> &str {
         self.server.password.reveal()
     }
@@ -180,8 +179,8 @@ impl Redis {
     }
 }
 
-/// Whether a server answers on the socket. Asked for a password, it is up; while it loads kept
-/// data, it is not.
+/// Whether a server answers on the socket. It is up when it asks for a password, not while it loads
+/// data.
 async fn answers(socket: &Path) -> bool {
     let ask = async {
         let mut stream = UnixStream::connect(socket).await?;
@@ -193,8 +192,7 @@ async fn answers(socket: &Path) -> bool {
     ask.await.is_ok_and(|answer| &answer == b"-NOAU" || &answer == b"+PONG")
 }
 
-/// One line of `redis.conf`, its value quoted. Values that are several words are several
-/// arguments to Redis, as in the file it ships.
+/// One line of `redis.conf`. Paths and passwords are quoted; other values may be several arguments.
 fn line(name: &str, value: &str) -> String {
     if value.is_empty() {
         return format!("{name} \"\"\n");
@@ -211,7 +209,7 @@ mod tests {
     use super::line;
 
     #[test]
-    fn paths_are_quoted_and_lists_of_arguments_are_not() {
+    fn paths_are_quoted_and_argument_lists_are_not() {
         assert_eq!(line("dir", "/a b\"c"), "dir \"/a b\\\"c\"\n");
         assert_eq!(line("save", ""), "save \"\"\n");
         assert_eq!(line("save", "60 1"), "save 60 1\n");

@@ -1,4 +1,4 @@
-//! The note in a folder about the servers that run there, for a second terminal.
+//! The record in a folder of the servers that run there, for a second terminal.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,24 +9,22 @@ use super::LocalError;
 use super::process::Process;
 use super::secret::create_private;
 
-/// The file with the note.
+/// The file with the record.
 pub(super) const FILE: &str = "running";
 
-/// Servers that run, as they described themselves.
+/// Running servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Running {
-    /// The folder they live in.
     pub folder: PathBuf,
     pub database_url: String,
     pub redis_url: String,
-    /// Whether they were left running on purpose, by `tmt local start`.
+    /// Whether `tmt local start` left them running.
     pub is_detached: bool,
-    /// The process ids, PostgreSQL first.
     pub(super) postgres: Identity,
     pub(super) redis: Identity,
 }
 
-/// A process id that can be told from a later use of the same number.
+/// A process id and start time: the number may be reused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) pid: i32,
@@ -50,12 +48,12 @@ impl Identity {
 }
 
 impl Running {
-    /// The process ids of PostgreSQL's first process and of Redis.
+    /// The process ids of the postmaster and of Redis.
     pub fn pids(&self) -> (i32, i32) {
         (self.postgres.pid, self.redis.pid)
     }
 
-    /// Reads the note of a folder; `None` if there is none, or neither server lives any more.
+    /// Reads the record of a folder; `None` if there is none or neither server runs.
     pub fn in_folder(folder: &Path) -> Option<Self> {
         let text = fs::read_to_string(folder.join(FILE)).ok()?;
         let value = |name: &str| {
@@ -73,19 +71,19 @@ impl Running {
         (postgres.is_some() || redis.is_some()).then_some(running)
     }
 
-    /// Takes over the two processes, as far as they live.
+    /// Takes over the two processes, if they run.
     pub(super) fn processes(&self) -> (Option<Process>, Option<Process>) {
         (self.postgres.adopt("PostgreSQL"), self.redis.adopt("Redis"))
     }
 
-    /// Whether both servers live.
+    /// Whether both servers run.
     pub fn is_whole(&self) -> bool {
         let (postgres, redis) = self.processes();
         postgres.is_some() && redis.is_some()
     }
 
-    /// Writes the note. It holds passwords, so only the owner can read it; and it is renamed into
-    /// place, so nobody reads half of it.
+    /// Writes the record. It holds passwords, so only the owner can read it; it is renamed into place,
+    /// so nobody reads half of it.
     pub(super) fn write(&self) -> Result<(), LocalError> {
         let mut text = String::new();
         let detached = if self.is_detached { "yes" } else { "no" };

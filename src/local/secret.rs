@@ -1,4 +1,4 @@
-//! What only its owner may read: passwords, and the files that hold them.
+//! Passwords, and files that only their owner may read.
 
 use std::fmt::{self, Write as _};
 use std::fs::{File, OpenOptions};
@@ -8,12 +8,12 @@ use std::path::Path;
 
 use super::LocalError;
 
-/// A password that is not shown by accident.
+/// A password that `Debug` does not show.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Password(String);
 
 impl Password {
-    /// Draws 128 random bits: nobody guesses that over loopback.
+    /// Draws 128 random bits.
     pub(super) fn random() -> Result<Self, LocalError> {
         random_hex(16).map(Self)
     }
@@ -38,7 +38,7 @@ pub(super) fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Random bytes from the system, as hexadecimal digits: names that nobody can guess, passwords.
+/// Random bytes from the system, as hexadecimal digits.
 pub(super) fn random_hex(bytes: usize) -> Result<String, LocalError> {
     const SOURCE: &str = "/dev/urandom";
     let mut random = vec![0; bytes];

@@ -1,4 +1,4 @@
-//! What both private servers share: a room, a port, a password, and a process in it.
+//! What both private servers share: home, port, password, process.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,12 +15,12 @@ use super::process::Process;
 use super::process_table::LOOK;
 use super::secret::Password;
 
-/// A server that runs, or is halted. Dropping it ends the process.
+/// A running or halted server. Dropping it ends the process.
 #[derive(Debug)]
 pub(super) struct Server {
     program: Program,
     process: Option<Process>,
-    room: PathBuf,
+    home: PathBuf,
     pub(super) port: u16,
     pub(super) password: Password,
     /// Settings of the caller; a later one wins.
@@ -32,11 +32,11 @@ pub(super) struct Server {
 /// How a server is started.
 pub(super) struct Start<'a> {
     pub(super) command: Command,
-    /// What ends it when its handle is dropped.
+    /// Signal that ends it when this value is dropped.
     pub(super) on_drop: Signal,
-    /// How long it may take until it is ready.
+    /// Deadline until it is ready.
     pub(super) within: Duration,
-    /// What stands before the reason in its log when it gives up.
+    /// What precedes the reason in its log when it gives up.
     pub(super) marks: &'a [&'a str],
 }
 
@@ -44,15 +44,15 @@ impl Server {
     pub(super) fn new(
         program: Program,
         folder: Arc<Folder>,
-        room: PathBuf,
+        home: PathBuf,
         password: Password,
         settings: &[(String, String)],
     ) -> Self {
         let settings = settings.to_vec();
-        Self { program, process: None, room, port: 0, password, settings, folder }
+        Self { program, process: None, home, port: 0, password, settings, folder }
     }
 
-    /// Starts the process and returns when `is_ready` says so of its process id.
+    /// Starts the process and returns when `is_ready`, given its id, returns true.
     ///
     /// # Errors
     ///
@@ -116,10 +116,10 @@ impl Server {
         }
     }
 
-    /// Leaves the process running when this value goes.
-    pub(super) fn let_go(&mut self) {
+    /// Leaves the process running when this value is dropped.
+    pub(super) fn detach(&mut self) {
         if let Some(process) = self.process.take() {
-            process.let_go();
+            process.detach();
         }
     }
 
@@ -139,8 +139,8 @@ impl Server {
         &self.folder
     }
 
-    pub(super) fn room(&self) -> &Path {
-        &self.room
+    pub(super) fn home(&self) -> &Path {
+        &self.home
     }
 
     fn log_path(&self) -> PathBuf {

@@ -1,7 +1,7 @@
-//! Private servers that stay: what `tmt local` does.
+//! Private servers that keep running: `tmt local`.
 //!
-//! They outlive the command that starts them and keep their data. A note in their folder says
-//! where they are; nothing but that note and the processes themselves is believed.
+//! They outlive the command that starts them and keep their data. A record in their folder holds
+//! their addresses and process ids.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use super::folder::{CONTENTS, Folder, signature};
 use super::running::{FILE, Running};
 use super::{LocalError, Options, Place, Servers, sweep};
 
-/// How long servers get to end in order: PostgreSQL writes every changed page first.
+/// How long servers get to shut down: PostgreSQL writes every changed page first.
 const STOP: Duration = Duration::from_mins(1);
 
-/// The folder of the servers that `tmt local` means where nobody names one: `$TMT_LOCAL_DIR`;
+/// The default folder of `tmt local`: `$TMT_LOCAL_DIR`;
 /// `/var/lib/tmt/local` for root, whose home no other user can enter; else
 /// `$XDG_STATE_HOME/tmt/local`, by default `~/.local/state/tmt/local`.
 pub fn default_folder() -> PathBuf {
@@ -38,20 +38,20 @@ pub fn default_folder() -> PathBuf {
 ///
 /// # Errors
 ///
-/// [`LocalError::AlreadyRunning`] if they run; otherwise as [`Servers::start`].
+/// [`LocalError::AlreadyRunning`]; otherwise as [`Servers::start`].
 pub async fn start(folder: &Path) -> Result<Running, LocalError> {
     Servers::start(Options::at(folder)).await?.detach()
 }
 
-/// Stops the servers that were left running in a folder; `None` if there were none.
+/// Stops the servers of a folder; `None` if none runs.
 ///
 /// # Errors
 ///
-/// [`LocalError::InUse`] if they belong to a running console, [`LocalError::Stuck`] if one does
-/// not end.
+/// [`LocalError::InUse`] if they belong to another process, [`LocalError::Stuck`] if one does not
+/// exit.
 pub async fn stop(folder: &Path) -> Result<Option<Running>, LocalError> {
     let Some(running) = Running::in_folder(folder) else { return Ok(None) };
-    // The lock keeps a start that comes now from using the folder before it is free.
+    // Locked, so that nobody starts servers there meanwhile.
     let _folder = Folder::reopen(&running.folder)?;
     let (postgres, redis) = running.processes();
     let postgres = async {
@@ -72,12 +72,12 @@ pub async fn stop(folder: &Path) -> Result<Option<Running>, LocalError> {
     Ok(Some(running))
 }
 
-/// Stops the servers of a folder and deletes their data. Nothing but what the servers made is
-/// deleted; the folder itself goes if it is empty then.
+/// Stops the servers of a folder and deletes their data: only files that the servers created, and
+/// the folder if it is empty then.
 ///
 /// # Errors
 ///
-/// As [`stop`], and [`LocalError::NotOurs`] if the folder is not one of private servers.
+/// As [`stop`], and [`LocalError::NotOurs`] if the folder was not created by this program.
 pub async fn reset(folder: &Path) -> Result<(), LocalError> {
     if !folder.exists() {
         return Ok(());
@@ -97,13 +97,13 @@ pub async fn reset(folder: &Path) -> Result<(), LocalError> {
         removed.map_err(LocalError::files(path))?;
     }
     drop(held);
-    // Fails if somebody keeps something else there, and then it should.
+    // Fails if the folder holds anything else, as it should.
     fs::remove_dir(folder).ok();
     Ok(())
 }
 
-/// Lists the private servers of this user that run: those in `folder` first, then those of demos
-/// and tests, the latest first. Cleans up after dead owners on the way.
+/// Lists running private servers of this user: those in `folder`, then those of demos and tests, the
+/// newest first. Cleans up after killed owners.
 pub fn list(folder: &Path) -> Vec<Running> {
     sweep();
     let mut demos: Vec<(Option<std::time::SystemTime>, Running)> = bases::all()
@@ -120,7 +120,7 @@ pub fn list(folder: &Path) -> Vec<Running> {
     Running::in_folder(folder).into_iter().chain(demos.into_iter().map(|(_, demo)| demo)).collect()
 }
 
-/// Says which process owns the servers of a folder, as it wrote it down: its process id.
+/// Returns the process id of the servers' owner; `None` if they were started by `tmt local start`.
 pub fn owner(running: &Running) -> Option<String> {
     (!running.is_detached).then(|| signature(&running.folder.join(OWNER)))
 }

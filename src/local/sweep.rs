@@ -1,4 +1,4 @@
-//! Cleans up after owners that were killed and could not do it themselves.
+//! Cleans up after killed owners.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -9,22 +9,21 @@ use rustix::process::Signal;
 use super::bases::{self, OWNER, is_ephemeral_folder};
 use super::process_table::{LOOK, count_in, signal_all_in};
 
-/// How old a folder without an `owner` file must be before it counts as abandoned: its owner makes
-/// that file at once, and may just be about to.
+/// A folder without an `owner` file counts as abandoned when it is older than this: its owner may be
+/// about to create the file.
 const BEING_MADE: Duration = Duration::from_mins(1);
 
-/// How long servers get to end on SIGQUIT. Immediate shutdown takes PostgreSQL about 10 ms, and
-/// gives back its shared memory, which SIGKILL would leave with the system.
+/// How long servers get to exit on SIGQUIT. Immediate shutdown takes PostgreSQL about 10 ms and
+/// releases its shared memory, which SIGKILL would not.
 const QUIT: Duration = Duration::from_secs(3);
 
-/// How long servers get to disappear after SIGKILL.
+/// How long servers get to exit after SIGKILL.
 const KILL: Duration = Duration::from_secs(5);
 
-/// Ends the servers and removes the folders that dead owners left in the temporary folder; returns
-/// how many folders that were.
+/// Ends servers and removes ephemeral folders of killed owners; returns how many folders.
 ///
-/// A folder counts as abandoned when it is this user's own and the lock on its `owner` file is
-/// free. Two sweeps at once do no harm: the lock goes to one of them.
+/// A folder counts as abandoned when it belongs to this user and the lock on its `owner` file is
+/// free. Two sweeps at once are harmless: one of them gets the lock.
 pub fn sweep() -> usize {
     bases::all()
         .iter()
@@ -38,7 +37,7 @@ fn remove_if_abandoned(folder: &Path) -> bool {
     if !is_ephemeral_folder(folder) {
         return false;
     }
-    // Kept open, and so locked, until the folder is gone.
+    // Locked until the folder is removed.
     let _lock = match File::open(folder.join(OWNER)) {
         Ok(owner) if owner.try_lock().is_ok() => Some(owner),
         Err(_) if is_older_than(folder, BEING_MADE) => None,
@@ -54,8 +53,8 @@ fn is_older_than(folder: &Path, age: Duration) -> bool {
         .is_ok_and(|made| made.elapsed().is_ok_and(|elapsed| elapsed > age))
 }
 
-/// Ends every server process in a folder, and returns when they are gone. Blocks: for about 20 ms
-/// where there is something to end, for the reading of the process table otherwise.
+/// Ends every server process in a folder and returns when they are gone. Blocks for about 20 ms if
+/// there are any.
 pub(super) fn end_all_in(folder: &Path) {
     for (signal, patience) in [(Signal::QUIT, QUIT), (Signal::KILL, KILL)] {
         if signal_all_in(folder, signal) == 0 {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Writes a path so that it can stand in the query of a URL.
+/// Percent-encodes a path for the query of a URL.
 pub(super) fn escape(path: &Path) -> String {
     path.as_os_str().as_bytes().iter().fold(String::new(), |mut text, byte| {
         match byte {
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_plain_characters_of_a_path_stay_as_they_are() {
+    fn other_than_plain_characters_are_percent_encoded() {
         assert_eq!(escape(Path::new("/tmp/a b&c=d/é")), "/tmp/a%20b%26c%3Dd/%C3%A9");
     }
 }

@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::source::{code, is_word, words};
+use super::source::{code, is_word, without_strings, words};
 
 /// A module as it is reached from the root of the crate: `["store", "desk"]`.
 type Module = Vec<String>;
@@ -47,7 +47,7 @@ impl Files {
         let mut tests = BTreeSet::new();
         for (path, text) in texts {
             let module = module_of(&path);
-            let code = code(&text);
+            let code = without_strings(&code(&text));
             for name in test_modules(&code) {
                 tests.insert([module.clone(), vec![name]].concat());
             }

@@ -36,6 +36,25 @@ pub(crate) fn code(text: &str) -> String {
     text.lines().map(without).collect::<Vec<_>>().join("\n")
 }
 
+/// Returns code without the contents of its strings.
+pub(crate) fn without_strings(code: &str) -> String {
+    let mut out = String::with_capacity(code.len());
+    let mut is_quoted = false;
+    let mut characters = code.chars();
+    let mut before = '\0';
+    while let Some(character) = characters.next() {
+        match character {
+            // `'"'` is a character, not the start of a string.
+            '"' if before != '\'' || is_quoted => is_quoted = !is_quoted,
+            '\\' if is_quoted => drop(characters.next()),
+            _ if is_quoted => {}
+            _ => out.push(character),
+        }
+        before = character;
+    }
+    out
+}
+
 pub(crate) fn is_word(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }

@@ -1,4 +1,4 @@
-//! The data folder of a private PostgreSQL: made by `initdb`, once.
+//! The data folder of a private PostgreSQL, created by `initdb`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,15 +11,15 @@ use crate::local::process::isolate;
 use crate::local::programs::PostgresPrograms;
 use crate::local::secret::{Password, create_private};
 
-/// The name of the superuser that every private server has.
+/// The superuser of every private server.
 pub const SUPERUSER: &str = "tmt_local";
 
-/// Where the data lies in the server's room.
-pub(super) fn folder_in(room: &Path) -> PathBuf {
-    room.join("data")
+/// The data folder in the server's home.
+pub(super) fn folder_in(home: &Path) -> PathBuf {
+    home.join("data")
 }
 
-/// Where the superuser's password is kept, readable by the server's user and nobody else.
+/// The file with the superuser's password, readable by the server's user only.
 fn password_path(folder: &Folder) -> PathBuf {
     folder.path().join("pg.password")
 }
@@ -30,15 +30,15 @@ pub(super) fn saved_password(folder: &Folder) -> Result<Password, LocalError> {
     Ok(Password::from_text(&text))
 }
 
-/// Makes the data folder with `initdb`, which takes 0.7 s. A copy of a cached one would take 0.1 s
-/// and a cache to keep right.
+/// Creates the data folder with `initdb`, which takes 0.7 s. Copying a cached one would take 0.1 s,
+/// and a cache to maintain.
 pub(super) async fn make(
     folder: &Folder,
     programs: &PostgresPrograms,
-    room: &Path,
+    home: &Path,
 ) -> Result<Password, LocalError> {
     let (password, password_path) = (Password::random()?, password_path(folder));
-    // Left by an initdb that was interrupted, if it is there.
+    // Left by an interrupted initdb.
     fs::remove_file(&password_path).ok();
     let write = || -> std::io::Result<()> {
         use std::io::Write as _;
@@ -47,11 +47,11 @@ pub(super) async fn make(
     write().map_err(LocalError::files(&password_path))?;
     folder.give(&password_path)?;
 
-    let unfinished = room.join("unfinished");
+    let unfinished = home.join("unfinished");
     let program = programs.folder.join("initdb");
     let mut command = Command::new(&program);
     command
-        .current_dir(room)
+        .current_dir(home)
         .arg("-D")
         .arg(&unfinished)
         .args(["-U", SUPERUSER, "-E", "UTF8", "--no-locale", "--no-instructions"])
@@ -64,7 +64,7 @@ pub(super) async fn make(
     }
     isolate(&mut command, folder.account());
     let mut command = tokio::process::Command::from(command);
-    // A Ctrl-C goes to the console, which drops this future.
+    // Ctrl-C goes to the console, which drops this future.
     let output = command.process_group(0).kill_on_drop(true).output().await;
     let output = output.map_err(|source| LocalError::Spawn { path: program, source })?;
     if !output.status.success() {
@@ -72,7 +72,7 @@ pub(super) async fn make(
         let said = reason(&text, &["FATAL:", "initdb: error:"]).unwrap_or_default();
         return Err(LocalError::NotStarted { program: "initdb", said });
     }
-    // The name says that the folder is whole: an interrupted initdb is begun again.
-    fs::rename(&unfinished, folder_in(room)).map_err(LocalError::files(room))?;
+    // Renamed when complete: an interrupted initdb is repeated.
+    fs::rename(&unfinished, folder_in(home)).map_err(LocalError::files(home))?;
     Ok(password)
 }
