@@ -148,11 +148,9 @@ async fn a_trade_is_bought_and_closed_by_keyboard() {
     assert_eq!(floor.desk.count(open).await, 0);
 }
 
-/// Presses `y` when the ticket says that it counts.
+/// Presses `y` when it is enabled.
 fn send_when_armed(console: &mut Pty) {
-    console.wait_for("an armed ticket", |screen| {
-        screen.contains("y send ") && !screen.contains("y is disabled")
-    });
+    console.wait_for("an armed ticket", |screen| screen.contains("Review it, then press y"));
     console.send("y");
 }
 
