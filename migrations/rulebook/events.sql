@@ -58,7 +58,7 @@ BEGIN
             p_detail => detail)
         WHEN cardinality(held_back) > 0 THEN desk.refused('NOTE_REQUIRED',
             CASE WHEN note IS NULL THEN 'Critical and emergency events need a note.'
-                 ELSE 'Acknowledge an emergency by itself.' END, p_subject => held_back[1], p_detail => detail)
+                 ELSE 'Acknowledge an emergency alone.' END, p_subject => held_back[1], p_detail => detail)
         WHEN taken <> '[]' THEN desk.refused('ALREADY_ACKNOWLEDGED',
             format('Acknowledged by %s at %s.', taken -> 0 ->> 'by', substr(taken -> 0 ->> 'at', 12, 8) || 'Z'),
             p_subject => (taken -> 0 ->> 'event_id')::uuid, p_detail => detail)

@@ -9,13 +9,13 @@ use super::trade::Side;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum LevelFault {
     /// The stop is the price: nothing would be at risk, and no size follows from it.
-    #[error("the stop is the price itself")]
+    #[error("the stop equals the entry price")]
     StopDistanceZero,
     /// The stop would not lose.
-    #[error("the stop of a {} stands {} the price", word(*.0), losing(*.0))]
+    #[error("the stop of a {} must be {} its price", word(*.0), losing(*.0))]
     StopWrongSide(Side),
     /// The target would not gain.
-    #[error("the target of a {} stands {} the price", word(*.0), winning(*.0))]
+    #[error("the target of a {} must be {} its price", word(*.0), winning(*.0))]
     TargetWrongSide(Side),
 }
 

@@ -123,7 +123,7 @@ pub struct Size(Decimal);
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SizeRefused {
     /// Not a whole number of steps, or finer than the column stores.
-    #[error("size {} is not a multiple of {}", exact(*.wanted), exact(*.step))]
+    #[error("size {} is not a multiple of the size step {}", exact(*.wanted), exact(*.step))]
     OffStep { wanted: Decimal, step: Decimal },
     /// Smaller than the instrument can be traded.
     #[error("size {} is below the minimum {}", exact(*.wanted), exact(*.min))]

@@ -93,7 +93,7 @@ pub struct Sized {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Unsized {
     /// Without a distance any size would fit.
-    #[error("the stop is the price itself: no size follows from it")]
+    #[error("the stop equals the entry price: no size can be computed")]
     StopDistanceZero,
     /// The smallest size is too much. It is never rounded up to.
     #[error("{} allows {}, which is below the minimum {}", cap.words(), exact(sized.size), exact(*min))]

@@ -135,7 +135,7 @@ BEGIN
     END IF;
 
     IF o.size % o.size_step <> 0 OR o.size <> round(o.size, o.size_scale) THEN
-        results := results || desk.check_result('SIZE_NOT_A_STEP', 'reject', format('The size %s is not a multiple of the step %s.',
+        results := results || desk.check_result('SIZE_NOT_A_STEP', 'reject', format('The size %s is not a multiple of the size step %s.',
             desk.number_text(o.size), desk.number_text(greatest(o.size_step, 10::numeric ^ (-o.size_scale)))), NULL, o.size, o.size_step, 'units');
     END IF;
     -- Only the part that adds risk has a minimum.

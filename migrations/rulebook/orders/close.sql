@@ -84,7 +84,7 @@ BEGIN
             size, closable, 'units', p_position);
     -- The whole size may be closed even if the step has changed.
     ELSIF size <= 0 OR (size <> closable AND (size % step <> 0 OR size <> round(size, scale(held.total_size)))) THEN
-        answer := desk.refused('SIZE_NOT_A_STEP', format('The size %s is not a multiple of the step %s.', desk.number_text(size),
+        answer := desk.refused('SIZE_NOT_A_STEP', format('The size %s is not a multiple of the size step %s.', desk.number_text(size),
             desk.number_text(coalesce(step, 10::numeric ^ (-scale(held.total_size))))), size, step, 'units', p_position);
     END IF;
     IF answer.outcome IS NOT NULL THEN

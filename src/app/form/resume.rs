@@ -33,7 +33,7 @@ pub struct Words {
 pub(super) fn open(model: &Model, key: ClientKey) -> Opened {
     let account = subject(model).account;
     let of_account = account.and_then(|id| newest(model, Some(id)));
-    let halt = of_account.or_else(|| newest(model, None)).ok_or("no halt is in force")?;
+    let halt = of_account.or_else(|| newest(model, None)).ok_or("no trading halt")?;
     Ok(about(model, key, halt))
 }
 
@@ -42,7 +42,7 @@ pub(in crate::app) fn spoken(model: &Model, key: ClientKey, words: &Words) -> Op
     let account = words::account(model, words.account.as_deref())?;
     let halt = match &words.halt {
         Some(text) => words::one(text, "halt", model.desk.halts.keys().copied())?,
-        None => newest(model, account).ok_or("no such halt is in force")?,
+        None => newest(model, account).ok_or("no such halt")?,
     };
     let mut ticket = about(model, key, halt);
     ticket.fill(FieldName::Reason, words.reason.clone());
