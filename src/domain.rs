@@ -39,5 +39,6 @@ pub mod standing;
 pub mod text;
 pub mod threshold;
 pub mod trade;
+pub mod unit;
 pub mod utilisation;
 pub mod valuation;

@@ -7,6 +7,7 @@
 //! Any number of sentinels may run. One is the leader, by a lock that its connection holds; the
 //! others wait, and one takes over as soon as that connection ends. An unreachable server is retried.
 
+use crate::domain::unit::Unit;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -128,7 +129,7 @@ impl Known {
 }
 
 fn key(standing: &LimitStanding) -> String {
-    let unit = standing.unit.as_deref().unwrap_or_default();
+    let unit = standing.unit.as_ref().map_or("", Unit::as_str);
     format!("{} {} {unit}", standing.limit_type, standing.subject)
 }
 

@@ -33,6 +33,7 @@ use tmt::domain::outcome::{Finding, Outcome};
 use tmt::domain::request::{Closing, Request, Verb};
 use tmt::domain::rows::Rows;
 use tmt::domain::session::Role;
+use tmt::domain::unit::Unit;
 use tmt::store::{Options, Store, StoreError};
 
 async fn rows(store: &Store, kind: Kind) -> Rows {
@@ -93,7 +94,7 @@ async fn assessment_and_refusal_have_the_same_figures() {
     assert_eq!(refusal.code, rejected.code);
     assert_eq!(refusal.measured, Some(dec!(220020)));
     assert_eq!(refusal.allowed, Some(dec!(150000)));
-    assert_eq!(refusal.unit.as_deref(), Some("USD"));
+    assert_eq!(refusal.unit, Some(Unit::read("USD")));
     assert_eq!(rejected.measured, refusal.measured);
     assert_eq!(rejected.room, Some(dec!(-70020)));
     assert_eq!(desk.trades().await, 0);

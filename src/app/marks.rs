@@ -125,7 +125,7 @@ fn in_currency(
     equity: Option<Decimal>,
     book: &Book,
 ) -> Option<Decimal> {
-    match limit.reading() {
+    match &limit.unit {
         Unit::Money(currency) => {
             limit.value.checked_mul(book.rate(currency, &account.base_currency)?)
         }

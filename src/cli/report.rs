@@ -16,6 +16,8 @@ use crate::domain::money::{exact, round};
 use crate::domain::outcome::{
     Accepted, Check, Finding, Impact, Item, ItemEnd, Outcome, Refusal, has_share,
 };
+use crate::domain::unit::Plain;
+use crate::domain::unit::Unit;
 
 /// A write, before and after.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,7 +207,7 @@ impl Report {
             "subject": accepted.and_then(|a| a.subject).map(|id| id.to_string()),
             "measured": refusal.and_then(|r| digits(r.measured)),
             "allowed": refusal.and_then(|r| digits(r.allowed)),
-            "unit": refusal.and_then(|r| r.unit.as_deref()),
+            "unit": refusal.and_then(|r| r.unit.as_ref()),
             "done": accepted.map(|a| a.done.iter().map(ToString::to_string).collect::<Vec<_>>()),
             "taken": taken.iter().map(|(id, by)| json!({"id": id.to_string(), "by": by}))
                 .collect::<Vec<_>>(),
@@ -258,7 +260,7 @@ fn impact(impact: &Impact) -> Value {
 
 /// Returns what a limit would mean for an account: `bravo  breach  120 of 100 USD, over by 20`.
 fn impact_text(impact: &Impact) -> String {
-    let unit = impact.unit.as_deref();
+    let unit = impact.unit.as_ref();
     let said =
         |value: Option<Decimal>| value.map_or_else(|| "-".to_owned(), |value| figure(value, unit));
     let room = match impact.room {
@@ -271,7 +273,7 @@ fn impact_text(impact: &Impact) -> String {
         impact.state,
         said(impact.measured),
         said(impact.allowed),
-        unit.unwrap_or_default(),
+        unit.map_or("", Unit::as_str),
     )
 }
 
@@ -298,18 +300,22 @@ fn check(line: &Line) -> Value {
 
 /// Writes a figure in as many digits as mean something: money in hundredths, a share in at most
 /// four decimals; a size and a price exactly.
-fn figure(value: Decimal, unit: Option<&str>) -> String {
-    let is_currency = |unit: &str| unit.len() >= 3 && unit.chars().all(|c| c.is_ascii_uppercase());
-    match unit {
-        Some("percentage" | "fraction" | "ratio" | "pips" | "seconds") => exact(round(value, 4)),
-        Some(unit) if is_currency(unit) => exact(round(value, 2)),
-        _ => exact(value),
-    }
+fn figure(value: Decimal, unit: Option<&Unit>) -> String {
+    let places = match unit {
+        Some(
+            Unit::Percentage
+            | Unit::Fraction
+            | Unit::Other(Plain::Ratio | Plain::Pips | Plain::Seconds),
+        ) => 4,
+        Some(Unit::Money(_)) => 2,
+        Some(Unit::Other(_)) | None => return exact(value),
+    };
+    exact(round(value, places))
 }
 
 /// Returns the numbers of a check: `146,797 -> 179,393.5 of 180,000 USD`.
 fn figures(check: &Check) -> String {
-    let of = check.unit.as_deref();
+    let of = check.unit.as_ref();
     let before = check.before.map(|before| format!("{} -> ", figure(before, of)));
     let allowed = check.allowed.filter(|_| has_share(&check.code, of));
     let allowed = allowed.map(|allowed| format!(" of {}", figure(allowed, of)));
@@ -322,7 +328,7 @@ fn figures(check: &Check) -> String {
 /// Returns the numbers of a refusal, where its sentence may not have them: how much of what is
 /// allowed would be used.
 fn of(refusal: &Refusal) -> String {
-    let of = refusal.unit.as_deref();
+    let of = refusal.unit.as_ref();
     match (refusal.measured, refusal.allowed) {
         (Some(measured), Some(allowed)) if has_share(&refusal.code, of) => {
             let unit = of.map(|unit| format!(" {unit}")).unwrap_or_default();
@@ -348,7 +354,7 @@ mod tests {
             (dec!(1.085101), Some("price"), "1.085101"),
             (dec!(1), None, "1"),
         ] {
-            assert_eq!(figure(value, unit), text);
+            assert_eq!(figure(value, unit.map(Unit::read).as_ref()), text);
         }
     }
 }

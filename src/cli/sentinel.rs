@@ -9,6 +9,7 @@ use super::exit::{CliError, Exit};
 use super::io::Io;
 use crate::config::Config;
 use crate::domain::money::{exact, round};
+use crate::domain::unit::Unit;
 use crate::feed::publish::Publisher;
 use crate::runtime::clock;
 use crate::sentinel::{self, Notifier, Options, SentinelEvent};
@@ -90,7 +91,7 @@ pub(super) fn text(said: &SentinelEvent) -> String {
             let figure = |value: Option<Decimal>| {
                 value.map_or_else(|| "-".to_owned(), |value| exact(round(value, PLACES)))
             };
-            let unit = limit.unit.as_deref().unwrap_or_default();
+            let unit = limit.unit.as_ref().map_or("", Unit::as_str);
             let text = format!(
                 "{:<7}  {} of {}: {} of {} {unit}",
                 limit.state,

@@ -7,9 +7,9 @@ use super::drawdown::{DayBase, Edge};
 use super::halt::Scope;
 use super::ids::{AccountId, LimitId};
 pub use super::limit_kind::LimitKind;
-use super::money::exact;
 use super::threshold::{Bound, Threshold};
 pub use super::threshold::{DEFAULT_WARNING, Standing};
+pub use super::unit::{Plain, Unit, UnitChoice};
 
 /// A row of `risk_limits`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +23,7 @@ pub struct Limit {
     pub identifier: Option<String>,
     /// The limit, in `unit`.
     pub value: Decimal,
-    /// `USD`, `percentage` (points of equity), `fraction`, `units`, `count` …
-    pub unit: String,
+    pub unit: Unit,
     /// Where a warning begins, in `unit`; `None` is 80 % of the limit.
     pub warning: Option<Decimal>,
     /// What one number cannot say.
@@ -89,87 +88,7 @@ pub enum LimitState {
     Ended,
 }
 
-/// What a limit allows, read in its unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit<'a> {
-    Percentage,
-    Fraction,
-    /// An amount in this currency.
-    Money(&'a str),
-    /// `units`, `lots`, `count`, `ratio`, `pips`, `seconds`: what it counts by itself.
-    Other(&'a str),
-}
-
-impl<'a> Unit<'a> {
-    /// Reads the word of `limit_unit`: a currency is three to eight capital letters, as
-    /// `desk.unit_currency` has it.
-    pub fn read(word: &'a str) -> Self {
-        let word = word.trim();
-        match word {
-            "percentage" => Self::Percentage,
-            "fraction" => Self::Fraction,
-            _ if (3..=8).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_uppercase()) => {
-                Self::Money(word)
-            }
-            _ => Self::Other(word),
-        }
-    }
-
-    /// Returns `value` of this unit as an amount of money, given the equity it may be a share of in
-    /// the currency of the answer; `None` where it is no money.
-    pub fn amount(self, value: Decimal, equity: Decimal) -> Option<Decimal> {
-        match self {
-            Self::Percentage => equity.checked_mul(value)?.checked_div(Decimal::ONE_HUNDRED),
-            Self::Fraction => equity.checked_mul(value),
-            Self::Money(_) => Some(value),
-            Self::Other(_) => None,
-        }
-    }
-
-    /// Returns an amount of money in this unit; the inverse of [`Self::amount`].
-    pub fn of_amount(self, amount: Decimal, equity: Decimal) -> Option<Decimal> {
-        match self {
-            Self::Percentage | Self::Fraction if equity <= Decimal::ZERO => None,
-            Self::Percentage => amount.checked_div(equity)?.checked_mul(Decimal::ONE_HUNDRED),
-            Self::Fraction => amount.checked_div(equity),
-            Self::Money(_) => Some(amount),
-            Self::Other(_) => None,
-        }
-    }
-
-    /// Tells whether `value` per cent is so little that a fraction may have been meant. The tight
-    /// reading is the safe one and is taken, but said so: `PERCENTAGE_LOOKS_LIKE_FRACTION`.
-    pub fn looks_like_fraction(self, value: Decimal) -> bool {
-        self == Self::Percentage && value <= Decimal::ONE
-    }
-}
-
-/// Writes an amount in a unit of limits, exactly: `250,000 USD`, `2.5%`, `3 pips`, and a plain number
-/// of what is only counted.
-///
-/// ```
-/// use rust_decimal::dec;
-/// use tmt::domain::limit::amount_in;
-/// assert_eq!(amount_in(dec!(250000), "USD"), "250,000 USD");
-/// assert_eq!(amount_in(dec!(0.025), "fraction"), "2.5%");
-/// assert_eq!(amount_in(dec!(5), "count"), "5");
-/// ```
-pub fn amount_in(value: Decimal, unit: &str) -> String {
-    match (unit, value.checked_mul(Decimal::ONE_HUNDRED)) {
-        ("percentage", _) => format!("{}%", exact(value)),
-        ("fraction", Some(points)) => format!("{}%", exact(points)),
-        ("seconds", _) => format!("{} s", exact(value)),
-        ("count" | "ratio" | "", _) => exact(value),
-        (unit, _) => format!("{} {unit}", exact(value)),
-    }
-}
-
 impl Limit {
-    /// Returns its unit.
-    pub fn reading(&self) -> Unit<'_> {
-        Unit::read(&self.unit)
-    }
-
     /// Returns on which side of it one may be.
     pub fn bound(&self) -> Bound {
         self.limit_type.bound()
@@ -250,10 +169,9 @@ impl Limit {
 pub struct LimitType {
     pub name: LimitKind,
     pub description: String,
-    /// Units that it can be in; `money` is any currency. The usual one first.
-    pub units: Vec<String>,
-    /// Scopes that it can have.
-    pub scopes: Vec<String>,
+    /// Units that it can be in, the usual one first.
+    pub units: Vec<UnitChoice>,
+    pub scopes: Vec<Scope>,
     /// Whether this version of the rulebook enforces it.
     pub is_enforced: bool,
 }

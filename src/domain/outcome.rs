@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use super::code::Code;
 use super::ids::LimitId;
 use super::threshold::Standing;
+use super::unit::{Plain, Unit};
 
 /// What became of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +86,7 @@ pub struct Refusal {
     pub message: String,
     pub measured: Option<Decimal>,
     pub allowed: Option<Decimal>,
-    pub unit: Option<String>,
+    pub unit: Option<Unit>,
 }
 
 impl Refusal {
@@ -102,7 +103,7 @@ pub struct Impact {
     pub account: Option<String>,
     pub measured: Option<Decimal>,
     pub allowed: Option<Decimal>,
-    pub unit: Option<String>,
+    pub unit: Option<Unit>,
     /// How much more would pass.
     pub room: Option<Decimal>,
     pub state: Standing,
@@ -135,8 +136,8 @@ pub enum Finding {
 
 /// Tells whether a check holds an amount against a ceiling, of which a share can be used. A price
 /// that another one must lie beyond is none.
-pub fn has_share(code: &Code, unit: Option<&str>) -> bool {
-    unit != Some("price") && code.has_ceiling()
+pub fn has_share(code: &Code, unit: Option<&Unit>) -> bool {
+    unit != Some(&Unit::Other(Plain::Price)) && code.has_ceiling()
 }
 
 /// One row of `desk.assess_trade`.
@@ -148,7 +149,7 @@ pub struct Check {
     /// The value after the trade.
     pub measured: Option<Decimal>,
     pub allowed: Option<Decimal>,
-    pub unit: Option<String>,
+    pub unit: Option<Unit>,
     /// How much more would pass.
     pub room: Option<Decimal>,
     /// The limit that it is about, where it is about one.

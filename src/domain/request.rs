@@ -11,6 +11,7 @@ use super::ids::{
 };
 use super::limit_kind::LimitKind;
 use super::trade::Side;
+use super::unit::Unit;
 
 /// A trade to open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,8 +65,7 @@ pub struct NewLimit {
     pub identifier: Option<String>,
     #[serde(with = "number")]
     pub value: Decimal,
-    /// A currency, `percentage`, `fraction`, `units`, `count` …
-    pub unit: String,
+    pub unit: Unit,
     /// From where on it warns, in its unit.
     #[serde(with = "number_if_any")]
     pub warning: Option<Decimal>,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use super::ids::AccountId;
-use super::limit::{LimitKind, Standing};
+use super::limit::{LimitKind, Standing, Unit};
 
 /// How a limit stands since a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,6 @@ pub struct LimitStanding {
     pub state: Standing,
     pub measured: Option<Decimal>,
     pub allowed: Option<Decimal>,
-    pub unit: Option<String>,
+    pub unit: Option<Unit>,
     pub since: DateTime<Utc>,
 }

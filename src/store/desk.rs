@@ -107,7 +107,7 @@ impl Store {
     /// The database puts the limit there and takes it back: only one that takes writes can.
     async fn limit_preview(&self, limit: &NewLimit) -> Result<Vec<Impact>, StoreError> {
         let (account, scope) = (limit.account.map(|account| account.0), limit.scope.as_str());
-        let kind = limit.limit_type.as_str();
+        let (kind, unit) = (limit.limit_type.as_str(), limit.unit.as_str());
         let extra = parameters_of(limit);
         let parameters: &[&(dyn ToSql + Sync)] = &[
             &account,
@@ -115,7 +115,7 @@ impl Store {
             &scope,
             &limit.identifier,
             &limit.value,
-            &limit.unit,
+            &unit,
             &limit.warning,
             &extra,
         ];

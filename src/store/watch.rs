@@ -14,6 +14,7 @@ use super::lease::{Store, Upkeep};
 use super::rows::{Bad, Cells};
 use crate::domain::ids::AccountId;
 use crate::domain::standing::LimitStanding;
+use crate::domain::unit::Unit;
 
 /// How long one step of a round may take. A server that says nothing for so long is lost.
 const STEP: Duration = Duration::from_secs(30);
@@ -195,7 +196,7 @@ fn standing(cells: &Cells<'_>) -> Result<LimitStanding, Bad> {
         state: cells.text("state")?.into(),
         measured: cells.number_if_any("measured").unwrap_or_default(),
         allowed: cells.number_if_any("allowed").unwrap_or_default(),
-        unit: cells.text_if_any("unit")?,
+        unit: cells.text_if_any("unit")?.map(Unit::from),
         since: cells.time("since")?,
     })
 }

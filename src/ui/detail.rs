@@ -133,7 +133,7 @@ fn more(model: &Model, id: &RowId) -> Vec<Fact> {
         }),
         RowId::Event(id) => desk.events.get(id).map(event),
         RowId::Limit(id) => desk.limits.get(id).map(|row| {
-            let reads = row.reading().looks_like_fraction(row.value);
+            let reads = row.unit.looks_like_fraction(row.value);
             vec![
                 ("reads as", reads.then(|| looks_like_fraction(row.value))),
                 ("replaces", row.supersedes.map(|limit| limit.to_string())),

@@ -15,6 +15,8 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::app::cell::{Align, Cell};
 use crate::domain::money::{exact, round};
+use crate::domain::unit::Plain;
+use crate::domain::unit::Unit;
 
 /// What stands where nothing is known. Never a zero.
 pub(super) const ABSENT: &str = "—";
@@ -138,44 +140,40 @@ pub(super) fn skew(offset: chrono::TimeDelta) -> String {
     format!("{sign}{}", age(length))
 }
 
-/// Tells whether a unit of the database is a currency: capitals only, as `desk.unit_currency` has it.
-fn is_currency(unit: &str) -> bool {
-    (3..=8).contains(&unit.len()) && unit.chars().all(|c| c.is_ascii_uppercase())
-}
-
-/// Returns a figure in one of the database's units, as it stands in a column.
-pub(super) fn measured(value: Decimal, unit: &str) -> String {
+/// Returns a figure in a unit, as it stands in a column.
+pub(super) fn measured(value: Decimal, unit: Option<&Unit>) -> String {
     match unit {
-        "percentage" => format!("{}%", number(value, 2)),
-        "fraction" => percent(value, 1),
-        "count" => number(value, 0),
-        "seconds" => format!("{} s", number(value, 1)),
-        "pips" => number(value, 1),
-        "ratio" => number(value, 2),
-        unit if is_currency(unit) => money(value),
-        _ => exact(value),
+        Some(Unit::Percentage) => format!("{}%", number(value, 2)),
+        Some(Unit::Fraction) => percent(value, 1),
+        Some(Unit::Money(_)) => money(value),
+        Some(Unit::Other(Plain::Count)) => number(value, 0),
+        Some(Unit::Other(Plain::Seconds)) => format!("{} s", number(value, 1)),
+        Some(Unit::Other(Plain::Pips)) => number(value, 1),
+        Some(Unit::Other(Plain::Ratio)) => number(value, 2),
+        Some(Unit::Other(_)) | None => exact(value),
     }
 }
 
-/// Returns a figure in one of the database's units that is at most `width` columns wide: without its
-/// decimals where it must be, or not at all. It never loses digits that count.
-pub(super) fn measured_in(value: Decimal, unit: &str, width: usize) -> String {
+/// Returns a figure in a unit that is at most `width` columns wide: without its decimals where it
+/// must be, or not at all. It never loses digits that count.
+pub(super) fn measured_in(value: Decimal, unit: Option<&Unit>, width: usize) -> String {
     let text = measured(value, unit);
     if text.width() <= width {
         return text;
     }
     let shorter = number(value, 0);
-    let is_whole = unit != "percentage" && unit != "fraction";
-    if is_whole && shorter.width() <= width { shorter } else { "#".repeat(width) }
+    let is_share = matches!(unit, Some(Unit::Percentage | Unit::Fraction));
+    if !is_share && shorter.width() <= width { shorter } else { "#".repeat(width) }
 }
 
-/// Returns what stands behind a figure in a sentence: a currency or a word; nothing where the figure
-/// carries its unit or has none.
-pub(super) fn unit_name(unit: &str) -> &str {
-    match unit {
-        "percentage" | "fraction" | "count" | "seconds" | "ratio" => "",
-        unit => unit,
-    }
+/// Returns a figure in a unit with what stands behind it in a sentence.
+pub(super) fn measured_of(value: Decimal, unit: Option<&Unit>) -> String {
+    format!("{} {}", measured(value, unit), suffix(unit)).trim_end().to_owned()
+}
+
+/// Returns what stands behind a figure in a sentence.
+pub(super) fn suffix(unit: Option<&Unit>) -> &str {
+    unit.map_or("", Unit::suffix)
 }
 
 /// Returns the text of a cell, as wide as it wants to be.

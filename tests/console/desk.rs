@@ -23,6 +23,7 @@ use tmt::domain::rows::Rows;
 use tmt::domain::session::{Role, Session};
 use tmt::domain::signal::{Signal, SignalStatus};
 use tmt::domain::trade::Side;
+use tmt::domain::unit::Unit;
 
 pub(crate) const ALPHA: AccountId = AccountId(Uuid::from_u128(0xa1));
 pub(crate) const BRAVO: AccountId = AccountId(Uuid::from_u128(0xb1));
@@ -110,7 +111,7 @@ fn limit(id: LimitId, value: Decimal, state: LimitState, by: &str) -> Limit {
         scope: Scope::Account,
         identifier: None,
         value,
-        unit: "USD".to_owned(),
+        unit: Unit::read("USD"),
         warning: None,
         state,
         is_enforced: true,

@@ -23,6 +23,8 @@ use tmt::domain::request::{Closing, NewLimit, Question, Verb};
 use tmt::domain::rows::Rows;
 use tmt::domain::session::Role;
 use tmt::domain::trade::{Side, Trade, TradeStatus};
+use tmt::domain::unit::Unit;
+use tmt::domain::unit::UnitChoice;
 
 const TICKET: TradeId = TradeId(Uuid::from_u128(0x7001));
 
@@ -352,13 +354,13 @@ fn types() -> Vec<LimitType> {
     let exposure = LimitType {
         name: LimitKind::MaxExposure,
         description: "gross exposure after the trade".to_owned(),
-        units: vec!["money".to_owned(), "percentage".to_owned()],
-        scopes: vec!["account".to_owned(), "system".to_owned()],
+        units: vec![UnitChoice::AnyCurrency, UnitChoice::read("percentage")],
+        scopes: vec![Scope::Account, Scope::System],
         is_enforced: true,
     };
     let count = LimitType {
         name: LimitKind::MaxOpenPositions,
-        units: vec!["count".to_owned()],
+        units: vec![UnitChoice::read("count")],
         ..exposure.clone()
     };
     vec![exposure, count]
@@ -392,7 +394,7 @@ fn a_new_limit_is_chosen_typed_and_sent() {
             scope: Scope::Account,
             identifier: None,
             value: dec!(5),
-            unit: "count".to_owned(),
+            unit: Unit::read("count"),
             warning: None,
             until: None,
             parameters: None,

@@ -15,6 +15,7 @@ use tmt::domain::event::Acknowledged;
 use tmt::domain::halt::{HaltMode, Scope};
 use tmt::domain::request::Verb;
 use tmt::domain::session::Role;
+use tmt::domain::unit::Unit;
 
 #[test]
 fn a_warning_is_acknowledged_with_one_key() {
@@ -228,7 +229,7 @@ fn an_old_and_a_new_limit_read_alike(
 ) {
     let mut console = Console::of(Role::RiskOfficer);
     let row = console.model.desk.limits.get_mut(&LIMIT).unwrap();
-    (row.unit, row.value) = (unit.to_owned(), old);
+    (row.unit, row.value) = (Unit::read(unit), old);
     console.select(Pane::Limits, RowId::Limit(LIMIT));
     console.press("e");
     console.type_text(&new.to_string());

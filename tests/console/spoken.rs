@@ -9,11 +9,13 @@ use super::flows::{a_buy, check};
 use tmt::app::ticket::{FieldName, Stage};
 use tmt::app::{Effect, Msg};
 use tmt::domain::code::Code;
+use tmt::domain::halt::Scope;
 use tmt::domain::limit::LimitKind;
 use tmt::domain::limit::LimitType;
 use tmt::domain::outcome::{Finding, PreviewError, Refusal};
 use tmt::domain::request::{NewTrade, Verb};
 use tmt::domain::session::Role;
+use tmt::domain::unit::UnitChoice;
 
 #[rstest]
 #[case::buy("buy EUR_USD 10k sl=1.0840 tp=1.0900 @alpha")]
@@ -117,8 +119,8 @@ fn types() -> Vec<LimitType> {
     let row = |name, unit: &str| LimitType {
         name,
         description: "open positions after the trade".to_owned(),
-        units: vec![unit.to_owned()],
-        scopes: vec!["account".to_owned(), "system".to_owned()],
+        units: vec![UnitChoice::read(unit)],
+        scopes: vec![Scope::Account, Scope::System],
         is_enforced: true,
     };
     vec![row(LimitKind::MaxOpenPositions, "count"), row(LimitKind::MaxExposure, "money")]

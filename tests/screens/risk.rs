@@ -8,6 +8,7 @@ use tmt::domain::ids::{EventId, HaltId, LimitId};
 use tmt::domain::limit::LimitKind;
 use tmt::domain::limit::{Limit, LimitState, Parameters};
 use tmt::domain::outcome::{Check, Finding};
+use tmt::domain::unit::Unit;
 
 use crate::desk::{account_id, at, id};
 
@@ -101,7 +102,7 @@ pub(crate) fn limit(
         scope: if account.is_some() { Scope::Account } else { Scope::System },
         identifier: None,
         value,
-        unit: unit.to_owned(),
+        unit: Unit::read(unit),
         warning: None,
         state: LimitState::Active,
         is_enforced: true,
@@ -165,7 +166,7 @@ pub(crate) fn check(
         before,
         measured,
         allowed,
-        unit: Some(unit.to_owned()),
+        unit: Some(Unit::read(unit)),
         room,
         limit: None,
         message: Some(message.to_owned()),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rust_decimal::{Decimal, dec};
 use tmt::app::{Msg, Options};
 use tmt::domain::code::Code;
+use tmt::domain::halt::Scope;
 use tmt::domain::ids::InstrumentId;
 use tmt::domain::limit::LimitKind;
 use tmt::domain::limit::LimitType;
@@ -14,6 +15,8 @@ use tmt::domain::limit::Standing;
 use tmt::domain::outcome::{Accepted, Finding, Impact, Item, ItemEnd, Outcome, Refusal};
 use tmt::domain::rows::Rows;
 use tmt::domain::session::Role;
+use tmt::domain::unit::Unit;
+use tmt::domain::unit::UnitChoice;
 
 use crate::console::Console;
 use crate::desk::{self, confirm, connect, of, pressed};
@@ -234,7 +237,7 @@ fn impacts() -> Vec<Impact> {
         account: Some(name.to_owned()),
         measured: Some(measured),
         allowed: Some(measured + room),
-        unit: Some("USD".to_owned()),
+        unit: Some(Unit::read("USD")),
         room: Some(room),
         state,
     };
@@ -274,8 +277,12 @@ pub(crate) fn limit_new() -> Console {
     let exposure = LimitType {
         name: LimitKind::MaxExposure,
         description: "gross exposure after the trade".to_owned(),
-        units: vec!["money".to_owned(), "percentage".to_owned(), "fraction".to_owned()],
-        scopes: vec!["account".to_owned(), "instrument".to_owned(), "system".to_owned()],
+        units: vec![
+            UnitChoice::AnyCurrency,
+            UnitChoice::read("percentage"),
+            UnitChoice::read("fraction"),
+        ],
+        scopes: vec![Scope::Account, Scope::Instrument, Scope::System],
         is_enforced: true,
     };
     console.tell(Msg::LimitTypesRead(vec![exposure]));

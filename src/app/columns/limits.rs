@@ -24,7 +24,7 @@ impl Listed for Limit {
         left("SCOPE", 10, 3, |_, row| Cell::Text(row.scope.as_str().to_owned())),
         left("APPLIES TO", 16, 0, |model, row| Cell::Text(model.limit_subject(row))),
         right("VALUE", 14, 0, |_, row| Cell::Number(row.value, 2)),
-        left("UNIT", 10, 0, |_, row| Cell::Text(row.unit.clone())),
+        left("UNIT", 10, 0, |_, row| Cell::Text(row.unit.to_string())),
         right("WARNING", 14, 4, |_, row| Cell::maybe(row.warning_level(), |n| Cell::Number(n, 2))),
         right("NOW", 14, 2, |model, row| match model.measured(row) {
             Measured::Number(now) => Cell::Number(now, 2),

@@ -10,8 +10,9 @@ use crate::app::ticket::read::{Problem, number};
 use crate::app::ticket::{FieldName, Ticket};
 use crate::domain::code::Code;
 use crate::domain::ids::{AccountId, LimitId};
-use crate::domain::limit::{Limit, LimitState, amount_in};
+use crate::domain::limit::{Limit, LimitState};
 use crate::domain::request::LimitPreview;
+use crate::domain::unit::Unit;
 
 /// What is said of a limit of nothing, or less.
 pub const ABOVE_ZERO: &str = "a limit must be above zero; to stop trading use a halt (!h)";
@@ -61,9 +62,9 @@ pub(super) fn proposed(model: &Model, proposal: LimitId) -> Option<LimitPreview>
 }
 
 /// Returns an old and a new amount, with the unit once.
-pub(super) fn change(old: Decimal, new: Decimal, unit: &str) -> String {
-    let (old, new) = (amount_in(old, unit), amount_in(new, unit));
-    let old = old.strip_suffix(unit).map_or(old.as_str(), str::trim_end);
+pub(super) fn change(old: Decimal, new: Decimal, unit: &Unit) -> String {
+    let (old, new) = (unit.exact(old), unit.exact(new));
+    let old = old.strip_suffix(unit.suffix()).map_or(old.as_str(), str::trim_end);
     format!("{old} -> {new}")
 }
 
@@ -82,7 +83,7 @@ pub(super) fn name(model: &Model, limit: LimitId) -> String {
             let base = row.supersedes.filter(|_| row.state == LimitState::Pending && !row.retires);
             let base = base.and_then(|id| model.desk.limits.get(&id));
             let value = base.map_or_else(
-                || amount_in(row.value, &row.unit),
+                || row.unit.exact(row.value),
                 |base| change(base.value, row.value, &row.unit),
             );
             format!("{ends}{} of {subject}: {value}", row.limit_type)

@@ -12,8 +12,11 @@ use crate::app::ticket::{ANY, EACH_ACCOUNT, FieldKind as Kind, FieldName, Form, 
 use crate::domain::code::Code;
 use crate::domain::halt::Scope;
 use crate::domain::ids::{AccountId, ClientKey};
-use crate::domain::limit::{LimitKind, amount_in};
+use crate::domain::limit::LimitKind;
 use crate::domain::request::{self, LimitPreview, Verb};
+use crate::domain::unit::Plain;
+use crate::domain::unit::Unit;
+use crate::domain::unit::UnitChoice;
 
 const FIELDS: Fields = &[
     (FieldName::LimitType, Kind::Choice),
@@ -89,7 +92,7 @@ pub(super) fn open(model: &Model, key: ClientKey) -> Ticket {
     portfolios
         .extend(named(desk.accounts.values().filter_map(|row| row.portfolio.clone()).collect()));
     ticket.offer(FieldName::Portfolio, portfolios, Some(ANY.to_owned()));
-    ticket.fill(FieldName::Unit, like.map(|row| row.unit.clone()).unwrap_or_default());
+    ticket.fill(FieldName::Unit, like.map(|row| row.unit.to_string()).unwrap_or_default());
     ticket
 }
 
@@ -139,9 +142,9 @@ pub(in crate::app) fn usual_unit(model: &Model, ticket: &mut Ticket) {
     };
     let account = ticket.text(FieldName::Account).and_then(|name| model.desk.account_named(name));
     let currency = account.or_else(|| model.desk.accounts.values().next());
-    let unit = match row.units.first().map(String::as_str) {
-        Some("money") => currency.map_or("USD", |row| row.base_currency.as_str()),
-        Some(unit) => unit,
+    let unit = match row.units.first() {
+        Some(UnitChoice::AnyCurrency) => currency.map_or("USD", |row| row.base_currency.as_str()),
+        Some(UnitChoice::Only(unit)) => unit.as_str(),
         None => return,
     };
     ticket.fill(FieldName::Unit, unit.to_owned());
@@ -177,7 +180,7 @@ impl FormKind for NewLimit {
             scope,
             identifier,
             value: limit::value(ticket)?,
-            unit: needed(ticket, FieldName::Unit, "enter a unit, e.g. USD or percentage")?,
+            unit: needed(ticket, FieldName::Unit, "enter a unit, e.g. USD or percentage")?.into(),
             warning: read::number(ticket, FieldName::Warning)?,
             until: read::until(ticket, model.now)?,
             parameters: note(ticket, FieldName::Parameters),
@@ -230,9 +233,10 @@ pub(super) fn facts(model: &Model, limit: &request::NewLimit) -> Facts {
         (_, None, None) => "each account".to_owned(),
     };
     // A list has no amount: what it lists is its parameters.
-    let amount = match limit.unit.as_str() {
-        "list" => String::new(),
-        unit => format!(": {}", amount_in(limit.value, unit)),
+    let amount = if limit.unit == Unit::Other(Plain::List) {
+        String::new()
+    } else {
+        format!(": {}", limit.unit.exact(limit.value))
     };
     let parameters = limit.parameters.as_deref().map(|text| format!(" with {text}"));
     let sentence = format!(

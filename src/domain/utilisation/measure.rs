@@ -9,7 +9,7 @@ use crate::domain::account::{Account, Start};
 use crate::domain::drawdown::DayBase;
 use crate::domain::exposure::{Leg, by_currency, leverage};
 use crate::domain::halt::Scope;
-use crate::domain::limit::{Limit, LimitKind, Lock, Trailing, Unit};
+use crate::domain::limit::{Limit, LimitKind, Lock, Plain, Trailing, Unit};
 use crate::domain::margin;
 use crate::domain::marking::Book;
 use crate::domain::rounding::sum;
@@ -82,7 +82,7 @@ pub(super) fn worth(
         let rate = book.rate(&one.account.base_currency, currency)?;
         total.checked_add(one.mark.equity?.checked_mul(rate)?)
     })?;
-    match limit.reading() {
+    match &limit.unit {
         Unit::Money(unit) => amount.checked_mul(book.rate(unit, currency)?),
         share @ (Unit::Percentage | Unit::Fraction) => share.amount(amount, equity),
         Unit::Other(_) => None,
@@ -170,7 +170,7 @@ impl Together<'_> {
 
     /// The currency in which amounts are added up: that of the limit, or one that cancels.
     fn currency(&self) -> Option<&str> {
-        match self.limit.reading() {
+        match &self.limit.unit {
             Unit::Money(currency) => Some(currency),
             Unit::Percentage | Unit::Fraction | Unit::Other(_) => {
                 Some(self.covered.first()?.account.base_currency.as_str())
@@ -195,7 +195,7 @@ impl Together<'_> {
 
     /// An amount in the unit of the limit; shares are of `whole`.
     fn in_unit(&self, amount: Decimal, whole: impl Fn() -> Option<Decimal>) -> Option<Decimal> {
-        match self.limit.reading() {
+        match &self.limit.unit {
             Unit::Money(_) => Some(amount),
             unit @ (Unit::Percentage | Unit::Fraction) => unit.of_amount(amount, whole()?),
             Unit::Other(_) => None,
@@ -211,9 +211,9 @@ impl Together<'_> {
     fn ratio(&self, of: impl Fn(&Covered<'_>) -> Option<Decimal>) -> Option<Decimal> {
         let [one] = self.covered else { return None };
         let ratio = of(one)?;
-        match self.limit.reading() {
+        match &self.limit.unit {
             Unit::Percentage => ratio.checked_mul(Decimal::ONE_HUNDRED),
-            Unit::Other("ratio") => Some(ratio),
+            Unit::Other(Plain::Ratio) => Some(ratio),
             Unit::Fraction | Unit::Money(_) | Unit::Other(_) => None,
         }
     }
@@ -240,9 +240,9 @@ impl Together<'_> {
 
     fn position_size(&self) -> Option<Decimal> {
         let [one] = self.covered else { return None };
-        match self.limit.reading() {
-            Unit::Other("units") => self.worst(one, |held| held.size.map(|size| size.abs())),
-            Unit::Other("lots") => self.worst(one, Held::lots),
+        match &self.limit.unit {
+            Unit::Other(Plain::Units) => self.worst(one, |held| held.size.map(|size| size.abs())),
+            Unit::Other(Plain::Lots) => self.worst(one, Held::lots),
             Unit::Other(_) => None,
             Unit::Percentage | Unit::Fraction | Unit::Money(_) => {
                 self.money(|one| self.worst(one, |held| held.value().map(|value| value.abs())))
@@ -303,7 +303,7 @@ impl Together<'_> {
                     Lock::At(amount) => amount,
                 };
                 // The floor stops at the lock, so what may be lost is counted from above it.
-                let allowed = self.limit.reading().amount(self.limit.value, initial)?;
+                let allowed = self.limit.unit.amount(self.limit.value, initial)?;
                 peak.min(lock.checked_add(allowed)?)
             }
         };

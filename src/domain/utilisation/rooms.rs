@@ -7,7 +7,7 @@ use crate::domain::code::Code;
 use crate::domain::drawdown::DailyLossColumn;
 use crate::domain::halt::Scope;
 use crate::domain::instrument::Instrument;
-use crate::domain::limit::{Limit, LimitKind, Unit};
+use crate::domain::limit::{Limit, LimitKind, Plain, Unit};
 use crate::domain::marking::Book;
 use crate::domain::rounding::product;
 use crate::domain::sizing::Room;
@@ -101,9 +101,9 @@ impl Intent<'_> {
     /// takes.
     fn sized(&self, binding: &Binding<'_>, book: &Book) -> Option<(Decimal, Decimal)> {
         let limit = binding.limit;
-        match limit.reading() {
-            Unit::Other("units") => Some((limit.value, Decimal::ONE)),
-            Unit::Other("lots") => Some((limit.value, self.instrument.lots_per_unit()?)),
+        match &limit.unit {
+            Unit::Other(Plain::Units) => Some((limit.value, Decimal::ONE)),
+            Unit::Other(Plain::Lots) => Some((limit.value, self.instrument.lots_per_unit()?)),
             Unit::Other(_) => None,
             Unit::Percentage | Unit::Fraction | Unit::Money(_) => {
                 Some((self.money(binding, limit.value, book)?, self.value_per_unit()?))
@@ -122,7 +122,7 @@ impl Intent<'_> {
         let (free, per_unit) = match limit.limit_type {
             LimitKind::MaxExposure => (left()?.checked_add(freed(value)?)?, value),
             LimitKind::MaxLeverage => {
-                let ratio = match limit.reading() {
+                let ratio = match &limit.unit {
                     Unit::Percentage => limit.value.checked_div(Decimal::ONE_HUNDRED)?,
                     Unit::Fraction | Unit::Money(_) | Unit::Other(_) => limit.value,
                 };

@@ -240,7 +240,7 @@ fn fields(written: &Written<'_>) -> Vec<(&'static str, String)> {
             ("scope", Some(limit.scope.as_str().to_owned())),
             ("scope_identifier", limit.identifier.clone()),
             ("value", Some(limit.value.to_string())),
-            ("unit", Some(limit.unit.clone())),
+            ("unit", Some(limit.unit.to_string())),
             ("warning", decimal(&limit.warning)),
             ("until", limit.until.map(|until| until.to_rfc3339())),
             ("parameters", limit.parameters.clone()),

@@ -1,5 +1,6 @@
 //! What the bus is told of limits: the two events of TMT for it (`spec/wire.md`, section 1).
 
+use crate::domain::unit::Unit;
 use std::collections::BTreeSet;
 
 use crate::domain::limit::Standing;
@@ -78,7 +79,7 @@ fn event(limit: &LimitStanding) -> Outgoing {
 
 /// Returns `max_daily_loss of alpha: 5,010 of 5,000 USD`.
 fn reason(limit: &LimitStanding) -> String {
-    let unit = limit.unit.as_deref().unwrap_or_default();
+    let unit = limit.unit.as_ref().map_or("", Unit::as_str);
     let text = |value: Option<Decimal>| {
         value.map_or_else(|| "?".to_owned(), |value| exact(round(value, 4)))
     };

@@ -166,7 +166,7 @@ mod tests {
     use crate::domain::ids::{
         AccountId, EventId, HaltId, InstrumentId, LimitId, PositionId, SignalId, TradeId,
     };
-    use crate::domain::limit::LimitKind;
+    use crate::domain::limit::{LimitKind, Unit};
     use crate::domain::request::{Closing, NewLimit, NewTrade, Verb};
     use crate::domain::trade::Side;
     use crate::store::fingerprint;
@@ -213,7 +213,7 @@ mod tests {
                 scope: Scope::Instrument,
                 identifier: Some("EUR_USD".to_owned()),
                 value: dec!(1000.00),
-                unit: "USD".to_owned(),
+                unit: Unit::read("USD"),
                 warning: None,
                 until: Some(time),
                 parameters: Some("{\"from\": \"08:00\"}".to_owned()),

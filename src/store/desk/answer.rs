@@ -1,9 +1,12 @@
 //! What the database answered, in the desk's own words.
 
+use crate::domain::unit::Unit;
+use crate::domain::unit::UnitChoice;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::domain::code::Code;
+use crate::domain::halt::Scope;
 use crate::domain::ids::LimitId;
 use crate::domain::limit::LimitType;
 use crate::domain::outcome::{
@@ -25,7 +28,7 @@ pub(super) fn refusal(code: Code, message: String, detail: Option<&str>) -> Refu
         };
         (refusal.measured, refusal.allowed) = (number("measured"), number("allowed"));
         let unit = detail.get("unit").or_else(|| detail.get("currency"));
-        refusal.unit = unit.and_then(serde_json::Value::as_str).map(clean);
+        refusal.unit = unit.and_then(serde_json::Value::as_str).map(|word| clean(word).into());
     }
     refusal
 }
@@ -64,7 +67,7 @@ fn outcome(cells: &Cells<'_>) -> Result<Outcome, Bad> {
             // Numbers that cannot be held make the refusal no less certain.
             measured: cells.number_if_any("measured").unwrap_or_default(),
             allowed: cells.number_if_any("allowed").unwrap_or_default(),
-            unit: cells.text_if_any("unit")?,
+            unit: cells.text_if_any("unit")?.map(Unit::from),
         })),
         OutcomeKind::Unknown => Ok(Outcome::Unknown(message.unwrap_or_default())),
     }
@@ -122,7 +125,7 @@ pub(super) fn impact(cells: &Cells<'_>) -> Result<Impact, Bad> {
         account: cells.text_if_any("account_name")?,
         measured: cells.number_if_any("measured")?,
         allowed: cells.number_if_any("allowed")?,
-        unit: cells.text_if_any("unit")?,
+        unit: cells.text_if_any("unit")?.map(Unit::from),
         room: cells.number_if_any("room")?,
         state: cells.text("state")?.into(),
     })
@@ -132,8 +135,8 @@ pub(super) fn limit_type(cells: &Cells<'_>) -> Result<LimitType, Bad> {
     Ok(LimitType {
         name: cells.text("limit_type")?.into(),
         description: cells.text("description")?,
-        units: cells.texts("units")?,
-        scopes: cells.texts("scopes")?,
+        units: cells.texts("units")?.iter().map(|word| UnitChoice::read(word)).collect(),
+        scopes: cells.words("scopes", Scope::from_word)?,
         is_enforced: cells.flag("enforced")?,
     })
 }
@@ -150,7 +153,7 @@ pub(super) fn check(cells: &Cells<'_>) -> Result<Check, Bad> {
         before: cells.number_if_any("before")?,
         measured: cells.number_if_any("measured")?,
         allowed: cells.number_if_any("allowed")?,
-        unit: cells.text_if_any("unit")?,
+        unit: cells.text_if_any("unit")?.map(Unit::from),
         room: cells.number_if_any("room")?,
         limit: cells.id_if_any("limit_id")?.map(LimitId),
         message: cells.text_if_any("message")?,
@@ -198,7 +201,7 @@ mod tests {
         let refusal = refusal(Code::Rule, "too much".to_owned(), Some(detail));
         assert_eq!(refusal.measured, Some(rust_decimal::dec!(220001.50)));
         assert_eq!(refusal.allowed, Some(rust_decimal::dec!(150000)));
-        assert_eq!(refusal.unit.as_deref(), Some("USD"));
+        assert_eq!(refusal.unit, Some(Unit::read("USD")));
         let plain = super::refusal(Code::Rule, "no".to_owned(), Some("not json"));
         assert_eq!((plain.measured, plain.unit), (None, None));
     }

@@ -63,7 +63,7 @@ pub(super) async fn send(
 ) -> Result<Vec<Row>, Error> {
     let fingerprint: &[u8] = fingerprint;
     let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&request.key.0, &fingerprint, &valid_until];
-    let (side, instrument, signal, events, scope, mode, closed, account, kind, extra);
+    let (side, instrument, signal, events, scope, mode, closed, account, kind, unit, extra);
     match &request.verb {
         Verb::Place(trade) => {
             (side, instrument) = (trade.side.as_str(), trade.instrument.as_str());
@@ -90,7 +90,7 @@ pub(super) async fn send(
         Verb::Flatten { account, reason } => parameters.extend_from_slice(&[&account.0, reason]),
         Verb::CreateLimit(limit) => {
             (scope, account) = (limit.scope.as_str(), limit.account.map(|account| account.0));
-            kind = limit.limit_type.as_str();
+            (kind, unit) = (limit.limit_type.as_str(), limit.unit.as_str());
             extra = parameters_of(limit);
             parameters.extend_from_slice(&[
                 &account,
@@ -98,7 +98,7 @@ pub(super) async fn send(
                 &scope,
                 &limit.identifier,
                 &limit.value,
-                &limit.unit,
+                &unit,
                 &limit.warning,
                 &limit.until,
                 &extra,

@@ -41,6 +41,10 @@ impl Bad {
     }
 }
 
+fn unknown(column: &'static str, word: &str) -> Bad {
+    Bad { column, why: format!("has an unknown word, {:?}", clean(word)) }
+}
+
 impl<'a> Cells<'a> {
     fn get<T: FromSql<'a>>(&self, column: &'static str) -> Result<T, Bad> {
         self.0.try_get(column).map_err(|error| {
@@ -106,8 +110,17 @@ impl<'a> Cells<'a> {
         from_word: fn(&str) -> Option<T>,
     ) -> Result<T, Bad> {
         let word = self.raw(column)?;
-        from_word(word)
-            .ok_or_else(|| Bad { column, why: format!("has an unknown word, {:?}", clean(word)) })
+        from_word(word).ok_or_else(|| unknown(column, word))
+    }
+
+    /// Reads an array of such words.
+    pub(in crate::store) fn words<T>(
+        &self,
+        column: &'static str,
+        from_word: fn(&str) -> Option<T>,
+    ) -> Result<Vec<T>, Bad> {
+        let words = self.get::<Vec<&str>>(column)?;
+        words.into_iter().map(|word| from_word(word).ok_or_else(|| unknown(column, word))).collect()
     }
 
     pub(in crate::store) fn number(&self, column: &'static str) -> Result<Decimal, Bad> {

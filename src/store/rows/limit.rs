@@ -43,7 +43,7 @@ pub(super) fn read(cells: &Cells<'_>) -> Result<Limit, Bad> {
         scope: cells.word("limit_scope", Scope::from_word)?,
         identifier: cells.text_if_any("scope_identifier")?,
         value: cells.number("limit_value")?,
-        unit: cells.text("limit_unit")?,
+        unit: cells.text("limit_unit")?.into(),
         warning: cells.number_if_any("warning_threshold")?,
         parameters: cells
             .json_if_any("parameters")?

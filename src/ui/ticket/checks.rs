@@ -11,6 +11,8 @@ use crate::app::model::Model;
 use crate::app::ticket::{Ticket, Verdict};
 use crate::domain::money::price_text;
 use crate::domain::outcome::{Check, Finding, has_share};
+use crate::domain::unit::Plain;
+use crate::domain::unit::Unit;
 use crate::ui::format;
 use crate::ui::popup;
 use crate::ui::theme::{Ink, Theme};
@@ -153,10 +155,10 @@ fn row(
     theme: Theme,
 ) -> Vec<Line<'static>> {
     let (word, ink) = word(check.finding);
-    let unit = check.unit.as_deref().unwrap_or_default();
+    let unit = check.unit.as_ref();
     let figure = |value: Option<Decimal>, room| {
         value.map(|value| match unit {
-            "price" => price_text(value, widths.places),
+            Some(Unit::Other(Plain::Price)) => price_text(value, widths.places),
             unit => format::measured_in(value, unit, room),
         })
     };
@@ -215,7 +217,7 @@ fn row(
 
 /// Returns the share of a limit that would be used; `None` where there is no ceiling to share.
 fn used(check: &Check) -> Option<Decimal> {
-    if !has_share(&check.code, check.unit.as_deref()) {
+    if !has_share(&check.code, check.unit.as_ref()) {
         return None;
     }
     let (measured, allowed) = check.measured.zip(check.allowed)?;
@@ -231,10 +233,10 @@ fn binding(model: &Model, checks: &[Check], width: usize, theme: Theme) -> Vec<L
         .filter_map(|check| Some((check.finding, used(check)?, check)))
         .max_by(|one, two| (one.0, one.1).cmp(&(two.0, two.1)));
     let Some((finding, share, check)) = worst else { return vec![] };
-    let unit = check.unit.as_deref().unwrap_or_default();
+    let unit = check.unit.as_ref();
     let room = check.room.map(|room| {
         let word = if room < Decimal::ZERO { "over by" } else { "room" };
-        format!(", {word} {} {}", format::measured(room.abs(), unit), format::unit_name(unit))
+        format!(", {word} {}", format::measured_of(room.abs(), unit))
     });
     let text = format!(
         "Tightest: {} at {}{}",

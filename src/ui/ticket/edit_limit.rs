@@ -18,11 +18,10 @@ pub(super) fn sheet(
 ) -> Sheet {
     let Some(row) = model.desk.limits.get(&form.limit) else { return limit::gone(theme) };
     let number = |name| ticket.text(name).and_then(|text| typed(text).ok());
-    let unit = format::unit_name(&row.unit).to_owned();
-    let now = format!("now {}", format::measured(row.value, &row.unit));
-    let warning = row.warning_level().map(|level| format::measured(level, &row.unit));
+    let now = format!("now {}", format::measured_of(row.value, Some(&row.unit)));
+    let warning = row.warning_level().map(|level| format::measured(level, Some(&row.unit)));
     let left = vec![
-        Item::Field(FieldName::Value, format!("{now} {unit}").trim_end().to_owned()),
+        Item::Field(FieldName::Value, now),
         Item::Field(FieldName::Warning, format!("now {}", warning.unwrap_or_default())),
         Item::Field(FieldName::Until, String::new()),
         Item::Field(FieldName::Reason, String::new()),

@@ -41,12 +41,12 @@ fn name(row: &Impact) -> &str {
 
 /// Returns what is measured of what is allowed, with the unit once.
 fn figures(row: &Impact) -> String {
-    let unit = row.unit.as_deref().unwrap_or_default();
+    let unit = row.unit.as_ref();
     let figure = |value: Option<rust_decimal::Decimal>| {
         value.map_or_else(|| format::ABSENT.to_owned(), |value| format::measured(value, unit))
     };
     let text =
-        format!("{} of {} {}", figure(row.measured), figure(row.allowed), format::unit_name(unit));
+        format!("{} of {} {}", figure(row.measured), figure(row.allowed), format::suffix(unit));
     text.trim_end().to_owned()
 }
 
@@ -97,7 +97,7 @@ fn rank(row: &Impact) -> u8 {
 }
 
 fn entry(row: &Impact, theme: Theme, width: usize) -> Vec<Line<'static>> {
-    let unit = row.unit.as_deref().unwrap_or_default();
+    let unit = row.unit.as_ref();
     let ink = match rank(row) {
         0 => Ink::Critical,
         1 => Ink::Warning,

@@ -23,7 +23,7 @@ pub(super) fn gone(theme: Theme) -> Sheet {
 }
 
 pub(super) fn amount(row: &Limit, value: Decimal) -> String {
-    let text = format!("{} {}", format::measured(value, &row.unit), format::unit_name(&row.unit));
+    let text = format::measured_of(value, Some(&row.unit));
     text.trim_end().to_owned()
 }
 

@@ -32,8 +32,8 @@ pub(super) fn sheet(model: &Model, ticket: &Ticket, theme: Theme, width: usize) 
     let known = model.limit_types.iter().find(|row| Some(row.name.as_str()) == chosen);
     if let Some(row) = known {
         right.extend(words("Measures", &row.description, room, theme));
-        right.extend(words("Units", &row.units.join(", "), room, theme));
-        right.extend(words("Scopes", &row.scopes.join(", "), room, theme));
+        right.extend(words("Units", &joined(&row.units), room, theme));
+        right.extend(words("Scopes", &joined(&row.scopes), room, theme));
         if !row.is_enforced {
             let text = "NOT ENFORCED by this version of the rulebook.";
             right.extend(popup::paragraph(text, room, theme.style(Ink::Warning)));
@@ -55,12 +55,15 @@ pub(super) fn sheet(model: &Model, ticket: &Ticket, theme: Theme, width: usize) 
         .collect();
     for row in there.iter().take(LISTED) {
         let subject = model.limit_subject(row);
-        let value = format::measured(row.value, &row.unit);
-        let text = format!("{subject}: {value} {}", format::unit_name(&row.unit));
-        right.extend(words("Existing", text.trim_end(), room, theme));
+        let text = format!("{subject}: {}", format::measured_of(row.value, Some(&row.unit)));
+        right.extend(words("Existing", &text, room, theme));
     }
     let text = "A new limit is effective now. All limits that apply must pass.";
     right.extend(popup::paragraph(text, room, theme.style(Ink::Good)));
     right.extend(impact::lines(ticket, theme, room));
     Sheet { left, right, split: split(width), ..Sheet::default() }
+}
+
+fn joined<T: ToString>(words: &[T]) -> String {
+    words.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -74,9 +74,9 @@ fn breached(model: &Model, row: &Halt) -> Vec<String> {
                 let text = format!(
                     "{} of {subject}: {} of {} {}",
                     limit.limit_type,
-                    format::measured(now, &limit.unit),
-                    format::measured(limit.value, &limit.unit),
-                    format::unit_name(&limit.unit),
+                    format::measured(now, Some(&limit.unit)),
+                    format::measured(limit.value, Some(&limit.unit)),
+                    limit.unit.suffix(),
                 );
                 text.trim_end().to_owned()
             })

@@ -74,7 +74,7 @@ fn limit(row: &Value, account: AccountId) -> Result<Limit, String> {
         scope,
         identifier: row.get("identifier").and_then(Value::as_str).map(str::to_owned),
         value: row.number("value")?,
-        unit: "USD".to_owned(),
+        unit: Unit::read("USD"),
         warning: None,
         state: if is_active { LimitState::Active } else { LimitState::Ended },
         is_enforced: true,
