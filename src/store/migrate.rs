@@ -135,7 +135,11 @@ pub async fn standing(client: &Client) -> Result<Standing, MigrateError> {
 pub async fn check(client: &Client) -> Result<Vec<Finding>, MigrateError> {
     let schema = Schema::of_this_program();
     match standing(client).await? {
-        Standing::Empty => Ok(vec![Finding::pending(schema.versions.iter())]),
+        Standing::Empty => {
+            let mut findings = vec![Finding::pending(schema.versions.iter())];
+            findings.extend(preflight(client).await?);
+            Ok(findings)
+        }
         Standing::Unmanaged { .. } => preflight(client).await,
         Standing::Managed { version } => {
             refuse_newer(version, &schema)?;

@@ -2,7 +2,7 @@
 
 use crate::database::empty_database;
 use crate::{fingerprint, number, refused, text, tmt_database};
-use tmt::store::migrate::{MigrateError, Mode, Obstacle, migrate, preflight};
+use tmt::store::migrate::{MigrateError, Mode, Obstacle, check, migrate, preflight};
 use tokio_postgres::error::SqlState;
 
 #[tokio::test]
@@ -88,6 +88,21 @@ async fn preflight_names_the_rows_that_new_keys_refuse_and_changes_nothing() {
     }
     assert!(obstacles.iter().all(|o| o.kind == Obstacle::Rows && o.row_count == 1));
     assert_eq!(fingerprint(&client).await, before);
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_is_an_obstacle_without_tables_of_tmt_too() {
+    let database = empty_database().await;
+    let client = database.client().await;
+    client.batch_execute("CREATE TABLE instruments (name text); CREATE SCHEMA desk").await.unwrap();
+
+    let error = migrate(&client, Mode::Fresh).await.unwrap_err();
+
+    let MigrateError::Obstacles { obstacles } = error else { panic!("{error}") };
+    let named: Vec<&str> = obstacles.iter().map(|found| found.subject.as_str()).collect();
+    assert_eq!(named, ["schema desk", "table instruments"]);
+    let found = check(&client).await.unwrap();
+    assert_eq!(found.iter().filter(|found| found.is_obstacle()).count(), 2);
 }
 
 #[tokio::test]
