@@ -69,7 +69,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::QuotesArrived(quotes) => {
             for quote in quotes {
-                model.marks.note(&quote, model.now, model.elapsed);
+                model.marks.record(&quote, model.now, model.elapsed);
                 model.book.take(quote);
             }
             model.marks.refresh(&model.desk, &model.book);
@@ -83,7 +83,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::FeedDown { reason } => feed_down(model, reason),
         Msg::FeedSilent { silent } => {
             model.silent_since = Some(model.elapsed.saturating_sub(silent));
-            model.tell(Tone::Warning, "price feed heartbeat lost; prices are stale");
+            model.notify(Tone::Warning, "price feed heartbeat lost; prices are stale");
             vec![]
         }
         Msg::FeedJumped { missed, restarts } => {
@@ -91,23 +91,23 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 0 => format!("{missed} quotes lost; resyncing"),
                 _ => "price publisher restarted; resyncing".to_owned(),
             };
-            model.tell(Tone::Warning, text);
+            model.notify(Tone::Warning, text);
             mark_gap(model);
             vec![Effect::ReadAll]
         }
-        Msg::BusSpoke { severity, text, is_alarm, halt } => {
+        Msg::BusNotified { severity, text, is_alarm, halt } => {
             let text = model.with_names(text);
             if is_alarm {
-                model.sound(text.clone(), halt);
+                model.raise_alarm(text.clone(), halt);
             }
-            bus_spoke(model, severity, text)
+            bus_notified(model, severity, text)
         }
         Msg::AlarmEnded { halt } => {
             model.alarm_ended(halt);
             vec![]
         }
-        Msg::BusListed { event_type, source, severity } => {
-            model.hear(event_type, source, severity);
+        Msg::BusEventLogged { event_type, source, severity } => {
+            model.record_bus_event(event_type, source, severity);
             vec![]
         }
         Msg::SessionOpened { session, round_trip, offset } => {
@@ -152,7 +152,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             review::types_read(model)
         }
         Msg::Answered { key, outcome } => outbox::answered(model, key, outcome),
-        Msg::WritesLeft(left) => outbox::left(model, left),
+        Msg::WritesLeft(left) => outbox::recover(model, left),
         Msg::JournalDamaged(sentences) => {
             for text in sentences {
                 model.report(Tone::Critical, text);
@@ -161,7 +161,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::NotAnnounced { key, reason } => {
             let text = format!("written, but not announced on the bus ({}): {reason}", key.short());
-            model.tell(Tone::Warning, text);
+            model.notify(Tone::Warning, text);
             vec![]
         }
         Msg::Resumed => resumed(model),
@@ -183,7 +183,7 @@ fn database_up(model: &mut Model, round_trip: Duration) {
         Link::Up { since, .. } => *since,
         Link::Down { since, .. } => {
             let away = elapsed.saturating_sub(*since).as_secs();
-            model.tell(Tone::Plain, format!("database back after {away} s"));
+            model.notify(Tone::Plain, format!("database back after {away} s"));
             elapsed
         }
         Link::Connecting => elapsed,
@@ -193,7 +193,7 @@ fn database_up(model: &mut Model, round_trip: Duration) {
 
 fn database_lost(model: &mut Model, reason: String) -> Vec<Effect> {
     if !matches!(model.database, Link::Down { .. }) {
-        model.tell(Tone::Critical, format!("database unreachable: {reason}"));
+        model.notify(Tone::Critical, format!("database unreachable: {reason}"));
     }
     let since = since(&model.database, model.elapsed);
     model.database = Link::Down { since, reason };
@@ -214,7 +214,7 @@ fn confirmed(model: &mut Model, kinds: &[Kind], asked_at: Duration) {
 
 fn feed_down(model: &mut Model, reason: String) -> Vec<Effect> {
     if !matches!(model.feed, Link::Down { .. }) {
-        model.tell(Tone::Warning, format!("Redis unreachable: {reason}; polling the database"));
+        model.notify(Tone::Warning, format!("Redis unreachable: {reason}; polling the database"));
     }
     let since = since(&model.feed, model.elapsed);
     model.feed = Link::Down { since, reason };
@@ -227,7 +227,7 @@ fn feed_up(model: &mut Model, gap: Option<Duration>) -> Vec<Effect> {
     model.silent_since = None;
     let Some(gap) = gap else { return vec![] };
     let tenths = gap.as_millis() / 100;
-    model.tell(Tone::Plain, format!("feed gap of {}.{} s; resyncing", tenths / 10, tenths % 10));
+    model.notify(Tone::Plain, format!("feed gap of {}.{} s; resyncing", tenths / 10, tenths % 10));
     mark_gap(model);
     vec![Effect::ReadAll]
 }
@@ -245,19 +245,19 @@ fn resumed(model: &mut Model) -> Vec<Effect> {
     let is_sent = |ticket: &ticket::Ticket| matches!(ticket.stage, Stage::Sending | Stage::Unknown);
     if model.ticket().is_some_and(|ticket| !is_sent(ticket)) {
         model.overlay = Overlay::None;
-        model.say(Tone::Warning, "ticket discarded: the console was suspended");
+        model.reply(Tone::Warning, "ticket discarded: the console was suspended");
     }
     mark_gap(model);
     vec![Effect::ReadAll, Effect::Redraw]
 }
 
-fn bus_spoke(model: &mut Model, severity: Severity, text: String) -> Vec<Effect> {
+fn bus_notified(model: &mut Model, severity: Severity, text: String) -> Vec<Effect> {
     let tone = match severity {
         Severity::Info => Tone::Quiet,
         Severity::Warning => Tone::Warning,
         Severity::Critical | Severity::Emergency => Tone::Critical,
     };
-    model.tell(tone, text);
+    model.notify(tone, text);
     if severity.needs_note() { vec![Effect::Bell] } else { vec![] }
 }
 
@@ -272,7 +272,7 @@ fn time_passed(
     if !is_new_second {
         return vec![];
     }
-    let mut effects = outbox::chase(model);
+    let mut effects = outbox::query_unconfirmed(model);
     // The checks age with the prices they were made at.
     if model
         .ticket()
@@ -286,7 +286,7 @@ fn time_passed(
     effects
 }
 
-/// Takes the arming away: the sentence must be on a focused screen again for a moment.
+/// Disarms `y`: the review must be on a focused screen again for a moment.
 fn disarm(model: &mut Model) {
     if let Overlay::Ticket(ticket) = &mut model.overlay
         && let Stage::Review { armed_at } = &mut ticket.stage
@@ -295,8 +295,8 @@ fn disarm(model: &mut Model) {
     }
 }
 
-/// Takes over where what can be scrolled really begins: a person who scrolled beyond the end is at
-/// the end, and the next press up moves.
+/// Takes over the scroll position that was drawn: after scrolling past the end, the next press up
+/// moves.
 fn settle_scrolling(model: &mut Model, scrolled: Option<usize>) {
     match (&mut model.overlay, scrolled) {
         (Overlay::Help(line) | Overlay::Log(line), Some(first)) => *line = first,
@@ -330,7 +330,7 @@ fn rows_read(
     unreadable: Vec<String>,
 ) -> Vec<Effect> {
     for sentence in unreadable {
-        model.tell(Tone::Warning, sentence);
+        model.notify(Tone::Warning, sentence);
     }
     let chosen = lists::chosen_limit(model);
     let kind = rows.kind();
@@ -350,7 +350,7 @@ fn rows_read(
     if let Rows::Instruments(instruments) = rows {
         model.book.set_instruments(instruments);
     } else {
-        model.desk.take(rows, asked);
+        model.desk.apply(rows, asked);
     }
     if kind == Kind::Limits {
         lists::follow_successor(model, chosen);

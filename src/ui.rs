@@ -62,7 +62,7 @@ pub fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) -> Shown {
                 line::prompt(model, theme, frame, prompt);
             }
         }
-        // One line for both: what is typed hides what was said, not the other way round.
+        // One line for both: typing hides the notice, not the other way round.
         None if line::is_typing(model) => {
             line::fault(model, theme, frame, parts.panes);
             line::prompt(model, theme, frame, parts.toast);
@@ -75,7 +75,7 @@ pub fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) -> Shown {
     shown
 }
 
-/// Draws what stands before the panes, and returns the first line of what can be scrolled.
+/// Draws the overlay, and returns the first visible line of what can be scrolled.
 fn overlay(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) -> Option<usize> {
     match &model.overlay {
         Overlay::Ticket(shown) => return Some(ticket::view(model, shown, theme, frame, area)),
@@ -87,7 +87,7 @@ fn overlay(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) -> Op
     None
 }
 
-/// Where everything stands.
+/// The areas of the screen.
 struct Parts {
     status: Rect,
     banner: Rect,

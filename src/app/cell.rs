@@ -89,7 +89,7 @@ impl Cell {
     }
 }
 
-/// How loudly a row speaks. Colour and sign follow in `ui/theme.rs`.
+/// Emphasis of a row or notice. `ui/theme.rs` maps it to colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tone {
     Quiet,
@@ -98,14 +98,14 @@ pub enum Tone {
     Critical,
 }
 
-/// On which side of its column a cell stands.
+/// Alignment of a cell in its column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Align {
     Left,
     Right,
 }
 
-/// Returns a cell as another program reads it: exact, without signs for the eye, empty where absent.
+/// Formats a cell for other programs: exact digits, no decoration, empty where absent.
 pub fn plain(cell: &Cell) -> String {
     match (cell, cell.number()) {
         (Cell::Text(text), _) => text.clone(),

@@ -1,5 +1,5 @@
 //! The columns of every pane, as tables: what the screen draws, what sorting and filtering read,
-//! and what `tmt accounts` and its sisters print are the same columns.
+//! and what `tmt accounts` and the other list commands print are the same columns.
 
 mod accounts;
 mod agents;
@@ -58,7 +58,7 @@ pub fn heads(pane: Pane) -> Vec<Head> {
 /// The rows that a pane shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
-    /// Their keys: filtered, and ordered as the person asked.
+    /// Their keys, filtered and sorted.
     pub ids: Vec<RowId>,
     /// How many there are without the filter.
     pub total: usize,

@@ -1,4 +1,4 @@
-//! The verbs, in words: one definition for the `:` line of the console and for the shell.
+//! The verbs: one definition for the `:` line of the console and for the shell.
 //!
 //! Before it is parsed, both rewrite `key=value` to `--key=value` and `@name` to `--account=name`,
 //! so that `:buy EUR_USD 10k sl=1.08 @alpha` and `tmt buy EUR_USD 10k --sl 1.08 --account alpha`
@@ -18,7 +18,7 @@ use super::form::kind::Opened;
 use super::lists;
 use super::model::{Model, Overlay};
 use super::pane::Pane;
-use super::permit::{self, Bar};
+use super::permit::{self, Denial};
 use super::review;
 use super::ticket::read::Problem;
 use crate::domain::ids::ClientKey;
@@ -69,11 +69,11 @@ enum Views {
 #[command(infer_long_args = false, args_override_self = false)]
 struct Line {
     #[command(subcommand)]
-    command: Spoken,
+    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum Spoken {
+enum Command {
     #[command(flatten)]
     Verb(Verbs),
     #[command(flatten)]
@@ -102,9 +102,9 @@ pub fn rewrite(words: impl IntoIterator<Item = String>) -> Vec<String> {
         .collect()
 }
 
-/// Returns why this person may not write at all what a word begins, as far as the word says it.
-pub fn bar(model: &Model, word: &str) -> Option<Bar> {
-    permit::bar(model, grammar::known(word)?.right)
+/// Returns why this login may not use a verb at all; decided by the verb's name alone.
+pub fn denial(model: &Model, word: &str) -> Option<Denial> {
+    permit::denial(model, grammar::known(word)?.right)
 }
 
 /// Opens the ticket that a verb asks for, at review where its fields can be sent.
@@ -114,13 +114,13 @@ pub fn bar(model: &Model, word: &str) -> Option<Bar> {
 /// A sentence that says what is not there, or not allowed.
 pub fn ticket(model: &Model, verb: &Verbs, fresh: ClientKey) -> Opened {
     let ticket = verb.open(model, fresh)?;
-    match permit::bar(model, ticket.form.kind().right()) {
-        Some(bar) => Err(Problem { code: bar.code(), ..bar.to_string().into() }),
+    match permit::denial(model, ticket.form.kind().right()) {
+        Some(denial) => Err(Problem { code: denial.code(), ..denial.to_string().into() }),
         None => Ok(review::freeze(model, ticket)),
     }
 }
 
-/// Takes a line that was entered behind `:`.
+/// Runs a line entered after `:`.
 ///
 /// # Errors
 ///
@@ -134,31 +134,31 @@ pub(super) fn entered(
     if words.is_empty() {
         return Ok(vec![]);
     }
-    // Whoever may not at all need not learn first how it is written.
+    // A missing right is reported before any syntax error.
     let first = words.first().map_or("", String::as_str);
-    if let Some(why) = bar(model, first) {
+    if let Some(why) = denial(model, first) {
         return Err(format!("{first}: {why}"));
     }
     match Line::try_parse_from(rewrite(words.clone())) {
-        Ok(Line { command: Spoken::Verb(verb) }) => {
+        Ok(Line { command: Command::Verb(verb) }) => {
             let ticket = ticket(model, &verb, fresh).map_err(|why| why.text)?;
             Ok(review::show(model, ticket))
         }
-        Ok(Line { command: Spoken::View(view) }) => Ok(viewed(model, view)),
+        Ok(Line { command: Command::View(view) }) => Ok(viewed(model, view)),
         Err(error) => Err(wrong::sentence(&error, &words)),
     }
 }
 
 fn viewed(model: &mut Model, view: Views) -> Vec<Effect> {
     match view {
-        Views::Acc => lists::go(model, Pane::Accounts),
-        Views::Pos => lists::go(model, Pane::Positions),
-        Views::Trades => lists::go(model, Pane::Trades),
-        Views::Signals => lists::go(model, Pane::Signals),
-        Views::Risk => lists::go(model, Pane::Events),
-        Views::Lim => lists::go(model, Pane::Limits),
-        Views::Market => lists::go(model, Pane::Market),
-        Views::Agents => lists::go(model, Pane::Agents),
+        Views::Acc => lists::show_pane(model, Pane::Accounts),
+        Views::Pos => lists::show_pane(model, Pane::Positions),
+        Views::Trades => lists::show_pane(model, Pane::Trades),
+        Views::Signals => lists::show_pane(model, Pane::Signals),
+        Views::Risk => lists::show_pane(model, Pane::Events),
+        Views::Lim => lists::show_pane(model, Pane::Limits),
+        Views::Market => lists::show_pane(model, Pane::Market),
+        Views::Agents => lists::show_pane(model, Pane::Agents),
         Views::Filter { words } => {
             let focus = model.focus;
             model.pane_mut(focus).filter = words.join(" ");
@@ -192,7 +192,7 @@ mod tests {
         let shell = Line::try_parse_from(words(
             "buy EUR_USD 10000 --sl 1.08 --account alpha --reason 'late print'",
         ));
-        let (Spoken::Verb(one), Spoken::Verb(two)) =
+        let (Command::Verb(one), Command::Verb(two)) =
             (spoken.unwrap().command, shell.unwrap().command)
         else {
             panic!("not verbs");

@@ -19,7 +19,7 @@ use crate::domain::signal::Signal;
 use crate::domain::trade::Trade;
 use uuid::Uuid;
 
-/// Newest rows that a list keeps; the poll brings no more at once either.
+/// Rows kept per list; the poll's page is no larger.
 const KEPT: usize = 2_000;
 
 /// The rows as they were last read.
@@ -30,7 +30,7 @@ pub struct Desk {
     pub positions: BTreeMap<PositionId, Position>,
     pub trades: BTreeMap<TradeId, Trade>,
     pub signals: BTreeMap<SignalId, Signal>,
-    /// Newest risk events, and all that nobody acknowledged.
+    /// Newest risk events, and every unacknowledged one.
     pub events: BTreeMap<EventId, RiskEvent>,
     /// Limits that bind or wait.
     pub limits: BTreeMap<LimitId, Limit>,
@@ -82,8 +82,8 @@ fn keep_newest<K: Ord + Clone, T>(
 }
 
 impl Desk {
-    /// Takes rows that were read.
-    pub fn take(&mut self, rows: Rows, asked: Option<&[String]>) {
+    /// Applies rows that were read. With `asked`, rows asked for and not returned are removed.
+    pub fn apply(&mut self, rows: Rows, asked: Option<&[String]>) {
         match rows {
             Rows::Accounts(rows) => {
                 merge(&mut self.accounts, rows, asked, |row| row.id, |t| t.parse().ok());
@@ -201,7 +201,7 @@ impl Desk {
         }
     }
 
-    /// Returns what a halt covers, as people call it.
+    /// Names what a halt covers.
     pub fn halted(&self, halt: &Halt) -> String {
         match (halt.scope, halt.account, &halt.identifier) {
             (Scope::System, _, _) => "everything".to_owned(),

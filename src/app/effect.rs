@@ -6,19 +6,19 @@ use crate::domain::request::{LimitPreview, Question, Request};
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Ask the rulebook about what is being typed. The newest question replaces older ones.
+    /// Assess what is being typed. The newest question replaces older ones.
     Assess {
         key: ClientKey,
         question: Question,
     },
-    /// Ask whom a limit would bind as it is typed.
+    /// Preview the limit that is being typed.
     PreviewLimit(LimitPreview),
-    /// Ask what can be limited.
+    /// Read the limit types.
     ReadLimitTypes,
     Write(Request),
-    /// Ask what became of a write whose answer was lost.
+    /// Query the outcome of an unconfirmed write by its key.
     Resolve(Request),
-    /// Ask the database now what changed.
+    /// Poll now.
     LookAgain,
     ReadAll,
     /// Read bars for the market pane.

@@ -9,10 +9,10 @@ pub mod acknowledge;
 pub mod amend;
 pub mod breakeven;
 pub mod close;
+pub mod decide_limit;
 pub mod edit_limit;
 pub mod flatten;
 pub mod halt;
-pub mod judge_limit;
 pub mod kind;
 pub mod limit;
 pub mod new_limit;
@@ -45,7 +45,7 @@ impl Form {
             Self::EditLimit(form) => form,
             Self::NewLimit(form) => form,
             Self::RetireLimit(form) => form,
-            Self::JudgeLimit(form) => form,
+            Self::DecideLimit(form) => form,
             Self::Halt(form) => form,
             Self::Resume(form) => form,
         }
@@ -67,15 +67,15 @@ pub(super) fn open(model: &Model, opening: Opening, key: ClientKey) -> Opened {
         Opening::EditLimit => edit_limit::open(model, key),
         Opening::NewLimit => Ok(new_limit::open(model, key)),
         Opening::RetireLimit => retire_limit::open(model, key),
-        Opening::Approve => judge_limit::open(model, key, Decision::Approve),
-        Opening::Reject => judge_limit::open(model, key, Decision::Reject),
+        Opening::Approve => decide_limit::open(model, key, Decision::Approve),
+        Opening::Reject => decide_limit::open(model, key, Decision::Reject),
         Opening::Halt => halt::open(model, key, HaltMode::NoNewOrders),
         Opening::ReduceOnly => halt::open(model, key, HaltMode::ReduceOnly),
         Opening::Resume => resume::open(model, key),
     }
 }
 
-/// Returns what must be known of a write before it is sent, whoever makes it.
+/// Returns what console and shell must know of a write before sending it.
 pub fn facts(model: &Model, verb: &Verb) -> Facts {
     match verb {
         Verb::Place(trade) => trade::facts(model, trade),
@@ -91,8 +91,8 @@ pub fn facts(model: &Model, verb: &Verb) -> Facts {
         }
         Verb::CreateLimit(limit) => new_limit::facts(model, limit),
         Verb::RetireLimit { limit, .. } => retire_limit::facts(model, *limit),
-        Verb::ApproveLimit { limit, .. } => judge_limit::facts(model, *limit, Decision::Approve),
-        Verb::RejectLimit { limit, .. } => judge_limit::facts(model, *limit, Decision::Reject),
+        Verb::ApproveLimit { limit, .. } => decide_limit::facts(model, *limit, Decision::Approve),
+        Verb::RejectLimit { limit, .. } => decide_limit::facts(model, *limit, Decision::Reject),
         Verb::Halt { scope, identifier, mode, .. } => {
             halt::facts(model, *scope, identifier.as_deref(), *mode)
         }
@@ -100,7 +100,7 @@ pub fn facts(model: &Model, verb: &Verb) -> Facts {
     }
 }
 
-/// Returns a write as the sentence that a person confirms and that the log keeps.
+/// Describes a write in the sentence that is confirmed and logged.
 pub fn sentence(model: &Model, verb: &Verb) -> String {
     facts(model, verb).sentence
 }

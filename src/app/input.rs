@@ -1,4 +1,4 @@
-//! What a person does: keys, lines that are typed, text that is pasted.
+//! Input: keys, typed lines, pasted text.
 
 pub(super) mod keys;
 pub(super) mod line;

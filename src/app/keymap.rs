@@ -8,7 +8,7 @@ mod bindings;
 
 use std::collections::HashMap;
 
-pub use action::{Action, Context, Danger, Look, Motion, Opening, Step};
+pub use action::{Action, Context, Danger, Motion, Opening, Step, View};
 pub use bindings::{BINDINGS, Binding};
 use thiserror::Error;
 
@@ -55,7 +55,7 @@ pub enum Lookup {
     Unbound,
 }
 
-/// The key table with a person's changes.
+/// The key table with the configured changes.
 #[derive(Debug, Clone)]
 pub struct Keymap {
     bound: Vec<(&'static Binding, Vec<Vec<Chord>>)>,

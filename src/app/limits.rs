@@ -1,4 +1,4 @@
-//! How much of a limit is used, at the prices of now.
+//! How much of a limit is used, at current prices.
 
 use rust_decimal::Decimal;
 
@@ -29,7 +29,7 @@ impl Model {
         Some(self.desk.limits.get(&check.limit?).map_or(RuleOf::Unread, RuleOf::Limit))
     }
 
-    /// Returns what a limit covers, as people call it.
+    /// Names what a limit covers.
     pub fn limit_subject(&self, limit: &Limit) -> String {
         let account = limit.account.map(|id| self.desk.account_name(id));
         match (limit.scope, account, limit.identifier.as_deref()) {

@@ -13,7 +13,7 @@ use crate::domain::limit::{Limit, LimitState};
 pub const TIMEFRAMES: [&str; 4] = ["M1", "M5", "M15", "H1"];
 
 /// Moves the selection, or scrolls what is before the panes.
-pub(super) fn moved(model: &mut Model, motion: Motion) -> Vec<Effect> {
+pub(super) fn move_selection(model: &mut Model, motion: Motion) -> Vec<Effect> {
     let page = model.pane(model.focus).height.max(2);
     let screen = usize::from(model.size.1);
     if let Overlay::Help(line) | Overlay::Log(line) = &mut model.overlay {
@@ -34,7 +34,7 @@ pub(super) fn moved(model: &mut Model, motion: Motion) -> Vec<Effect> {
     let to = match (motion, at) {
         (Motion::First, _) => 0,
         (Motion::Last, _) => last,
-        // Nothing selected: the first press chooses where the eye is, and moves nothing.
+        // Nothing selected: the first press selects the top visible row.
         (_, None) => model.pane(model.focus).offset.min(last),
         (Motion::Down, Some(at)) => at.saturating_add(1).min(last),
         (Motion::Up, Some(at)) => at.saturating_sub(1),
@@ -69,8 +69,8 @@ pub(super) fn chosen_limit(model: &Model) -> Option<Limit> {
     }
 }
 
-/// A changed limit is another row. The selection goes with it to the row in its place: the one that
-/// says so, else the only one of the same kind for the same.
+/// A changed limit is a new row. The selection moves to its successor: the row that names it, else
+/// the only later row of the same type and scope.
 pub(super) fn follow_successor(model: &mut Model, before: Option<Limit>) {
     let Some(before) = before else { return };
     let limits = &model.desk.limits;
@@ -94,13 +94,13 @@ pub(super) fn follow_successor(model: &mut Model, before: Option<Limit>) {
 }
 
 /// Shows a pane.
-pub(super) fn go(model: &mut Model, pane: Pane) -> Vec<Effect> {
+pub(super) fn show_pane(model: &mut Model, pane: Pane) -> Vec<Effect> {
     model.focus = pane;
     market_chosen(model)
 }
 
 /// Goes to the next or previous pane.
-pub(super) fn turn(model: &mut Model, forward: bool) -> Vec<Effect> {
+pub(super) fn cycle_pane(model: &mut Model, forward: bool) -> Vec<Effect> {
     let count = Pane::ALL.len();
     let at = Pane::ALL.iter().position(|pane| *pane == model.focus).unwrap_or(0);
     let next = if forward {
@@ -108,7 +108,7 @@ pub(super) fn turn(model: &mut Model, forward: bool) -> Vec<Effect> {
     } else {
         at.checked_sub(1).unwrap_or(count.saturating_sub(1))
     };
-    Pane::ALL.get(next).map_or_else(Vec::new, |pane| go(model, *pane))
+    Pane::ALL.get(next).map_or_else(Vec::new, |pane| show_pane(model, *pane))
 }
 
 /// Orders by the next column; behind the last one comes the pane's own order again.
@@ -137,13 +137,12 @@ fn sorted(model: &mut Model, sort: Option<(usize, bool)>) -> Vec<Effect> {
         Some((head, false)) => format!("sorted by {}", head.title),
         None => "default order".to_owned(),
     };
-    model.say(Tone::Quiet, text);
+    model.reply(Tone::Quiet, text);
     scroll(model, focus);
     vec![]
 }
 
-/// Marks the rows that are on the screen now. Only what the person can see: a mark on a hidden row
-/// would act on what nobody read.
+/// Marks the visible rows only: an action must not touch rows that were not seen.
 pub(super) fn mark_all(model: &mut Model) -> Vec<Effect> {
     let focus = model.focus;
     let rows = model.visible(focus);
@@ -151,7 +150,7 @@ pub(super) fn mark_all(model: &mut Model) -> Vec<Effect> {
     let seen: Vec<RowId> = rows.into_iter().skip(state.offset).take(state.height.max(1)).collect();
     let count = seen.len();
     state.marked.extend(seen);
-    model.say(Tone::Quiet, format!("{count} rows marked"));
+    model.reply(Tone::Quiet, format!("{count} rows marked"));
     vec![]
 }
 
@@ -159,14 +158,14 @@ pub(super) fn mark_all(model: &mut Model) -> Vec<Effect> {
 pub(super) fn mark(model: &mut Model) -> Vec<Effect> {
     let focus = model.focus;
     let Some(id) = model.selected().cloned() else {
-        model.say(Tone::Quiet, "no row selected: move with j and k");
+        model.reply(Tone::Quiet, "no row selected: move with j and k");
         return vec![];
     };
     let state = model.pane_mut(focus);
     if !state.marked.remove(&id) {
         state.marked.insert(id);
     }
-    moved(model, Motion::Down)
+    move_selection(model, Motion::Down)
 }
 
 /// Shows the rows of the selected row's instrument (or account, in risk events) in another pane.
@@ -183,11 +182,11 @@ pub(super) fn follow(model: &mut Model, pane: Pane) -> Vec<Effect> {
         | Pane::Agents => about.instrument.map(|id| format!("instr:{id}")),
     };
     let Some(filter) = filter else {
-        model.say(Tone::Quiet, "select a row first");
+        model.reply(Tone::Quiet, "select a row first");
         return vec![];
     };
     model.pane_mut(pane).filter = filter;
-    go(model, pane)
+    show_pane(model, pane)
 }
 
 /// Longer or shorter bars.

@@ -1,4 +1,4 @@
-//! The rows at the prices of now: what they are worth, and how much of each limit they use.
+//! Valuation at current prices: P&L of positions and accounts, use of each limit.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -36,7 +36,7 @@ pub struct Marks {
 
 impl Marks {
     /// Notes the arrival of a quote.
-    pub fn note(&mut self, quote: &Quote, now: DateTime<Utc>, elapsed: Duration) {
+    pub fn record(&mut self, quote: &Quote, now: DateTime<Utc>, elapsed: Duration) {
         let age = (now - quote.time).to_std().unwrap_or_default();
         self.received.insert(quote.instrument.clone(), Received { at: elapsed, age });
     }
@@ -89,7 +89,7 @@ impl Marks {
         Some(Covered { account, mark, held })
     }
 
-    /// Returns the accounts that a limit covers.
+    /// Returns the accounts that a limit covers, with their valuation.
     pub(super) fn covered<'a>(&'a self, desk: &'a Desk, limit: &Limit) -> Vec<Covered<'a>> {
         // Most limits are for one account, which need not be looked for among all.
         let (one, all) = match limit.owner() {

@@ -52,7 +52,7 @@ pub struct Options {
     pub old_after: Duration,
     /// Age from which a price opens nothing.
     pub too_old_after: Duration,
-    /// How long a sentence must stand on the screen before `y` counts.
+    /// How long a review must be on the screen before `y` is enabled.
     pub arm_after: Duration,
     /// Take every write away, whatever the login may do.
     pub is_read_only: bool,
@@ -110,7 +110,7 @@ pub enum Link {
     Up {
         /// Since when, by the monotonic clock.
         since: Duration,
-        /// When it was last heard of.
+        /// When it last answered.
         heard_at: Duration,
         /// How long the last answer took, where there is one.
         round_trip: Option<Duration>,
@@ -129,7 +129,7 @@ impl Link {
     }
 }
 
-/// How old a price is, in words.
+/// Age class of a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Freshness {
     Fresh,
@@ -155,7 +155,7 @@ pub enum Badge {
     Stale(Duration),
 }
 
-/// What stands before the panes.
+/// The popup or line over the panes.
 #[derive(Debug, Clone)]
 pub enum Overlay {
     None,
@@ -208,8 +208,8 @@ pub struct Model {
     pub desk: Desk,
     pub book: Book,
     /// Events of the bus that no row holds, the newest last.
-    heard: VecDeque<SystemEvent>,
-    /// What can be limited, once somebody asked for it.
+    bus_events: VecDeque<SystemEvent>,
+    /// Limit types, once they were read.
     pub limit_types: Vec<LimitType>,
     /// Everything that moves with the prices.
     pub marks: Marks,
@@ -220,7 +220,7 @@ pub struct Model {
     pub focus: Pane,
     /// It has the screen for itself.
     pub is_zoomed: bool,
-    /// What stands before the panes.
+    /// The popup or line over the panes.
     pub overlay: Overlay,
     /// Lines that were entered behind `:`, the newest last.
     pub(super) lines: Vec<String>,
@@ -229,9 +229,9 @@ pub struct Model {
     /// Acknowledged events are not listed.
     pub hides_acknowledged: bool,
     pub writes: Vec<Write>,
-    /// What was said, the newest last.
+    /// Notices, the newest last.
     pub notices: VecDeque<Notice>,
-    /// What stays across the screen until somebody acknowledges it, the newest last.
+    /// Unacknowledged alarms, the newest last.
     pub alarms: Vec<Alarm>,
     /// `q` was pressed once where it would leave the program.
     pub is_leaving: bool,
@@ -255,7 +255,7 @@ impl Model {
             clock_offset: None,
             desk: Desk::default(),
             book: Book::default(),
-            heard: VecDeque::new(),
+            bus_events: VecDeque::new(),
             limit_types: Vec::new(),
             marks: Marks::default(),
             chart: Chart { timeframe: "M1".to_owned(), ..Chart::default() },
@@ -273,7 +273,7 @@ impl Model {
         }
     }
 
-    /// Returns how a person looks at a pane.
+    /// Returns the view state of a pane.
     pub fn pane(&self, pane: Pane) -> &PaneState {
         let [accounts, positions, trades, signals, events, limits, market, agents] = &self.panes;
         match pane {
@@ -288,7 +288,7 @@ impl Model {
         }
     }
 
-    /// Returns how a person looks at a pane.
+    /// Returns the view state of a pane.
     pub fn pane_mut(&mut self, pane: Pane) -> &mut PaneState {
         let [accounts, positions, trades, signals, events, limits, market, agents] =
             &mut self.panes;
@@ -304,15 +304,20 @@ impl Model {
         }
     }
 
-    /// Takes an event of the bus that no row holds. Its time is that of its arrival: anybody can
-    /// write any time into an event.
-    pub(super) fn hear(&mut self, event_type: String, source: String, severity: Severity) {
+    /// Keeps an event of the bus that no row holds, at its time of arrival: the time in an event
+    /// cannot be trusted.
+    pub(super) fn record_bus_event(
+        &mut self,
+        event_type: String,
+        source: String,
+        severity: Severity,
+    ) {
         /// So many are kept.
         const KEPT: usize = 200;
-        if self.heard.len() >= KEPT {
-            self.heard.pop_front();
+        if self.bus_events.len() >= KEPT {
+            self.bus_events.pop_front();
         }
-        self.heard.push_back(SystemEvent {
+        self.bus_events.push_back(SystemEvent {
             id: Uuid::nil(),
             event_type: event_type.clone(),
             severity: SystemSeverity::read(severity.as_str()),
@@ -322,10 +327,10 @@ impl Model {
         });
     }
 
-    /// Returns what the system said of itself, in rows and on the bus, the newest first.
+    /// Returns system events from the database and the bus, the newest first.
     pub fn system_log(&self) -> Vec<&SystemEvent> {
         let mut events: Vec<&SystemEvent> =
-            self.desk.system_events.values().chain(&self.heard).collect();
+            self.desk.system_events.values().chain(&self.bus_events).collect();
         events.sort_by_key(|row| (Reverse(row.occurred_at), row.id));
         events
     }
@@ -369,7 +374,7 @@ impl Model {
         self.marks.price_age(instrument, self.elapsed)
     }
 
-    /// Returns that age in words.
+    /// Classifies that age.
     pub fn price_freshness(&self, instrument: &InstrumentId) -> Freshness {
         match self.price_age(instrument) {
             None => Freshness::Never,
@@ -440,7 +445,7 @@ impl Model {
         }
     }
 
-    /// Returns how many events of each severity want somebody: info, warning, critical, emergency.
+    /// Counts unacknowledged events by severity: info, warning, critical, emergency.
     pub fn unacknowledged(&self) -> [usize; 4] {
         Severity::ALL.map(|severity| {
             let wants = |row: &&RiskEvent| row.severity == severity && row.wants_acknowledgement();
@@ -448,8 +453,8 @@ impl Model {
         })
     }
 
-    /// Returns the newest emergency that somebody has to own, while nobody does. That of a halt is
-    /// urgent while the halt is in force, whoever ended it; then it waits in the list.
+    /// Returns the newest unacknowledged emergency. That of a halt is urgent only while the halt is
+    /// in force.
     pub fn urgent(&self) -> Option<&RiskEvent> {
         /// The type of the event that a halt raises.
         const OF_A_HALT: &str = "trading_halt";

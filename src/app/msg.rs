@@ -59,31 +59,31 @@ pub enum Msg {
     },
     /// Redis answers, but the publisher of prices has missed its heartbeats.
     FeedSilent {
-        /// How long nothing was heard.
+        /// Time since the last heartbeat.
         silent: Duration,
     },
-    /// The numbers of the quotes jumped.
+    /// The sequence numbers of the quotes have a gap.
     FeedJumped {
         missed: u64,
-        /// Publishers that began to count again.
+        /// Publishers that restarted.
         restarts: u64,
     },
-    /// An event on the bus that people should see.
-    BusSpoke {
+    /// An event on the bus to show as a notice.
+    BusNotified {
         severity: Severity,
         text: String,
-        /// It stays across the screen until somebody acknowledges it.
+        /// It is shown as an alarm until it is acknowledged.
         is_alarm: bool,
         /// The halt that it is about, where it names one.
         halt: Option<HaltId>,
     },
-    /// The bus says that trading goes on: an alarm about this halt, or about none, is over.
+    /// The bus announced the end of a halt; its alarm ends.
     AlarmEnded {
         /// Which, where it names one.
         halt: Option<HaltId>,
     },
-    /// An event on the bus that belongs among the system events: also every type nobody knows.
-    BusListed {
+    /// An event on the bus for the system log; also every unknown type.
+    BusEventLogged {
         /// Its type, in the publisher's spelling.
         event_type: String,
         source: String,
@@ -104,7 +104,7 @@ pub enum Msg {
         /// Why, and what to do.
         reason: String,
     },
-    /// The database said what changed, and everything it named has been read.
+    /// A poll is complete: what changed has been read.
     Confirmed {
         /// Kinds whose rows are as the database has them.
         kinds: Vec<Kind>,
@@ -118,7 +118,7 @@ pub enum Msg {
         /// The keys that were asked for; `None` is the whole pane. What was asked for and is not in
         /// `rows` is gone.
         asked: Option<Vec<String>>,
-        /// Rows that could not be understood, as sentences.
+        /// Rows that could not be parsed, as sentences.
         unreadable: Vec<String>,
     },
     /// A pane could not be read.
@@ -131,20 +131,20 @@ pub enum Msg {
         timeframe: String,
         bars: Vec<Bar>,
     },
-    /// The rulebook judged what is being typed.
+    /// The rulebook assessed what is being typed.
     Assessed {
         key: ClientKey,
         question: Question,
         /// What it found, or why it could not.
         checks: Result<Vec<Check>, String>,
     },
-    /// The database said whom a limit would bind.
+    /// A limit preview was answered.
     LimitPreviewed {
         preview: LimitPreview,
-        /// Account by account, or why there is no answer.
+        /// By account, or why there is no answer.
         impacts: Result<Vec<Impact>, PreviewError>,
     },
-    /// What can be limited was read.
+    /// The limit types were read.
     LimitTypesRead(Vec<LimitType>),
     Answered {
         key: ClientKey,
@@ -154,12 +154,12 @@ pub enum Msg {
     WritesLeft(Vec<(Request, String)>),
     /// Journals of earlier processes cannot be read whole, as sentences.
     JournalDamaged(Vec<String>),
-    /// A write stands, and the bus could not be told.
+    /// A write was accepted, but not announced on the bus.
     NotAnnounced {
         key: ClientKey,
         reason: String,
     },
-    /// The program was stopped by job control, and goes on: nobody knows for how long.
+    /// The program was suspended by job control for an unknown time, and continues.
     Resumed,
     /// The program must end: a signal, or the terminal is gone.
     StopRequested,
@@ -173,6 +173,6 @@ pub struct FeedCounts {
     pub replaced: u64,
     /// Messages that could not be used.
     pub dropped: u64,
-    /// Holes in the publishers' numbering.
+    /// Gaps in the publishers' sequence numbers.
     pub gaps: u64,
 }

@@ -1,4 +1,4 @@
-//! What the console says to the person before it.
+//! Notices and alarms, as data.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use chrono::{DateTime, Utc};
 use super::cell::Tone;
 use crate::domain::ids::HaltId;
 
-/// Why something is said.
+/// What a notice is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Voice {
+pub enum NoticeKind {
     Reply,
-    /// What became of a write.
+    /// The outcome of a write.
     Outcome,
-    /// Nobody asked: it comes from the servers, or from other people.
+    /// From servers or other people.
     News,
 }
 
@@ -25,11 +25,11 @@ pub struct Notice {
     /// When, by the monotonic clock.
     pub elapsed: Duration,
     pub tone: Tone,
-    pub voice: Voice,
+    pub kind: NoticeKind,
     pub text: String,
 }
 
-/// What stays across the screen until somebody acknowledges it, or its cause is gone.
+/// Shown across the screen until acknowledged or over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alarm {
     /// When, by the database's clock.
@@ -39,8 +39,8 @@ pub struct Alarm {
     pub text: String,
     /// The halt that it is about, where it is about one.
     pub halt: Option<HaltId>,
-    /// That halt has been seen in force: when it is not there any more, it is over.
+    /// That halt was seen in force; once it is gone, the alarm is over.
     pub is_seen: bool,
-    /// It names no halt, and the database, asked after it, holds none.
+    /// It names no halt, and a later poll found none in force.
     pub is_unfounded: bool,
 }

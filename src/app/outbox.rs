@@ -14,13 +14,13 @@ use crate::domain::money::{at_least, exact, price_text};
 use crate::domain::outcome::{Accepted, Item, ItemEnd, Outcome};
 use crate::domain::request::{Request, Verb};
 
-/// How long the database is left alone between two questions about an unknown write.
+/// Interval between two queries for an unconfirmed write.
 const ASK_EVERY: Duration = Duration::from_secs(2);
 
 /// Sends a write, once. The latch is set before the effect is performed: a held key finds it.
 pub(super) fn send(model: &mut Model, request: Request, summary: String) -> Vec<Effect> {
     if model.writes.iter().any(|write| write.request.key == request.key) {
-        model.say(Tone::Warning, "already sent; waiting for the answer");
+        model.reply(Tone::Warning, "already sent; waiting for the answer");
         return vec![];
     }
     let asked_at = model.elapsed;
@@ -28,15 +28,15 @@ pub(super) fn send(model: &mut Model, request: Request, summary: String) -> Vec<
     vec![Effect::Write(request)]
 }
 
-/// Takes over writes whose end an earlier console did not see. They are unknown, and are asked about
-/// at once; more of the same risk waits for them.
-pub(super) fn left(model: &mut Model, left: Vec<(Request, String)>) -> Vec<Effect> {
+/// Takes over unconfirmed writes of an earlier console and queries them. More risk in the same
+/// account and instrument waits for them.
+pub(super) fn recover(model: &mut Model, left: Vec<(Request, String)>) -> Vec<Effect> {
     let asked_at = model.elapsed;
     let mut effects = Vec::new();
     for (request, summary) in left {
         let text =
             format!("UNCONFIRMED  {summary}  sent by a console that exited; querying by key");
-        model.say(Tone::Warning, text);
+        model.reply(Tone::Warning, text);
         effects.push(Effect::Resolve(request.clone()));
         let unknown = Some("the console that sent it exited".to_owned());
         model.writes.push(Write { request, summary, unknown, asked_at });
@@ -44,7 +44,7 @@ pub(super) fn left(model: &mut Model, left: Vec<(Request, String)>) -> Vec<Effec
     effects
 }
 
-/// Takes the answer to a write.
+/// Handles the answer to a write.
 pub(super) fn answered(model: &mut Model, key: ClientKey, outcome: Outcome) -> Vec<Effect> {
     let Some(at) = model.writes.iter().position(|write| write.request.key == key) else {
         model.report(Tone::Warning, format!("late answer to {}: already settled", key.short()));
@@ -53,8 +53,7 @@ pub(super) fn answered(model: &mut Model, key: ClientKey, outcome: Outcome) -> V
     match outcome {
         Outcome::Accepted(accepted) => {
             let write = model.writes.remove(at);
-            // What became of each position stands in the log, below the sentence about all of them:
-            // the newest line is the first one there.
+            // The log lists each position below the summary; it shows the newest line first.
             for item in accepted.items.iter().rev() {
                 let places = model.price_places(&InstrumentId::new(&item.instrument));
                 let (tone, text) = item_text(item, places);
@@ -81,7 +80,7 @@ pub(super) fn answered(model: &mut Model, key: ClientKey, outcome: Outcome) -> V
             if let Overlay::Ticket(ticket) = &mut model.overlay
                 && ticket.key == key
             {
-                // The draft is kept. Its key is spent: the next review takes a new one.
+                // The draft is kept. Its key cannot be reused: the next review makes a new one.
                 ticket.stage = Stage::Editing;
                 ticket.problem = Some(why);
             }
@@ -110,15 +109,15 @@ pub(super) fn answered(model: &mut Model, key: ClientKey, outcome: Outcome) -> V
     }
 }
 
-/// Says that a write stands: first what it did, in the words of the database; last what was asked,
-/// which a narrow screen may cut.
+/// Describes an accepted write: first the message of the database, last the request, which a narrow
+/// screen may cut.
 fn accepted_text(write: &Write, accepted: &Accepted, whose: Option<&str>) -> String {
     let mut parts = vec!["Accepted".to_owned()];
     parts.extend(accepted.code.as_ref().map(ToString::to_string));
     if accepted.message.is_empty() {
         parts.push(write.summary.clone());
     } else {
-        // Of these the database's sentence does not say whose it is.
+        // Their messages do not name the account.
         let held =
             matches!(write.request.verb, Verb::Place(_) | Verb::Close { .. } | Verb::Amend { .. });
         let whose = whose.filter(|_| held);
@@ -161,8 +160,8 @@ fn holds(model: &Model, key: ClientKey) -> bool {
     model.ticket().is_some_and(|ticket| ticket.key == key)
 }
 
-/// Asks again what became of unknown writes, each not too often.
-pub(super) fn chase(model: &mut Model) -> Vec<Effect> {
+/// Queries unconfirmed writes again, each at most every [`ASK_EVERY`].
+pub(super) fn query_unconfirmed(model: &mut Model) -> Vec<Effect> {
     let elapsed = model.elapsed;
     let mut effects = Vec::new();
     for write in &mut model.writes {
@@ -175,9 +174,8 @@ pub(super) fn chase(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-/// Returns a write whose answer is lost and that bars `verb`: more risk waits until it is known
-/// what the last one did.
-pub(super) fn bars<'a>(model: &'a Model, verb: &Verb) -> Option<&'a Write> {
+/// Returns an unconfirmed write in the same account and instrument: new risk waits for its outcome.
+pub(super) fn blocking_write<'a>(model: &'a Model, verb: &Verb) -> Option<&'a Write> {
     let Verb::Place(wanted) = verb else { return None };
     model.writes.iter().find(|write| {
         write.unknown.is_some()

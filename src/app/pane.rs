@@ -1,4 +1,4 @@
-//! The panes and what each remembers of how a person looks at it.
+//! The panes and their view state.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -98,7 +98,7 @@ pub enum RowId {
     SystemEvent(Uuid),
 }
 
-/// How a person looks at one pane.
+/// View state of one pane.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PaneState {
     /// The row that keys act on. A row that vanishes leaves nothing selected, never its neighbour.

@@ -1,5 +1,5 @@
-//! What may be done now, and why not: asked before a ticket opens, and again before it is sent. The
-//! console and the shell ask here.
+//! What is allowed now, and why not: checked before a ticket opens and before it is sent, by
+//! console and shell.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,18 +7,18 @@ use std::time::Duration;
 use super::form::kind::Waits;
 use super::keymap::{Action, BINDINGS};
 use super::model::{Link, Model, is_too_small};
-use super::ticket::{FieldName, Impacts, Stage, Ticket, Verdict};
+use super::ticket::{Assessment, FieldName, Impacts, Stage, Ticket};
 use crate::domain::code::Code;
 use crate::domain::outcome::{Check, Finding};
 use crate::domain::request::{NewTrade, Verb};
 use crate::domain::session::{Right, Role};
 
-/// Why nothing can be done now that needs a right.
+/// Why an action that needs a right is not available now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Bar {
-    /// This console writes nothing, whatever the login may do.
+pub enum Denial {
+    /// The console was started read-only.
     ReadOnly,
-    /// The database is away, for this reason.
+    /// The database is unreachable, with the reason.
     Away(String),
     Unanswered,
     Standby,
@@ -28,8 +28,8 @@ pub enum Bar {
     },
 }
 
-impl Bar {
-    /// Returns the code with which the desk refuses the same; `None` where it cannot even be asked.
+impl Denial {
+    /// Returns the refusal code of the rulebook for it; `None` where the database did not answer.
     pub fn code(&self) -> Option<Code> {
         match self {
             Self::ReadOnly | Self::Standby => Some(Code::ReadOnly),
@@ -39,7 +39,7 @@ impl Bar {
     }
 }
 
-impl fmt::Display for Bar {
+impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ReadOnly => f.write_str("this console was started read-only"),
@@ -59,26 +59,29 @@ impl fmt::Display for Bar {
     }
 }
 
-/// Returns why nothing can be done now that needs `right`, or `None` if it can.
-pub fn bar(model: &Model, right: Right) -> Option<Bar> {
+/// Returns why actions that need `right` are not available now, or `None` if they are.
+pub fn denial(model: &Model, right: Right) -> Option<Denial> {
     if right == Right::Read {
         return None;
     }
     if model.options.is_read_only {
-        return Some(Bar::ReadOnly);
+        return Some(Denial::ReadOnly);
     }
     match (&model.database, &model.session) {
-        (Link::Down { reason, .. }, _) => return Some(Bar::Away(reason.clone())),
-        (Link::Connecting, _) | (Link::Up { .. }, None) => return Some(Bar::Unanswered),
-        (Link::Up { .. }, Some(session)) if session.in_recovery => return Some(Bar::Standby),
+        (Link::Down { reason, .. }, _) => return Some(Denial::Away(reason.clone())),
+        (Link::Connecting, _) | (Link::Up { .. }, None) => return Some(Denial::Unanswered),
+        (Link::Up { .. }, Some(session)) if session.in_recovery => return Some(Denial::Standby),
         (Link::Up { .. }, Some(_)) => {}
     }
-    (!model.may(right)).then(|| Bar::Role { needed: right, role: model.role() })
+    (!model.may(right)).then(|| Denial::Role { needed: right, role: model.role() })
 }
 
 /// Returns what keeps a write from being sent, of the checks that the rulebook made; a soft limit is
 /// passed with a reason.
-pub fn against<'a>(checks: impl Iterator<Item = &'a Check>, has_reason: bool) -> Option<&'a Check> {
+pub fn blocking_check<'a>(
+    checks: impl Iterator<Item = &'a Check>,
+    has_reason: bool,
+) -> Option<&'a Check> {
     let mut soft = None;
     for check in checks {
         match check.finding {
@@ -90,7 +93,7 @@ pub fn against<'a>(checks: impl Iterator<Item = &'a Check>, has_reason: bool) ->
     soft
 }
 
-/// Tells whether a write says why a soft limit may be passed.
+/// Tells whether a write gives a reason to pass a soft limit.
 pub fn has_reason(verb: &Verb) -> bool {
     if let Verb::Place(NewTrade { reason, .. }) | Verb::Amend { reason, .. } = verb {
         reason.is_some()
@@ -100,11 +103,11 @@ pub fn has_reason(verb: &Verb) -> bool {
 }
 
 impl Model {
-    /// Returns why `action` cannot be done now, or `None` if it can. What cannot be done stays in
-    /// the help and the footer, grey, with this reason.
+    /// Returns why `action` is not available now, or `None` if it is. Help and footer show it
+    /// dimmed, with this reason.
     pub fn obstacle(&self, action: Action) -> Option<String> {
         let binding = BINDINGS.iter().find(|binding| binding.action == action)?;
-        bar(self, binding.right).map(|bar| bar.to_string())
+        denial(self, binding.right).map(|denial| denial.to_string())
     }
 
     /// Returns why `y` would not send the ticket under review now, or `None` if it would.
@@ -117,7 +120,7 @@ impl Model {
     }
 }
 
-/// Returns why `y` does nothing now at the review of `ticket`.
+/// Returns why `y` is disabled at the review of `ticket`.
 fn not_yet(model: &Model, ticket: &Ticket, armed_at: Option<Duration>) -> Option<String> {
     if is_too_small(model.size) {
         return Some("terminal too small to show the whole ticket".to_owned());
@@ -127,14 +130,14 @@ fn not_yet(model: &Model, ticket: &Ticket, armed_at: Option<Duration>) -> Option
     }
     let kind = ticket.form.kind();
     // The role may have been taken away, or the database lost, since the ticket opened.
-    if let Some(bar) = bar(model, kind.right()) {
-        return Some(bar.to_string());
+    if let Some(denial) = denial(model, kind.right()) {
+        return Some(denial.to_string());
     }
-    // Also where it was opened by its key on the line.
-    if let Some(why) = kind.bar(model) {
+    // Also for tickets opened from the `:` line.
+    if let Some(why) = kind.denial(model) {
         return Some(why);
     }
-    // Whoever tightens or agrees must see whom it puts in breach.
+    // Tightening and approving require that the preview was seen.
     match &ticket.impacts {
         Impacts::Asked(_) => {
             return Some("waiting for the limit preview".to_owned());
@@ -142,12 +145,12 @@ fn not_yet(model: &Model, ticket: &Ticket, armed_at: Option<Duration>) -> Option
         Impacts::Refused { refusal, .. } => return Some(format!("rejected by {}", refusal.code)),
         Impacts::None | Impacts::Known { .. } | Impacts::Failed { .. } => {}
     }
-    match (kind.waits_for(), &ticket.verdict) {
-        (Waits::Nothing, _) | (Waits::Asked, Verdict::None | Verdict::Failed(_)) => None,
-        (_, Verdict::Failed(why)) => Some(format!("checks unavailable: {why}")),
-        (_, Verdict::None | Verdict::Asked(_)) => Some("waiting for the checks".to_owned()),
-        (_, Verdict::Known { checks, .. }) => {
-            let check = against(checks.iter(), ticket.text(FieldName::Reason).is_some())?;
+    match (kind.waits_for(), &ticket.assessment) {
+        (Waits::Nothing, _) | (Waits::Asked, Assessment::None | Assessment::Failed(_)) => None,
+        (_, Assessment::Failed(why)) => Some(format!("checks unavailable: {why}")),
+        (_, Assessment::None | Assessment::Asked(_)) => Some("waiting for the checks".to_owned()),
+        (_, Assessment::Known { checks, .. }) => {
+            let check = blocking_check(checks.iter(), ticket.text(FieldName::Reason).is_some())?;
             Some(match check.finding {
                 Finding::Confirm => "a soft limit needs a reason (press Y)".to_owned(),
                 Finding::Reject | Finding::Passes => format!("rejected by {}", check.code),

@@ -23,7 +23,7 @@ impl Prompt {
         self.fault = None;
     }
 
-    /// Shows the line before, or the one after; beyond the newest stands what was typed.
+    /// Shows the previous or next history line; after the newest, what was being typed.
     pub(super) fn look_back(&mut self, lines: &[String], is_older: bool) {
         let back = if is_older {
             self.back.saturating_add(1).min(lines.len())
@@ -41,7 +41,7 @@ impl Prompt {
         self.show(line.unwrap_or(&self.typed).clone());
     }
 
-    /// Takes what the words that fit have in common.
+    /// Completes to the common prefix of the matching words.
     pub(super) fn complete(&mut self, words: &[String]) {
         let Some(whole) = shared(words) else { return };
         let line = self.input.value();

@@ -1,11 +1,10 @@
-//! From a ticket that is typed to one that can be sent: frozen into one sentence, with what the
-//! database has to say about it.
+//! From editing to review: the ticket is frozen into one sentence and assessed by the database.
 
 use super::effect::Effect;
 use super::form::{facts, new_limit};
 use super::model::{Model, Overlay};
 use super::ticket::read::{self, Problem};
-use super::ticket::{FieldName, Form, Impacts, NewLimit, Stage, Ticket, Verdict};
+use super::ticket::{Assessment, FieldName, Form, Impacts, NewLimit, Stage, Ticket};
 use crate::domain::ids::ClientKey;
 use crate::domain::outcome::{Check, Impact, PreviewError};
 use crate::domain::request::{LimitPreview, Question, Verb};
@@ -53,14 +52,14 @@ pub(super) fn freeze(model: &Model, mut ticket: Ticket) -> Ticket {
     ticket
 }
 
-/// Shows a ticket that has opened, at review where it wants to be.
+/// Shows a ticket that was opened, at review if it asks for it.
 pub(super) fn open(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
     let wants_review = matches!(ticket.stage, Stage::Review { .. });
     let ticket = if wants_review { freeze(model, ticket) } else { ticket };
     show(model, ticket)
 }
 
-/// Shows a ticket and asks the database what it has to say about it.
+/// Shows a ticket and has it assessed.
 pub(super) fn show(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
     let wants_types = matches!(ticket.form, Form::NewLimit(_)) && model.limit_types.is_empty();
     model.overlay = Overlay::Ticket(Box::new(ticket));
@@ -71,8 +70,8 @@ pub(super) fn show(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
     effects
 }
 
-/// Asks the rulebook about the trade or the levels in the ticket, if its fields are some, or whom the
-/// limit in it would bind.
+/// Has the trade or the levels in the ticket assessed, or the limit in it previewed, if its fields
+/// are complete.
 pub(super) fn assess(model: &mut Model) -> Vec<Effect> {
     let Some(ticket) = model.ticket() else { return vec![] };
     let key = ticket.key;
@@ -88,22 +87,23 @@ pub(super) fn assess(model: &mut Model) -> Vec<Effect> {
     }
     ticket.impacts = Impacts::None;
     let Some(question) = drafted.and_then(|verb| verb.question()) else {
-        ticket.verdict = Verdict::None;
+        ticket.assessment = Assessment::None;
         return vec![];
     };
-    if !matches!(&ticket.verdict, Verdict::Known { question: known, .. } if *known == question) {
-        ticket.verdict = Verdict::Asked(question.clone());
+    if !matches!(&ticket.assessment, Assessment::Known { question: known, .. } if *known == question)
+    {
+        ticket.assessment = Assessment::Asked(question.clone());
     }
     vec![Effect::Assess { key, question }]
 }
 
-/// Returns the limit that would count after a ticket is sent, or while it is typed.
+/// Returns the limit to preview for a ticket.
 fn preview(model: &Model, ticket: &Ticket, drafted: Option<&Verb>) -> Option<LimitPreview> {
     let typed = ticket.form.kind().preview(model, ticket);
     typed.or_else(|| facts(model, drafted?).preview)
 }
 
-/// Takes what the rulebook said of a ticket.
+/// Stores the rulebook's assessment of a ticket.
 pub(super) fn assessed(
     model: &mut Model,
     key: ClientKey,
@@ -114,15 +114,15 @@ pub(super) fn assessed(
     if let Overlay::Ticket(ticket) = &mut model.overlay
         && ticket.key == key
     {
-        ticket.verdict = match checks {
-            Ok(checks) => Verdict::Known { question, checks, at },
-            Err(why) => Verdict::Failed(why),
+        ticket.assessment = match checks {
+            Ok(checks) => Assessment::Known { question, checks, at },
+            Err(why) => Assessment::Failed(why),
         };
     }
 }
 
-/// Takes the answer to the question whom a limit would bind, unless another one stands there by now.
-/// The sentence under review says it: it must be read again.
+/// Stores a limit preview, unless the ticket holds another limit by now. The review shows it, so
+/// `y` is disarmed.
 pub(super) fn previewed(
     model: &mut Model,
     preview: LimitPreview,
@@ -145,8 +145,8 @@ pub(super) fn previewed(
     }
 }
 
-/// Offers what can be limited to a ticket that waits for it. One that was spoken before its types were
-/// here gets the usual unit now, and stands at review as it would have then.
+/// Offers the limit types to a ticket that waits for them. One opened from the `:` line before they
+/// were read gets its usual unit now, and goes to review.
 pub(super) fn types_read(model: &mut Model) -> Vec<Effect> {
     let Some(ticket) = model.ticket().filter(|ticket| ticket.form == Form::NewLimit(NewLimit))
     else {

@@ -20,25 +20,25 @@ use crate::domain::money::price_text;
 use crate::domain::outcome::{Check, Finding, Impact, Refusal};
 use crate::domain::request::{LimitPreview, Question};
 
-/// Where a ticket stands.
+/// Stage of a ticket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {
     Editing,
-    /// It is one frozen sentence. `y` counts from `armed_at` on, which is set when the sentence has
-    /// been on the screen; until then the eye cannot have read it.
+    /// Frozen into one sentence. `y` is enabled from `armed_at` on, which is set once the sentence
+    /// was on the screen.
     Review {
         armed_at: Option<Duration>,
     },
-    /// It is under way. No key counts until the answer.
+    /// Sent; keys are ignored until the answer.
     Sending,
-    /// Its answer was lost; the database is being asked what became of it.
+    /// Unconfirmed; the outcome is being queried by key.
     Unknown,
 }
 
-/// What the rulebook said of the trade in the fields.
+/// The rulebook's checks of the fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Verdict {
-    /// The fields are no trade yet, or the form needs no judgement.
+pub enum Assessment {
+    /// The fields are incomplete, or the form has no checks.
     #[default]
     None,
     Asked(Question),
@@ -52,7 +52,7 @@ pub enum Verdict {
     Failed(String),
 }
 
-impl Verdict {
+impl Assessment {
     /// Returns the checks, if it answered.
     pub fn checks(&self) -> &[Check] {
         match self {
@@ -67,7 +67,7 @@ impl Verdict {
     }
 }
 
-/// Whom the limit in the fields would bind, as far as the database was asked.
+/// Preview of the limit in the fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Impacts {
     /// There is nothing to ask about.
@@ -114,15 +114,15 @@ impl Impacts {
 /// A ticket.
 #[derive(Debug, Clone)]
 pub struct Ticket {
-    /// Its key: the database writes it once. A new one after each refusal.
+    /// The request key: the database executes it once. A new one after each refusal.
     pub key: ClientKey,
     pub form: Form,
     pub fields: Vec<Field>,
     /// Which field has the cursor.
     pub focus: usize,
     pub stage: Stage,
-    pub verdict: Verdict,
-    /// Whom another value of the limit would bind.
+    pub assessment: Assessment,
+    /// Preview of the limit in the fields.
     pub impacts: Impacts,
     /// First line that is shown of what is known about the fields, where not all of it fits.
     pub scrolled: usize,
@@ -144,7 +144,7 @@ impl Ticket {
             fields,
             focus: 0,
             stage: Stage::Editing,
-            verdict: Verdict::None,
+            assessment: Assessment::None,
             impacts: Impacts::None,
             scrolled: 0,
             problem: None,
@@ -185,7 +185,7 @@ impl Ticket {
         }
     }
 
-    /// Gives a field its choices and the one that stands in it.
+    /// Sets the choices of a field and the chosen one.
     pub fn offer(&mut self, name: FieldName, choices: Vec<String>, chosen: Option<String>) {
         if let Some(field) = self.fields.iter_mut().find(|field| field.name == name) {
             field.choices = choices;
@@ -213,7 +213,7 @@ impl Ticket {
     }
 
     /// Goes to the next or previous field.
-    pub fn turn(&mut self, forward: bool) {
+    pub fn cycle_focus(&mut self, forward: bool) {
         let count = self.fields.len().max(1);
         self.focus = if forward {
             self.focus.saturating_add(1) % count

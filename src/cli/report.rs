@@ -1,4 +1,4 @@
-//! What is said about a write, to a person or to another program.
+//! The report of a write, as text or JSON.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -25,10 +25,10 @@ pub(super) struct Report {
     pub(super) key: ClientKey,
     pub(super) sentence: String,
     pub(super) checks: Vec<Line>,
-    /// Whom a limit would bind.
+    /// The limit preview.
     pub(super) impacts: Vec<Impact>,
-    /// Why the desk would refuse it, whatever the checks say.
-    pub(super) bar: Option<Refusal>,
+    /// The refusal of the limit preview, if any.
+    pub(super) refusal: Option<Refusal>,
     /// Decimals of the prices of instruments, as far as they are known.
     pub(super) places: HashMap<String, u32>,
     /// Whether the bus took the announcement; `None` if there was nothing to announce.
@@ -52,7 +52,7 @@ impl Line {
             Some(limit) if limit.scope == Scope::System => {
                 (Some(Scope::System), limit.identifier.clone())
             }
-            // Of a limit that holds for each account by itself, this is the one.
+            // A limit on each account separately: name this account.
             Some(limit) if limit.scope == Scope::Account => {
                 (Some(Scope::Account), Some(model.desk.account_name(account)))
             }
@@ -75,17 +75,17 @@ impl Line {
     }
 }
 
-/// How it ended.
+/// How a write ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum WriteStatus {
     /// The database decided, or would have.
     Outcome(Outcome),
-    /// Only the checks were wanted; with what would keep it from being sent.
+    /// Dry run, with the refusal if there would be one.
     Checked(Option<Refusal>),
     Declined,
 }
 
-impl Said {
+impl WriteStatus {
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Outcome(Outcome::Accepted(_)) | Self::Checked(None) => Exit::Done,
@@ -97,8 +97,8 @@ impl Said {
     }
 }
 
-impl Said {
-    /// Returns what was accepted, what was refused, and why nobody knows: at most one of them.
+impl WriteStatus {
+    /// Splits into accepted, refused and unconfirmed: at most one is set.
     fn parts(&self) -> (Option<&Accepted>, Option<&Refusal>, Option<&str>) {
         match self {
             Self::Outcome(Outcome::Accepted(accepted)) => (Some(accepted), None, None),
@@ -111,7 +111,7 @@ impl Said {
     }
 }
 
-/// Returns the word of a finding as a person reads it.
+/// Returns the label of a finding.
 fn word(finding: Finding) -> &'static str {
     match finding {
         Finding::Passes => "ok",
@@ -123,7 +123,7 @@ fn word(finding: Finding) -> &'static str {
 impl Report {
     pub(super) fn new(key: ClientKey, sentence: String, checks: Vec<Line>) -> Self {
         let places = HashMap::new();
-        Self { key, sentence, checks, impacts: vec![], bar: None, places, is_announced: None }
+        Self { key, sentence, checks, impacts: vec![], refusal: None, places, is_announced: None }
     }
 
     /// Writes the sentence and the checks, before anything is sent.
@@ -139,9 +139,9 @@ impl Report {
         let widest = subjects.iter().map(|subject| subject.width()).max().unwrap_or_default();
         for (Line { check, .. }, subject) in self.checks.iter().zip(&subjects) {
             let Check { code, finding, .. } = check;
-            let said = check.message.clone().unwrap_or_else(|| figures(check));
+            let text = check.message.clone().unwrap_or_else(|| figures(check));
             let gap = " ".repeat(widest.saturating_sub(subject.width()));
-            let line = format!("  {:<4}  {code:<wide$}  {subject}{gap}  {said}", word(*finding));
+            let line = format!("  {:<4}  {code:<wide$}  {subject}{gap}  {text}", word(*finding));
             writeln!(out, "{}", line.trim_end())?;
         }
         for impact in &self.impacts {
@@ -150,11 +150,11 @@ impl Report {
         out.flush()
     }
 
-    /// Writes how it ended, for a person.
-    pub(super) fn write_text(&self, said: &Said, out: &mut dyn Write) -> io::Result<()> {
+    /// Writes the result as text.
+    pub(super) fn write_text(&self, status: &WriteStatus, out: &mut dyn Write) -> io::Result<()> {
         let key = self.key;
-        match said {
-            Said::Outcome(Outcome::Accepted(accepted)) => {
+        match status {
+            WriteStatus::Outcome(Outcome::Accepted(accepted)) => {
                 let code = accepted.code.as_ref().map(|code| format!("{code}  "));
                 writeln!(
                     out,
@@ -170,30 +170,30 @@ impl Report {
                     writeln!(out, "        {}", item_text(item, places).1)?;
                 }
             }
-            Said::Outcome(Outcome::Refused(refusal)) => {
+            WriteStatus::Outcome(Outcome::Refused(refusal)) => {
                 writeln!(out, "refused   {}: {}{}", refusal.code, refusal.message, of(refusal))?;
             }
-            Said::Outcome(Outcome::Unknown(reason)) => {
+            WriteStatus::Outcome(Outcome::Unknown(reason)) => {
                 writeln!(out, "UNCONFIRMED  {reason}")?;
                 writeln!(out, "          do not resend: `tmt outcome {key}` settles it")?;
             }
-            Said::Checked(None) => writeln!(out, "dry run: would be sent")?,
-            Said::Checked(Some(refusal)) => {
+            WriteStatus::Checked(None) => writeln!(out, "dry run: would be sent")?,
+            WriteStatus::Checked(Some(refusal)) => {
                 writeln!(out, "dry run: would be refused  {}: {}", refusal.code, refusal.message)?;
             }
-            Said::Declined => writeln!(out, "not sent")?,
+            WriteStatus::Declined => writeln!(out, "not sent")?,
         }
         out.flush()
     }
 
-    /// Writes how it ended, for another program. Numbers keep their digits, in quotes.
-    pub(super) fn write_json(&self, said: &Said, out: &mut dyn Write) -> io::Result<()> {
-        let outcome = match said {
-            Said::Outcome(outcome) => outcome.kind().as_str(),
-            Said::Checked(_) => "checked",
-            Said::Declined => "declined",
+    /// Writes the result as JSON. Numbers are strings, so that no digit is lost.
+    pub(super) fn write_json(&self, status: &WriteStatus, out: &mut dyn Write) -> io::Result<()> {
+        let outcome = match status {
+            WriteStatus::Outcome(outcome) => outcome.kind().as_str(),
+            WriteStatus::Checked(_) => "checked",
+            WriteStatus::Declined => "declined",
         };
-        let (accepted, refusal, unknown) = said.parts();
+        let (accepted, refusal, unknown) = status.parts();
         let sentence = accepted.map(|a| a.message.as_str()).or(refusal.map(|r| r.message.as_str()));
         let message = sentence.or(unknown);
         let code = accepted.and_then(|a| a.code.as_ref()).or(refusal.map(|r| &r.code));
@@ -261,18 +261,18 @@ fn impact(impact: &Impact) -> Value {
 /// Returns what a limit would mean for an account: `bravo  breach  120 of 100 USD, over by 20`.
 fn impact_text(impact: &Impact) -> String {
     let unit = impact.unit.as_ref();
-    let said =
+    let amount =
         |value: Option<Decimal>| value.map_or_else(|| "-".to_owned(), |value| figure(value, unit));
     let room = match impact.room {
         Some(room) if room.is_sign_negative() => format!("over by {}", figure(room.abs(), unit)),
-        room => format!("room {}", said(room)),
+        room => format!("room {}", amount(room)),
     };
     format!(
         "{:<12}  {:<8}  {} of {} {}, {room}",
         impact.account.as_deref().unwrap_or("combined"),
         impact.state,
-        said(impact.measured),
-        said(impact.allowed),
+        amount(impact.measured),
+        amount(impact.allowed),
         unit.map_or("", Unit::as_str),
     )
 }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::exit::{CliError, Exit};
 use super::io::Io;
-use super::report::{Line, Report, Said};
+use super::report::{Line, Report, WriteStatus};
 use super::snapshot::Snapshot;
 use super::write_args::{How, Write};
 use crate::app::command::{self, Verbs};
@@ -55,22 +55,22 @@ pub(super) async fn write(
         io.note(&sentence);
     }
     let key = how.id.map_or_else(Clock::fresh_key, ClientKey);
-    let unsent = |said: &Said, io: &mut Io<'_>| {
-        finish(&Report::new(key, word.clone(), vec![]), said, *how, io)
+    let unsent = |status: &WriteStatus, io: &mut Io<'_>| {
+        finish(&Report::new(key, word.clone(), vec![]), status, *how, io)
     };
     // Before anything else is asked. The database would say the same.
-    if let Some(bar) = command::bar(&snapshot.model, word) {
-        let code = bar.code().ok_or_else(|| CliError::Other(bar.to_string()))?;
-        let refusal = Refusal::plain(code, bar.to_string());
-        return unsent(&Said::Outcome(Outcome::Refused(refusal)), io);
+    if let Some(denial) = command::denial(&snapshot.model, word) {
+        let code = denial.code().ok_or_else(|| CliError::Other(denial.to_string()))?;
+        let refusal = Refusal::plain(code, denial.to_string());
+        return unsent(&WriteStatus::Outcome(Outcome::Refused(refusal)), io);
     }
     let (journal, unknown) = sending::open(config, &snapshot.store, io).await?;
     let (request, is_repeated) = match request(config, &mut snapshot, verb, key, *how, io).await {
         Err(CliError::Refused(refusal)) if how.dry_run => {
-            return unsent(&Said::Checked(Some(refusal)), io);
+            return unsent(&WriteStatus::Checked(Some(refusal)), io);
         }
         Err(CliError::Refused(refusal)) => {
-            return unsent(&Said::Outcome(Outcome::Refused(refusal)), io);
+            return unsent(&WriteStatus::Outcome(Outcome::Refused(refusal)), io);
         }
         drafted => drafted?,
     };
@@ -84,9 +84,9 @@ pub(super) async fn write(
     let facts = form::facts(&snapshot.model, &request.verb);
     let report = report(&snapshot, &request, &facts, io).await?;
     let draft = Draft { request: &request, facts: &facts, report: &report };
-    // What stands already is not asked about: the database returns its first outcome.
-    if !is_repeated && let Some(said) = decide(&snapshot, draft, *how, io, stop).await? {
-        return finish(&report, &said, *how, io);
+    // A repeated request is not confirmed again: the database returns its first outcome.
+    if !is_repeated && let Some(status) = decide(&snapshot, draft, *how, io, stop).await? {
+        return finish(&report, &status, *how, io);
     }
     if how.id.is_some() {
         journal.keep();
@@ -102,7 +102,7 @@ pub(super) async fn write(
         io.note(&format!("written, but not announced on the bus: {reason}"));
     }
     let report = Report { is_announced: announced.map(|result| result.is_ok()), ..report };
-    finish(&report, &Said::Outcome(outcome), *how, io)
+    finish(&report, &WriteStatus::Outcome(outcome), *how, io)
 }
 
 /// Makes the request; with an id that was used before, what was sent under it. Tells whether that
@@ -131,7 +131,7 @@ async fn request(
     }
 }
 
-/// Returns the request in words, with what the rulebook says of it.
+/// Returns the request as a sentence, with the rulebook's checks.
 async fn report(
     snapshot: &Snapshot,
     request: &Request,
@@ -152,7 +152,7 @@ async fn report(
         match snapshot.store.preview_limit(preview).await {
             Ok(impacts) => report.impacts = impacts,
             Err(StoreError::WouldBeRefused { code, message }) => {
-                report.bar = Some(Refusal::plain(code, message));
+                report.refusal = Some(Refusal::plain(code, message));
             }
             Err(error) => io.note(&format!("limit preview unavailable: {error}")),
         }
@@ -160,13 +160,18 @@ async fn report(
     Ok(report)
 }
 
-fn finish(report: &Report, said: &Said, how: How, io: &mut Io<'_>) -> Result<Exit, CliError> {
+fn finish(
+    report: &Report,
+    status: &WriteStatus,
+    how: How,
+    io: &mut Io<'_>,
+) -> Result<Exit, CliError> {
     if how.json {
-        report.write_json(said, io.out)?;
+        report.write_json(status, io.out)?;
     } else {
-        report.write_text(said, io.out)?;
+        report.write_text(status, io.out)?;
     }
-    Ok(said.exit())
+    Ok(status.exit())
 }
 
 /// What is about to be sent, and what is known of it.
@@ -184,7 +189,7 @@ async fn decide(
     how: How,
     io: &mut Io<'_>,
     stop: &CancellationToken,
-) -> Result<Option<Said>, CliError> {
+) -> Result<Option<WriteStatus>, CliError> {
     let Draft { request, facts, report } = draft;
     let environment = environment_of(&snapshot.model, facts.account)
         .map(|environment| environment.as_str().to_uppercase())
@@ -192,14 +197,14 @@ async fn decide(
     if !how.json {
         report.write_checks(&environment, io.out)?;
     }
-    let stopper = report.bar.clone().or_else(|| stopper(report, request));
+    let stopper = report.refusal.clone().or_else(|| stopper(report, request));
     if how.dry_run {
-        return Ok(Some(Said::Checked(stopper)));
+        return Ok(Some(WriteStatus::Checked(stopper)));
     }
-    // With an id the write may stand already: then the database returns its first outcome, whatever
+    // With an id the write may be done already: then the database returns its first outcome, whatever
     // the checks say of doing it twice.
     if let Some(refusal) = stopper.filter(|_| how.id.is_none()) {
-        return Ok(Some(Said::Outcome(Outcome::Refused(refusal))));
+        return Ok(Some(WriteStatus::Outcome(Outcome::Refused(refusal))));
     }
     if how.yes {
         return Ok(None);
@@ -217,13 +222,13 @@ async fn decide(
         () = stop.cancelled() => false,
         answer = io.ask_for(&question, facts.word.as_deref()) => answer,
     };
-    Ok((!is_yes).then_some(Said::Declined))
+    Ok((!is_yes).then_some(WriteStatus::Declined))
 }
 
-/// Returns what keeps the write from being sent, in the words of the shell.
+/// Returns the check that blocks the write, with the shell's hint.
 fn stopper(report: &Report, request: &Request) -> Option<Refusal> {
     let checks = report.checks.iter().map(|line| &line.check);
-    let check = permit::against(checks, permit::has_reason(&request.verb))?;
+    let check = permit::blocking_check(checks, permit::has_reason(&request.verb))?;
     let message = check.message.as_deref().unwrap_or("the check failed");
     let message = match check.finding {
         // A sentence that goes on does not end here.

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::app::command::Verbs;
 
-/// Where the verbs begin in the list of commands.
+/// Position of the first verb in the list of commands.
 const FIRST_PLACE: usize = 100;
 
 /// A verb that writes, as it was typed in a shell.

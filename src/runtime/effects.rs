@@ -285,12 +285,12 @@ pub(super) fn report(said: FeedReport) -> Vec<Msg> {
 fn spoken(event: BusEvent) -> Vec<Msg> {
     let severity = event.notice.as_ref().map_or(Severity::Info, |(severity, _)| *severity);
     let (event_type, source) = (event.event_type, event.source);
-    let listed = event.listed.then_some(Msg::BusListed { event_type, source, severity });
+    let listed = event.listed.then_some(Msg::BusEventLogged { event_type, source, severity });
     let is_alarm = event.alarm;
     let halts = event.rows.iter().filter(|(kind, _)| *kind == Kind::Halts);
     let halt = halts.map(|(_, id)| HaltId(*id)).next();
     let said =
-        event.notice.map(|(severity, text)| Msg::BusSpoke { severity, text, is_alarm, halt });
+        event.notice.map(|(severity, text)| Msg::BusNotified { severity, text, is_alarm, halt });
     let ended = event.ends_alarm.then_some(Msg::AlarmEnded { halt });
     listed.into_iter().chain(said).chain(ended).collect()
 }

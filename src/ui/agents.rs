@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Padding};
 
-use super::theme::{Ink, Theme};
+use super::theme::{Class, Theme};
 use super::{format, pane, popup};
 use crate::app::cell::Align;
 use crate::app::model::Model;
@@ -24,7 +24,7 @@ pub(super) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rec
 
 fn log(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let events = model.system_log();
-    let quiet = theme.style(Ink::Quiet);
+    let quiet = theme.style(Class::Quiet);
     let block = Block::bordered()
         .border_style(quiet)
         .padding(Padding::horizontal(1))
@@ -42,19 +42,19 @@ fn log(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
 }
 
 fn line(model: &Model, row: &SystemEvent, theme: Theme) -> Line<'static> {
-    let ink = match row.severity {
-        SystemSeverity::Critical | SystemSeverity::Error => Ink::Critical,
-        SystemSeverity::Warning => Ink::Warning,
-        SystemSeverity::Debug => Ink::Quiet,
-        SystemSeverity::Info | SystemSeverity::Unknown(_) => Ink::Plain,
+    let class = match row.severity {
+        SystemSeverity::Critical | SystemSeverity::Error => Class::Critical,
+        SystemSeverity::Warning => Class::Warning,
+        SystemSeverity::Debug => Class::Quiet,
+        SystemSeverity::Info | SystemSeverity::Unknown(_) => Class::Plain,
     };
     let at = format::pad(&format::time(row.occurred_at, model.now), 10, Align::Left);
     let severity = format::pad(row.severity.as_str(), 10, Align::Left);
     let source = format::pad(&row.source, 20, Align::Left);
     Line::from(vec![
-        Span::styled(at, theme.style(Ink::Quiet)),
-        Span::styled(severity, theme.style(ink)),
-        Span::styled(source, theme.style(Ink::Quiet)),
+        Span::styled(at, theme.style(Class::Quiet)),
+        Span::styled(severity, theme.style(class)),
+        Span::styled(source, theme.style(Class::Quiet)),
         Span::raw(format!(" {}", row.message)),
     ])
 }

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-use super::theme::{Ink, Theme};
+use super::theme::{Class, Theme};
 use super::{agents, market, pane};
 use crate::app::model::Model;
 use crate::app::pane::Pane;
@@ -111,8 +111,8 @@ fn draw_tabs(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     for pane in Pane::ALL {
         let name = if is_long { pane.title() } else { short(pane) };
         let text = format!(" {} {name} ", pane.number());
-        let ink = if pane == model.focus { Ink::Selected } else { Ink::Quiet };
-        spans.push(Span::styled(text, theme.style(ink)));
+        let class = if pane == model.focus { Class::Selected } else { Class::Quiet };
+        spans.push(Span::styled(text, theme.style(class)));
     }
     frame.render_widget(Line::from(spans), area);
 }

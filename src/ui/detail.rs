@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::status::banner;
 use super::table::gain_style;
-use super::theme::{Ink, Theme};
+use super::theme::{Class, Theme};
 use super::{format, popup};
 use crate::app::cell::{Align, Cell};
 use crate::app::columns;
@@ -42,7 +42,7 @@ pub(super) fn view(
     let height = u16::try_from(lines.len().saturating_add(2)).unwrap_or(u16::MAX);
     let outer = popup::middle(area, WIDEST, height);
     let title = format!(" {} ", pane.title());
-    let title = Line::styled(title, theme.style(Ink::Focus).patch(theme.style(Ink::Strong)));
+    let title = Line::styled(title, theme.style(Class::Focus).patch(theme.style(Class::Strong)));
     let inner = popup::open(title, "Esc back", theme, frame, outer);
     popup::lines(lines, 0, frame, inner);
 }
@@ -50,14 +50,14 @@ pub(super) fn view(
 fn lines(model: &Model, pane: Pane, id: &RowId, theme: Theme, width: usize) -> Vec<Line<'static>> {
     let Some((_, cells)) = columns::cells(model, pane, id) else {
         let text = "this row is gone: closed, replaced, or no longer among the newest";
-        return popup::paragraph(text, width, theme.style(Ink::Warning));
+        return popup::paragraph(text, width, theme.style(Class::Warning));
     };
     let mut entries: Vec<(String, String, Style)> = Vec::new();
     for (head, cell) in columns::heads(pane).iter().zip(&cells) {
         let style = if let Cell::Gain(value) = cell {
             gain_style(*value, theme)
         } else if cell.is_absent() {
-            theme.style(Ink::Quiet)
+            theme.style(Class::Quiet)
         } else {
             Style::new()
         };
@@ -79,7 +79,7 @@ fn arranged(entries: &[(String, String, Style)], theme: Theme, width: usize) -> 
     let half = width / 2;
     let room = half.saturating_sub(NAME + 2);
     let name =
-        |name: &str| Span::styled(format::pad(name, NAME, Align::Left), theme.style(Ink::Quiet));
+        |name: &str| Span::styled(format::pad(name, NAME, Align::Left), theme.style(Class::Quiet));
     let (short, long): (Vec<_>, Vec<_>) =
         entries.iter().partition(|(_, text, _)| text.width() <= room);
     let rows = short.len().div_ceil(2);

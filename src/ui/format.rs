@@ -1,4 +1,4 @@
-//! Text of values: the only place that turns a number into what a person reads.
+//! Formatting: the only place that turns numbers into text for the screen.
 //!
 //! Every number is rounded first, half away from zero as PostgreSQL does it, never by the width of
 //! its column. What does not fit becomes shorter without becoming another number, or is not shown.
@@ -18,7 +18,7 @@ use crate::domain::money::{exact, round};
 use crate::domain::unit::Plain;
 use crate::domain::unit::Unit;
 
-/// What stands where nothing is known. Never a zero.
+/// Placeholder for an unknown value. Never a zero.
 pub(super) const ABSENT: &str = "—";
 
 /// Share of a limit from which its gauge carries a `!`.
@@ -166,17 +166,17 @@ pub(super) fn measured_in(value: Decimal, unit: Option<&Unit>, width: usize) -> 
     if !is_share && shorter.width() <= width { shorter } else { "#".repeat(width) }
 }
 
-/// Returns a figure in a unit with what stands behind it in a sentence.
+/// Formats a figure with its unit, for a sentence.
 pub(super) fn measured_of(value: Decimal, unit: Option<&Unit>) -> String {
     format!("{} {}", measured(value, unit), suffix(unit)).trim_end().to_owned()
 }
 
-/// Returns what stands behind a figure in a sentence.
+/// Returns the unit after a figure in a sentence; empty where the figure carries it.
 pub(super) fn suffix(unit: Option<&Unit>) -> &str {
     unit.map_or("", Unit::suffix)
 }
 
-/// Returns the text of a cell, as wide as it wants to be.
+/// Formats a cell without a width limit.
 pub fn cell(cell: &Cell, now: DateTime<Utc>) -> String {
     match cell {
         Cell::Absent => ABSENT.to_owned(),
@@ -186,7 +186,7 @@ pub fn cell(cell: &Cell, now: DateTime<Utc>) -> String {
         Cell::Gain(value) => gain(*value),
         Cell::Signed(value, places) => signed(*value, *places),
         Cell::Price(value, places) => price(*value, *places),
-        // Written some time ago, not the market's: it must not pass for a price of now.
+        // Written some time ago, not the market's: it must not look like a current price.
         Cell::Booked(value, places) => format!("~{}", price(*value, *places)),
         Cell::Size(value) => exact(*value),
         Cell::Number(value, places) => number(*value, *places),
@@ -220,7 +220,7 @@ pub(super) fn cell_in(value: &Cell, width: usize, align: Align, now: DateTime<Ut
 
 /// Returns a share of a limit in six columns or a little more: `81.6%`, `100.3%`, `1235%`.
 pub(super) fn percent_used(share: Decimal) -> String {
-    /// Beyond a hundred times the limit the exact figure helps nobody.
+    /// Beyond a hundred times the limit the exact figure is of no use.
     const MOST: Decimal = Decimal::ONE_HUNDRED;
     if share > MOST {
         ">9999%".to_owned()
@@ -231,7 +231,7 @@ pub(super) fn percent_used(share: Decimal) -> String {
     }
 }
 
-/// The parts of a gauge, so that each can be drawn in its own ink.
+/// The parts of a gauge, so that each can be drawn in its own class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Gauge {
     /// `#` for what is used.

@@ -6,7 +6,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::theme::{Ink, Theme};
+use super::theme::{Class, Theme};
 use super::{format, popup};
 use crate::app::cell::Align;
 use crate::app::keymap::{Binding, Context, Danger};
@@ -29,7 +29,7 @@ pub(super) fn view(
     frame: &mut Frame<'_>,
     area: Rect,
 ) -> usize {
-    let title = Line::styled(" Keys ", theme.style(Ink::Focus).patch(theme.style(Ink::Strong)));
+    let title = Line::styled(" Keys ", theme.style(Class::Focus).patch(theme.style(Class::Strong)));
     let inner = popup::open(title, "j k scroll │ Esc back", theme, frame, area);
     let count = (inner.width / COLUMN).clamp(1, 3);
     let gap = 2_u16;
@@ -48,7 +48,7 @@ pub(super) fn view(
     skip
 }
 
-/// Returns the contexts, that of the pane first: it is what a person looks for.
+/// Returns the contexts, that of the focused pane first.
 fn contexts(model: &Model) -> Vec<Context> {
     let mut first = vec![
         Context::of(model.focus),
@@ -73,13 +73,13 @@ fn lines(model: &Model, theme: Theme, width: usize) -> Vec<Line<'static>> {
         if !lines.is_empty() {
             lines.push(Line::raw(""));
         }
-        lines.push(Line::styled(context.title(), theme.style(Ink::Strong)));
-        // One reason usually holds for several keys: it is said once.
+        lines.push(Line::styled(context.title(), theme.style(Class::Strong)));
+        // One reason usually holds for several keys: it is shown once.
         let reasons: BTreeSet<String> =
             bound.iter().filter_map(|(binding, _)| model.obstacle(binding.action)).collect();
         for why in reasons {
             let text = format!("grey keys: {why}");
-            lines.extend(popup::paragraph(&text, width, theme.style(Ink::Warning)));
+            lines.extend(popup::paragraph(&text, width, theme.style(Class::Warning)));
         }
         for (binding, keys) in bound {
             lines.push(entry(model, binding, &keys, theme));
@@ -87,7 +87,7 @@ fn lines(model: &Model, theme: Theme, width: usize) -> Vec<Line<'static>> {
         if context == Context::Ticket {
             let text = "Typing replaces a prefilled value. Ctrl-u clears a \
                         field; Left and Right choose from a list. 10k is 10000, 1.5m is 1500000.";
-            lines.extend(popup::paragraph(text, width, theme.style(Ink::Quiet)));
+            lines.extend(popup::paragraph(text, width, theme.style(Class::Quiet)));
         }
     }
     lines
@@ -95,12 +95,13 @@ fn lines(model: &Model, theme: Theme, width: usize) -> Vec<Line<'static>> {
 
 fn entry(model: &Model, binding: &Binding, keys: &str, theme: Theme) -> Line<'static> {
     let is_off = model.obstacle(binding.action).is_some();
-    let (key, label) = if is_off { (Ink::Quiet, Ink::Quiet) } else { (Ink::Key, Ink::Plain) };
+    let (key, label) =
+        if is_off { (Class::Quiet, Class::Quiet) } else { (Class::Key, Class::Plain) };
     let needs = if is_off { format!("{} (off)", needs(binding)) } else { needs(binding) };
     Line::from(vec![
         Span::styled(format::pad(keys, KEYS, Align::Left), theme.style(key)),
         Span::styled(format::pad(binding.label, LABEL, Align::Left), theme.style(label)),
-        Span::styled(format::pad(&needs, NEEDS, Align::Left), theme.style(Ink::Quiet)),
+        Span::styled(format::pad(&needs, NEEDS, Align::Left), theme.style(Class::Quiet)),
     ])
 }
 

@@ -1,4 +1,4 @@
-//! The last lines of the screen: what was said, what is typed, which keys count.
+//! The last lines of the screen: notice, input line, footer.
 
 use std::borrow::Cow;
 
@@ -10,9 +10,9 @@ use ratatui::widgets::Clear;
 use tui_input::Input;
 use unicode_width::UnicodeWidthStr;
 
-use super::theme::{Ink, Theme};
+use super::theme::{Class, Theme};
 use super::{format, popup};
-use crate::app::keymap::{Action, Binding, Look as KeyLook, Step};
+use crate::app::keymap::{Action, Binding, Step, View};
 use crate::app::model::{Model, Overlay};
 use crate::app::prompt::Prompt;
 use crate::app::ticket::{FieldName, Form, Stage};
@@ -27,7 +27,7 @@ pub(super) fn toast(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Re
     let width = usize::from(area.width).saturating_sub(lead);
     let hint = "  L = action log";
     let tone = theme.tone(notice.tone);
-    let quiet = theme.style(Ink::Quiet);
+    let quiet = theme.style(Class::Quiet);
     let wrapped = popup::wrap(&notice.text, width);
     let lines = usize::from(area.height).min(wrapped.len());
     for (number, (part, row)) in wrapped.iter().zip(area.rows()).enumerate() {
@@ -57,7 +57,7 @@ pub(super) fn is_typing(model: &Model) -> bool {
 /// Draws what is wrong with the `:` line at the end of `area`, and tells whether anything is.
 pub(super) fn fault(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) -> bool {
     let Overlay::Command(Prompt { fault: Some(why), .. }) = &model.overlay else { return false };
-    let lines = popup::paragraph(why, usize::from(area.width), theme.style(Ink::Warning));
+    let lines = popup::paragraph(why, usize::from(area.width), theme.style(Class::Warning));
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(area.height);
     let below = Rect { y: area.bottom().saturating_sub(height), height, ..area };
     frame.render_widget(Clear, below);
@@ -84,7 +84,7 @@ pub(super) fn prompt(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: R
         | Overlay::Log(_)
         | Overlay::Detail(..)
         | Overlay::Ticket(_) => {
-            frame.render_widget(Span::styled(":", theme.style(Ink::Quiet)), area);
+            frame.render_widget(Span::styled(":", theme.style(Class::Quiet)), area);
         }
     }
 }
@@ -99,7 +99,7 @@ fn typed(sign: &'static str, input: &Input, theme: Theme, frame: &mut Frame<'_>,
         };
         [Rect { width, ..area }, rest]
     };
-    frame.render_widget(Span::styled(sign, theme.style(Ink::Key)), before);
+    frame.render_widget(Span::styled(sign, theme.style(Class::Key)), before);
     edit(input, Style::new(), frame, field);
 }
 
@@ -130,7 +130,7 @@ pub(super) fn edit(input: &Input, style: Style, frame: &mut Frame<'_>, area: Rec
 /// Shows what the pressed keys may become: `g…  gg first row  gp same instrument in positions`.
 fn continuations(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let pressed = chord::spell(&model.pressed);
-    let mut spans = vec![Span::styled(format!("{pressed}…"), theme.style(Ink::Key))];
+    let mut spans = vec![Span::styled(format!("{pressed}…"), theme.style(Class::Key))];
     for context in model.contexts() {
         for (binding, keys) in model.options.keymap.of(context) {
             let longer: Vec<&str> = keys
@@ -155,10 +155,11 @@ fn hint(model: &Model, binding: &Binding, keys: &str, theme: Theme) -> [Span<'st
         model.obstacle(binding.action)
     };
     let is_off = obstacle.is_some();
-    let (key, ink) = if is_off { (Ink::Quiet, Ink::Quiet) } else { (Ink::Key, Ink::Plain) };
+    let (key, class) =
+        if is_off { (Class::Quiet, Class::Quiet) } else { (Class::Key, Class::Plain) };
     [
         Span::styled(keys.to_owned(), theme.style(key)),
-        Span::styled(format!(" {}", label(model, binding)), theme.style(ink)),
+        Span::styled(format!(" {}", label(model, binding)), theme.style(class)),
     ]
 }
 
@@ -173,7 +174,7 @@ pub(super) fn footer(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: R
     let contexts = model.contexts();
     if contexts.is_empty() {
         let text = format::fit(&without_keys(model), usize::from(area.width));
-        frame.render_widget(Span::styled(text, theme.style(Ink::Quiet)), area);
+        frame.render_widget(Span::styled(text, theme.style(Class::Quiet)), area);
         return;
     }
     let mut bound: Vec<(usize, &Binding, String)> = Vec::new();
@@ -189,7 +190,7 @@ pub(super) fn footer(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: R
     let width = |binding: &Binding, keys: &str| keys.width() + 1 + label(model, binding).width();
     let last = bound
         .iter()
-        .position(|(_, binding, _)| binding.action == Action::Look(KeyLook::Help))
+        .position(|(_, binding, _)| binding.action == Action::View(View::Help))
         .map(|at| bound.remove(at));
     let kept = last.as_ref().map_or(0, |(_, binding, keys)| width(binding, keys).saturating_add(3));
     let room = usize::from(area.width).saturating_sub(kept);
@@ -208,7 +209,7 @@ pub(super) fn footer(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: R
         }
         used += wide;
         group = Some(*at);
-        spans.push(Span::styled(gap, theme.style(Ink::Quiet)));
+        spans.push(Span::styled(gap, theme.style(Class::Quiet)));
         spans.extend(hint(model, binding, keys, theme));
     }
     if let Some((_, binding, keys)) = &last {
@@ -240,7 +241,7 @@ fn has_meaning(model: &Model, action: Action) -> bool {
     }
 }
 
-/// Says what to do where the key table has no say.
+/// Returns hints for states without entries in the key table.
 fn without_keys(model: &Model) -> Cow<'static, str> {
     let text = match &model.overlay {
         Overlay::Command(prompt) => {

@@ -1,10 +1,10 @@
-//! The action log: everything that was said, done and answered, the newest first.
+//! The action log: every notice, the newest first.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::theme::{Ink, Theme};
+use super::theme::{Class, Theme};
 use super::{format, popup};
 use crate::app::model::Model;
 
@@ -20,13 +20,13 @@ pub(super) fn view(
     area: Rect,
 ) -> usize {
     let title =
-        Line::styled(" Action log ", theme.style(Ink::Focus).patch(theme.style(Ink::Strong)));
+        Line::styled(" Action log ", theme.style(Class::Focus).patch(theme.style(Class::Strong)));
     let count = model.notices.len();
     let entries = if count == 1 { "entry" } else { "entries" };
     let corner = format!("{count} {entries} │ j k scroll │ Esc back");
     let inner = popup::open(title, &corner, theme, frame, area);
     if model.notices.is_empty() {
-        let text = Line::styled("no entries yet", theme.style(Ink::Quiet));
+        let text = Line::styled("no entries yet", theme.style(Class::Quiet));
         frame.render_widget(text, inner);
         return 0;
     }
@@ -38,7 +38,7 @@ pub(super) fn view(
             None => "in flight".to_owned(),
         };
         let text = format!("{}  {}  key {}", write.summary, state, write.request.key);
-        lines.extend(entry("waiting", &text, width, theme, theme.style(Ink::Warning)));
+        lines.extend(entry("waiting", &text, width, theme, theme.style(Class::Warning)));
     }
     for notice in model.notices.iter().rev() {
         let at = format::time(notice.at, model.now);
@@ -60,7 +60,7 @@ fn entry(
         .map(|(row, part)| {
             let at = if row == 0 { at } else { "" };
             let at = format::pad(at, TIME, crate::app::cell::Align::Left);
-            Line::from(vec![Span::styled(at, theme.style(Ink::Quiet)), Span::styled(part, style)])
+            Line::from(vec![Span::styled(at, theme.style(Class::Quiet)), Span::styled(part, style)])
         })
         .collect()
 }

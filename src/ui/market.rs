@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Padding};
 
-use super::theme::{Ink, Theme};
+use super::theme::{Class, Theme};
 use super::{format, pane, popup};
 use crate::app::lists::TIMEFRAMES;
 use crate::app::model::Model;
@@ -26,20 +26,22 @@ pub(super) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rec
 
 fn draw_chart(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let chart = &model.chart;
-    let quiet = theme.style(Ink::Quiet);
+    let quiet = theme.style(Class::Quiet);
     let name = chart.instrument.as_ref().map_or("chart".to_owned(), ToString::to_string);
     let mut frames = vec![Span::raw(" ")];
     for timeframe in TIMEFRAMES {
         let is_shown = timeframe == chart.timeframe;
         let text = if is_shown { format!("[{timeframe}]") } else { format!(" {timeframe} ") };
-        frames
-            .push(Span::styled(text, theme.style(if is_shown { Ink::Strong } else { Ink::Quiet })));
+        frames.push(Span::styled(
+            text,
+            theme.style(if is_shown { Class::Strong } else { Class::Quiet }),
+        ));
     }
     frames.push(Span::raw(" "));
     let block = Block::bordered()
         .border_style(quiet)
         .padding(Padding::horizontal(1))
-        .title(Line::styled(format!(" {name} "), theme.style(Ink::Strong)))
+        .title(Line::styled(format!(" {name} "), theme.style(Class::Strong)))
         .title(Line::from(frames).right_aligned());
     let inner = block.inner(area);
     frame.render_widget(block, area);
@@ -61,20 +63,20 @@ fn draw_chart(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     candles::draw(&chart.bars, places, model.now, theme, frame, below);
 }
 
-/// Returns the price of now and its age.
+/// Returns the current price and its age.
 fn quote(model: &Model, theme: Theme) -> Line<'static> {
     let Some(instrument) = &model.chart.instrument else { return Line::raw("") };
     let places = model.price_places(instrument);
     let Some(quote) = model.book.quote(instrument) else {
-        return Line::styled("no price yet", theme.style(Ink::Quiet));
+        return Line::styled("no price yet", theme.style(Class::Quiet));
     };
     let age = model.price_age(instrument).unwrap_or_default();
     Line::from(vec![
-        Span::styled("bid ", theme.style(Ink::Quiet)),
-        Span::styled(format::price(quote.bid, places), theme.style(Ink::Strong)),
-        Span::styled("  ask ", theme.style(Ink::Quiet)),
-        Span::styled(format::price(quote.ask, places), theme.style(Ink::Strong)),
-        Span::styled("  age ", theme.style(Ink::Quiet)),
-        Span::styled(format::age(age), pane::by_age(model, age, Ink::Plain, theme)),
+        Span::styled("bid ", theme.style(Class::Quiet)),
+        Span::styled(format::price(quote.bid, places), theme.style(Class::Strong)),
+        Span::styled("  ask ", theme.style(Class::Quiet)),
+        Span::styled(format::price(quote.ask, places), theme.style(Class::Strong)),
+        Span::styled("  age ", theme.style(Class::Quiet)),
+        Span::styled(format::age(age), pane::by_age(model, age, Class::Plain, theme)),
     ])
 }

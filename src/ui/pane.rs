@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::format;
 use super::table::{self, Layout, Look, Rows};
-use super::theme::{Ink, Theme};
+use super::theme::{Class, Theme};
 use super::totals;
 use crate::app::columns::{self, Listing};
 use crate::app::model::{Badge, Link, Model};
@@ -53,7 +53,7 @@ fn body(
     }
     let read = Rows::read(model, pane, ids, usize::from(rows.height));
     let layout = Layout::choose(pane, &read, usize::from(inner.width), model.now);
-    let headings = layout.headings(model.pane(pane).sort, theme.style(Ink::Header));
+    let headings = layout.headings(model.pane(pane).sort, theme.style(Class::Header));
     frame.render_widget(headings, head);
     let is_stale = is_stale(model.badge(pane));
     let look = Look { layout: &layout, theme, is_stale };
@@ -92,9 +92,9 @@ fn enclose(
 ) -> Rect {
     let is_focused = model.focus == pane;
     let (border, kind) = if is_focused {
-        (theme.style(Ink::Focus), BorderType::Thick)
+        (theme.style(Class::Focus), BorderType::Thick)
     } else {
-        (theme.style(Ink::Quiet), BorderType::Plain)
+        (theme.style(Class::Quiet), BorderType::Plain)
     };
     let star = if is_focused { " *" } else { "" };
     let name = format!(" {} {}{star} ", pane.number(), pane.title());
@@ -104,13 +104,13 @@ fn enclose(
         .border_style(border)
         .title(Line::styled(
             name,
-            if is_focused { border.patch(theme.style(Ink::Strong)) } else { Style::new() },
+            if is_focused { border.patch(theme.style(Class::Strong)) } else { Style::new() },
         ))
         .title(corner(model, pane, listing, theme, room).right_aligned());
     if let Some(reason) = trouble(model, pane) {
         let room = usize::from(area.width).saturating_sub(6);
         let text = format!(" {} ", format::fit(&reason, room));
-        block = block.title_bottom(Line::styled(text, theme.style(Ink::Warning)));
+        block = block.title_bottom(Line::styled(text, theme.style(Class::Warning)));
     }
     let inner = block.inner(area);
     frame.render_widget(block, area);
@@ -146,7 +146,7 @@ fn corner(
     room: usize,
 ) -> Line<'static> {
     let state = model.pane(pane);
-    let quiet = theme.style(Ink::Quiet);
+    let quiet = theme.style(Class::Quiet);
     let mut parts: Vec<(String, Style)> = Vec::new();
     if let Some((column, is_downward)) = state.sort
         && let Some(head) = columns::heads(pane).get(column)
@@ -155,14 +155,14 @@ fn corner(
         parts.push((format!("sort: {} {arrow}", head.title), quiet));
     }
     if pane == Pane::Events && model.hides_acknowledged {
-        parts.push(("acked hidden".to_owned(), theme.style(Ink::Strong)));
+        parts.push(("acked hidden".to_owned(), theme.style(Class::Strong)));
     }
     if !state.marked.is_empty() {
-        parts.push((format!("{} marked", state.marked.len()), theme.style(Ink::Strong)));
+        parts.push((format!("{} marked", state.marked.len()), theme.style(Class::Strong)));
     }
     if !state.filter.trim().is_empty() {
         let text = format!("/{}", format::fit(state.filter.trim(), 24));
-        parts.push((text, theme.style(Ink::Strong)));
+        parts.push((text, theme.style(Class::Strong)));
     }
     let badge = model.badge(pane);
     if badge != Badge::Waiting {
@@ -199,20 +199,20 @@ fn badge_text(badge: Badge) -> String {
 
 fn badge_style(model: &Model, badge: Badge, theme: Theme) -> Style {
     match badge {
-        Badge::Waiting => theme.style(Ink::Quiet),
-        Badge::Live(age) => by_age(model, age, Ink::Good, theme),
-        Badge::Poll(age) => by_age(model, age, Ink::Plain, theme),
-        Badge::Gap => theme.style(Ink::Warning),
-        Badge::Stale(_) => theme.style(Ink::Critical),
+        Badge::Waiting => theme.style(Class::Quiet),
+        Badge::Live(age) => by_age(model, age, Class::Good, theme),
+        Badge::Poll(age) => by_age(model, age, Class::Plain, theme),
+        Badge::Gap => theme.style(Class::Warning),
+        Badge::Stale(_) => theme.style(Class::Critical),
     }
 }
 
 /// Returns the style of an age: amber from [`crate::app::Options::old_after`] on, then red.
-pub(super) fn by_age(model: &Model, age: Duration, fresh: Ink, theme: Theme) -> Style {
+pub(super) fn by_age(model: &Model, age: Duration, fresh: Class, theme: Theme) -> Style {
     theme.style(if age > model.options.too_old_after {
-        Ink::Critical
+        Class::Critical
     } else if age > model.options.old_after {
-        Ink::Warning
+        Class::Warning
     } else {
         fresh
     })
@@ -236,13 +236,14 @@ fn more(model: &Model, pane: Pane, total: usize, theme: Theme, frame: &mut Frame
         width: 1,
         height: u16::try_from(length).unwrap_or(1),
     };
-    let (sign, ink) = if model.focus == pane { ("█", Ink::Focus) } else { ("┃", Ink::Quiet) };
+    let (sign, class) =
+        if model.focus == pane { ("█", Class::Focus) } else { ("┃", Class::Quiet) };
     for row in thumb.intersection(frame.area()).rows() {
-        frame.render_widget(Span::styled(sign, theme.style(ink)), row);
+        frame.render_widget(Span::styled(sign, theme.style(class)), row);
     }
 }
 
-/// Says why there are no rows, and what would bring some.
+/// Says why there are no rows, and what to do.
 fn empty(model: &Model, pane: Pane, total: usize, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let filter = model.pane(pane).filter.trim();
     let is_unread = model.pane(pane).confirmed_at.is_none();
@@ -261,13 +262,13 @@ fn empty(model: &Model, pane: Pane, total: usize, theme: Theme, frame: &mut Fram
     };
     // One blank line above the words where there is room for it.
     let [_, below] = split_top(area, u16::from(area.height > 2));
-    let words = Paragraph::new(Line::styled(text, theme.style(Ink::Quiet)))
+    let words = Paragraph::new(Line::styled(text, theme.style(Class::Quiet)))
         .alignment(Alignment::Center)
         .wrap(Wrap { trim: true });
     frame.render_widget(words, below);
 }
 
-/// Returns what would stand in a pane that has no rows, and what to do about it.
+/// Returns the text of an empty pane, with what to do.
 fn nothing_in(model: &Model, pane: Pane) -> &'static str {
     match pane {
         Pane::Accounts => "no accounts: an administrator adds them with SQL, `tmt doctor` checks",

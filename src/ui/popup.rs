@@ -1,4 +1,4 @@
-//! What stands before the panes: a frame in the middle of their place, never over the first lines.
+//! Popups: a frame in the middle of the panes, never over the first lines.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Padding};
 
 use super::format;
-use super::theme::{Ink, Theme};
+use super::theme::{Class, Theme};
 
 /// Slivers of the panes beside a popup that are narrower than this are noise: it takes them too.
 const SLIVER: u16 = 5;
@@ -43,11 +43,11 @@ pub(super) fn open(
     let corner = format::fit(corner, room);
     let mut block = Block::bordered()
         .border_type(BorderType::Thick)
-        .border_style(theme.style(Ink::Focus))
+        .border_style(theme.style(Class::Focus))
         .padding(Padding::horizontal(1))
         .title(title);
     if !corner.is_empty() {
-        let text = Line::styled(format!(" {corner} "), theme.style(Ink::Quiet));
+        let text = Line::styled(format!(" {corner} "), theme.style(Class::Quiet));
         block = block.title(text.right_aligned());
     }
     let inner = block.inner(area);
@@ -60,7 +60,7 @@ pub(super) fn open(
 pub(super) fn rule(theme: Theme, frame: &mut Frame<'_>, area: Rect, y: u16) {
     let line = Rect { y, height: 1, ..area }.intersection(area);
     let dashes = "─".repeat(usize::from(line.width).saturating_sub(2));
-    frame.render_widget(Line::styled(format!("┠{dashes}┨"), theme.style(Ink::Focus)), line);
+    frame.render_widget(Line::styled(format!("┠{dashes}┨"), theme.style(Class::Focus)), line);
 }
 
 /// Returns `text` in lines of at most `width` columns, broken at blanks, and within a word that is

@@ -12,7 +12,7 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use super::format;
-use super::theme::{Ink, Theme};
+use super::theme::{Class, Theme};
 use crate::app::model::{Link, Model};
 
 /// A text and how it looks.
@@ -24,19 +24,19 @@ const SKEWED: Duration = Duration::from_secs(1);
 /// Draws the status line.
 pub(super) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let mut left = badges(model, theme);
-    left.push((" tmt".to_owned(), theme.style(Ink::Strong)));
+    left.push((" tmt".to_owned(), theme.style(Class::Strong)));
     let (database, operator) = match &model.session {
         Some(session) => {
             (session.database.clone(), format!("{}:{}", session.operator, session.role.as_str()))
         }
         None => (String::new(), "not logged in".to_owned()),
     };
-    let quiet = theme.style(Ink::Quiet);
+    let quiet = theme.style(Class::Quiet);
     if !database.is_empty() {
         left.push((format!("  {}", format::fit(&database, 20)), quiet));
     }
     left.push((format!("  {}", format::fit(&operator, 28)), Style::new()));
-    // What goes first when there is no room stands first here; the clock stays longest.
+    // Dropped from the front when there is no room; the clock stays longest.
     let mut right = vec![
         counts(model, theme),
         skew(model, theme),
@@ -44,7 +44,7 @@ pub(super) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rec
         feed(model, theme),
         database_link(model, theme),
     ];
-    let clock = (format!("{}Z", model.now.format("%H:%M:%S")), theme.style(Ink::Strong));
+    let clock = (format!("{}Z", model.now.format("%H:%M:%S")), theme.style(Class::Strong));
     let width = |pieces: &[Piece]| -> usize { pieces.iter().map(|(text, _)| text.width()).sum() };
     let room = usize::from(area.width).saturating_sub(width(&left)).saturating_sub(1);
     let needed = |right: &[Piece]| {
@@ -66,7 +66,7 @@ pub(super) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rec
     across(left, ends, frame, area);
 }
 
-/// Draws pieces at both ends of a line; the left ones give way.
+/// Draws pieces at both ends of a line; the left ones are cut first.
 fn across(left: Vec<Piece>, right: Vec<Piece>, frame: &mut Frame<'_>, area: Rect) {
     let width: usize = right.iter().map(|(text, _)| text.width()).sum();
     let width = u16::try_from(width).unwrap_or(u16::MAX).min(area.width);
@@ -87,22 +87,22 @@ pub(super) fn badges(model: &Model, theme: Theme) -> Vec<Piece> {
     let mut pieces = Vec::new();
     if let Some(environment) = model.environment() {
         let text = format!("[ {} ]", environment.as_str().to_uppercase());
-        pieces.push((text, theme.style(Ink::Badge(environment))));
+        pieces.push((text, theme.style(Class::Badge(environment))));
     } else {
-        pieces.push(("[ … ]".to_owned(), theme.style(Ink::Quiet)));
+        pieces.push(("[ … ]".to_owned(), theme.style(Class::Quiet)));
     }
     if model.options.is_read_only {
         pieces.push((" ".to_owned(), Style::new()));
-        pieces.push(("[ READ-ONLY ]".to_owned(), theme.style(Ink::ReadOnly)));
+        pieces.push(("[ READ-ONLY ]".to_owned(), theme.style(Class::ReadOnly)));
     }
     pieces
 }
 
 fn database_link(model: &Model, theme: Theme) -> Piece {
     match &model.database {
-        Link::Connecting => ("pg connecting".to_owned(), theme.style(Ink::Quiet)),
+        Link::Connecting => ("pg connecting".to_owned(), theme.style(Class::Quiet)),
         Link::Up { .. } if model.session.as_ref().is_some_and(|session| session.in_recovery) => {
-            ("pg standby".to_owned(), theme.style(Ink::Warning))
+            ("pg standby".to_owned(), theme.style(Class::Warning))
         }
         Link::Up { round_trip, .. } => {
             let trip = round_trip.map(|trip| match trip.as_millis() {
@@ -110,38 +110,38 @@ fn database_link(model: &Model, theme: Theme) -> Piece {
                 millis => format!(" {millis}ms"),
             });
             let text = format!("pg ok{}", trip.unwrap_or_default());
-            (text, theme.style(Ink::Good))
+            (text, theme.style(Class::Good))
         }
         Link::Down { since, .. } => {
             let away = model.elapsed.saturating_sub(*since);
-            (format!("pg DOWN {}", format::age(away)), theme.style(Ink::Critical))
+            (format!("pg DOWN {}", format::age(away)), theme.style(Class::Critical))
         }
     }
 }
 
 fn feed(model: &Model, theme: Theme) -> Piece {
     match &model.feed {
-        Link::Connecting => ("redis connecting".to_owned(), theme.style(Ink::Quiet)),
+        Link::Connecting => ("redis connecting".to_owned(), theme.style(Class::Quiet)),
         Link::Up { .. } => match model.silent_since {
             Some(since) => {
                 let silent = format::age(model.elapsed.saturating_sub(since));
-                (format!("redis SILENT {silent}"), theme.style(Ink::Warning))
+                (format!("redis SILENT {silent}"), theme.style(Class::Warning))
             }
-            None => ("redis ok".to_owned(), theme.style(Ink::Good)),
+            None => ("redis ok".to_owned(), theme.style(Class::Good)),
         },
         Link::Down { since, .. } => {
             let away = model.elapsed.saturating_sub(*since);
-            (format!("redis DOWN {}", format::age(away)), theme.style(Ink::Critical))
+            (format!("redis DOWN {}", format::age(away)), theme.style(Class::Critical))
         }
     }
 }
 
 fn skew(model: &Model, theme: Theme) -> Piece {
     let Some(offset) = model.clock_offset else {
-        return (format!("skew {}", format::ABSENT), theme.style(Ink::Quiet));
+        return (format!("skew {}", format::ABSENT), theme.style(Class::Quiet));
     };
     let is_large = offset.abs().to_std().is_ok_and(|length| length >= SKEWED);
-    let style = theme.style(if is_large { Ink::Warning } else { Ink::Quiet });
+    let style = theme.style(if is_large { Class::Warning } else { Class::Quiet });
     (format!("skew {}", format::skew(offset)), style)
 }
 
@@ -154,5 +154,5 @@ fn counts(model: &Model, theme: Theme) -> Piece {
         count(model.counts.replaced),
         count(model.counts.dropped),
     );
-    (text, theme.style(Ink::Quiet))
+    (text, theme.style(Class::Quiet))
 }

@@ -15,7 +15,7 @@ pub(super) use row::Rows;
 use row::{FIGURE_OF_GAUGE, Row};
 
 use super::format;
-use super::theme::{Ink, Theme};
+use super::theme::{Class, Theme};
 use crate::app::cell::{Cell, Tone};
 use crate::app::model::Model;
 use crate::app::pane::{Pane, RowId};
@@ -29,7 +29,7 @@ pub(super) struct Look<'a> {
     pub(super) is_stale: bool,
 }
 
-/// Draws the rows that stand on the screen, one per line of `area`.
+/// Draws the visible rows, one per line of `area`.
 pub(super) fn draw(
     model: &Model,
     pane: Pane,
@@ -45,7 +45,7 @@ pub(super) fn draw(
         let line = row.line(look, is_selected, is_marked, model.now);
         frame.render_widget(line, place);
         if is_selected {
-            frame.buffer_mut().set_style(place, look.theme.style(Ink::Selected));
+            frame.buffer_mut().set_style(place, look.theme.style(Class::Selected));
         }
     }
 }
@@ -71,9 +71,9 @@ impl Row {
             spans.extend(self.spans(cell, *column, look.theme, now));
         }
         if look.is_stale {
-            // Old rows speak with one quiet voice: a bright gain among them would look live.
+            // Stale rows are all dimmed: a bright gain among them would look live.
             for span in &mut spans {
-                span.style = look.theme.style(Ink::Quiet);
+                span.style = look.theme.style(Class::Quiet);
             }
         }
         Line::from(spans)
@@ -94,26 +94,26 @@ impl Row {
         let tone = theme.tone(self.tone);
         if let Cell::Used(share) = cell {
             let gauge = format::gauge(*share, column.width);
-            let quiet = theme.style(Ink::Quiet);
-            let ink = if self.tone == Tone::Quiet { Ink::Quiet } else { gauge_ink(*share) };
+            let quiet = theme.style(Class::Quiet);
+            let class = if self.tone == Tone::Quiet { Class::Quiet } else { gauge_class(*share) };
             if column.width <= FIGURE_OF_GAUGE {
-                return vec![Span::styled(gauge.figure, theme.style(ink))];
+                return vec![Span::styled(gauge.figure, theme.style(class))];
             }
             return vec![
                 Span::styled("[", quiet),
-                Span::styled(gauge.used, theme.style(ink)),
+                Span::styled(gauge.used, theme.style(class)),
                 Span::styled(gauge.free, quiet),
                 Span::styled("]", quiet),
-                Span::styled(gauge.figure, theme.style(ink)),
+                Span::styled(gauge.figure, theme.style(class)),
             ];
         }
         let style = match cell {
-            Cell::Absent | Cell::Awaited(_) | Cell::Booked(..) => theme.style(Ink::Quiet),
-            // The price that this row was valued at is too old: only its age may speak up.
+            Cell::Absent | Cell::Awaited(_) | Cell::Booked(..) => theme.style(Class::Quiet),
+            // The price that this row was valued at is too old: only its age is highlighted.
             Cell::Age(_) if self.tone == Tone::Quiet && self.is_priced() => {
-                theme.style(Ink::Critical)
+                theme.style(Class::Critical)
             }
-            _ if self.tone == Tone::Quiet => theme.style(Ink::Quiet),
+            _ if self.tone == Tone::Quiet => theme.style(Class::Quiet),
             Cell::Gain(value) => gain_style(*value, theme),
             Cell::Text(_) | Cell::Age(_) => tone,
             Cell::Money(_)
@@ -124,29 +124,29 @@ impl Row {
             | Cell::Percent(_)
             | Cell::Used(_)
             | Cell::Time(_)
-            | Cell::Left(_) => theme.style(Ink::Plain),
+            | Cell::Left(_) => theme.style(Class::Plain),
         };
         let text = format::cell_in(cell, column.width, column.head.align, now);
         vec![Span::styled(text, style)]
     }
 }
 
-/// Returns the ink of a share of a limit: its own, whatever else is wrong in its row.
-fn gauge_ink(share: rust_decimal::Decimal) -> Ink {
+/// Returns the class of a share of a limit: its own, whatever else is wrong in its row.
+fn gauge_class(share: rust_decimal::Decimal) -> Class {
     if share >= rust_decimal::Decimal::ONE {
-        Ink::Critical
+        Class::Critical
     } else if share >= crate::domain::limit::DEFAULT_WARNING {
-        Ink::Warning
+        Class::Warning
     } else {
-        Ink::Plain
+        Class::Plain
     }
 }
 
 /// Returns the style of an amount that gained or lost.
 pub(super) fn gain_style(value: rust_decimal::Decimal, theme: Theme) -> Style {
     match crate::domain::money::round(value, 2).cmp(&rust_decimal::Decimal::ZERO) {
-        std::cmp::Ordering::Greater => theme.style(Ink::Gain),
-        std::cmp::Ordering::Less => theme.style(Ink::Loss),
-        std::cmp::Ordering::Equal => theme.style(Ink::Plain),
+        std::cmp::Ordering::Greater => theme.style(Class::Gain),
+        std::cmp::Ordering::Less => theme.style(Class::Loss),
+        std::cmp::Ordering::Equal => theme.style(Class::Plain),
     }
 }

@@ -1,4 +1,4 @@
-//! Colours and their stand-ins: the only place that names them.
+//! Styles: the only place that names colours.
 
 use ratatui::style::{Color, Modifier, Style};
 
@@ -16,9 +16,9 @@ pub enum Theme {
     Plain,
 }
 
-/// What a piece of the screen is. Widgets name this; a theme makes a style of it.
+/// Style class of a piece of the screen. Widgets name a class; a theme maps it to a style.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Ink {
+pub(super) enum Class {
     Plain,
     /// What matters among ordinary text.
     Strong,
@@ -35,7 +35,7 @@ pub(super) enum Ink {
     Critical,
     /// A halt or an alarm, across the screen.
     Alarm,
-    /// Something whose outcome nobody knows.
+    /// An unconfirmed write.
     Unknown,
     /// A key that can be pressed.
     Key,
@@ -47,71 +47,71 @@ pub(super) enum Ink {
 }
 
 impl Theme {
-    /// Returns the style of `ink`.
-    pub(super) fn style(self, ink: Ink) -> Style {
+    /// Returns the style of a class.
+    pub(super) fn style(self, class: Class) -> Style {
         match self {
-            Self::Colour => coloured(ink),
-            Self::Plain => plain(ink),
+            Self::Colour => coloured(class),
+            Self::Plain => plain(class),
         }
     }
 
-    /// Returns the ink of a row's tone.
+    /// Returns the style of a row's tone.
     pub(super) fn tone(self, tone: Tone) -> Style {
         self.style(match tone {
-            Tone::Quiet => Ink::Quiet,
-            Tone::Plain => Ink::Plain,
-            Tone::Warning => Ink::Warning,
-            Tone::Critical => Ink::Critical,
+            Tone::Quiet => Class::Quiet,
+            Tone::Plain => Class::Plain,
+            Tone::Warning => Class::Warning,
+            Tone::Critical => Class::Critical,
         })
     }
 }
 
-fn coloured(ink: Ink) -> Style {
+fn coloured(class: Class) -> Style {
     let style = Style::new();
-    match ink {
-        Ink::Plain => style,
-        Ink::Strong => style.add_modifier(Modifier::BOLD),
-        Ink::Quiet => style.fg(Color::DarkGray),
-        Ink::Header => style.fg(Color::DarkGray).add_modifier(Modifier::BOLD),
-        Ink::Focus | Ink::Key => style.fg(Color::Cyan),
+    match class {
+        Class::Plain => style,
+        Class::Strong => style.add_modifier(Modifier::BOLD),
+        Class::Quiet => style.fg(Color::DarkGray),
+        Class::Header => style.fg(Color::DarkGray).add_modifier(Modifier::BOLD),
+        Class::Focus | Class::Key => style.fg(Color::Cyan),
         // Both colours are named: on a light terminal its own text would vanish on this ground.
-        Ink::Selected => {
+        Class::Selected => {
             style.fg(Color::White).bg(Color::Indexed(238)).add_modifier(Modifier::BOLD)
         }
-        Ink::Gain | Ink::Good => style.fg(Color::Green),
-        Ink::Loss => style.fg(Color::Red),
-        Ink::Warning => style.fg(Color::Yellow),
-        Ink::Critical => style.fg(Color::LightRed).add_modifier(Modifier::BOLD),
-        Ink::Alarm => style.fg(Color::White).bg(Color::Red).add_modifier(Modifier::BOLD),
-        Ink::Unknown => style.fg(Color::Black).bg(Color::Yellow).add_modifier(Modifier::BOLD),
-        Ink::Field => style.add_modifier(Modifier::UNDERLINED),
-        Ink::Badge(Environment::Live) => {
+        Class::Gain | Class::Good => style.fg(Color::Green),
+        Class::Loss => style.fg(Color::Red),
+        Class::Warning => style.fg(Color::Yellow),
+        Class::Critical => style.fg(Color::LightRed).add_modifier(Modifier::BOLD),
+        Class::Alarm => style.fg(Color::White).bg(Color::Red).add_modifier(Modifier::BOLD),
+        Class::Unknown => style.fg(Color::Black).bg(Color::Yellow).add_modifier(Modifier::BOLD),
+        Class::Field => style.add_modifier(Modifier::UNDERLINED),
+        Class::Badge(Environment::Live) => {
             style.fg(Color::White).bg(Color::Red).add_modifier(Modifier::BOLD)
         }
-        Ink::Badge(Environment::Paper) => {
+        Class::Badge(Environment::Paper) => {
             style.fg(Color::Black).bg(Color::Cyan).add_modifier(Modifier::BOLD)
         }
-        Ink::Badge(Environment::Demo) => {
+        Class::Badge(Environment::Demo) => {
             style.fg(Color::White).bg(Color::Blue).add_modifier(Modifier::BOLD)
         }
-        Ink::ReadOnly => style.fg(Color::White).bg(Color::DarkGray),
+        Class::ReadOnly => style.fg(Color::White).bg(Color::DarkGray),
     }
 }
 
-fn plain(ink: Ink) -> Style {
+fn plain(class: Class) -> Style {
     let style = Style::new();
-    match ink {
-        Ink::Plain | Ink::Gain | Ink::Loss | Ink::Good => style,
-        Ink::Quiet => style.add_modifier(Modifier::DIM),
-        Ink::Header | Ink::Strong | Ink::Focus | Ink::Key | Ink::Warning => {
+    match class {
+        Class::Plain | Class::Gain | Class::Loss | Class::Good => style,
+        Class::Quiet => style.add_modifier(Modifier::DIM),
+        Class::Header | Class::Strong | Class::Focus | Class::Key | Class::Warning => {
             style.add_modifier(Modifier::BOLD)
         }
-        Ink::Critical => style.add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
-        Ink::Field => style.add_modifier(Modifier::UNDERLINED),
-        Ink::Selected
-        | Ink::Alarm
-        | Ink::Unknown
-        | Ink::Badge(Environment::Live | Environment::Paper | Environment::Demo)
-        | Ink::ReadOnly => style.add_modifier(Modifier::REVERSED),
+        Class::Critical => style.add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
+        Class::Field => style.add_modifier(Modifier::UNDERLINED),
+        Class::Selected
+        | Class::Alarm
+        | Class::Unknown
+        | Class::Badge(Environment::Live | Environment::Paper | Environment::Demo)
+        | Class::ReadOnly => style.add_modifier(Modifier::REVERSED),
     }
 }

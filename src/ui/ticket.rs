@@ -6,11 +6,11 @@ mod amend;
 mod breakeven;
 mod checks;
 mod close;
+mod decide_limit;
 mod edit_limit;
 mod flatten;
 mod halt;
 mod impact;
-mod judge_limit;
 mod limit;
 mod new_limit;
 mod resume;
@@ -26,11 +26,11 @@ use ratatui::text::{Line, Span};
 
 use self::sheet::Sheet;
 use super::popup;
-use super::theme::{Ink, Theme};
+use super::theme::{Class, Theme};
 use crate::app::model::Model;
-use crate::app::ticket::{Form, Ticket, Verdict};
+use crate::app::ticket::{Assessment, Form, Ticket};
 
-/// Widest a ticket becomes: the eye must not travel.
+/// Widest ticket, in columns: longer lines are hard to read.
 const WIDEST: u16 = 120;
 
 /// Draws a ticket into the middle of `area`, and returns the first line of what is known that is shown.
@@ -74,7 +74,7 @@ fn sheet(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Sheet {
         Form::EditLimit(form) => edit_limit::sheet(model, ticket, form, theme, width),
         Form::NewLimit(_) => new_limit::sheet(model, ticket, theme, width),
         Form::RetireLimit(form) => retire_limit::sheet(model, form, theme, width),
-        Form::JudgeLimit(form) => judge_limit::sheet(model, ticket, form, theme, width),
+        Form::DecideLimit(form) => decide_limit::sheet(model, ticket, form, theme, width),
         Form::Halt(form) => halt::sheet(model, form, theme, width),
         Form::Resume(form) => resume::sheet(model, form, theme, width),
     }
@@ -85,18 +85,18 @@ fn title(model: &Model, ticket: &Ticket, theme: Theme) -> Line<'static> {
     let name = ticket.form.kind().title(model, ticket);
     let mut spans = vec![Span::styled(
         format!(" {name} "),
-        theme.style(Ink::Focus).patch(theme.style(Ink::Strong)),
+        theme.style(Class::Focus).patch(theme.style(Class::Strong)),
     )];
     if let Some(environment) = ticket.form.kind().environment(model, ticket) {
         let text = format!("[ {} ]", environment.as_str().to_uppercase());
         spans.push(Span::raw(" "));
-        spans.push(Span::styled(text, theme.style(Ink::Badge(environment))));
+        spans.push(Span::styled(text, theme.style(Class::Badge(environment))));
         spans.push(Span::raw(" "));
     }
     Line::from(spans)
 }
 
-/// Returns the ticket's key and how old what it stands on is.
+/// Returns the ticket's key and the ages of its price and checks.
 fn corner(model: &Model, ticket: &Ticket) -> String {
     let mut parts = vec![format!("ticket {}", ticket.key.short())];
     let instrument = ticket.form.kind().instrument(model, ticket);
@@ -108,7 +108,7 @@ fn corner(model: &Model, ticket: &Ticket) -> String {
         );
         parts.push(age);
     }
-    if let Verdict::Known { at, .. } = &ticket.verdict {
+    if let Assessment::Known { at, .. } = &ticket.assessment {
         let age = model.elapsed.saturating_sub(*at);
         parts.push(format!("checks {}", super::format::age(age)));
     }

@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::format;
 use super::table::{Look, gain_style};
-use super::theme::Ink;
+use super::theme::Class;
 use crate::app::cell::{Align, Cell};
 use crate::app::columns::{self, Head};
 use crate::app::model::Model;
@@ -44,10 +44,10 @@ pub(super) fn draw(
         Some(_) => in_words(&groups, pane, look, usize::from(area.width)),
         None => return,
     };
-    let style = if look.is_stale { Ink::Quiet } else { Ink::Plain };
+    let style = if look.is_stale { Class::Quiet } else { Class::Plain };
     frame.render_widget(line.patch_style(Style::new()), area);
-    if style == Ink::Quiet {
-        frame.buffer_mut().set_style(area, look.theme.style(Ink::Quiet));
+    if style == Class::Quiet {
+        frame.buffer_mut().set_style(area, look.theme.style(Class::Quiet));
     }
 }
 
@@ -103,7 +103,7 @@ fn figure_style(cell: &Cell, look: Look<'_>) -> Style {
     if let Cell::Gain(value) = cell {
         gain_style(*value, look.theme)
     } else if cell.is_absent() {
-        look.theme.style(Ink::Quiet)
+        look.theme.style(Class::Quiet)
     } else {
         Style::new()
     }
@@ -113,7 +113,7 @@ fn figure_style(cell: &Cell, look: Look<'_>) -> Style {
 fn in_columns(group: &Group, sums: &Sums, pane: Pane, look: Look<'_>) -> Line<'static> {
     let label = format!("  TOTAL {} {}", group.0.0.as_str(), group.1);
     let mut at = label.width();
-    let mut spans = vec![Span::styled(label, look.theme.style(Ink::Strong))];
+    let mut spans = vec![Span::styled(label, look.theme.style(Class::Strong))];
     let heads = columns::heads(pane);
     for (index, sum) in sums {
         let Some(head) = heads.get(*index) else { continue };
@@ -146,7 +146,7 @@ fn in_words(
     let title = summed(pane).first().copied().unwrap_or_default();
     let label = format!("  TOTAL {title}");
     let mut used = label.width();
-    let mut spans = vec![Span::styled(label, look.theme.style(Ink::Strong))];
+    let mut spans = vec![Span::styled(label, look.theme.style(Class::Strong))];
     let mut left = groups.len();
     for ((environment, currency), sums) in groups {
         let sum = sums
@@ -163,11 +163,11 @@ fn in_words(
         }
         used = used.saturating_add(wide);
         left = left.saturating_sub(1);
-        spans.push(Span::styled(label, look.theme.style(Ink::Quiet)));
+        spans.push(Span::styled(label, look.theme.style(Class::Quiet)));
         spans.push(Span::styled(text, figure_style(&cell, look)));
     }
     if left > 0 {
-        spans.push(Span::styled(format!("  +{left}"), look.theme.style(Ink::Quiet)));
+        spans.push(Span::styled(format!("  +{left}"), look.theme.style(Class::Quiet)));
     }
     Line::from(spans)
 }

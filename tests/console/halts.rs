@@ -53,7 +53,7 @@ impl Console {
 
     fn alarmed(&mut self, halt: Option<HaltId>) {
         let text = format!("trading disabled: scope account, scope identifier {ALPHA}");
-        self.tell(Msg::BusSpoke { severity: Severity::Emergency, text, is_alarm: true, halt });
+        self.tell(Msg::BusNotified { severity: Severity::Emergency, text, is_alarm: true, halt });
     }
 }
 
@@ -174,7 +174,7 @@ fn an_alarm_waits_below_a_later_one() {
     let stop = |console: &mut Console| {
         let text = "emergency stop: reason smoke".to_owned();
         let severity = Severity::Emergency;
-        console.tell(Msg::BusSpoke { severity, text, is_alarm: true, halt: None });
+        console.tell(Msg::BusNotified { severity, text, is_alarm: true, halt: None });
     };
     stop(&mut console);
     stop(&mut console);

@@ -100,7 +100,12 @@ fn the_age_of_a_price_is_that_of_its_data() {
 fn an_alarm_stays_until_somebody_acknowledges_it() {
     let mut console = Console::of(Role::Viewer);
     let severity = tmt::domain::event::Severity::Emergency;
-    console.tell(Msg::BusSpoke { severity, text: "stop".to_owned(), is_alarm: true, halt: None });
+    console.tell(Msg::BusNotified {
+        severity,
+        text: "stop".to_owned(),
+        is_alarm: true,
+        halt: None,
+    });
     console.wait(Duration::from_hours(1));
     assert!(console.model.alarm().is_some());
     assert!(console.effects.contains(&Effect::Bell));
@@ -124,7 +129,7 @@ fn an_event_that_nobody_knows_stands_among_the_system_events() {
     let mut console = Console::of(Role::Viewer);
     let severity = tmt::domain::event::Severity::Info;
     let (event_type, source) = ("moon.landed".to_owned(), "nobody".to_owned());
-    console.tell(Msg::BusListed { event_type, source, severity });
+    console.tell(Msg::BusEventLogged { event_type, source, severity });
     let log = console.model.system_log();
     assert_eq!((log[0].message.as_str(), log[0].source.as_str()), ("moon.landed", "nobody"));
 }

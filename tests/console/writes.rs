@@ -197,7 +197,7 @@ fn news_do_not_hide_what_became_of_a_write() {
     console.tell(Msg::Answered { key, outcome: accepted() });
     let severity = tmt::domain::event::Severity::Emergency;
     let text = "trading disabled".to_owned();
-    console.tell(Msg::BusSpoke { severity, text, is_alarm: true, halt: None });
+    console.tell(Msg::BusNotified { severity, text, is_alarm: true, halt: None });
 
     let shown =
         |console: &Console| console.model.toast().map(|notice| notice.text.clone()).unwrap();

@@ -47,7 +47,7 @@ pub(in crate::app) trait Listed: Sized + 'static {
     /// Its key.
     fn row_id(&self) -> RowId;
 
-    /// How loudly it speaks.
+    /// Emphasis of the row.
     fn tone(&self, model: &Model) -> Tone;
 
     /// The rows that the pane has, unfiltered, in the pane's own order.

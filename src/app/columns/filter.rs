@@ -1,4 +1,4 @@
-//! Filters: what a person types behind `/`.
+//! Filters, as typed after `/`.
 //!
 //! Words must all match: `text` anywhere in the row, `!text` nowhere, `column:text` in one column,
 //! `column<number` and `column>number` by value. Case does not count.

@@ -63,7 +63,7 @@ impl Listed for Limit {
         }
     }
 
-    /// What waits for a second person first.
+    /// Pending proposals first.
     fn all(model: &Model) -> Vec<&Self> {
         let mut rows: Vec<&Self> =
             model.desk.limits.values().filter(|row| row.state != LimitState::Ended).collect();

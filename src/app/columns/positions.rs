@@ -8,7 +8,7 @@ use crate::app::model::{Freshness, Model};
 use crate::app::pane::{Pane, RowId};
 use crate::domain::position::Position;
 
-/// Price at which it would be closed: of now, else the one that the database wrote last.
+/// Price at which it would close: the current mark, else the last one stored in the database.
 fn mark(model: &Model, row: &Position) -> Cell {
     let places = model.price_places(&row.instrument);
     match model.marks.positions.get(&row.id) {

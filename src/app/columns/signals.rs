@@ -8,7 +8,7 @@ use crate::app::model::Model;
 use crate::app::pane::{Pane, RowId};
 use crate::domain::signal::{Signal, SignalStatus};
 
-/// Where it stands: a signal whose time ran out is expired, whether or not its row says so yet.
+/// Status of a signal; past its expiry it is shown as expired even if the row is not updated yet.
 fn state(model: &Model, row: &Signal) -> &'static str {
     if row.status == SignalStatus::Pending && !row.is_live(model.now) {
         SignalStatus::Expired.as_str()

@@ -1,11 +1,10 @@
-//! What the last word of a `:` line may become, by the definition of the verbs and by what the desk
-//! knows.
+//! Completion of the last word of a `:` line, from the grammar and the rows of the desk.
 
 use std::sync::LazyLock;
 
 use clap::{Arg, Command, CommandFactory};
 
-use super::{Line, bar};
+use super::{Line, denial};
 use crate::app::model::Model;
 use crate::app::prompt::Prompt;
 
@@ -15,8 +14,8 @@ static DEFINITION: LazyLock<Command> = LazyLock::new(|| {
     definition
 });
 
-/// Returns the words that the last one may become, in the order of the definition; none inside of
-/// quotes, and none of what this person may not do.
+/// Returns completions of the last word, in the order of the grammar; none inside quotes, and no
+/// verbs that this login may not use.
 pub fn completions(model: &Model, prompt: &Prompt) -> Vec<String> {
     let line = prompt.input.value();
     if prompt.input.cursor() < line.chars().count() {
@@ -47,7 +46,7 @@ pub fn completions(model: &Model, prompt: &Prompt) -> Vec<String> {
 }
 
 fn verbs(model: &Model, command: &Command, is_first: bool) -> Vec<String> {
-    let may = |name: &str| !is_first || bar(model, name).is_none();
+    let may = |name: &str| !is_first || denial(model, name).is_none();
     let names = command.get_subcommands().map(Command::get_name);
     names.filter(|name| may(name)).map(str::to_owned).collect()
 }
@@ -79,7 +78,7 @@ fn arguments(model: &Model, command: &Command, said: &[&str], begun: &str) -> Ve
     known
 }
 
-/// What stands by itself: the next of the instruments, types and positions that a verb is about.
+/// Values for the next positional argument: instruments, limit types, positions.
 fn free(model: &Model, command: &Command, said: &[&str]) -> Vec<String> {
     let plain = said.iter().filter(|word| !word.starts_with('@') && !word.contains('=')).count();
     command.get_positionals().nth(plain).map(|arg| values(model, arg)).unwrap_or_default()

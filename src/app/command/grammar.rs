@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use crate::app::form::kind::Opened;
 use crate::app::form::{
-    acknowledge, amend, breakeven, close, edit_limit, flatten, halt, judge_limit, new_limit,
+    acknowledge, amend, breakeven, close, decide_limit, edit_limit, flatten, halt, new_limit,
     resume, retire_limit, trade, unacknowledge,
 };
 use crate::app::model::Model;
@@ -42,7 +42,7 @@ pub enum Verbs {
     /// Halt: no new orders; everything by default
     Halt(halt::Words),
     /// Halt: only orders that reduce; everything by default
-    ReduceOnly(halt::Covered),
+    ReduceOnly(halt::HaltTarget),
     /// End a halt; the newest by default
     Resume(resume::Words),
 }
@@ -57,36 +57,36 @@ pub enum LimitVerb {
     /// Retire a limit; needs a second person
     Retire(retire_limit::Words),
     /// Approve a proposal of another person
-    Approve(judge_limit::ApproveWords),
+    Approve(decide_limit::ApproveWords),
     /// Reject a proposal
-    Reject(judge_limit::RejectWords),
+    Reject(decide_limit::RejectWords),
 }
 
 impl Verbs {
     /// Opens the ticket that it asks for.
     pub(super) fn open(&self, model: &Model, key: ClientKey) -> Opened {
         match self {
-            Self::Buy(words) => trade::spoken(model, key, Side::Buy, words),
-            Self::Sell(words) => trade::spoken(model, key, Side::Sell, words),
-            Self::Close(words) => close::spoken(model, key, words),
-            Self::Amend(words) => amend::spoken(model, key, words),
-            Self::Breakeven(words) => breakeven::spoken(model, key, words),
-            Self::Flatten(words) => flatten::spoken(model, key, words),
-            Self::Take(words) => trade::spoken_take(model, key, words),
-            Self::Ack(words) => acknowledge::spoken(model, key, words),
-            Self::Unack(words) => unacknowledge::spoken(model, key, words),
-            Self::Limit(LimitVerb::Set(words)) => edit_limit::spoken(model, key, words),
-            Self::Limit(LimitVerb::New(words)) => new_limit::spoken(model, key, words),
-            Self::Limit(LimitVerb::Retire(words)) => retire_limit::spoken(model, key, words),
+            Self::Buy(words) => trade::from_words(model, key, Side::Buy, words),
+            Self::Sell(words) => trade::from_words(model, key, Side::Sell, words),
+            Self::Close(words) => close::from_words(model, key, words),
+            Self::Amend(words) => amend::from_words(model, key, words),
+            Self::Breakeven(words) => breakeven::from_words(model, key, words),
+            Self::Flatten(words) => flatten::from_words(model, key, words),
+            Self::Take(words) => trade::take_from_words(model, key, words),
+            Self::Ack(words) => acknowledge::from_words(model, key, words),
+            Self::Unack(words) => unacknowledge::from_words(model, key, words),
+            Self::Limit(LimitVerb::Set(words)) => edit_limit::from_words(model, key, words),
+            Self::Limit(LimitVerb::New(words)) => new_limit::from_words(model, key, words),
+            Self::Limit(LimitVerb::Retire(words)) => retire_limit::from_words(model, key, words),
             Self::Limit(LimitVerb::Approve(words)) => {
-                judge_limit::spoken_approval(model, key, words)
+                decide_limit::approval_from_words(model, key, words)
             }
             Self::Limit(LimitVerb::Reject(words)) => {
-                judge_limit::spoken_rejection(model, key, words)
+                decide_limit::rejection_from_words(model, key, words)
             }
-            Self::Halt(words) => halt::spoken(model, key, words.mode.mode(), &words.of),
-            Self::ReduceOnly(words) => halt::spoken(model, key, HaltMode::ReduceOnly, words),
-            Self::Resume(words) => resume::spoken(model, key, words),
+            Self::Halt(words) => halt::from_words(model, key, words.mode.mode(), &words.of),
+            Self::ReduceOnly(words) => halt::from_words(model, key, HaltMode::ReduceOnly, words),
+            Self::Resume(words) => resume::from_words(model, key, words),
         }
     }
 
@@ -104,10 +104,10 @@ impl Verbs {
     }
 }
 
-/// A word that begins a line, the least right that it needs, and how it goes on.
+/// The first word of a line, the least right that it needs, and an example.
 pub(super) struct Word {
     pub(super) name: &'static str,
-    /// Whatever stands behind it: a halt of everything needs more than one of an account.
+    /// Whatever the arguments: halting everything needs a higher right than halting an account.
     pub(super) right: Right,
     pub(super) example: &'static str,
 }
@@ -137,7 +137,7 @@ pub(super) const WORDS: [Word; 13] = [
     word("resume", Right::Risk, "resume @alpha reason=\"checked\""),
 ];
 
-/// Returns what is known of a word, where it is that of a verb.
+/// Looks up a verb by its name.
 pub(super) fn known(word: &str) -> Option<&'static Word> {
     WORDS.iter().find(|known| known.name == word)
 }

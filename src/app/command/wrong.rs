@@ -1,6 +1,6 @@
 //! What is wrong with a line, in one plain sentence with what to write instead.
 //!
-//! The parser's own words speak of subcommands and arguments, which nobody typed.
+//! clap's messages speak of subcommands and arguments, which nobody typed.
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
@@ -41,7 +41,7 @@ fn problem(error: &Error, command: &str) -> String {
         ErrorKind::UnknownArgument if arg.starts_with("--") => {
             format!("{command}: unknown option {}{meant}", named(&arg))
         }
-        // The parser takes the sign for that of an option.
+        // clap reads a negative number as an option.
         ErrorKind::UnknownArgument if is_negative(&arg) => match command {
             "limit" => ABOVE_ZERO.to_owned(),
             "buy" | "sell" | "close" | "take" => "size must be above zero".to_owned(),
@@ -81,7 +81,7 @@ fn text(error: &Error, kind: ContextKind) -> Option<String> {
     }
 }
 
-/// Returns an argument as a person writes it: `--sl <SL>` is `sl=`, `<SIZE>` is size.
+/// Formats an argument as it is typed on the line: `--sl <SL>` is `sl=`, `<SIZE>` is size.
 fn named(arg: &str) -> String {
     let word = arg.split([' ', '=']).next().unwrap_or_default();
     match word.strip_prefix("--") {

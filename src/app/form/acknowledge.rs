@@ -1,4 +1,4 @@
-//! Owning risk events.
+//! Acknowledging risk events.
 
 use clap::Args;
 
@@ -53,8 +53,8 @@ pub(super) fn open(model: &Model, key: ClientKey) -> Opened {
     Ok(about(model, key, open.iter().map(|row| row.id).collect()))
 }
 
-/// Opens it as words say it.
-pub(in crate::app) fn spoken(model: &Model, key: ClientKey, words: &Words) -> Opened {
+/// Opens it from the arguments of a verb.
+pub(in crate::app) fn from_words(model: &Model, key: ClientKey, words: &Words) -> Opened {
     let known = || model.desk.events.keys().copied();
     let events: Result<Vec<EventId>, String> =
         words.events.iter().map(|text| words::one(text, "risk event", known())).collect();

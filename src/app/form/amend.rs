@@ -1,4 +1,4 @@
-//! Another stop, target or trailing distance.
+//! Amending stop, target and trailing distance.
 
 use clap::Args;
 use rust_decimal::Decimal;
@@ -50,8 +50,8 @@ pub(super) fn open(model: &Model, key: ClientKey) -> Opened {
     Ok(about(model, key, selected(model)?))
 }
 
-/// Opens it as words say it.
-pub(in crate::app) fn spoken(model: &Model, key: ClientKey, words: &Words) -> Opened {
+/// Opens it from the arguments of a verb.
+pub(in crate::app) fn from_words(model: &Model, key: ClientKey, words: &Words) -> Opened {
     let account = words::account(model, words.account.as_deref())?;
     let mut ticket = about(model, key, words::position(model, &words.position, account)?);
     let levels = [

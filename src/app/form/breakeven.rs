@@ -1,4 +1,4 @@
-//! The stop of a position, moved to where nothing is lost.
+//! Moving the stop of a position to its entry price.
 
 use clap::Args;
 use rust_decimal::Decimal;
@@ -35,8 +35,8 @@ pub(super) fn open(model: &Model, key: ClientKey) -> Opened {
     Ok(about(key, amend::selected(model)?.id))
 }
 
-/// Opens it as words say it.
-pub(in crate::app) fn spoken(model: &Model, key: ClientKey, words: &Words) -> Opened {
+/// Opens it from the arguments of a verb.
+pub(in crate::app) fn from_words(model: &Model, key: ClientKey, words: &Words) -> Opened {
     let account = words::account(model, words.account.as_deref())?;
     let mut ticket = about(key, words::position(model, &words.position, account)?.id);
     ticket.fill(FieldName::Reason, words.reason.clone().unwrap_or_default());

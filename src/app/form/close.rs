@@ -1,4 +1,4 @@
-//! The end of a position, of one trade of it, or of a part.
+//! Closing a position, one trade of it, or a part.
 
 use clap::Args;
 use rust_decimal::Decimal;
@@ -47,8 +47,8 @@ pub(super) fn open(model: &Model, key: ClientKey) -> Opened {
     about(model, key, selected(model)?)
 }
 
-/// Opens it as words say it.
-pub(in crate::app) fn spoken(model: &Model, key: ClientKey, words: &Words) -> Opened {
+/// Opens it from the arguments of a verb.
+pub(in crate::app) fn from_words(model: &Model, key: ClientKey, words: &Words) -> Opened {
     let account = words::account(model, words.account.as_deref())?;
     let what = match words::position_in(model, &words.position, account)? {
         Some(held) => Closing::Position(held.id),
@@ -120,7 +120,7 @@ impl FormKind for Close {
             let problem = Problem::plain("no longer open: nothing to close");
             problem.refused(Code::PositionNotOpen)
         })?;
-        // A position in an instrument that nobody described can still be closed.
+        // A position in an unknown instrument can still be closed.
         let instrument = model.book.instrument(held.instrument.as_str());
         let price = read::price(ticket, FieldName::Price, instrument)?.ok_or_else(|| {
             Problem::at(FieldName::Price, "no price: enter the price to close at")
@@ -137,7 +137,7 @@ impl FormKind for Close {
         model.desk.holding(self.what).map(|held| held.instrument)
     }
 
-    /// That of now, else the one that the database wrote last. A close is offered on an old price
+    /// The current mark, else the last one stored. A close is offered on a stale price
     /// too; the ticket shows its age.
     fn price(&self, model: &Model, _ticket: &Ticket) -> Option<Decimal> {
         let held = model.desk.holding(self.what)?;

@@ -1,4 +1,4 @@
-//! Another value for a limit.
+//! Changing a limit.
 
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -51,8 +51,8 @@ pub(super) fn open(model: &Model, key: ClientKey) -> Opened {
     Ok(about(key, row))
 }
 
-/// Opens it as words say it.
-pub(in crate::app) fn spoken(model: &Model, key: ClientKey, words: &Words) -> Opened {
+/// Opens it from the arguments of a verb.
+pub(in crate::app) fn from_words(model: &Model, key: ClientKey, words: &Words) -> Opened {
     let mut ticket = about(key, limit::named(model, &words.limit)?);
     ticket.fill_number(FieldName::Value, Some(words.value));
     ticket.fill_number(FieldName::Warning, words.warning);

@@ -1,4 +1,4 @@
-//! The end of all that an account holds.
+//! Flattening an account.
 
 use clap::Args;
 
@@ -33,8 +33,8 @@ pub(super) fn open(model: &Model, key: ClientKey) -> Opened {
     about(model, key, account)
 }
 
-/// Opens it as words say it.
-pub(in crate::app) fn spoken(model: &Model, key: ClientKey, words: &Words) -> Opened {
+/// Opens it from the arguments of a verb.
+pub(in crate::app) fn from_words(model: &Model, key: ClientKey, words: &Words) -> Opened {
     let account = words::account(model, Some(&words.account))?.ok_or("no account: add @NAME")?;
     let mut ticket =
         about(model, key, account).map_err(|why| why.refused(Code::NothingToFlatten))?;

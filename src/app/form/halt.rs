@@ -1,4 +1,4 @@
-//! A stop of trading.
+//! Halting trading.
 
 use clap::{Args, ValueEnum};
 
@@ -49,13 +49,13 @@ pub struct Words {
     pub mode: Mode,
     /// What it covers.
     #[command(flatten)]
-    pub of: Covered,
+    pub of: HaltTarget,
 }
 
 /// What a halt covers, and why
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[group(multiple = true)]
-pub struct Covered {
+pub struct HaltTarget {
     /// Only this account
     #[arg(long)]
     pub account: Option<String>,
@@ -86,12 +86,12 @@ pub(super) fn open(model: &Model, key: ClientKey, mode: HaltMode) -> Opened {
     Ok(about(key, mode, scope))
 }
 
-/// Opens it as words say it.
-pub(in crate::app) fn spoken(
+/// Opens it from the arguments of a verb.
+pub(in crate::app) fn from_words(
     model: &Model,
     key: ClientKey,
     mode: HaltMode,
-    words: &Covered,
+    words: &HaltTarget,
 ) -> Opened {
     let scope = if let Some(id) = words::account(model, words.account.as_deref())? {
         HaltScope::Account(id)
@@ -114,7 +114,7 @@ fn about(key: ClientKey, mode: HaltMode, scope: HaltScope) -> Ticket {
     let narrow = (scope != HaltScope::System).then(|| scope.clone());
     let fields = if mode == HaltMode::Flatten { FIELDS_TO_FLATTEN } else { FIELDS };
     let mut ticket = Ticket::new(key, Form::Halt(Halt { mode, scope, narrow }), fields);
-    // A halt must not wait for somebody to find words: the first key press of a bad night.
+    // A default reason: a halt must not wait for typing.
     ticket.fill(FieldName::Reason, "halted at the console");
     ticket.at_review()
 }
@@ -165,7 +165,7 @@ impl FormKind for Halt {
         Ok(Verb::Halt { scope, identifier, mode: self.mode, reason })
     }
 
-    /// Whose row was selected says nothing of whom a wider halt stops.
+    /// A wider halt has no account, whatever row was selected.
     fn account(&self, _model: &Model, _ticket: &Ticket) -> Option<AccountId> {
         if let HaltScope::Account(id) = self.scope { Some(id) } else { None }
     }

@@ -47,12 +47,12 @@ pub trait FormKind {
         None
     }
 
-    /// Returns the price of now for the price field.
+    /// Returns the current price for the price field.
     fn price(&self, _model: &Model, _ticket: &Ticket) -> Option<Decimal> {
         None
     }
 
-    /// Puts the price of now into the ticket.
+    /// Fills the price field with the current price.
     fn reprice(&self, model: &Model, ticket: &mut Ticket) {
         if let Some(instrument) = self.instrument(model, ticket) {
             let price = self.price(model, ticket);
@@ -60,12 +60,12 @@ pub trait FormKind {
         }
     }
 
-    /// Returns the limit in fields that are no write yet: whom would it bind?
+    /// Returns the limit to preview while the ticket is incomplete.
     fn preview(&self, _model: &Model, _ticket: &Ticket) -> Option<LimitPreview> {
         None
     }
 
-    /// Puts right what another choice in a field makes wrong.
+    /// Updates fields that depend on a changed choice.
     fn rechosen(&self, _model: &Model, _ticket: &mut Ticket, _field: FieldName) {}
 
     /// Returns the notes that a digit writes into an empty field.
@@ -73,12 +73,12 @@ pub trait FormKind {
         &[]
     }
 
-    /// Returns the field that a digit at the review types anew.
+    /// Returns the field that a digit typed at review edits.
     fn retyped(&self) -> Option<FieldName> {
         None
     }
 
-    /// Tells whether Enter sends it without a review: it can be taken back.
+    /// Tells whether Enter sends it without a review, because it can be undone.
     fn is_reversible(&self) -> bool {
         false
     }
@@ -87,8 +87,8 @@ pub trait FormKind {
         Waits::Nothing
     }
 
-    /// Returns why this person may not send it, whatever their rights.
-    fn bar(&self, _model: &Model) -> Option<String> {
+    /// Returns why this login may not send it, besides its rights.
+    fn denial(&self, _model: &Model) -> Option<String> {
         None
     }
 }
@@ -98,21 +98,21 @@ pub trait FormKind {
 pub enum Waits {
     Nothing,
     /// Those that are asked for: where the database cannot be asked, it says itself at the write
-    /// what stands in the way. Less risk waits for nobody.
+    /// what is wrong. Less risk is never delayed.
     Asked,
     All,
 }
 
-/// What must be known of a write before it is sent, whoever makes it.
+/// What console and shell must know of a write before sending it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// What a person confirms and the log keeps.
+    /// The sentence that is confirmed and logged.
     pub sentence: String,
     /// The account that it is about, where it is about one.
     pub account: Option<AccountId>,
     /// The word that must be typed first, where it moves much at once.
     pub word: Option<String>,
-    /// The limit that would count then: whom would it bind?
+    /// The limit to preview before sending.
     pub preview: Option<LimitPreview>,
 }
 

@@ -14,7 +14,7 @@ use crate::domain::limit::{Limit, LimitState};
 use crate::domain::request::LimitPreview;
 use crate::domain::unit::Unit;
 
-/// What is said of a limit of nothing, or less.
+/// Error for a limit of zero or less.
 pub const ABOVE_ZERO: &str = "a limit must be above zero; to stop trading use a halt (!h)";
 
 /// Fifteen digits are kept of a limit, four of them decimals.

@@ -1,4 +1,4 @@
-//! A limit that is not there yet.
+//! Creating a limit.
 
 use clap::Args;
 use rust_decimal::Decimal;
@@ -96,8 +96,8 @@ pub(super) fn open(model: &Model, key: ClientKey) -> Ticket {
     ticket
 }
 
-/// Opens it as words say it.
-pub(in crate::app) fn spoken(model: &Model, key: ClientKey, words: &Words) -> Opened {
+/// Opens it from the arguments of a verb.
+pub(in crate::app) fn from_words(model: &Model, key: ClientKey, words: &Words) -> Opened {
     let mut ticket = open(model, key);
     ticket.fill(FieldName::LimitType, words.limit_type.clone());
     let account = match words::account(model, words.account.as_deref())? {
@@ -245,7 +245,7 @@ pub(super) fn facts(model: &Model, limit: &request::NewLimit) -> Facts {
         parameters.unwrap_or_default(),
         limit::until_words(limit.until),
     );
-    // Why and until when is all the same to whom it binds.
+    // Reason and expiry do not change the preview.
     let asked = request::NewLimit { until: None, reason: None, ..limit.clone() };
     let preview = Some(LimitPreview::New(Box::new(asked)));
     Facts { preview, ..Facts::new(sentence, limit.account) }

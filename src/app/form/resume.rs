@@ -1,4 +1,4 @@
-//! The end of a halt.
+//! Ending a halt.
 
 use std::cmp::Reverse;
 
@@ -37,8 +37,8 @@ pub(super) fn open(model: &Model, key: ClientKey) -> Opened {
     Ok(about(model, key, halt))
 }
 
-/// Opens it as words say it.
-pub(in crate::app) fn spoken(model: &Model, key: ClientKey, words: &Words) -> Opened {
+/// Opens it from the arguments of a verb.
+pub(in crate::app) fn from_words(model: &Model, key: ClientKey, words: &Words) -> Opened {
     let account = words::account(model, words.account.as_deref())?;
     let halt = match &words.halt {
         Some(text) => words::one(text, "halt", model.desk.halts.keys().copied())?,

@@ -1,4 +1,4 @@
-//! The end of a limit.
+//! Retiring a limit.
 
 use clap::Args;
 
@@ -32,8 +32,8 @@ pub(super) fn open(model: &Model, key: ClientKey) -> Opened {
     Ok(about(key, row))
 }
 
-/// Opens it as words say it.
-pub(in crate::app) fn spoken(model: &Model, key: ClientKey, words: &Words) -> Opened {
+/// Opens it from the arguments of a verb.
+pub(in crate::app) fn from_words(model: &Model, key: ClientKey, words: &Words) -> Opened {
     let mut ticket = about(key, limit::named(model, &words.limit)?);
     ticket.fill(FieldName::Reason, words.reason.clone());
     Ok(ticket)

@@ -95,13 +95,18 @@ pub(super) fn take(model: &Model, key: ClientKey) -> Opened {
     }
 }
 
-/// Opens it as words say it.
-pub(in crate::app) fn spoken(model: &Model, key: ClientKey, side: Side, words: &Words) -> Opened {
+/// Opens it from the arguments of a verb.
+pub(in crate::app) fn from_words(
+    model: &Model,
+    key: ClientKey,
+    side: Side,
+    words: &Words,
+) -> Opened {
     let account = words::account(model, words.account.as_deref())?;
     let instrument = words::instrument(model, &words.instrument)?;
     let about = Subject { account, instrument: Some(instrument.id.clone()) };
     let mut ticket = about_row(model, key, &Trade { side, signal: None }, &about);
-    // Spoken words are whole: what was not said is not filled in from a preset.
+    // A typed command is complete: presets fill in nothing.
     ticket.fill(FieldName::Stop, "");
     ticket.fill(FieldName::Target, "");
     ticket.fill_number(FieldName::Size, Some(words.size));
@@ -112,8 +117,8 @@ pub(in crate::app) fn spoken(model: &Model, key: ClientKey, side: Side, words: &
     Ok(ticket)
 }
 
-/// Opens it on the signal that words name.
-pub(in crate::app) fn spoken_take(model: &Model, key: ClientKey, words: &TakeWords) -> Opened {
+/// Opens it on the signal named in the arguments.
+pub(in crate::app) fn take_from_words(model: &Model, key: ClientKey, words: &TakeWords) -> Opened {
     let account = words::account(model, words.account.as_deref())?;
     let signal: SignalId = words::one(&words.signal, "signal", model.desk.signals.keys().copied())?;
     let mut ticket = of_signal(model, key, signal).map_err(|why| {

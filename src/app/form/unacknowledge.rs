@@ -1,4 +1,4 @@
-//! Giving an owned risk event back.
+//! Unacknowledging a risk event.
 
 use clap::Args;
 
@@ -32,8 +32,8 @@ pub(super) fn open(model: &Model, key: ClientKey) -> Opened {
     }
 }
 
-/// Opens it as words say it.
-pub(in crate::app) fn spoken(model: &Model, key: ClientKey, words: &Words) -> Opened {
+/// Opens it from the arguments of a verb.
+pub(in crate::app) fn from_words(model: &Model, key: ClientKey, words: &Words) -> Opened {
     let event = words::one(&words.event, "risk event", model.desk.events.keys().copied())?;
     let mut ticket = about(key, event);
     ticket.fill(FieldName::Note, words.note.clone());

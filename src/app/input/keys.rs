@@ -6,7 +6,7 @@ use super::{line, ticket};
 use crate::app::cell::Tone;
 use crate::app::chord::{Chord, Key};
 use crate::app::effect::Effect;
-use crate::app::keymap::{Action, Danger, Look, Lookup, Opening};
+use crate::app::keymap::{Action, Danger, Lookup, Opening, View};
 use crate::app::model::{Model, Overlay};
 use crate::app::prompt::Prompt;
 use crate::app::ticket::{Form, Stage};
@@ -33,7 +33,7 @@ pub(in crate::app) fn pressed(model: &mut Model, chord: Chord, fresh: ClientKey)
                 }
             }
             Stage::Sending => {
-                model.say(Tone::Warning, "already sent; waiting for the answer");
+                model.reply(Tone::Warning, "already sent; waiting for the answer");
                 return vec![];
             }
             Stage::Unknown if chord.key == Key::Esc => {
@@ -42,12 +42,12 @@ pub(in crate::app) fn pressed(model: &mut Model, chord: Chord, fresh: ClientKey)
                 return vec![];
             }
             Stage::Unknown => {
-                model.say(Tone::Warning, "outcome unconfirmed; querying by key");
+                model.reply(Tone::Warning, "outcome unconfirmed; querying by key");
                 return vec![];
             }
             Stage::Review { .. } => {
                 if chord.key == Key::Enter {
-                    model.say(Tone::Warning, "Enter does not send: press y");
+                    model.reply(Tone::Warning, "Enter does not send: press y");
                     return vec![];
                 }
                 if let Some(effects) = ticket::retyped(model, chord) {
@@ -68,7 +68,7 @@ fn dispatch(model: &mut Model, chord: Chord, fresh: ClientKey) -> Vec<Effect> {
         Lookup::Prefix => vec![],
         Lookup::Unbound => {
             model.pressed.clear();
-            // A stray beginning must not swallow the key behind it, as far as that one is harmless.
+            // A stray prefix must not swallow a harmless key after it.
             let alone = model.options.keymap.look_up(&contexts, &[chord]);
             if pressed.len() > 1
                 && matches!(alone, Lookup::Bound(binding) if binding.danger == Danger::Harmless)
@@ -77,7 +77,7 @@ fn dispatch(model: &mut Model, chord: Chord, fresh: ClientKey) -> Vec<Effect> {
             }
             if pressed.len() > 1 {
                 let spelled = chord::spell(&pressed);
-                model.say(Tone::Quiet, format!("{spelled} is not bound here; ? lists the keys"));
+                model.reply(Tone::Quiet, format!("{spelled} is not bound here; ? lists the keys"));
             }
             vec![]
         }
@@ -87,7 +87,7 @@ fn dispatch(model: &mut Model, chord: Chord, fresh: ClientKey) -> Vec<Effect> {
                 model.is_leaving = false;
             }
             if let Some(reason) = model.obstacle(binding.action) {
-                model.say(Tone::Warning, format!("{}: {reason}", binding.label));
+                model.reply(Tone::Warning, format!("{}: {reason}", binding.label));
                 return vec![];
             }
             perform(model, binding.action, fresh)
@@ -98,10 +98,10 @@ fn dispatch(model: &mut Model, chord: Chord, fresh: ClientKey) -> Vec<Effect> {
 /// Does what a key says.
 pub(in crate::app) fn perform(model: &mut Model, action: Action, fresh: ClientKey) -> Vec<Effect> {
     match action {
-        Action::Move(motion) => lists::moved(model, motion),
-        Action::Show(pane) => lists::go(model, pane),
+        Action::Move(motion) => lists::move_selection(model, motion),
+        Action::Show(pane) => lists::show_pane(model, pane),
         Action::Follow(pane) => lists::follow(model, pane),
-        Action::Look(look) => looked(model, look),
+        Action::View(look) => looked(model, look),
         Action::Open(opening) => open(model, opening, fresh),
         Action::Ticket(step) => ticket::in_ticket(model, step, fresh),
         Action::Back => back(model),
@@ -109,48 +109,48 @@ pub(in crate::app) fn perform(model: &mut Model, action: Action, fresh: ClientKe
     }
 }
 
-fn looked(model: &mut Model, look: Look) -> Vec<Effect> {
-    match look {
-        Look::NextPane => lists::turn(model, true),
-        Look::PreviousPane => lists::turn(model, false),
-        Look::Zoom => {
+fn looked(model: &mut Model, view: View) -> Vec<Effect> {
+    match view {
+        View::NextPane => lists::cycle_pane(model, true),
+        View::PreviousPane => lists::cycle_pane(model, false),
+        View::Zoom => {
             model.is_zoomed = !model.is_zoomed;
             vec![]
         }
-        Look::Detail => detail(model),
-        Look::Filter => {
+        View::Detail => detail(model),
+        View::Filter => {
             let before = model.pane(model.focus).filter.clone();
             overlay(model, Overlay::Filter(Input::new(before.clone()), before))
         }
-        Look::SortNext => lists::sort_next(model),
-        Look::SortReverse => lists::sort_reverse(model),
-        Look::Mark => lists::mark(model),
-        Look::MarkAll => lists::mark_all(model),
-        Look::CopyRow => copy(model),
-        Look::Reload => {
-            model.say(Tone::Quiet, "reloading all panes");
+        View::SortNext => lists::sort_next(model),
+        View::SortReverse => lists::sort_reverse(model),
+        View::Mark => lists::mark(model),
+        View::MarkAll => lists::mark_all(model),
+        View::CopyRow => copy(model),
+        View::Reload => {
+            model.reply(Tone::Quiet, "reloading all panes");
             vec![Effect::ReadAll]
         }
-        Look::Help => overlay(model, Overlay::Help(0)),
-        Look::Log => overlay(model, Overlay::Log(0)),
-        Look::Command => {
+        View::Help => overlay(model, Overlay::Help(0)),
+        View::Log => overlay(model, Overlay::Log(0)),
+        View::Command => {
             overlay(model, Overlay::Command(Prompt::default()));
             // Their names are offered on the line.
             if model.limit_types.is_empty() { vec![Effect::ReadLimitTypes] } else { vec![] }
         }
-        Look::Redraw => vec![Effect::Redraw],
-        Look::SilenceAlarm => {
+        View::Redraw => vec![Effect::Redraw],
+        View::SilenceAlarm => {
             if let Some(alarm) = model.alarms.pop() {
-                model.say(Tone::Plain, format!("alarm acknowledged: {}", alarm.text));
+                model.reply(Tone::Plain, format!("alarm acknowledged: {}", alarm.text));
             }
             vec![]
         }
-        Look::ShowAcknowledged => {
+        View::ShowAcknowledged => {
             model.hides_acknowledged = !model.hides_acknowledged;
             vec![]
         }
-        Look::NextTimeframe => lists::timeframe(model, true),
-        Look::PreviousTimeframe => lists::timeframe(model, false),
+        View::NextTimeframe => lists::timeframe(model, true),
+        View::PreviousTimeframe => lists::timeframe(model, false),
     }
 }
 
@@ -164,19 +164,19 @@ fn detail(model: &mut Model) -> Vec<Effect> {
         Some(id) => {
             model.overlay = Overlay::Detail(model.focus, id);
         }
-        None => model.say(Tone::Quiet, "no row selected: move with j and k"),
+        None => model.reply(Tone::Quiet, "no row selected: move with j and k"),
     }
     vec![]
 }
 
 fn copy(model: &mut Model) -> Vec<Effect> {
     let Some(id) = model.selected().cloned() else {
-        model.say(Tone::Quiet, "no row selected: move with j and k");
+        model.reply(Tone::Quiet, "no row selected: move with j and k");
         return vec![];
     };
     let Some((_, cells)) = columns::cells(model, model.focus, &id) else { return vec![] };
     let text: Vec<String> = cells.iter().map(cell::plain).collect();
-    model.say(Tone::Quiet, "row copied");
+    model.reply(Tone::Quiet, "row copied");
     vec![Effect::Copy(text.join("\t"))]
 }
 
@@ -220,12 +220,12 @@ fn quit(model: &mut Model) -> Vec<Effect> {
     model.is_leaving = true;
     let waiting = model.writes.len();
     if waiting > 0 {
-        model.say(
+        model.reply(
             Tone::Warning,
             format!("{waiting} write(s) unconfirmed, settled at the next start; q again quits"),
         );
     } else {
-        model.say(Tone::Plain, "press q again to quit");
+        model.reply(Tone::Plain, "press q again to quit");
     }
     vec![]
 }
@@ -247,11 +247,11 @@ fn open(model: &mut Model, opening: Opening, fresh: ClientKey) -> Vec<Effect> {
     let opened = match form::open(model, opening, fresh) {
         Ok(ticket) => ticket,
         Err(why) => {
-            model.say(Tone::Warning, why.text);
+            model.reply(Tone::Warning, why.text);
             return vec![];
         }
     };
-    // What nobody selected is shown before it is sent.
+    // Events that were not selected are shown before they are sent.
     if let Form::Acknowledge(form) = &opened.form
         && form.is_ready(model)
     {

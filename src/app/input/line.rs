@@ -69,7 +69,7 @@ pub(super) fn line_pressed(model: &mut Model, chord: Chord, fresh: ClientKey) ->
     }
 }
 
-/// Enters a line. One that is wrong stays to be mended.
+/// Runs a line. On an error the line stays open for editing.
 fn entered(model: &mut Model, mut prompt: Prompt, fresh: ClientKey) -> Vec<Effect> {
     let line = prompt.input.value().to_owned();
     prompt::remember(&mut model.lines, &line);
@@ -79,7 +79,7 @@ fn entered(model: &mut Model, mut prompt: Prompt, fresh: ClientKey) -> Vec<Effec
         Err(why) => {
             prompt.fault = Some(why.clone());
             model.overlay = Overlay::Command(prompt);
-            model.say(Tone::Warning, why);
+            model.reply(Tone::Warning, why);
             vec![]
         }
     }
@@ -113,7 +113,7 @@ pub(in crate::app) fn pasted(model: &mut Model, text: &str) -> Vec<Effect> {
         None
     };
     if let Some(why) = refused {
-        model.say(Tone::Warning, why);
+        model.reply(Tone::Warning, why);
         return vec![];
     }
     let mut taken = false;
@@ -142,11 +142,11 @@ pub(in crate::app) fn pasted(model: &mut Model, text: &str) -> Vec<Effect> {
         | Overlay::Detail(..) => {}
     }
     if !taken {
-        model.say(Tone::Warning, "paste ignored: no text field has the focus");
+        model.reply(Tone::Warning, "paste ignored: no text field has the focus");
         return vec![];
     }
     if !is_whole {
-        model.say(Tone::Warning, "only the first line was pasted");
+        model.reply(Tone::Warning, "only the first line was pasted");
     }
     if let Overlay::Filter(input, _) = &model.overlay {
         let filter = input.value().to_owned();

@@ -37,7 +37,7 @@ pub(super) fn typed(model: &mut Model, chord: Chord) -> Option<Vec<Effect>> {
         if !is_back && !matches!(chord.key, Key::Right | Key::Char('l' | ' ')) {
             return None;
         }
-        field.turn(!is_back);
+        field.cycle(!is_back);
         let name = field.name;
         ticket.is_edited = true;
         return Some(rechosen(model, name));
@@ -52,7 +52,7 @@ pub(super) fn typed(model: &mut Model, chord: Chord) -> Option<Vec<Effect>> {
             .and_then(|digit| notes.get(digit.checked_sub(1)?));
         if let Some(note) = coded {
             field.set(*note);
-            // More may be said behind it.
+            // Text typed next is appended to it.
             field.is_untouched = false;
         } else if field.takes(character) {
             field.insert(character);
@@ -102,15 +102,15 @@ pub(super) fn in_ticket(model: &mut Model, step: Step, fresh: ClientKey) -> Vec<
     let Overlay::Ticket(shown) = &model.overlay else { return vec![] };
     let mut ticket = shown.clone();
     match step {
-        Step::NextField => ticket.turn(true),
-        Step::PreviousField => ticket.turn(false),
+        Step::NextField => ticket.cycle_focus(true),
+        Step::PreviousField => ticket.cycle_focus(false),
         Step::ToReview => return to_review(model, *ticket, fresh),
         Step::RiskSize => match trade::risk_size(model, &mut ticket) {
             Err(why) => ticket.problem = Some(why),
             Ok(words) => {
                 ticket.problem = None;
                 ticket.is_edited = true;
-                model.say(Tone::Plain, words);
+                model.reply(Tone::Plain, words);
             }
         },
         Step::Reprice => {
@@ -123,7 +123,7 @@ pub(super) fn in_ticket(model: &mut Model, step: Step, fresh: ClientKey) -> Vec<
         Step::ScrollUp => ticket.scrolled = ticket.scrolled.saturating_sub(SCROLL),
         Step::WidenScope => {
             if let Err(why) = halt::widen(model, &mut ticket) {
-                model.say(Tone::Warning, why);
+                model.reply(Tone::Warning, why);
             }
         }
         Step::Send => return confirm(model, *ticket),
@@ -140,7 +140,7 @@ pub(super) fn in_ticket(model: &mut Model, step: Step, fresh: ClientKey) -> Vec<
 
 /// Freezes the fields into a sentence; what can be taken back is sent at once.
 fn to_review(model: &mut Model, mut ticket: Ticket, fresh: ClientKey) -> Vec<Effect> {
-    // A refused key is spent, and one that was only typed about costs nothing to replace.
+    // A refused key cannot be reused; replacing an unused one is free.
     ticket.key = fresh;
     ticket.problem = None;
     let ticket = review::freeze(model, ticket);
@@ -182,7 +182,7 @@ fn confirm(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
         return vec![];
     }
     if let Some(why) = model.send_obstacle() {
-        model.say(Tone::Warning, why);
+        model.reply(Tone::Warning, why);
         return vec![];
     }
     send(model, ticket)
@@ -193,17 +193,17 @@ pub(super) fn send(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
     let verb = match draft(model, &ticket) {
         Ok(verb) => verb,
         Err(problem) => {
-            model.say(Tone::Warning, problem.text.clone());
+            model.reply(Tone::Warning, problem.text.clone());
             let shown = review::freeze(model, ticket);
             return review::show(model, shown);
         }
     };
-    if let Some(write) = outbox::bars(model, &verb) {
+    if let Some(write) = outbox::blocking_write(model, &verb) {
         let text = format!("not sent: an earlier write is unconfirmed: {}", write.summary);
         if let Overlay::Ticket(shown) = &mut model.overlay {
             shown.problem = Some(text.clone());
         }
-        model.say(Tone::Warning, text);
+        model.reply(Tone::Warning, text);
         return vec![];
     }
     let summary = sentence(model, &verb);

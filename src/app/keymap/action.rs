@@ -89,11 +89,11 @@ impl Context {
 pub enum Danger {
     /// Nothing changes outside this console.
     Harmless,
-    /// It can be taken back: one key.
+    /// It can be undone: one key.
     Reversible,
     /// It moves money, limits or halts: a review, then `y`.
     Confirmed,
-    /// It moves much at once: a word that is typed, then a review, then `y`.
+    /// It moves a lot at once: a typed word, then a review, then `y`.
     Typed,
 }
 
@@ -105,8 +105,8 @@ pub enum Action {
     Show(Pane),
     /// Shows the rows of another pane that belong to the selected one.
     Follow(Pane),
-    /// Changes how a pane is looked at.
-    Look(Look),
+    /// Changes the view of a pane.
+    View(View),
     Open(Opening),
     /// Works on the open ticket.
     Ticket(Step),
@@ -128,10 +128,10 @@ pub enum Motion {
     HalfPageUp,
 }
 
-/// Changes how the console is looked at.
+/// Changes the view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "each is explained by its label in the table below")]
-pub enum Look {
+pub enum View {
     NextPane,
     PreviousPane,
     Zoom,

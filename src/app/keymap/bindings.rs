@@ -1,6 +1,6 @@
 //! The table itself: one line for each key.
 
-use super::action::{Action, Context, Danger, Look, Motion, Opening, Step};
+use super::action::{Action, Context, Danger, Motion, Opening, Step, View};
 use crate::app::pane::Pane;
 use crate::domain::session::Right;
 
@@ -44,14 +44,14 @@ pub const BINDINGS: &[Binding] = keys! {
     Signals ["t"] => A::Open(Opening::Take), "take", "take signal", Confirmed, Open, Some(1);
     Events ["a"] => A::Open(Opening::Acknowledge), "acknowledge", "acknowledge", Reversible, Risk, Some(1);
     Events ["U"] => A::Open(Opening::Unacknowledge), "unacknowledge", "unacknowledge", Reversible, Risk, Some(2);
-    Events ["H"] => A::Look(Look::ShowAcknowledged), "show-acknowledged", "show or hide acknowledged", Harmless, Read, Some(3);
+    Events ["H"] => A::View(View::ShowAcknowledged), "show-acknowledged", "show or hide acknowledged", Harmless, Read, Some(3);
     Limits ["e"] => A::Open(Opening::EditLimit), "edit-limit", "edit limit", Confirmed, Risk, Some(1);
     Limits ["n"] => A::Open(Opening::NewLimit), "new-limit", "new limit", Confirmed, Risk, Some(4);
     Limits ["D"] => A::Open(Opening::RetireLimit), "retire-limit", "retire limit", Confirmed, Risk, None;
     Limits ["+"] => A::Open(Opening::Approve), "approve-limit", "approve", Confirmed, Risk, Some(2);
     Limits ["-"] => A::Open(Opening::Reject), "reject-limit", "reject", Confirmed, Risk, Some(3);
-    Market ["."] => A::Look(Look::NextTimeframe), "next-timeframe", "longer bars", Harmless, Read, Some(3);
-    Market [","] => A::Look(Look::PreviousTimeframe), "previous-timeframe", "shorter bars", Harmless, Read, Some(4);
+    Market ["."] => A::View(View::NextTimeframe), "next-timeframe", "longer bars", Harmless, Read, Some(3);
+    Market [","] => A::View(View::PreviousTimeframe), "previous-timeframe", "shorter bars", Harmless, Read, Some(4);
 
     Accounts ["b"] => A::Open(Opening::Buy), "buy-in-account", "buy", Confirmed, Open, Some(1);
     Accounts ["s"] => A::Open(Opening::Sell), "sell-in-account", "sell", Confirmed, Open, Some(2);
@@ -70,17 +70,17 @@ pub const BINDINGS: &[Binding] = keys! {
     List ["G", "End"] => A::Move(Motion::Last), "last", "last row", Harmless, Read, None;
     List ["Ctrl-d", "PgDn"] => A::Move(Motion::HalfPageDown), "page-down", "half page down", Harmless, Read, None;
     List ["Ctrl-u", "PgUp"] => A::Move(Motion::HalfPageUp), "page-up", "half page up", Harmless, Read, None;
-    List ["Enter"] => A::Look(Look::Detail), "detail", "detail", Harmless, Read, Some(20);
-    List ["/"] => A::Look(Look::Filter), "filter", "filter", Harmless, Read, Some(21);
-    List ["o"] => A::Look(Look::SortNext), "sort", "sort", Harmless, Read, Some(22);
-    List ["O"] => A::Look(Look::SortReverse), "sort-reverse", "reverse sort", Harmless, Read, None;
-    List ["Space"] => A::Look(Look::Mark), "mark", "mark row", Harmless, Read, None;
-    List ["*"] => A::Look(Look::MarkAll), "mark-all", "mark all visible rows", Harmless, Read, None;
+    List ["Enter"] => A::View(View::Detail), "detail", "detail", Harmless, Read, Some(20);
+    List ["/"] => A::View(View::Filter), "filter", "filter", Harmless, Read, Some(21);
+    List ["o"] => A::View(View::SortNext), "sort", "sort", Harmless, Read, Some(22);
+    List ["O"] => A::View(View::SortReverse), "sort-reverse", "reverse sort", Harmless, Read, None;
+    List ["Space"] => A::View(View::Mark), "mark", "mark row", Harmless, Read, None;
+    List ["*"] => A::View(View::MarkAll), "mark-all", "mark all visible rows", Harmless, Read, None;
     List ["g p"] => A::Follow(Pane::Positions), "go-positions", "same instrument in positions", Harmless, Read, None;
     List ["g t"] => A::Follow(Pane::Trades), "go-trades", "same instrument in trades", Harmless, Read, None;
     List ["g s"] => A::Follow(Pane::Signals), "go-signals", "same instrument in signals", Harmless, Read, None;
     List ["g r"] => A::Follow(Pane::Events), "go-events", "same account in risk events", Harmless, Read, None;
-    List ["y y"] => A::Look(Look::CopyRow), "copy-row", "copy row", Harmless, Read, None;
+    List ["y y"] => A::View(View::CopyRow), "copy-row", "copy row", Harmless, Read, None;
 
     Global ["1"] => A::Show(Pane::Accounts), "accounts", "accounts", Harmless, Read, None;
     Global ["2"] => A::Show(Pane::Positions), "positions", "positions", Harmless, Read, None;
@@ -90,19 +90,19 @@ pub const BINDINGS: &[Binding] = keys! {
     Global ["6"] => A::Show(Pane::Limits), "limits", "limits", Harmless, Read, None;
     Global ["7"] => A::Show(Pane::Market), "market", "market", Harmless, Read, None;
     Global ["8"] => A::Show(Pane::Agents), "agents", "agents and system events", Harmless, Read, None;
-    Global ["Tab"] => A::Look(Look::NextPane), "next-pane", "next pane", Harmless, Read, Some(30);
-    Global ["Shift-Tab"] => A::Look(Look::PreviousPane), "previous-pane", "previous pane", Harmless, Read, None;
-    Global ["z"] => A::Look(Look::Zoom), "zoom", "zoom", Harmless, Read, Some(31);
+    Global ["Tab"] => A::View(View::NextPane), "next-pane", "next pane", Harmless, Read, Some(30);
+    Global ["Shift-Tab"] => A::View(View::PreviousPane), "previous-pane", "previous pane", Harmless, Read, None;
+    Global ["z"] => A::View(View::Zoom), "zoom", "zoom", Harmless, Read, Some(31);
     Global ["! h"] => A::Open(Opening::Halt), "halt", "halt: no new orders", Confirmed, MayHalt, Some(40);
     Global ["! r"] => A::Open(Opening::ReduceOnly), "reduce-only", "reduce only", Confirmed, MayHalt, None;
     Global ["! f"] => A::Open(Opening::Flatten), "flatten", "flatten account", Typed, Trade, None;
     Global ["! u"] => A::Open(Opening::Resume), "resume", "resume trading", Confirmed, Risk, None;
-    Global ["! a"] => A::Look(Look::SilenceAlarm), "silence-alarm", "acknowledge alarm", Reversible, Read, None;
-    Global ["R", "F5"] => A::Look(Look::Reload), "reload", "reload all panes", Harmless, Read, None;
-    Global [":"] => A::Look(Look::Command), "command", "command", Harmless, Read, Some(50);
-    Global ["L"] => A::Look(Look::Log), "log", "action log", Harmless, Read, None;
-    Global ["?"] => A::Look(Look::Help), "help", "help", Harmless, Read, Some(51);
-    Global ["Ctrl-l"] => A::Look(Look::Redraw), "redraw", "redraw screen", Harmless, Read, None;
+    Global ["! a"] => A::View(View::SilenceAlarm), "silence-alarm", "acknowledge alarm", Reversible, Read, None;
+    Global ["R", "F5"] => A::View(View::Reload), "reload", "reload all panes", Harmless, Read, None;
+    Global [":"] => A::View(View::Command), "command", "command", Harmless, Read, Some(50);
+    Global ["L"] => A::View(View::Log), "log", "action log", Harmless, Read, None;
+    Global ["?"] => A::View(View::Help), "help", "help", Harmless, Read, Some(51);
+    Global ["Ctrl-l"] => A::View(View::Redraw), "redraw", "redraw screen", Harmless, Read, None;
     Global ["Esc"] => A::Back, "back", "back", Harmless, Read, None;
     Global ["q"] => A::Quit, "quit", "back or quit", Harmless, Read, Some(52);
 

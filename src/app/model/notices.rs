@@ -1,70 +1,69 @@
-//! Saying something to the person before the console, and taking it back.
+//! Notices and alarms.
 
 use std::time::Duration;
 
 use super::Model;
 use crate::app::cell::Tone;
-use crate::app::notice::{Alarm, Notice, Voice};
+use crate::app::notice::{Alarm, Notice, NoticeKind};
 use crate::domain::ids::HaltId;
 
 /// Most notices that are kept.
 const KEPT: usize = 500;
 
-/// Most alarms that wait for somebody at once: more than a person can read.
+/// Most alarms kept at once.
 const ALARMS: usize = 20;
 
-/// So long the outcome of a write stands before everything that is said after it.
+/// How long the outcome of a write is shown in preference to newer notices.
 const READ_WITHIN: Duration = Duration::from_secs(2);
 
-/// How long the newest notice stands above the command line.
+/// How long a notice is shown above the command line.
 const SHOWN: Duration = Duration::from_secs(12);
 
 impl Model {
-    /// Answers a key.
-    pub(in crate::app) fn say(&mut self, tone: Tone, text: impl Into<String>) {
-        self.note(Voice::Reply, tone, text.into());
+    /// Adds the answer to a key press.
+    pub(in crate::app) fn reply(&mut self, tone: Tone, text: impl Into<String>) {
+        self.note(NoticeKind::Reply, tone, text.into());
     }
 
-    /// Says what became of a write.
+    /// Adds the outcome of a write.
     pub(in crate::app) fn report(&mut self, tone: Tone, text: impl Into<String>) {
-        self.note(Voice::Outcome, tone, text.into());
+        self.note(NoticeKind::Outcome, tone, text.into());
     }
 
-    /// Says what nobody asked for.
-    pub(in crate::app) fn tell(&mut self, tone: Tone, text: impl Into<String>) {
-        self.note(Voice::News, tone, text.into());
+    /// Adds news from servers or other people.
+    pub(in crate::app) fn notify(&mut self, tone: Tone, text: impl Into<String>) {
+        self.note(NoticeKind::News, tone, text.into());
     }
 
-    fn note(&mut self, voice: Voice, tone: Tone, text: String) {
+    fn note(&mut self, kind: NoticeKind, tone: Tone, text: String) {
         if self.notices.len() >= KEPT {
             self.notices.pop_front();
         }
-        let notice = Notice { at: self.now, elapsed: self.elapsed, tone, voice, text };
+        let notice = Notice { at: self.now, elapsed: self.elapsed, tone, kind, text };
         self.notices.push_back(notice);
     }
 
-    /// Returns the newest notice, while it is new. News that nobody asked for does not hide what
-    /// became of a write.
+    /// Returns the newest notice, while it is fresh. News does not hide the outcome of a write.
     pub fn toast(&self) -> Option<&Notice> {
         let fresh = |within: Duration| {
             let is_fresh =
                 move |notice: &&Notice| self.elapsed.saturating_sub(notice.elapsed) < within;
             self.notices.iter().rev().take_while(is_fresh)
         };
-        // Whoever pressed a key too often would read of that key, and think that nothing was sent.
-        let just_now = fresh(READ_WITHIN).find(|notice| notice.voice == Voice::Outcome);
+        // After a repeated key press, its notice must not hide that the write was sent.
+        let just_now = fresh(READ_WITHIN).find(|notice| notice.kind == NoticeKind::Outcome);
         if just_now.is_some() {
             return just_now;
         }
         let newest = fresh(SHOWN).next()?;
-        if newest.voice != Voice::News {
+        if newest.kind != NoticeKind::News {
             return Some(newest);
         }
-        let asked = fresh(SHOWN).find(|notice| notice.voice != Voice::News);
-        asked.filter(|notice| notice.voice == Voice::Outcome).or(Some(newest))
+        let asked = fresh(SHOWN).find(|notice| notice.kind != NoticeKind::News);
+        asked.filter(|notice| notice.kind == NoticeKind::Outcome).or(Some(newest))
     }
 
-    /// Returns a text in which the keys of accounts are their names.
+    /// Replaces account keys in a text by account names.
     pub(in crate::app) fn with_names(&self, mut text: String) -> String {
         for account in self.desk.accounts.values() {
             let key = account.id.to_string();
@@ -75,13 +74,13 @@ impl Model {
         text
     }
 
-    /// Returns the newest alarm that nobody acknowledged.
+    /// Returns the newest unacknowledged alarm.
     pub fn alarm(&self) -> Option<&Alarm> {
         self.alarms.last()
     }
 
-    /// Takes an alarm. One that nobody acknowledged stays below it; the same again takes its place.
-    pub(in crate::app) fn sound(&mut self, text: String, halt: Option<HaltId>) {
+    /// Raises an alarm above earlier ones; the same alarm again replaces its first occurrence.
+    pub(in crate::app) fn raise_alarm(&mut self, text: String, halt: Option<HaltId>) {
         self.alarms.retain(|alarm| (&alarm.text, alarm.halt) != (&text, halt));
         if self.alarms.len() >= ALARMS {
             self.alarms.remove(0);
@@ -92,13 +91,13 @@ impl Model {
         self.settle_alarms();
     }
 
-    /// The bus says that trading goes on: the alarm of that halt is over. A word that names no halt
-    /// is about those that name none either; the end of one halt says nothing of a stop of them all.
+    /// Removes the alarm of a halt that the bus announced as ended. An announcement without a halt
+    /// ends the alarms without one; the end of one halt does not end a system-wide alarm.
     pub(in crate::app) fn alarm_ended(&mut self, halt: Option<HaltId>) {
         self.alarms.retain(|alarm| alarm.halt != halt);
     }
 
-    /// Takes alarms away whose halt was in force and is not any more.
+    /// Removes alarms whose halt was in force and has ended.
     pub(in crate::app) fn settle_alarms(&mut self) {
         let halts = &self.desk.halts;
         self.alarms.retain_mut(|alarm| {
@@ -109,9 +108,9 @@ impl Model {
         });
     }
 
-    /// Takes alarms away whose halt is not in force, as the database said when it was asked after
-    /// them: the word on the bus that it is over may be lost. One that names no halt stays until
-    /// somebody acknowledges it; where no halt is in force at all, that is said beside it.
+    /// Removes alarms whose halt is not in force by a poll later than the alarm: the announcement
+    /// of its end may be lost. An alarm without a halt stays until acknowledged, and is marked
+    /// where no halt is in force.
     pub(in crate::app) fn halts_confirmed(&mut self, asked_at: Duration) {
         let halts = &self.desk.halts;
         self.alarms.retain_mut(|alarm| {

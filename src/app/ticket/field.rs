@@ -21,7 +21,7 @@ pub enum FieldName {
     Value,
     Unit,
     Warning,
-    /// When it ends by itself.
+    /// Expiry.
     Until,
     /// What the type needs beyond a number.
     Parameters,
@@ -66,7 +66,7 @@ pub enum FieldKind {
     Text,
 }
 
-/// A field and what stands in it.
+/// A field and its value.
 #[derive(Debug, Clone)]
 pub struct Field {
     pub name: FieldName,
@@ -75,14 +75,14 @@ pub struct Field {
     pub input: Input,
     /// What a choice chooses from.
     pub choices: Vec<String>,
-    /// What stands in it was filled in, not typed: the first character typed takes its place.
+    /// The value was prefilled: the first typed character replaces it.
     pub is_untouched: bool,
 }
 
 /// The choice that names nothing.
 pub const ANY: &str = "any";
 
-/// The choice of an account that stands for all of them, each by itself.
+/// The choice for every account separately.
 pub const EACH_ACCOUNT: &str = "each account";
 
 /// Longest text that a field takes; the columns behind them are wider.
@@ -104,8 +104,7 @@ impl Field {
         self.is_untouched = !self.input.value().is_empty();
     }
 
-    /// Types a character. What was filled in gives way to it: appended, a 5 would make 10005 of
-    /// 1000.
+    /// Types a character. It replaces a prefilled value: appended, a 5 would turn 1000 into 10005.
     pub(in crate::app) fn insert(&mut self, character: char) {
         if std::mem::take(&mut self.is_untouched) {
             self.input.reset();
@@ -113,7 +112,7 @@ impl Field {
         self.input.handle(InputRequest::InsertChar(character));
     }
 
-    /// Does what an editing key says: what stands in the field is kept from now on.
+    /// Applies an editing key; the prefilled value is kept.
     pub(in crate::app) fn edit(&mut self, request: InputRequest) {
         self.is_untouched = false;
         self.input.handle(request);
@@ -140,7 +139,7 @@ impl Field {
     }
 
     /// Goes to the next (`1`) or previous (`-1`) choice.
-    pub fn turn(&mut self, forward: bool) {
+    pub fn cycle(&mut self, forward: bool) {
         let count = self.choices.len();
         if count == 0 {
             return;

@@ -21,7 +21,7 @@ pub enum Form {
     EditLimit(EditLimit),
     NewLimit(NewLimit),
     RetireLimit(RetireLimit),
-    JudgeLimit(JudgeLimit),
+    DecideLimit(DecideLimit),
     Halt(Halt),
     Resume(Resume),
 }
@@ -34,13 +34,13 @@ pub struct Trade {
     pub signal: Option<SignalId>,
 }
 
-/// The end of a position, or of a part.
+/// Closing a position or a part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Close {
     pub what: Closing,
 }
 
-/// Another stop, target or trailing distance.
+/// New stop, target or trailing distance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Amend {
     pub position: PositionId,
@@ -52,13 +52,13 @@ pub struct Breakeven {
     pub position: PositionId,
 }
 
-/// The end of every position of an account.
+/// Closing every position of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flatten {
     pub account: AccountId,
 }
 
-/// Ownership of risk events.
+/// Acknowledgement of risk events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acknowledge {
     /// Those that were selected or marked at the key press.
@@ -67,13 +67,13 @@ pub struct Acknowledge {
     pub needs_note: bool,
 }
 
-/// The end of that ownership.
+/// Unacknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unacknowledge {
     pub event: EventId,
 }
 
-/// Another value for a limit.
+/// New value for a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EditLimit {
     pub limit: LimitId,
@@ -81,11 +81,11 @@ pub struct EditLimit {
     pub base_version: Option<DateTime<Utc>>,
 }
 
-/// A limit that is not there yet.
+/// A new limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewLimit;
 
-/// The end of a limit.
+/// Retirement of a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetireLimit {
     pub limit: LimitId,
@@ -93,9 +93,9 @@ pub struct RetireLimit {
     pub base_version: Option<DateTime<Utc>>,
 }
 
-/// A second person's answer to a proposal.
+/// Approval or rejection of a proposal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JudgeLimit {
+pub struct DecideLimit {
     pub limit: LimitId,
     pub decision: Decision,
 }
@@ -106,7 +106,7 @@ pub enum Decision {
     Reject,
 }
 
-/// A stop of trading.
+/// A halt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Halt {
     pub mode: HaltMode,
@@ -115,7 +115,7 @@ pub struct Halt {
     pub narrow: Option<HaltScope>,
 }
 
-/// The end of a halt.
+/// End of a halt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resume {
     pub halt: HaltId,

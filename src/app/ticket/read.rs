@@ -1,4 +1,4 @@
-//! What stands in single fields of a ticket, as values.
+//! Parsing of ticket fields.
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;

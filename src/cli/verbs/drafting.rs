@@ -75,7 +75,7 @@ async fn ticket(
     }
 }
 
-/// Reads the ticket; what is missing is said in the words of the shell.
+/// Reads the ticket; errors name the shell's arguments.
 fn drafted(snapshot: &Snapshot, ticket: &Ticket) -> Result<Verb, CliError> {
     // The word that some must type is asked for once they have seen what would be done.
     ticket.form.kind().read(&snapshot.model, ticket).map_err(|problem| {

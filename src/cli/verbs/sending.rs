@@ -1,4 +1,4 @@
-//! Sending once, and knowing what became of it.
+//! Sending once, and settling the outcome.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use crate::cli::args;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::io::Io;
-use crate::cli::report::{Report, Said};
+use crate::cli::report::{Report, WriteStatus};
 use crate::cli::snapshot::Snapshot;
 use crate::config::Config;
 use crate::domain::code::Code;
@@ -19,10 +19,10 @@ use crate::runtime::clock;
 use crate::runtime::journal::{self, Found, Intent, Journal, Opened};
 use crate::store::{self, Store};
 
-/// How often an unknown outcome is asked for before the answer is left to `tmt outcome`.
+/// How often an unconfirmed outcome is queried before it is left to `tmt outcome`.
 const MOST_QUESTIONS: u32 = 3;
 
-/// Pause between two of these questions.
+/// Pause between two queries.
 const BETWEEN_QUESTIONS: Duration = Duration::from_secs(1);
 
 /// Tells one database and login from another, in journals.
@@ -52,12 +52,12 @@ pub(super) async fn open(
     for intent in left {
         let outcome = store.resolve(&intent.request).await;
         let (key, summary) = (intent.request.key, &intent.summary);
-        let said = match &outcome {
+        let text = match &outcome {
             Outcome::Accepted(accepted) => format!("accepted: {}", accepted.message),
             Outcome::Refused(refusal) => format!("not done: {}", refusal.message),
             Outcome::Unknown(reason) => format!("still unconfirmed: {reason}"),
         };
-        io.note(&format!("an earlier write ({summary}, id {key}): {said}"));
+        io.note(&format!("an earlier write ({summary}, id {key}): {text}"));
         journal.settle(key, &outcome).await?;
         if matches!(outcome, Outcome::Unknown(_)) {
             unknown.push(intent);
@@ -66,7 +66,7 @@ pub(super) async fn open(
     Ok((journal, unknown))
 }
 
-/// Finds what was sent under a key before, by any process of this machine; the oldest first.
+/// Finds requests sent with a key by any process of this machine, the oldest first.
 pub(super) fn sent_before(config: &Config, key: ClientKey, io: &mut Io<'_>) -> Vec<Found> {
     let (found, damage) = journal::find(&config.journal_folder, &place(&config.store), key);
     for damage in damage {
@@ -75,11 +75,11 @@ pub(super) fn sent_before(config: &Config, key: ClientKey, io: &mut Io<'_>) -> V
     found
 }
 
-/// Writes down, sends once, settles, writes the end down.
+/// Journals the request, sends it once, settles it, and journals the outcome.
 ///
 /// # Errors
 ///
-/// [`CliError::Journal`] if it cannot be written down: then nothing was sent.
+/// [`CliError::Journal`] if the journal cannot be written: then nothing was sent.
 pub(super) async fn send(
     store: &Store,
     journal: &Journal,
@@ -97,7 +97,7 @@ pub(super) async fn send(
     Ok(outcome)
 }
 
-/// Sends once. An answer that was lost is asked for, never sent for again.
+/// Sends once. An unconfirmed outcome is queried by key, never resent.
 async fn settled(store: &Store, request: &Request, io: &mut Io<'_>) -> Outcome {
     let mut outcome = store.perform(request).await;
     for _ in 0..MOST_QUESTIONS {
@@ -129,7 +129,7 @@ pub(super) async fn announce(
     announcer.announce(&announcement(&written)).await.map_err(|error| error.to_string())
 }
 
-/// `tmt outcome`: asks what became of a write, without sending it.
+/// `tmt outcome`: queries the outcome of a write by its key.
 ///
 /// # Errors
 ///
@@ -167,11 +167,11 @@ pub(in crate::cli) async fn outcome(
         }
     }
     let report = Report::new(key, summary, vec![]);
-    let said = Said::Outcome(outcome);
+    let status = WriteStatus::Outcome(outcome);
     if arguments.json {
-        report.write_json(&said, io.out)?;
+        report.write_json(&status, io.out)?;
     } else {
-        report.write_text(&said, io.out)?;
+        report.write_text(&status, io.out)?;
     }
-    Ok(said.exit())
+    Ok(status.exit())
 }

@@ -16,7 +16,7 @@ use crate::domain::bar::Bar;
 use crate::domain::money::round;
 use crate::ui::format;
 use crate::ui::pane::split_top;
-use crate::ui::theme::{Ink, Theme};
+use crate::ui::theme::{Class, Theme};
 
 /// Rows between two labels of the price axis.
 const LABEL_EVERY: u16 = 4;
@@ -118,7 +118,7 @@ fn candle(bar: &Bar, scale: Scale, theme: Theme, frame: &mut Frame<'_>, column: 
             Half::Nothing
         }
     };
-    let style = theme.style(if has_risen { Ink::Gain } else { Ink::Loss });
+    let style = theme.style(if has_risen { Class::Gain } else { Class::Loss });
     for (at, cell) in column.rows().enumerate() {
         let step = u16::try_from(at).unwrap_or(u16::MAX).saturating_mul(2);
         let sign = sign(half(step), half(step.saturating_add(1)), has_risen);
@@ -154,13 +154,13 @@ fn draw_prices(
     frame: &mut Frame<'_>,
     area: Rect,
 ) {
-    let quiet = theme.style(Ink::Quiet);
+    let quiet = theme.style(Class::Quiet);
     let last = bars.last().map(|bar| (scale.step(bar.close) / 2, bar.close));
     for (at, row) in area.rows().enumerate() {
         let at = u16::try_from(at).unwrap_or(u16::MAX);
         let (text, style) = match last {
             Some((place, close)) if place == at => {
-                (format!("◂{}", format::price(close, places)), theme.style(Ink::Strong))
+                (format!("◂{}", format::price(close, places)), theme.style(Class::Strong))
             }
             _ if at % LABEL_EVERY == 0 => {
                 let price = scale.price(at.saturating_mul(2));
@@ -193,7 +193,7 @@ fn draw_times(
         let label = if is_today { bar.time.format("%H:%M") } else { bar.time.format("%d %b") };
         text.push_str(&label.to_string());
     }
-    let style: Style = theme.style(Ink::Quiet);
+    let style: Style = theme.style(Class::Quiet);
     frame.render_widget(Line::styled(format::fit(&text, usize::from(area.width)), style), area);
 }
 

@@ -1,4 +1,4 @@
-//! The second line, and a third in an alarm: halts, what nobody owns, what must not be overlooked.
+//! The second line, and a third in an alarm: halts, unacknowledged events, alarms.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -14,12 +14,12 @@ use crate::domain::halt::{Halt, HaltMode, Scope};
 use crate::domain::limit::LimitState;
 use crate::domain::session::Right;
 use crate::ui::format;
-use crate::ui::theme::{Ink, Theme};
+use crate::ui::theme::{Class, Theme};
 
 /// Columns from which severities are written out.
 const WIDE: u16 = 110;
 
-/// Draws the line of halts and of what nobody owns.
+/// Draws halts on the left and unacknowledged events on the right.
 pub(in crate::ui) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let right = unowned(model, theme, area.width < WIDE);
     let width: usize = right.iter().map(|(text, _)| text.width()).sum();
@@ -31,10 +31,10 @@ pub(in crate::ui) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>, ar
 fn halts(model: &Model, theme: Theme, room: usize) -> Vec<Piece> {
     let mut halts: Vec<&Halt> = model.desk.halts.values().collect();
     if halts.is_empty() {
-        return vec![("no halt in force".to_owned(), theme.style(Ink::Quiet))];
+        return vec![("no halt in force".to_owned(), theme.style(Class::Quiet))];
     }
     halts.sort_by_key(|halt| (breadth(halt.scope), std::cmp::Reverse(halt.set_at)));
-    let alarm = theme.style(Ink::Alarm);
+    let alarm = theme.style(Class::Alarm);
     let mut pieces: Vec<Piece> = Vec::new();
     let mut used = 0;
     let count = halts.len();
@@ -44,7 +44,7 @@ fn halts(model: &Model, theme: Theme, room: usize) -> Vec<Piece> {
         let more = if rest > 0 { 6 } else { 0 };
         let free = room.saturating_sub(used).saturating_sub(more);
         if at > 0 && text.width() > free {
-            pieces.push((format!(" +{}", rest.saturating_add(1)), theme.style(Ink::Critical)));
+            pieces.push((format!(" +{}", rest.saturating_add(1)), theme.style(Class::Critical)));
             break;
         }
         let text = format::fit(&text, free);
@@ -97,53 +97,53 @@ fn word(severity: Severity, is_narrow: bool) -> &'static str {
     }
 }
 
-/// Returns how much nobody owns, and what waits for a second person.
+/// Returns the counts of unacknowledged events, pending proposals and writes.
 fn unowned(model: &Model, theme: Theme, is_narrow: bool) -> Vec<Piece> {
-    let quiet = theme.style(Ink::Quiet);
+    let quiet = theme.style(Class::Quiet);
     let counts = model.unacknowledged();
     let mut pieces = Vec::new();
     if counts.iter().sum::<usize>() == 0 {
         pieces.push(("0 unacked".to_owned(), quiet));
     } else {
-        pieces.push(("UNACKED".to_owned(), theme.style(Ink::Strong)));
+        pieces.push(("UNACKED".to_owned(), theme.style(Class::Strong)));
         for (severity, count) in Severity::ALL.into_iter().zip(counts).rev() {
             if count == 0 {
                 continue;
             }
-            let ink = match severity {
-                Severity::Info => Ink::Plain,
-                Severity::Warning => Ink::Warning,
-                Severity::Critical | Severity::Emergency => Ink::Critical,
+            let class = match severity {
+                Severity::Info => Class::Plain,
+                Severity::Warning => Class::Warning,
+                Severity::Critical | Severity::Emergency => Class::Critical,
             };
-            pieces.push((format!(" {count} {}", word(severity, is_narrow)), theme.style(ink)));
+            pieces.push((format!(" {count} {}", word(severity, is_narrow)), theme.style(class)));
         }
     }
     let waiting = model.desk.limits.values().filter(|row| row.state == LimitState::Pending).count();
     if waiting > 0 {
         pieces.push((" │ ".to_owned(), quiet));
-        pieces.push((format!("{waiting} to approve"), theme.style(Ink::Warning)));
+        pieces.push((format!("{waiting} to approve"), theme.style(Class::Warning)));
     }
     let unknown = model.writes.iter().filter(|write| write.unknown.is_some()).count();
     let under_way = model.writes.len().saturating_sub(unknown);
     if under_way > 0 {
         pieces.push((" │ ".to_owned(), quiet));
-        pieces.push((format!("{under_way} in flight"), theme.style(Ink::Strong)));
+        pieces.push((format!("{under_way} in flight"), theme.style(Class::Strong)));
     }
     if unknown > 0 {
         pieces.push((" │ ".to_owned(), quiet));
-        pieces.push((format!(" {unknown} UNCONFIRMED "), theme.style(Ink::Unknown)));
+        pieces.push((format!(" {unknown} UNCONFIRMED "), theme.style(Class::Unknown)));
     }
     pieces
 }
 
-/// What stands across the screen, and the keys that take it away.
+/// The alarm line and the keys that clear it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::ui) struct Alarm {
     text: String,
     hint: &'static str,
 }
 
-/// Returns what stands across the screen until somebody owns it.
+/// Returns the alarm line, if there is an alarm or an emergency.
 pub(in crate::ui) fn alarm(model: &Model) -> Option<Alarm> {
     if let Some(alarm) = model.alarm() {
         let at = format::time(alarm.at, model.now);
@@ -176,5 +176,5 @@ pub(in crate::ui) fn draw_alarm(alarm: &Alarm, theme: Theme, frame: &mut Frame<'
     let hint = format!("  {} ", alarm.hint);
     let room = usize::from(area.width).saturating_sub(hint.width());
     let text = format::pad(&format!(" {}", alarm.text), room, Align::Left);
-    frame.render_widget(Span::styled(format!("{text}{hint}"), theme.style(Ink::Alarm)), area);
+    frame.render_widget(Span::styled(format!("{text}{hint}"), theme.style(Class::Alarm)), area);
 }

@@ -20,7 +20,7 @@ const NEEDED: u32 = 2;
 /// Widest gap between two columns.
 const GAP: usize = 2;
 
-/// A column as it stands in this frame.
+/// A column as placed in this frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ui) struct Placed {
     /// Its place among all columns of the pane.
@@ -114,7 +114,7 @@ impl Layout {
         None
     }
 
-    /// Returns how many blanks stand before the column of that number.
+    /// Returns the blanks before a column.
     pub(super) fn gap_before(&self, number: usize) -> usize {
         let before = number.checked_sub(1).and_then(|before| self.columns.get(before));
         match (before, self.columns.get(number)) {

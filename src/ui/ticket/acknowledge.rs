@@ -1,4 +1,4 @@
-//! Owning risk events: which, and what is said about them.
+//! Acknowledging risk events: which, and with which note.
 
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
@@ -9,7 +9,7 @@ use crate::app::model::Model;
 use crate::app::ticket::{Acknowledge, FieldName, Ticket};
 use crate::domain::event::{RiskEvent, Severity};
 use crate::domain::ids::EventId;
-use crate::ui::theme::{Ink, Theme};
+use crate::ui::theme::{Class, Theme};
 use crate::ui::{format, popup};
 
 /// Most events that are listed one by one.
@@ -45,22 +45,22 @@ pub(super) fn described(
             items.extend(lines(model, row, theme, width).into_iter().map(Item::Fact));
         } else {
             let text = format!(" event {} is no longer listed", id.short());
-            items.push(Item::Fact(Line::styled(text, theme.style(Ink::Warning))));
+            items.push(Item::Fact(Line::styled(text, theme.style(Class::Warning))));
         }
     }
     let rest = events.len().saturating_sub(LISTED);
     if rest > 0 {
         let text = format!(" and {rest} more");
-        items.push(Item::Fact(Line::styled(text, theme.style(Ink::Quiet))));
+        items.push(Item::Fact(Line::styled(text, theme.style(Class::Quiet))));
     }
     items
 }
 
-fn ink(severity: Severity) -> Ink {
+fn class(severity: Severity) -> Class {
     match severity {
-        Severity::Info => Ink::Plain,
-        Severity::Warning => Ink::Warning,
-        Severity::Critical | Severity::Emergency => Ink::Critical,
+        Severity::Info => Class::Plain,
+        Severity::Warning => Class::Warning,
+        Severity::Critical | Severity::Emergency => Class::Critical,
     }
 }
 
@@ -75,16 +75,16 @@ fn lines(model: &Model, row: &RiskEvent, theme: Theme, width: usize) -> Vec<Line
     let first = Line::from(vec![
         Span::styled(
             format!(" {} ", row.severity.as_str().to_uppercase()),
-            theme.style(ink(row.severity)),
+            theme.style(class(row.severity)),
         ),
-        Span::styled(format!(" {account}  {}", row.event_type), theme.style(Ink::Strong)),
+        Span::styled(format!(" {account}  {}", row.event_type), theme.style(Class::Strong)),
         Span::styled(
             format!(
                 "  since {}{seen}  from {}",
                 format::time(row.occurred_at, model.now),
                 row.source
             ),
-            theme.style(Ink::Quiet),
+            theme.style(Class::Quiet),
         ),
     ]);
     let mut figures = match (row.current_value, row.limit_value) {
@@ -115,7 +115,8 @@ fn lines(model: &Model, row: &RiskEvent, theme: Theme, width: usize) -> Vec<Line
 /// Returns the notes that one digit writes, while the field is empty.
 fn coded(ticket: &Ticket, theme: Theme) -> Vec<Item> {
     let is_empty = ticket.text(FieldName::Note).is_none();
-    let (key, text) = if is_empty { (Ink::Key, Ink::Plain) } else { (Ink::Quiet, Ink::Quiet) };
+    let (key, text) =
+        if is_empty { (Class::Key, Class::Plain) } else { (Class::Quiet, Class::Quiet) };
     CODED_NOTES
         .iter()
         .enumerate()

@@ -1,4 +1,4 @@
-//! Another stop, target or trailing distance: what it risks now, and what then.
+//! Amending stop, target or trailing distance: risk before and after.
 
 use ratatui::text::Line;
 use rust_decimal::Decimal;
@@ -6,13 +6,13 @@ use rust_decimal::Decimal;
 use super::sheet::{Item, Sheet, fact_line, right_width, split, words};
 use crate::app::model::Model;
 use crate::app::review::draft;
-use crate::app::ticket::{Amend, FieldName, Ticket, Verdict};
+use crate::app::ticket::{Amend, Assessment, FieldName, Ticket};
 use crate::domain::money::{exact, typed};
 use crate::domain::outcome::{Check, Finding};
 use crate::domain::position::{Position, Protection};
 use crate::domain::request::Verb;
 use crate::ui::table::gain_style;
-use crate::ui::theme::{Ink, Theme};
+use crate::ui::theme::{Class, Theme};
 use crate::ui::{format, popup};
 
 /// Returns the sheet of an amendment.
@@ -25,7 +25,7 @@ pub(super) fn sheet(
 ) -> Sheet {
     let Some(held) = model.desk.positions.get(&form.position) else {
         let text = " the position is no longer open";
-        let line = Line::styled(text, theme.style(Ink::Warning));
+        let line = Line::styled(text, theme.style(Class::Warning));
         return Sheet { left: vec![Item::Fact(line)], ..Sheet::default() };
     };
     let field =
@@ -35,13 +35,13 @@ pub(super) fn sheet(
         field(FieldName::Target, held.take_profit),
         field(FieldName::Trailing, held.trailing_distance),
         Item::Field(FieldName::Reason, String::new()),
-        Item::Fact(Line::styled(" empty means none", theme.style(Ink::Quiet))),
+        Item::Fact(Line::styled(" empty means none", theme.style(Class::Quiet))),
     ];
     let right = facts(model, ticket, held, theme, right_width(width));
     Sheet { left, right, split: split(width), ..Sheet::default() }
 }
 
-/// Returns how far a level is from the price of now, else what it is now.
+/// Returns the distance of a level from the current price, else the present level.
 fn hint(
     model: &Model,
     ticket: &Ticket,
@@ -67,7 +67,7 @@ fn hint(
     }
 }
 
-/// Returns what is held, and what its stop and target bring now and then.
+/// Returns the position, and the P&L at its stop and target before and after.
 pub(super) fn facts(
     model: &Model,
     ticket: &Ticket,
@@ -98,10 +98,10 @@ pub(super) fn facts(
         Some(level) => {
             let pnl = model.book.open_pnl(held, level, currency);
             let text = pnl.map_or_else(|| format::ABSENT.to_owned(), format::gain);
-            let style = pnl.map_or_else(|| theme.style(Ink::Quiet), |pnl| gain_style(pnl, theme));
+            let style = pnl.map_or_else(|| theme.style(Class::Quiet), |pnl| gain_style(pnl, theme));
             fact_line(label, &text, currency, style, theme)
         }
-        None => fact_line(label, format::ABSENT, none, theme.style(Ink::Quiet), theme),
+        None => fact_line(label, format::ABSENT, none, theme.style(Class::Quiet), theme),
     };
     lines.push(outcome("Stop now", held.stop_loss, "no stop: unlimited loss"));
     let Ok(Verb::Amend { stop, target, trailing, .. }) = draft(model, ticket) else {
@@ -120,35 +120,35 @@ fn judged(
     theme: Theme,
     width: usize,
 ) -> Vec<Line<'static>> {
-    let paragraph = |text: &str, ink| popup::paragraph(text, width, theme.style(ink));
-    let checks = match &ticket.verdict {
-        Verdict::None => return vec![],
-        Verdict::Asked(_) => return paragraph("checking…", Ink::Quiet),
-        Verdict::Failed(why) => {
+    let paragraph = |text: &str, class| popup::paragraph(text, width, theme.style(class));
+    let checks = match &ticket.assessment {
+        Assessment::None => return vec![],
+        Assessment::Asked(_) => return paragraph("checking…", Class::Quiet),
+        Assessment::Failed(why) => {
             let text = format!("checks unavailable: {why}");
-            return paragraph(&text, Ink::Critical);
+            return paragraph(&text, Class::Critical);
         }
-        Verdict::Known { checks, .. } => checks,
+        Assessment::Known { checks, .. } => checks,
     };
     let against: Vec<&Check> =
         checks.iter().filter(|check| check.finding != Finding::Passes).collect();
     if against.is_empty() {
-        let (text, ink) = match protection {
-            Protection::Same => ("Stop and trailing unchanged: same risk.", Ink::Quiet),
-            Protection::Tightens => ("Tightens: less risk. Allowed under any halt.", Ink::Good),
-            Protection::Widens => ("WIDENS: more risk than now. Checks pass.", Ink::Warning),
+        let (text, class) = match protection {
+            Protection::Same => ("Stop and trailing unchanged: same risk.", Class::Quiet),
+            Protection::Tightens => ("Tightens: less risk. Allowed under any halt.", Class::Good),
+            Protection::Widens => ("WIDENS: more risk than now. Checks pass.", Class::Warning),
         };
-        return paragraph(text, ink);
+        return paragraph(text, class);
     }
     // The sentence of the first stands below.
     let mut lines = Vec::new();
     for (number, check) in against.into_iter().enumerate() {
-        let (word, ink) = match check.finding {
-            Finding::Reject => ("HARD", Ink::Critical),
-            Finding::Confirm | Finding::Passes => ("SOFT", Ink::Warning),
+        let (word, class) = match check.finding {
+            Finding::Reject => ("HARD", Class::Critical),
+            Finding::Confirm | Finding::Passes => ("SOFT", Class::Warning),
         };
         let message = check.message.as_deref().filter(|_| number > 0).unwrap_or_default();
-        lines.extend(paragraph(format!("{word} {}  {message}", check.code).trim_end(), ink));
+        lines.extend(paragraph(format!("{word} {}  {message}", check.code).trim_end(), class));
     }
     lines
 }

@@ -1,4 +1,4 @@
-//! The stop at the entry price: what is held, and what the stop brings now and then.
+//! Stop at the entry price: the position, and the P&L at the stop before and after.
 
 use super::amend;
 use super::sheet::{Item, Sheet, right_width, split};

@@ -8,14 +8,14 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::app::cell::Align;
 use crate::app::model::Model;
-use crate::app::ticket::{Ticket, Verdict};
+use crate::app::ticket::{Assessment, Ticket};
 use crate::domain::money::price_text;
 use crate::domain::outcome::{Check, Finding, has_share};
 use crate::domain::unit::Plain;
 use crate::domain::unit::Unit;
 use crate::ui::format;
 use crate::ui::popup;
-use crate::ui::theme::{Ink, Theme};
+use crate::ui::theme::{Class, Theme};
 
 /// Columns of the word in front: `ok`, `SOFT`, `HARD`.
 const WORD: usize = 5;
@@ -57,7 +57,7 @@ impl Widths {
     }
 }
 
-/// Returns the rule that binds first, and how many stand against the trade: what must be on the screen
+/// Returns the tightest check and the counts: what must be on the screen
 /// however long the table is.
 pub(super) fn result(
     model: &Model,
@@ -65,7 +65,7 @@ pub(super) fn result(
     theme: Theme,
     width: usize,
 ) -> Vec<Line<'static>> {
-    let Verdict::Known { checks, .. } = &ticket.verdict else { return vec![] };
+    let Assessment::Known { checks, .. } = &ticket.assessment else { return vec![] };
     let mut lines = binding(model, checks, width, theme);
     lines.push(count(checks, theme));
     lines
@@ -82,25 +82,25 @@ pub(super) fn lines(
         ticket.form.kind().instrument(model, ticket).map_or(0, |id| model.price_places(&id));
     let widths = Widths::of(width, places);
     let mut lines = vec![heading(widths, theme)];
-    match &ticket.verdict {
-        Verdict::None => {
+    match &ticket.assessment {
+        Assessment::None => {
             let text = "the checks appear once the fields make a trade";
-            lines.extend(popup::paragraph(text, width, theme.style(Ink::Quiet)));
+            lines.extend(popup::paragraph(text, width, theme.style(Class::Quiet)));
             return lines;
         }
-        Verdict::Asked(_) => {
-            lines.push(Line::styled("checking…", theme.style(Ink::Quiet)));
+        Assessment::Asked(_) => {
+            lines.push(Line::styled("checking…", theme.style(Class::Quiet)));
             return lines;
         }
-        Verdict::Failed(why) => {
+        Assessment::Failed(why) => {
             let text = format!("checks unavailable: {why}");
-            lines.extend(popup::paragraph(&text, width, theme.style(Ink::Critical)));
+            lines.extend(popup::paragraph(&text, width, theme.style(Class::Critical)));
             return lines;
         }
-        Verdict::Known { .. } => {}
+        Assessment::Known { .. } => {}
     }
-    let checks = ticket.verdict.checks();
-    // What stands against the trade comes first: the end of the list may not fit.
+    let checks = ticket.assessment.checks();
+    // Rejections first: the end of the list may not fit.
     for finding in [Finding::Reject, Finding::Confirm, Finding::Passes] {
         for check in checks.iter().filter(|check| check.finding == finding) {
             lines.extend(row(model, check, widths, width, theme));
@@ -136,14 +136,14 @@ fn heading(widths: Widths, theme: Theme) -> Line<'static> {
     }
     parts.push(format::pad("USED", USED, Align::Right));
     let text = format!("{}{}", " ".repeat(WORD), parts.join(" "));
-    Line::styled(text, theme.style(Ink::Header))
+    Line::styled(text, theme.style(Class::Header))
 }
 
-fn word(finding: Finding) -> (&'static str, Ink) {
+fn word(finding: Finding) -> (&'static str, Class) {
     match finding {
-        Finding::Passes => ("ok", Ink::Good),
-        Finding::Confirm => ("SOFT", Ink::Warning),
-        Finding::Reject => ("HARD", Ink::Critical),
+        Finding::Passes => ("ok", Class::Good),
+        Finding::Confirm => ("SOFT", Class::Warning),
+        Finding::Reject => ("HARD", Class::Critical),
     }
 }
 
@@ -154,7 +154,7 @@ fn row(
     width: usize,
     theme: Theme,
 ) -> Vec<Line<'static>> {
-    let (word, ink) = word(check.finding);
+    let (word, class) = word(check.finding);
     let unit = check.unit.as_ref();
     let figure = |value: Option<Decimal>, room| {
         value.map(|value| match unit {
@@ -164,9 +164,9 @@ fn row(
     };
     let whose = names::whose(model, check)
         .map_or("", |(long, short)| if widths.whose >= long.width() { long } else { short });
-    let quiet = theme.style(Ink::Quiet);
+    let quiet = theme.style(Class::Quiet);
     let mut spans = vec![
-        Span::styled(format::pad(word, WORD, Align::Left), theme.style(ink)),
+        Span::styled(format::pad(word, WORD, Align::Left), theme.style(class)),
         Span::styled(format::pad(whose, widths.whose, Align::Left), quiet),
         Span::raw(" "),
         Span::raw(format::pad(&names::name(check, widths.code), widths.code, Align::Left)),
@@ -210,7 +210,7 @@ fn row(
         spans.push(Span::raw(format!(" {}", format::pad(&allowed, widths.allowed, Align::Right))));
     }
     let used = used(check).map(format::percent_used).unwrap_or_default();
-    let style = theme.style(if check.finding == Finding::Passes { Ink::Plain } else { ink });
+    let style = theme.style(if check.finding == Finding::Passes { Class::Plain } else { class });
     spans.push(Span::styled(format!(" {}", format::pad(&used, USED, Align::Right)), style));
     vec![Line::from(spans)]
 }
@@ -226,7 +226,7 @@ fn used(check: &Check) -> Option<Decimal> {
     (allowed > Decimal::ZERO).then(|| used.checked_div(allowed))?
 }
 
-/// Says which rule binds first, and how much room it leaves.
+/// Names the tightest check and the room it leaves.
 fn binding(model: &Model, checks: &[Check], width: usize, theme: Theme) -> Vec<Line<'static>> {
     let worst = checks
         .iter()
@@ -244,20 +244,20 @@ fn binding(model: &Model, checks: &[Check], width: usize, theme: Theme) -> Vec<L
         format::percent_used(share),
         room.unwrap_or_default().trim_end(),
     );
-    let ink = if finding == Finding::Passes { Ink::Quiet } else { word(finding).1 };
-    popup::paragraph(&text, width, theme.style(ink))
+    let class = if finding == Finding::Passes { Class::Quiet } else { word(finding).1 };
+    popup::paragraph(&text, width, theme.style(class))
 }
 
 fn count(checks: &[Check], theme: Theme) -> Line<'static> {
     let count = |finding| checks.iter().filter(|check| check.finding == finding).count();
     let (soft, hard) = (count(Finding::Confirm), count(Finding::Reject));
-    let ink = if hard > 0 {
-        Ink::Critical
+    let class = if hard > 0 {
+        Class::Critical
     } else if soft > 0 {
-        Ink::Warning
+        Class::Warning
     } else {
-        Ink::Good
+        Class::Good
     };
     let text = format!("{soft} soft, {hard} hard, {} passed", count(Finding::Passes));
-    Line::styled(text, theme.style(ink))
+    Line::styled(text, theme.style(class))
 }

@@ -1,4 +1,4 @@
-//! The end of a position: what is held, and what the part that goes would bring.
+//! Closing a position: what is held, and the P&L of the part to close.
 
 use ratatui::text::Line;
 use rust_decimal::Decimal;
@@ -11,7 +11,7 @@ use crate::domain::money::exact;
 use crate::domain::position::Position;
 use crate::domain::request::{Closing, Verb};
 use crate::ui::table::gain_style;
-use crate::ui::theme::{Ink, Theme};
+use crate::ui::theme::{Class, Theme};
 use crate::ui::{format, popup};
 
 /// Returns the sheet of a close.
@@ -33,7 +33,7 @@ pub(super) fn sheet(
         Item::Field(FieldName::Reason, String::new()),
     ];
     let right = held.map_or_else(
-        || vec![Line::styled("no longer open", theme.style(Ink::Warning))],
+        || vec![Line::styled("no longer open", theme.style(Class::Warning))],
         |held| facts(model, ticket, form, &held, theme, right_width(width)),
     );
     Sheet { left, right, split: split(width), ..Sheet::default() }
@@ -71,7 +71,8 @@ fn facts(
     lines.push(fact_line("Mark", &price, &age, ratatui::style::Style::new(), theme));
     let gain = |label: &str, value: Option<Decimal>, note: &str| {
         let text = value.map_or_else(|| format::ABSENT.to_owned(), format::gain);
-        let style = value.map_or_else(|| theme.style(Ink::Quiet), |value| gain_style(value, theme));
+        let style =
+            value.map_or_else(|| theme.style(Class::Quiet), |value| gain_style(value, theme));
         fact_line(label, &text, note, style, theme)
     };
     let pnl = mark.and_then(|mark| model.book.open_pnl(held, mark, currency));
@@ -95,7 +96,7 @@ fn facts(
         Freshness::Never => Some("No price yet. Closing is allowed anyway."),
     };
     if let Some(text) = warning {
-        lines.extend(popup::paragraph(text, width, theme.style(Ink::Warning)));
+        lines.extend(popup::paragraph(text, width, theme.style(Class::Warning)));
     }
     lines
 }

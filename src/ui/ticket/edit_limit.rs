@@ -1,4 +1,4 @@
-//! Another value for a limit: what it would become, and who would be in breach.
+//! Changing a limit: before, after, and who would be in breach.
 
 use super::sheet::{Item, Sheet, right_width, split};
 use super::{impact, limit};

@@ -1,4 +1,4 @@
-//! The end of all that an account, or more, holds: the list of it.
+//! Flattening: the list of positions to close.
 
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
@@ -10,7 +10,7 @@ use crate::app::ticket::{FieldName, Flatten};
 use crate::domain::money::exact;
 use crate::domain::position::Position;
 use crate::ui::table::gain_style;
-use crate::ui::theme::{Ink, Theme};
+use crate::ui::theme::{Class, Theme};
 use crate::ui::{format, popup};
 
 /// Most positions that are listed; the rest is counted.
@@ -32,7 +32,7 @@ pub(super) fn sheet(model: &Model, form: &Flatten, theme: Theme, width: usize) -
         "P&L in {currency}. Each closes at its current price; one without a price stays open and \
          is reported."
     );
-    right.extend(popup::paragraph(&text, room, theme.style(Ink::Quiet)));
+    right.extend(popup::paragraph(&text, room, theme.style(Class::Quiet)));
     Sheet { left, right, split: split(width), ..Sheet::default() }
 }
 
@@ -43,7 +43,7 @@ pub(super) enum Named {
     No,
 }
 
-/// Returns the positions that would be closed, with what each brings at the price of now.
+/// Returns the positions to close, with their P&L at current prices.
 pub(super) fn list(
     model: &Model,
     held: &[&Position],
@@ -52,7 +52,7 @@ pub(super) fn list(
     width: usize,
 ) -> Vec<Line<'static>> {
     let text = format!("{} position(s) to close:", held.len());
-    let mut lines = popup::paragraph(&text, width, theme.style(Ink::Strong));
+    let mut lines = popup::paragraph(&text, width, theme.style(Class::Strong));
     let mut held = held.to_vec();
     held.sort_by_cached_key(|row| {
         (model.desk.account_name(row.account), row.instrument.clone(), row.id)
@@ -62,7 +62,7 @@ pub(super) fn list(
         lines.extend(entry(model, row, named, theme, width));
     }
     if rest > 0 {
-        lines.push(Line::styled(format!("and {rest} more"), theme.style(Ink::Warning)));
+        lines.push(Line::styled(format!("and {rest} more"), theme.style(Class::Warning)));
     }
     lines
 }
@@ -79,8 +79,8 @@ fn entry(
     let pnl = mark.and_then(|mark| mark.pnl);
     let (text, style) = match (mark, pnl) {
         (_, Some(pnl)) => (format::gain(pnl), gain_style(pnl, theme)),
-        (Some(_), None) => (format::ABSENT.to_owned(), theme.style(Ink::Quiet)),
-        (None, None) => ("no price".to_owned(), theme.style(Ink::Warning)),
+        (Some(_), None) => (format::ABSENT.to_owned(), theme.style(Class::Quiet)),
+        (None, None) => ("no price".to_owned(), theme.style(Class::Warning)),
     };
     let currency = model.desk.accounts.get(&row.account).map(|row| row.base_currency.clone());
     let account = match named {
@@ -94,7 +94,7 @@ fn entry(
         exact(row.size),
     );
     let unit = pnl.and(currency).filter(|_| named == Named::Yes).unwrap_or_default();
-    let unit = Span::styled(format!(" {unit}").trim_end().to_owned(), theme.style(Ink::Quiet));
+    let unit = Span::styled(format!(" {unit}").trim_end().to_owned(), theme.style(Class::Quiet));
     let beside = name.width().saturating_add(11).saturating_add(unit.width());
     if beside <= width {
         let text = Span::styled(format::pad(&text, 11, Align::Right), style);

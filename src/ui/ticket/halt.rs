@@ -1,4 +1,4 @@
-//! A halt: what would stop, and what still passes.
+//! A halt: its scope, and what is still allowed.
 
 use super::flatten;
 use super::sheet::{Item, Sheet, right_width, split, words};
@@ -7,7 +7,7 @@ use crate::app::ticket::{FieldName, Halt, HaltScope};
 use crate::domain::halt::HaltMode;
 use crate::domain::position::Position;
 use crate::domain::session::Right;
-use crate::ui::theme::{Ink, Theme};
+use crate::ui::theme::{Class, Theme};
 
 /// Returns the sheet of a halt.
 pub(super) fn sheet(
@@ -35,7 +35,9 @@ pub(super) fn sheet(
         _ => "Tab widens to everything".to_owned(),
     };
     right.extend(
-        words("", &other, room, theme).into_iter().map(|line| line.style(theme.style(Ink::Quiet))),
+        words("", &other, room, theme)
+            .into_iter()
+            .map(|line| line.style(theme.style(Class::Quiet))),
     );
     let effect = match mode {
         HaltMode::ReduceOnly => "Only orders that reduce a position are accepted.",

@@ -1,4 +1,4 @@
-//! Whom a value of a limit would bind, as the database says.
+//! The limit preview: who would be in breach.
 
 use ratatui::text::{Line, Span};
 
@@ -6,7 +6,7 @@ use crate::app::cell::Align;
 use crate::app::ticket::{Impacts, Ticket};
 use crate::domain::limit::Standing;
 use crate::domain::outcome::Impact;
-use crate::ui::theme::{Ink, Theme};
+use crate::ui::theme::{Class, Theme};
 use crate::ui::{format, popup};
 
 /// Most accounts that the sentence under review names; the rest is counted.
@@ -15,8 +15,8 @@ const NAMED: usize = 4;
 /// Columns from which an account's figures stand in one line.
 const WIDE: usize = 58;
 
-/// Says that it would be refused, or names who would be in breach at once, with what is measured and allowed: whoever confirms must
-/// have read it.
+/// Returns the refusal, or who would be in breach with measured and allowed: part of what is
+/// confirmed.
 pub(super) fn sentence(ticket: &Ticket) -> Option<String> {
     if let Impacts::Refused { refusal, .. } = &ticket.impacts {
         return Some(format!("HARD {}: {}", refusal.code, refusal.message));
@@ -50,37 +50,37 @@ fn figures(row: &Impact) -> String {
     text.trim_end().to_owned()
 }
 
-/// Returns who would be in breach, and how much room the others would have.
+/// Returns the preview: breaches first, then the room of the others.
 pub(super) fn lines(ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'static>> {
     let rows = match &ticket.impacts {
         Impacts::None => return vec![],
         Impacts::Asked(_) => {
             let text = "loading the limit preview…";
-            return vec![Line::styled(text, theme.style(Ink::Quiet))];
+            return vec![Line::styled(text, theme.style(Class::Quiet))];
         }
         Impacts::Refused { refusal, .. } => {
             let text = format!("Would be refused: {}", refusal.message);
-            return popup::paragraph(&text, width, theme.style(Ink::Critical));
+            return popup::paragraph(&text, width, theme.style(Class::Critical));
         }
         Impacts::Failed { why, .. } => {
             let text = format!("limit preview unavailable: {why}");
-            return popup::paragraph(&text, width, theme.style(Ink::Critical));
+            return popup::paragraph(&text, width, theme.style(Class::Critical));
         }
         Impacts::Known { rows, .. } => rows,
     };
     if rows.is_empty() {
         let text = "Checked per order; no current usage.";
-        return popup::paragraph(text, width, theme.style(Ink::Quiet));
+        return popup::paragraph(text, width, theme.style(Class::Quiet));
     }
     let mut sorted: Vec<&Impact> = rows.iter().collect();
     sorted.sort_by_key(|row| (rank(row), row.room));
     let breached = sorted.iter().filter(|row| rank(row) == 0).count();
-    let (text, ink) = match breached {
-        0 => ("None would be in breach:".to_owned(), Ink::Good),
-        1 => ("1 would be in breach:".to_owned(), Ink::Critical),
-        several => (format!("{several} would be in breach:"), Ink::Critical),
+    let (text, class) = match breached {
+        0 => ("None would be in breach:".to_owned(), Class::Good),
+        1 => ("1 would be in breach:".to_owned(), Class::Critical),
+        several => (format!("{several} would be in breach:"), Class::Critical),
     };
-    let mut lines = vec![Line::styled(text, theme.style(ink))];
+    let mut lines = vec![Line::styled(text, theme.style(class))];
     for row in sorted {
         lines.extend(entry(row, theme, width));
     }
@@ -98,10 +98,10 @@ fn rank(row: &Impact) -> u8 {
 
 fn entry(row: &Impact, theme: Theme, width: usize) -> Vec<Line<'static>> {
     let unit = row.unit.as_ref();
-    let ink = match rank(row) {
-        0 => Ink::Critical,
-        1 => Ink::Warning,
-        _ => Ink::Plain,
+    let class = match rank(row) {
+        0 => Class::Critical,
+        1 => Class::Warning,
+        _ => Class::Plain,
     };
     let room = match row.room {
         Some(room) if room.is_sign_negative() => {
@@ -111,19 +111,19 @@ fn entry(row: &Impact, theme: Theme, width: usize) -> Vec<Line<'static>> {
         None => format!("room {}", format::ABSENT),
     };
     let mut first = vec![
-        Span::styled(format::pad(name(row), 9, Align::Left), theme.style(Ink::Plain)),
-        Span::styled(format::pad(row.state.as_str(), 8, Align::Left), theme.style(ink)),
+        Span::styled(format::pad(name(row), 9, Align::Left), theme.style(Class::Plain)),
+        Span::styled(format::pad(row.state.as_str(), 8, Align::Left), theme.style(class)),
     ];
     if width >= WIDE {
         first.push(Span::raw(format!("{}  ", figures(row))));
-        first.push(Span::styled(room, theme.style(ink)));
+        first.push(Span::styled(room, theme.style(class)));
         return vec![Line::from(first)];
     }
-    first.push(Span::styled(room, theme.style(ink)));
+    first.push(Span::styled(room, theme.style(class)));
     let mut lines = vec![Line::from(first)];
-    // Where it is narrow, whoever is in breach still has both figures.
+    // On narrow screens breaches keep both figures.
     if row.is_breach() {
-        lines.push(Line::styled(format!("  {}", figures(row)), theme.style(ink)));
+        lines.push(Line::styled(format!("  {}", figures(row)), theme.style(class)));
     }
     lines
 }

@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr;
 use super::sheet::{Item, Sheet, labelled, words};
 use crate::app::model::Model;
 use crate::domain::limit::{DEFAULT_WARNING, Limit, Standing};
-use crate::ui::theme::{Ink, Theme};
+use crate::ui::theme::{Class, Theme};
 use crate::ui::{format, popup};
 
 /// Columns of a utilisation bar with its figure.
@@ -18,7 +18,7 @@ const BAR: usize = 25;
 
 pub(super) fn gone(theme: Theme) -> Sheet {
     let text = " the limit has changed: select it again";
-    let line = Line::styled(text, theme.style(Ink::Warning));
+    let line = Line::styled(text, theme.style(Class::Warning));
     Sheet { left: vec![Item::Fact(line)], ..Sheet::default() }
 }
 
@@ -51,13 +51,13 @@ pub(super) fn change(
 ) -> Vec<Line<'static>> {
     let Some(new) = new else {
         let text = "enter the new limit to preview it";
-        return popup::paragraph(text, width, theme.style(Ink::Quiet));
+        return popup::paragraph(text, width, theme.style(Class::Quiet));
     };
     // It is refused, and the line below says so: it changes nothing.
     if new <= Decimal::ZERO {
         return vec![];
     }
-    // A warning that nobody types stays, as far as it lies below the new limit.
+    // Without a typed warning the present one stays, if it is below the new limit.
     let warning = warning.or(row.warning.filter(|kept| *kept <= new));
     let then = Limit { value: new, warning, ..row.clone() };
     let measured = model.measure(row);
@@ -70,15 +70,15 @@ pub(super) fn change(
     let text =
         format!("{} → {}{}", amount(row, row.value), amount(row, new), share.unwrap_or_default());
     lines.extend(words("Change", &text, width, theme));
-    let (sentence, ink) = match (new.cmp(&row.value), row.is_tightened_by(new)) {
-        (Ordering::Equal, _) => ("Value unchanged.", Ink::Quiet),
-        (_, true) => ("Tightens: effective now.", Ink::Good),
-        (_, false) => (loosens, Ink::Warning),
+    let (sentence, class) = match (new.cmp(&row.value), row.is_tightened_by(new)) {
+        (Ordering::Equal, _) => ("Value unchanged.", Class::Quiet),
+        (_, true) => ("Tightens: effective now.", Class::Good),
+        (_, false) => (loosens, Class::Warning),
     };
-    lines.extend(popup::paragraph(sentence, width, theme.style(ink)));
+    lines.extend(popup::paragraph(sentence, width, theme.style(class)));
     if measured.and_then(|now| then.standing(now)) == Some(Standing::Breach) {
         let text = "In breach once effective: new risk is refused, nothing is closed.";
-        lines.extend(popup::paragraph(text, width, theme.style(Ink::Critical)));
+        lines.extend(popup::paragraph(text, width, theme.style(Class::Critical)));
     }
     lines
 }
@@ -93,27 +93,27 @@ fn bar(
 ) -> Line<'static> {
     let label = labelled(label, theme);
     let Some((now, share)) = measured.and_then(|now| Some((now, limit.used(now)?))) else {
-        return Line::from(vec![label, Span::styled(format::ABSENT, theme.style(Ink::Quiet))]);
+        return Line::from(vec![label, Span::styled(format::ABSENT, theme.style(Class::Quiet))]);
     };
     let level = limit.warning_level().and_then(|level| limit.used(level));
     let from = level.unwrap_or(DEFAULT_WARNING);
     let warns = format!(" warns at {}", format::percent(from, 0));
-    // The bar gives way: what stands behind it is read.
+    // The bar shrinks first: the figures after it matter more.
     let room = width.saturating_sub(label.width()).saturating_sub(warns.width());
     let gauge = format::gauge(share, BAR.min(room));
-    let ink = match limit.standing(now) {
-        Some(Standing::Breach) => Ink::Critical,
-        Some(Standing::Warning) => Ink::Warning,
-        Some(Standing::Ok | Standing::Unmeasured | Standing::Unknown(_)) | None => Ink::Good,
+    let class = match limit.standing(now) {
+        Some(Standing::Breach) => Class::Critical,
+        Some(Standing::Warning) => Class::Warning,
+        Some(Standing::Ok | Standing::Unmeasured | Standing::Unknown(_)) | None => Class::Good,
     };
-    let quiet = theme.style(Ink::Quiet);
+    let quiet = theme.style(Class::Quiet);
     Line::from(vec![
         label,
         Span::styled("[", quiet),
-        Span::styled(gauge.used, theme.style(ink)),
+        Span::styled(gauge.used, theme.style(class)),
         Span::styled(gauge.free, quiet),
         Span::styled("]", quiet),
-        Span::styled(gauge.figure, theme.style(ink)),
+        Span::styled(gauge.figure, theme.style(class)),
         Span::styled(warns, Style::new().patch(quiet)),
     ])
 }

@@ -1,11 +1,11 @@
-//! A limit that is not there yet: what it would measure, and what there is of its kind.
+//! A new limit: what it measures, and the existing ones of its type.
 
 use super::impact;
 use super::sheet::{Item, Sheet, right_width, split, words};
 use crate::app::model::Model;
 use crate::app::ticket::{FieldName, Ticket};
 use crate::domain::limit::{Limit, LimitState};
-use crate::ui::theme::{Ink, Theme};
+use crate::ui::theme::{Class, Theme};
 use crate::ui::{format, popup};
 
 /// Most limits of the same kind that are listed.
@@ -36,7 +36,7 @@ pub(super) fn sheet(model: &Model, ticket: &Ticket, theme: Theme, width: usize) 
         right.extend(words("Scopes", &joined(&row.scopes), room, theme));
         if !row.is_enforced {
             let text = "NOT ENFORCED by this version of the rulebook.";
-            right.extend(popup::paragraph(text, room, theme.style(Ink::Warning)));
+            right.extend(popup::paragraph(text, room, theme.style(Class::Warning)));
         }
     } else {
         let names: Vec<&str> = model.limit_types.iter().map(|row| row.name.as_str()).collect();
@@ -45,7 +45,7 @@ pub(super) fn sheet(model: &Model, ticket: &Ticket, theme: Theme, width: usize) 
             (false, None) => "choose a limit type with Left and Right".to_owned(),
             (false, Some(_)) => format!("Limit types: {}.", names.join(", ")),
         };
-        right.extend(popup::paragraph(&text, room, theme.style(Ink::Quiet)));
+        right.extend(popup::paragraph(&text, room, theme.style(Class::Quiet)));
     }
     let there: Vec<&Limit> = model
         .desk
@@ -59,7 +59,7 @@ pub(super) fn sheet(model: &Model, ticket: &Ticket, theme: Theme, width: usize) 
         right.extend(words("Existing", &text, room, theme));
     }
     let text = "A new limit is effective now. All limits that apply must pass.";
-    right.extend(popup::paragraph(text, room, theme.style(Ink::Good)));
+    right.extend(popup::paragraph(text, room, theme.style(Class::Good)));
     right.extend(impact::lines(ticket, theme, room));
     Sheet { left, right, split: split(width), ..Sheet::default() }
 }

@@ -1,4 +1,4 @@
-//! The end of a halt: whom it frees, and what is still in breach.
+//! Ending a halt: its scope, and what is still in breach.
 
 use ratatui::text::Line;
 use rust_decimal::Decimal;
@@ -10,13 +10,13 @@ use crate::domain::account::Account;
 use crate::domain::drawdown::DailyLossColumn;
 use crate::domain::halt::{Halt, HaltMode, Scope};
 use crate::domain::limit::{LimitState, Standing};
-use crate::ui::theme::{Ink, Theme};
+use crate::ui::theme::{Class, Theme};
 use crate::ui::{format, popup};
 
 /// Most limits in breach that are listed.
 const LISTED: usize = 6;
 
-/// Returns whom the end of a halt frees.
+/// Names the scope of a halt.
 fn whom(model: &Model, halt: &Halt) -> String {
     let name = model.desk.halted(halt);
     match halt.scope {
@@ -93,7 +93,7 @@ pub(super) fn sheet(model: &Model, form: &Resume, theme: Theme, width: usize) ->
     let room = right_width(width);
     let Some(row) = model.desk.halts.get(&form.halt) else {
         let text = "the halt is no longer in force";
-        let right = popup::paragraph(text, room, theme.style(Ink::Warning));
+        let right = popup::paragraph(text, room, theme.style(Class::Warning));
         return Sheet { left, right, split: split(width), ..Sheet::default() };
     };
     let mut right = words("Resumes", &whom(model, row), room, theme);
@@ -110,18 +110,18 @@ pub(super) fn sheet(model: &Model, form: &Resume, theme: Theme, width: usize) ->
     let others = model.desk.halts_on(account, None).len().saturating_sub(1);
     if account.is_some() && others > 0 {
         let text = format!("Still halted: {others} more halt(s) apply.");
-        right.extend(popup::paragraph(&text, room, theme.style(Ink::Warning)));
+        right.extend(popup::paragraph(&text, room, theme.style(Class::Warning)));
     }
     right.push(Line::raw(""));
     let breached = breached(model, row);
     if breached.is_empty() {
         let text = "No measured limit is in breach.";
-        right.extend(popup::paragraph(text, room, theme.style(Ink::Good)));
+        right.extend(popup::paragraph(text, room, theme.style(Class::Good)));
     } else {
         let text = format!("{} limit(s) still in breach:", breached.len());
-        right.extend(popup::paragraph(&text, room, theme.style(Ink::Critical)));
+        right.extend(popup::paragraph(&text, room, theme.style(Class::Critical)));
         for line in breached.iter().take(LISTED) {
-            right.extend(popup::paragraph(line, room, theme.style(Ink::Critical)));
+            right.extend(popup::paragraph(line, room, theme.style(Class::Critical)));
         }
     }
     Sheet { left, right, split: split(width), ..Sheet::default() }

@@ -14,7 +14,7 @@ use crate::domain::outcome::{Check, Finding};
 use crate::domain::request::Verb;
 use crate::domain::session::Right;
 use crate::ui::popup;
-use crate::ui::theme::{Ink, Theme};
+use crate::ui::theme::{Class, Theme};
 
 /// Returns the lines below the sheet.
 pub(super) fn lines(
@@ -27,7 +27,7 @@ pub(super) fn lines(
         Stage::Editing => editing(model, ticket, theme, width),
         Stage::Review { .. } => review(model, ticket, theme, width),
         Stage::Sending => {
-            let mut lines = said(model, ticket, "SENDING…", Ink::Strong, theme, width);
+            let mut lines = said(model, ticket, "SENDING…", Class::Strong, theme, width);
             lines.push(quiet("sent; waiting for the answer", theme));
             lines
         }
@@ -36,15 +36,15 @@ pub(super) fn lines(
 }
 
 fn quiet(text: &str, theme: Theme) -> Line<'static> {
-    Line::styled(text.to_owned(), theme.style(Ink::Quiet))
+    Line::styled(text.to_owned(), theme.style(Class::Quiet))
 }
 
-/// Returns the sentence of the ticket with a word before it.
+/// Returns the ticket's sentence after a status word.
 fn said(
     model: &Model,
     ticket: &Ticket,
     word: &str,
-    ink: Ink,
+    class: Class,
     theme: Theme,
     width: usize,
 ) -> Vec<Line<'static>> {
@@ -54,7 +54,7 @@ fn said(
     };
     popup::wrap(&format!("{word}  {text}"), width)
         .into_iter()
-        .map(|line| Line::styled(line, theme.style(ink)))
+        .map(|line| Line::styled(line, theme.style(class)))
         .collect()
 }
 
@@ -72,14 +72,14 @@ fn editing(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Li
     let mut lines = Vec::new();
     match (&ticket.problem, draft(model, ticket)) {
         (Some(problem), _) => {
-            lines.extend(popup::paragraph(problem, width, theme.style(Ink::Warning)));
+            lines.extend(popup::paragraph(problem, width, theme.style(Class::Warning)));
         }
         (None, Ok(verb)) => {
             let text = with_environment(model, &verb);
             lines.extend(popup::paragraph(&text, width, Style::new()));
         }
         (None, Err(problem)) => {
-            lines.extend(popup::paragraph(&problem.text, width, theme.style(Ink::Quiet)));
+            lines.extend(popup::paragraph(&problem.text, width, theme.style(Class::Quiet)));
         }
     }
     lines.extend(against(model, ticket, theme, width));
@@ -103,12 +103,12 @@ fn editing(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Li
 }
 
 fn review(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'static>> {
-    let mut lines = said(model, ticket, "REVIEW", Ink::Strong, theme, width);
+    let mut lines = said(model, ticket, "REVIEW", Class::Strong, theme, width);
     if let Some(problem) = &ticket.problem {
-        lines.extend(popup::paragraph(problem, width, theme.style(Ink::Warning)));
+        lines.extend(popup::paragraph(problem, width, theme.style(Class::Warning)));
     }
     if let Some(text) = impact::sentence(ticket) {
-        lines.extend(popup::paragraph(&text, width, theme.style(Ink::Critical)));
+        lines.extend(popup::paragraph(&text, width, theme.style(Class::Critical)));
     }
     let obstacle = model.send_obstacle();
     let against = against(model, ticket, theme, width);
@@ -118,7 +118,7 @@ fn review(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Lin
     lines.extend(against);
     if let Some(why) = &obstacle {
         let text = format!("y is disabled: {why}");
-        lines.extend(popup::paragraph(&text, width, theme.style(Ink::Warning)));
+        lines.extend(popup::paragraph(&text, width, theme.style(Class::Warning)));
     }
     let has_reason = ticket.field(FieldName::Reason).is_some();
     let widens = matches!(ticket.form, Form::Halt(_)) && model.may(Right::Risk);
@@ -134,38 +134,39 @@ fn review(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Lin
     lines
 }
 
-/// Returns what the rulebook has against it: its whole first sentence.
+/// Returns the message of the worst check, in full.
 fn against(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'static>> {
-    let Some(worst) = ticket.verdict.worst() else { return vec![] };
+    let Some(worst) = ticket.assessment.worst() else { return vec![] };
     let is_worst = |check: &&Check| check.finding == worst;
-    let Some(first) = ticket.verdict.checks().iter().find(is_worst) else { return vec![] };
-    let count = ticket.verdict.checks().iter().filter(is_worst).count().saturating_sub(1);
+    let Some(first) = ticket.assessment.checks().iter().find(is_worst) else { return vec![] };
+    let count = ticket.assessment.checks().iter().filter(is_worst).count().saturating_sub(1);
     let more = if count > 0 { format!(" (+{count} more)") } else { String::new() };
     let message = first.message.clone().unwrap_or_default();
-    let (word, ink) = match worst {
+    let (word, class) = match worst {
         Finding::Passes => return vec![],
-        Finding::Confirm => ("SOFT", Ink::Warning),
-        Finding::Reject => ("HARD", Ink::Critical),
+        Finding::Confirm => ("SOFT", Class::Warning),
+        Finding::Reject => ("HARD", Class::Critical),
     };
     let text = format!("{word} {}{more}: {message}", names::before_sentence(model, first));
-    popup::paragraph(&text, width, theme.style(ink))
+    popup::paragraph(&text, width, theme.style(class))
 }
 
-/// Returns which keys count, and which do not.
+/// Returns the keys, the disabled ones dimmed.
 fn keys(offered: &[(&str, &str, bool)], theme: Theme) -> Line<'static> {
     let mut spans = Vec::new();
     for (at, (key, does, counts)) in offered.iter().enumerate() {
-        let (ink, text) = if *counts { (Ink::Key, Ink::Plain) } else { (Ink::Quiet, Ink::Quiet) };
+        let (class, text) =
+            if *counts { (Class::Key, Class::Plain) } else { (Class::Quiet, Class::Quiet) };
         let off = if *counts { "" } else { " (off)" };
         let gap = if at == 0 { "" } else { "   " };
-        spans.push(Span::styled(format!("{gap}{key}"), theme.style(ink)));
+        spans.push(Span::styled(format!("{gap}{key}"), theme.style(class)));
         spans.push(Span::styled(format!(" {does}{off}"), theme.style(text)));
     }
     Line::from(spans)
 }
 
 fn unknown(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'static>> {
-    let mut lines = said(model, ticket, "UNCONFIRMED", Ink::Unknown, theme, width);
+    let mut lines = said(model, ticket, "UNCONFIRMED", Class::Unknown, theme, width);
     let why = model
         .writes
         .iter()
@@ -173,10 +174,10 @@ fn unknown(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Li
         .and_then(|write| write.unknown.clone())
         .unwrap_or_default();
     let text = format!("Outcome unconfirmed: {why}. Querying by key, not resending.");
-    lines.extend(popup::paragraph(&text, width, theme.style(Ink::Warning)));
+    lines.extend(popup::paragraph(&text, width, theme.style(Class::Warning)));
     if let Form::Trade(_) = ticket.form {
         let text = "Until then, no new trade in this account and instrument.";
-        lines.extend(popup::paragraph(text, width, theme.style(Ink::Warning)));
+        lines.extend(popup::paragraph(text, width, theme.style(Class::Warning)));
     }
     lines.push(keys(&[("Esc", "close; querying goes on", true)], theme));
     lines

@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::app::cell::Align;
 use crate::app::ticket::{Field, FieldKind, FieldName, Stage, Ticket};
-use crate::ui::theme::{Ink, Theme};
+use crate::ui::theme::{Class, Theme};
 use crate::ui::{format, line, popup};
 
 /// Columns of a label.
@@ -35,7 +35,7 @@ pub(super) struct Sheet {
     pub(super) right: Vec<Line<'static>>,
     /// How many of its first lines are its heading, and stay.
     pub(super) heading: usize,
-    /// What stands below it in any case.
+    /// Shown below it in any case.
     pub(super) result: Vec<Line<'static>>,
     /// Columns of the left side; all of them where there is nothing on the right.
     pub(super) split: usize,
@@ -53,7 +53,7 @@ pub(super) fn right_width(width: usize) -> usize {
 }
 
 impl Sheet {
-    /// Returns how many lines it wants.
+    /// Returns how many lines it needs.
     pub(super) fn height(&self) -> usize {
         let result = match self.result.len() {
             0 => 0,
@@ -93,7 +93,7 @@ impl Sheet {
         let x = area.x.saturating_add(width).saturating_add(1);
         let bar = Rect { x, width: 1, ..area }.intersection(area);
         for row in bar.rows() {
-            frame.render_widget(Span::styled("│", theme.style(Ink::Quiet)), row);
+            frame.render_widget(Span::styled("│", theme.style(Class::Quiet)), row);
         }
         let x = x.saturating_add(2);
         let width = area.right().saturating_sub(x);
@@ -139,7 +139,7 @@ fn fitted(
         (above, 0) => format!("{above} above: PgUp"),
         (above, below) => format!("+{below} more: PgDn   {above} above: PgUp"),
     };
-    list.push(Line::styled(text, theme.style(Ink::Key)));
+    list.push(Line::styled(text, theme.style(Class::Key)));
     list.extend(result);
     (list, above)
 }
@@ -157,11 +157,11 @@ fn field(
     let is_editing = ticket.stage == Stage::Editing;
     let is_focused = is_editing && ticket.focused().is_some_and(|focused| focused.name == name);
     let label = format::pad(name.label(), LABEL.saturating_sub(1), Align::Left);
-    let ink = if is_focused { Ink::Key } else { Ink::Quiet };
+    let class = if is_focused { Class::Key } else { Class::Quiet };
     let mark = if is_focused { ">" } else { " " };
     let label = Line::from(vec![
-        Span::styled(mark, theme.style(Ink::Key)),
-        Span::styled(label, theme.style(ink)),
+        Span::styled(mark, theme.style(Class::Key)),
+        Span::styled(label, theme.style(class)),
     ]);
     frame.render_widget(label, area);
     let shift = u16::try_from(LABEL).unwrap_or(0);
@@ -169,7 +169,7 @@ fn field(
         Rect { x: area.x.saturating_add(shift), width: area.width.saturating_sub(shift), ..area };
     let is_text = field.kind == FieldKind::Text;
     let room = usize::from(rest.width);
-    // A hint never takes the room of what is typed.
+    // The hint is dropped before the typed text is cut.
     let needed = field.input.value().width().saturating_add(2).max(8);
     let is_crowded = hint.width().saturating_add(needed) > room;
     let hint = if is_text || is_crowded { "" } else { hint };
@@ -187,7 +187,7 @@ fn field(
     let last =
         Rect { x: rest.x.saturating_add(shift), width: rest.width.saturating_sub(shift), ..rest };
     let text = format::pad(hint, usize::from(last.width), Align::Right);
-    frame.render_widget(Span::styled(text, theme.style(Ink::Quiet)), last);
+    frame.render_widget(Span::styled(text, theme.style(Class::Quiet)), last);
 }
 
 fn content(field: &Field, is_focused: bool, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
@@ -196,19 +196,19 @@ fn content(field: &Field, is_focused: bool, theme: Theme, frame: &mut Frame<'_>,
         (FieldKind::Choice, true) => {
             let chosen = if field.text().is_empty() { "choose" } else { field.text() };
             let text = format::fit(&format!("◂ {chosen} ▸"), width);
-            frame.render_widget(Span::styled(text, theme.style(Ink::Strong)), area);
+            frame.render_widget(Span::styled(text, theme.style(Class::Strong)), area);
         }
         (_, true) => {
-            line::edit(&field.input, theme.style(Ink::Field), frame, area);
+            line::edit(&field.input, theme.style(Class::Field), frame, area);
             if field.is_untouched {
                 // As selected text looks: what is typed takes its place.
                 let width = field.input.value().width().min(width);
                 let shown = Rect { width: u16::try_from(width).unwrap_or(0), ..area };
-                frame.buffer_mut().set_style(shown, theme.style(Ink::Selected));
+                frame.buffer_mut().set_style(shown, theme.style(Class::Selected));
             }
         }
         (_, false) if field.text().is_empty() => {
-            frame.render_widget(Span::styled(format::ABSENT, theme.style(Ink::Quiet)), area);
+            frame.render_widget(Span::styled(format::ABSENT, theme.style(Class::Quiet)), area);
         }
         (_, false) => {
             frame.render_widget(Span::raw(format::fit(field.input.value(), width)), area);
@@ -246,14 +246,14 @@ pub(super) fn fact_line(
     Line::from(vec![
         labelled(label, theme),
         Span::styled(format!("{figure:>FIGURE$}"), style),
-        Span::styled(format!(" {note}"), theme.style(Ink::Quiet)),
+        Span::styled(format!(" {note}"), theme.style(Class::Quiet)),
     ])
 }
 
 /// Returns the label of a fact, in the column of the labels of the fields.
 pub(super) fn labelled(label: &str, theme: Theme) -> Span<'static> {
     let label = format::pad(label, LABEL.saturating_sub(1), Align::Left);
-    Span::styled(format!(" {label}"), theme.style(Ink::Quiet))
+    Span::styled(format!(" {label}"), theme.style(Class::Quiet))
 }
 
 /// Returns a fact in as many of its words as fit: the first of `texts` that does, else the last.
@@ -269,7 +269,7 @@ pub(super) fn first_that_fits(
     Line::from(vec![labelled(label, theme), Span::raw(text)])
 }
 
-/// Returns a fact in words.
+/// Returns a labelled text, wrapped.
 pub(super) fn words(label: &str, text: &str, width: usize, theme: Theme) -> Vec<Line<'static>> {
     popup::wrap(text, width.saturating_sub(LABEL))
         .into_iter()

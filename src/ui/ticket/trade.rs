@@ -97,7 +97,7 @@ fn figures(model: &Model, ticket: &Ticket, side: Side) -> Option<Figures> {
         let (reward, risk) = (target.checked_sub(price)?.abs(), price.checked_sub(stop)?.abs());
         levels::reward_to_risk(reward, risk, Decimal::ZERO)
     });
-    // What the target brings is what a stop as far on that side would cost.
+    // The reward equals the loss at a stop as far on the other side.
     let reward = target.zip(rate).and_then(|(target, rate)| {
         let mirrored = price.checked_add(price)?.checked_sub(target)?;
         sizing::risk_amount(side, price, mirrored, size, instrument, rate)
@@ -132,7 +132,7 @@ fn spread(model: &Model, ticket: &Ticket) -> String {
     )
 }
 
-/// Returns how far the price in the field is from that of now.
+/// Returns how far the typed price is from the current one.
 fn drift(model: &Model, ticket: &Ticket, side: Side) -> String {
     let of = |row: &Instrument| {
         let quote = model.book.quote(&row.id)?;
@@ -153,7 +153,7 @@ fn drift(model: &Model, ticket: &Ticket, side: Side) -> String {
     chosen_instrument(model, ticket).and_then(of).unwrap_or_default()
 }
 
-/// Returns how far a stop or target is from the price: negative where it loses.
+/// Returns the distance of a stop or target from the price in pips: negative on the losing side.
 fn distance(model: &Model, ticket: &Ticket, name: FieldName, side: Side) -> String {
     let of = || {
         let row = chosen_instrument(model, ticket)?;

@@ -1,4 +1,4 @@
-//! Giving an owned risk event back.
+//! Unacknowledging a risk event.
 
 use super::acknowledge::described;
 use super::sheet::{Item, Sheet};
@@ -6,7 +6,7 @@ use crate::app::model::Model;
 use crate::app::ticket::{FieldName, Unacknowledge};
 use crate::ui::theme::Theme;
 
-/// Returns the sheet that gives an event back.
+/// Returns the sheet of an unacknowledgement.
 pub(super) fn sheet(model: &Model, form: &Unacknowledge, theme: Theme, width: usize) -> Sheet {
     let mut left = described(model, &[form.event], theme, width);
     left.push(Item::Blank);

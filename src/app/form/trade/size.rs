@@ -10,7 +10,7 @@ use crate::domain::utilisation::Intent;
 use rust_decimal::Decimal;
 
 /// Fills the size whose risk is the configured share of equity, or the largest that is allowed, and
-/// returns in words what decided it.
+/// returns a sentence that names the binding constraint.
 pub(in crate::app) fn risk_size(model: &Model, ticket: &mut Ticket) -> Result<String, String> {
     let Form::Trade(trade) = &ticket.form else {
         return Err("only a new trade can be sized from risk".to_owned());

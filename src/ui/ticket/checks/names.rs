@@ -1,4 +1,4 @@
-//! What a check is called, and whose rule it is, in the room that there is.
+//! Names and scopes of checks, shortened to the width.
 
 use unicode_width::UnicodeWidthStr;
 
@@ -88,7 +88,7 @@ pub(super) fn name(check: &Check, width: usize) -> String {
     format::fit(fitting.map_or("", String::as_str), width)
 }
 
-/// Returns whose rule a check is about: a word for a column, and one where there is little room.
+/// Returns the scope of a check's rule: the full word, and a short one for narrow screens.
 /// Several limits of one kind can bind, and an account's own rule beside them.
 pub(super) fn whose(model: &Model, check: &Check) -> Option<(&'static str, &'static str)> {
     Some(match model.rule_of(check)? {

@@ -1,17 +1,17 @@
-//! A second person's decision: who asked for what, why, and who would be in breach.
+//! A decision on a proposal: who proposed what, why, and who would be in breach.
 
 use super::sheet::{Item, Sheet, right_width, split, words};
 use super::{impact, limit};
 use crate::app::model::Model;
-use crate::app::ticket::{FieldName, JudgeLimit, Ticket};
+use crate::app::ticket::{DecideLimit, FieldName, Ticket};
 use crate::ui::popup;
-use crate::ui::theme::{Ink, Theme};
+use crate::ui::theme::{Class, Theme};
 
-/// Returns the sheet of a second person's decision.
+/// Returns the sheet of a decision on a proposal.
 pub(super) fn sheet(
     model: &Model,
     ticket: &Ticket,
-    form: &JudgeLimit,
+    form: &DecideLimit,
     theme: Theme,
     width: usize,
 ) -> Sheet {
@@ -26,7 +26,7 @@ pub(super) fn sheet(
     let mut right = limit::about(model, base.unwrap_or(row), theme, room);
     if row.retires {
         let text = "Retires the limit: once approved, it no longer applies.";
-        right.extend(popup::paragraph(text, room, theme.style(Ink::Critical)));
+        right.extend(popup::paragraph(text, room, theme.style(Class::Critical)));
     } else if let Some(base) = base {
         let new = (Some(row.value), row.warning);
         let loosens = "Loosens: effective as soon as it is approved.";

@@ -1,4 +1,4 @@
-//! A second person's answer to a proposal.
+//! Approving or rejecting a proposal.
 
 use clap::Args;
 
@@ -6,14 +6,14 @@ use super::kind::{Facts, Fields, FormKind, Opened};
 use super::limit;
 use crate::app::model::Model;
 use crate::app::ticket::read::{Problem, needed, note};
-use crate::app::ticket::{Decision, FieldKind as Kind, FieldName, Form, JudgeLimit, Ticket};
+use crate::app::ticket::{DecideLimit, Decision, FieldKind as Kind, FieldName, Form, Ticket};
 use crate::domain::ids::{AccountId, ClientKey, LimitId};
 use crate::domain::limit::{Limit, LimitState};
 use crate::domain::request::Verb;
 
 const FIELDS: Fields = &[(FieldName::Note, Kind::Text)];
 
-/// Why nobody approves what they asked for.
+/// Four eyes: nobody approves their own proposal.
 const OWN_PROPOSAL: &str = "you made this proposal: another person must approve it";
 
 /// `limit approve`
@@ -43,47 +43,53 @@ pub(super) fn open(model: &Model, key: ClientKey, decision: Decision) -> Opened 
         let what = if decision == Decision::Approve { "approve" } else { "reject" };
         return Err(format!("this limit is in force: nothing to {what}").into());
     }
-    let form = JudgeLimit { limit: row.id, decision };
-    if let Some(why) = form.bar(model) {
+    let form = DecideLimit { limit: row.id, decision };
+    if let Some(why) = form.denial(model) {
         return Err(why.into());
     }
-    let ticket = Ticket::new(key, Form::JudgeLimit(form), FIELDS);
+    let ticket = Ticket::new(key, Form::DecideLimit(form), FIELDS);
     Ok(if decision == Decision::Approve { ticket.at_review() } else { ticket })
 }
 
-/// Opens an approval as words say it.
-pub(in crate::app) fn spoken_approval(
+/// Opens an approval from the arguments of a verb.
+pub(in crate::app) fn approval_from_words(
     model: &Model,
     key: ClientKey,
     words: &ApproveWords,
 ) -> Opened {
     let note = words.note.as_deref().unwrap_or_default();
-    spoken(model, key, Decision::Approve, &words.limit, note)
+    from_words(model, key, Decision::Approve, &words.limit, note)
 }
 
-/// Opens a rejection as words say it.
-pub(in crate::app) fn spoken_rejection(
+/// Opens a rejection from the arguments of a verb.
+pub(in crate::app) fn rejection_from_words(
     model: &Model,
     key: ClientKey,
     words: &RejectWords,
 ) -> Opened {
-    spoken(model, key, Decision::Reject, &words.limit, &words.note)
+    from_words(model, key, Decision::Reject, &words.limit, &words.note)
 }
 
-fn spoken(model: &Model, key: ClientKey, decision: Decision, limit: &str, note: &str) -> Opened {
+fn from_words(
+    model: &Model,
+    key: ClientKey,
+    decision: Decision,
+    limit: &str,
+    note: &str,
+) -> Opened {
     let limit = limit::named(model, limit)?.id;
-    let mut ticket = Ticket::new(key, Form::JudgeLimit(JudgeLimit { limit, decision }), FIELDS);
+    let mut ticket = Ticket::new(key, Form::DecideLimit(DecideLimit { limit, decision }), FIELDS);
     ticket.fill(FieldName::Note, note);
     Ok(ticket)
 }
 
-/// Tells whether a proposal is that of whoever sits here; persons compare as the database does it.
+/// Tells whether the proposal is this login's own; names compare as in the database.
 fn is_own(model: &Model, row: &Limit) -> bool {
     let operator = model.session.as_ref().map_or("", |session| session.operator.as_str());
     row.created_by.trim().eq_ignore_ascii_case(operator.trim())
 }
 
-impl FormKind for JudgeLimit {
+impl FormKind for DecideLimit {
     fn title(&self, _model: &Model, _ticket: &Ticket) -> String {
         match self.decision {
             Decision::Approve => "APPROVE LIMIT".to_owned(),
@@ -106,7 +112,7 @@ impl FormKind for JudgeLimit {
         limit::account(model, self.limit)
     }
 
-    fn bar(&self, model: &Model) -> Option<String> {
+    fn denial(&self, model: &Model) -> Option<String> {
         let row = model.desk.limits.get(&self.limit)?;
         let is_barred = self.decision == Decision::Approve && is_own(model, row);
         is_barred.then(|| OWN_PROPOSAL.to_owned())
