@@ -69,7 +69,7 @@ ALTER TABLE risk_limits
     -- This row ends the limit that it supersedes and is never active itself.
     ADD COLUMN IF NOT EXISTS retires boolean NOT NULL DEFAULT false,
     -- This row comes back into force when the temporary limit that it supersedes ends.
-    ADD COLUMN IF NOT EXISTS comes_back boolean NOT NULL DEFAULT false;
+    ADD COLUMN IF NOT EXISTS is_returning boolean NOT NULL DEFAULT false;
 
 -- ---- tables beside TMT's ----------------------------------------------------------------------
 

@@ -79,7 +79,7 @@ INSERT INTO tmt.codes (code, kind, alerts, meaning, remedy) VALUES
     ('SIZE_ABOVE_MAXIMUM', 'refused', false, 'the size is above the instrument''s maximum', 'a smaller size'),
     ('SIZE_BELOW_MINIMUM', 'refused', false, 'the size is below the instrument''s minimum', 'a larger size'),
     ('SIZE_MISSING', 'refused', false, 'the order has no size', 'enter one'),
-    ('SIZE_NOT_A_STEP', 'refused', false, 'the size is not a multiple of the step', 'a multiple of the step'),
+    ('SIZE_NOT_A_STEP', 'refused', false, 'the size is not a multiple of the size step', 'a multiple of the size step'),
     ('SIZE_OUT_OF_RANGE', 'refused', false, 'the size is too large for its column', 'trade in parts'),
     ('STOP_DISTANCE_ZERO', 'refused', false, 'the stop equals the entry price', 'move the stop'),
     ('STOP_REQUIRED', 'refused', false, 'a setting or a limit requires a stop', 'set one'),

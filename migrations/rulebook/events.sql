@@ -223,10 +223,10 @@ CREATE FUNCTION desk.is_monitor_key(p_dedup text) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce(starts_with(p_dedup, 'limit:') OR starts_with(p_dedup, 'loss:'), false) $$;
 
 -- A refused order raises an info event; the third one of a kind in five minutes makes it a warning.
-CREATE FUNCTION desk.raise_refusal_event(p_account uuid, p_line desk.check_result, p_order text) RETURNS void
+CREATE FUNCTION desk.raise_refusal_event(p_account uuid, p_check desk.check_result, p_order text) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-    key text := format('refused:%s:%s:%s', p_account, p_line.code, coalesce(p_line.limit_id::text, ''));
+    key text := format('refused:%s:%s:%s', p_account, p_check.code, coalesce(p_check.limit_id::text, ''));
     recent jsonb;
 BEGIN
     SELECT coalesce(jsonb_agg(r.at ORDER BY r.at), '[]') INTO recent
@@ -236,6 +236,6 @@ BEGIN
              ORDER BY r.at DESC LIMIT 9) AS r;
     recent := recent || to_jsonb(round(extract(epoch FROM clock_timestamp()), 3));
     PERFORM desk.raise_event(p_account, 'order_refused', CASE WHEN jsonb_array_length(recent) >= 3 THEN 'warning' ELSE 'info' END,
-        'desk', lower(p_line.code), p_line.measured, p_line.allowed, key, NULL, NULL, p_line.limit_id,
-        jsonb_build_object('message', p_line.message, 'order', p_order, 'unit', p_line.unit, 'actor', session_user, 'recent', recent));
+        'desk', lower(p_check.code), p_check.measured, p_check.allowed, key, NULL, NULL, p_check.limit_id,
+        jsonb_build_object('message', p_check.message, 'order', p_order, 'unit', p_check.unit, 'actor', session_user, 'recent', recent));
 END $$;

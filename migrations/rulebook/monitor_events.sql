@@ -1,7 +1,7 @@
 -- Events of the limit monitor: figures, resolving, escalation.
 
 -- An open event about a loss shows the limit with the highest use. Updates it where that is another limit now, without
--- raising it again. Returns whether an event differs; without p_held it changes nothing.
+-- raising it again. Returns whether an event differs; without p_locked it changes nothing.
 CREATE FUNCTION desk.refresh_loss_events(p_account uuid, p_name text, p_measures desk.limit_measurement[], p_locked boolean) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -41,16 +41,16 @@ END $$;
 CREATE FUNCTION desk.resolve_monitor_events() RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
-    over  record;
-    ended integer := 0;
-    quiet timestamptz := clock_timestamp() - interval '60 seconds';
+    event    record;
+    resolved integer := 0;
+    quiet    timestamptz := clock_timestamp() - interval '60 seconds';
 BEGIN
     -- Lock order: standings before events.
     UPDATE tmt.limit_states s SET raised_value = NULL, event_key = NULL
       FROM (SELECT f.limit_key FROM tmt.limit_states f WHERE f.raised_value IS NOT NULL AND f.state = 'ok' AND f.since < quiet
                FOR NO KEY UPDATE SKIP LOCKED) well
      WHERE s.limit_key = well.limit_key;
-    FOR over IN
+    FOR event IN
         SELECT e.dedup_key FROM risk_events e
          WHERE e.event_source = 'sentinel' AND e.resolution_time IS NULL AND desk.is_monitor_key(e.dedup_key)
            AND NOT EXISTS (SELECT FROM tmt.limit_states s
@@ -63,10 +63,10 @@ BEGIN
          ORDER BY e.event_id
            FOR NO KEY UPDATE OF e SKIP LOCKED
     LOOP
-        PERFORM desk.resolve_event(over.dedup_key);
-        ended := ended + 1;
+        PERFORM desk.resolve_event(event.dedup_key);
+        resolved := resolved + 1;
     END LOOP;
-    RETURN ended;
+    RETURN resolved;
 END $$;
 
 -- Reraises acknowledged events that are not over: an emergency after 10 minutes, a critical event after 30 minutes, a warning

@@ -56,7 +56,7 @@ BEGIN
            subject = p_answer.subject, detail = p_answer.detail
      WHERE key = p_key
     RETURNING revision INTO began;
-    -- Half of the old rulebook and half of the new one may not answer together.
+    -- One request must not run on both the old and the new rulebook.
     IF began <> (SELECT b.revision FROM tmt.rulebook b) THEN
         RAISE EXCEPTION 'the rulebook was rebuilt while this request ran' USING ERRCODE = '40001';
     END IF;
@@ -127,7 +127,7 @@ BEGIN
     END IF;
 END $$;
 
--- Locks a mutex if it is free; says whether it did.
+-- Locks a mutex if it is free; returns whether it did.
 CREATE FUNCTION desk.try_mutex(p_name text) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN

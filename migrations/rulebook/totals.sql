@@ -68,13 +68,13 @@ END $$;
 CREATE FUNCTION desk.update_totals() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
-    owner  uuid;
-    held   text;
-    change numeric := 0;
-    counted bigint := 0;
-    risked numeric := 0;
-    bare   bigint := 0;
-    net_is numeric;
+    owner            uuid;
+    held             text;
+    net_change       numeric := 0;
+    position_change  bigint := 0;
+    risk_change      numeric := 0;
+    unbounded_change bigint := 0;
+    new_net          numeric;
 BEGIN
     IF TG_OP = 'UPDATE' AND (OLD.account_id, OLD.instrument) <> (NEW.account_id, NEW.instrument) THEN
         RAISE EXCEPTION 'the account and the instrument of a position cannot change' USING ERRCODE = 'TR010';
@@ -82,31 +82,31 @@ BEGIN
     IF TG_OP <> 'INSERT' AND OLD.status IN ('open', 'closing') THEN
         owner := OLD.account_id;
         held := OLD.instrument;
-        change := -desk.signed_size(OLD);
-        counted := -1;
-        risked := -desk.stop_risk(OLD);
-        bare := CASE WHEN OLD.stop_loss IS NULL THEN -1 ELSE 0 END;
+        net_change := -desk.signed_size(OLD);
+        position_change := -1;
+        risk_change := -desk.stop_risk(OLD);
+        unbounded_change := CASE WHEN OLD.stop_loss IS NULL THEN -1 ELSE 0 END;
     END IF;
     IF TG_OP <> 'DELETE' AND NEW.status IN ('open', 'closing') THEN
         owner := NEW.account_id;
         held := NEW.instrument;
-        change := change + desk.signed_size(NEW);
-        counted := counted + 1;
-        risked := risked + desk.stop_risk(NEW);
-        bare := bare + CASE WHEN NEW.stop_loss IS NULL THEN 1 ELSE 0 END;
+        net_change := net_change + desk.signed_size(NEW);
+        position_change := position_change + 1;
+        risk_change := risk_change + desk.stop_risk(NEW);
+        unbounded_change := unbounded_change + CASE WHEN NEW.stop_loss IS NULL THEN 1 ELSE 0 END;
     END IF;
     IF owner IS NULL THEN
         RETURN NULL; -- closed before and after
     END IF;
     INSERT INTO tmt.account_totals AS b (account_id, instrument, net, positions, risk, unbounded)
-    VALUES (owner, held, change, counted, risked, bare)
+    VALUES (owner, held, net_change, position_change, risk_change, unbounded_change)
     ON CONFLICT (account_id, instrument) DO UPDATE
         SET net = b.net + EXCLUDED.net, positions = b.positions + EXCLUDED.positions,
             risk = b.risk + EXCLUDED.risk, unbounded = b.unbounded + EXCLUDED.unbounded
-    RETURNING b.net INTO net_is;
-    -- A second statement, because an account that was changing its portfolio held the row above until now.
+    RETURNING b.net INTO new_net;
+    -- A second statement, because an account that was changing its portfolio has locked the row above until now.
     INSERT INTO tmt.portfolio_totals AS b (portfolio, instrument, gross, net, positions, risk, unbounded)
-    SELECT coalesce(a.metadata ->> 'portfolio', ''), held, abs(net_is) - abs(net_is - change), change, counted, risked, bare
+    SELECT coalesce(a.metadata ->> 'portfolio', ''), held, abs(new_net) - abs(new_net - net_change), net_change, position_change, risk_change, unbounded_change
       FROM accounts a WHERE a.account_id = owner
     ON CONFLICT (portfolio, instrument) DO UPDATE
         SET gross = b.gross + EXCLUDED.gross, net = b.net + EXCLUDED.net, positions = b.positions + EXCLUDED.positions,
@@ -152,12 +152,12 @@ $$;
 CREATE FUNCTION desk.add_trade_total(p_account uuid, p_instrument text, p_change numeric) RETURNS numeric
 LANGUAGE plpgsql AS $$
 DECLARE
-    sum_is numeric;
+    new_size numeric;
 BEGIN
     INSERT INTO tmt.trade_totals AS t (account_id, instrument, size) VALUES (p_account, p_instrument, p_change)
     ON CONFLICT (account_id, instrument) DO UPDATE SET size = t.size + EXCLUDED.size
-    RETURNING t.size INTO sum_is;
-    RETURN sum_is;
+    RETURNING t.size INTO new_size;
+    RETURN new_size;
 END $$;
 
 -- For a change by a session that has not locked the account.

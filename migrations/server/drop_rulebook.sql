@@ -1,8 +1,8 @@
 -- Drops the rulebook, to be rebuilt in the same transaction.
 --
 -- Every table with a trigger of ours is locked first, `accounts` before the others: every order begins with its
--- account, so running orders finish and later ones wait at their start. Whoever waits here holds up everybody, so
--- this gives up soon: well before the server would look for a deadlock.
+-- account, so running orders finish and later ones wait at their start. This wait blocks
+-- every other session, so it times out soon, well before the deadlock check.
 DO $$
 DECLARE
     found record;

@@ -315,7 +315,7 @@ BEGIN
        AND (p_old.effective_until IS NULL OR p_old.effective_until > successor.effective_until) THEN
         INSERT INTO risk_limits (account_id, limit_type, limit_scope, scope_identifier, limit_value, limit_unit, warning_threshold,
             time_window, is_active, description, created_by, approved_by, approved_at, effective_from, effective_until,
-            supersedes_limit_id, change_reason, comes_back, parameters)
+            supersedes_limit_id, change_reason, is_returning, parameters)
         VALUES (p_old.account_id, p_old.limit_type, p_old.limit_scope, p_old.scope_identifier, p_old.limit_value, p_old.limit_unit,
             p_old.warning_threshold, p_old.time_window, true, p_old.description, p_old.created_by, p_old.approved_by, p_old.approved_at,
             successor.effective_until, p_old.effective_until, successor.limit_id, 'returns when the temporary limit ends', true,

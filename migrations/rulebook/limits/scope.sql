@@ -118,7 +118,7 @@ LANGUAGE sql STABLE AS $$
     )
     SELECT b.* FROM risk_limits b
      WHERE b.is_active AND b.effective_from = l.effective_until
-       AND b.comes_back
+       AND b.is_returning
        AND b.supersedes_limit_id IN (SELECT line.limit_id FROM line)
      ORDER BY b.limit_id LIMIT 1
 $$;
