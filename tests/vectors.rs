@@ -1,8 +1,8 @@
-//! The golden vectors: examples with their numbers, which both halves of the rulebook must meet.
+//! The golden vectors: examples with their figures, which Rust and SQL must both compute.
 //!
-//! The file is `tests/golden-vectors.json`, or the one that `TMT_VECTORS` names; beside it
-//! `tests/more-vectors.json` holds what those leave open. Each vector is judged by the Rust that computes such a thing, by the SQL that does, or by both; one that nobody
-//! can judge fails, as does one whose form, or a field of whose answer, nobody knows.
+//! The file is `tests/golden-vectors.json`, or the one that `TMT_VECTORS` names. Beside it
+//! `tests/more-vectors.json` holds edge cases. Each vector is computed by Rust, by SQL, or by both. A
+//! vector fails if neither computes it, or if its form or a field of its answer is unknown.
 
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
 #![expect(
@@ -40,14 +40,14 @@ use crate::comparing::{Comparison, compare};
 use crate::form::Form;
 use crate::reading::{Judged, Vector};
 
-/// How the vectors fared on one side.
+/// The results of one side.
 #[derive(Debug, Default)]
 struct Side {
     run: usize,
     passed: usize,
 }
 
-/// How all of them fared.
+/// The results of both sides.
 #[derive(Debug, Default)]
 struct Tally {
     rust: Side,
@@ -56,7 +56,7 @@ struct Tally {
 }
 
 impl Side {
-    /// Takes the answer of a judge and returns what it compared, and what it found wrong.
+    /// Compares an answer; returns what was compared and the faults.
     fn take(&mut self, name: &str, vector: &Vector, answer: Judged) -> Comparison {
         self.run += 1;
         let mut result = match answer {
@@ -74,7 +74,7 @@ impl Side {
 }
 
 impl Tally {
-    /// Compares what the judges of a vector found, and that together they looked at all of it.
+    /// Compares the answers of both sides, which together must cover all fields.
     fn take(&mut self, vector: &Vector, rust: Option<Judged>, sql: Option<Judged>) {
         if rust.is_none() && sql.is_none() {
             self.faults.push(format!("{}: there is no judge for it", vector.id));
@@ -134,7 +134,7 @@ async fn meet(vectors: &[Vector]) {
             format!("{} faults", faults.len())
         }
     );
-    // Not by a macro: what those print, the test harness keeps to itself when all is well.
+    // The test harness hides what the print macros write when a test passes.
     writeln!(std::io::stderr().lock(), "{line}").unwrap();
     assert!(faults.is_empty(), "{line}\n{}", faults.join("\n"));
 }

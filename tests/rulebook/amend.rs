@@ -11,7 +11,7 @@ const LEVELS: &str =
         coalesce(trailing_stop_distance::text, '-')) FROM positions";
 
 #[tokio::test]
-async fn a_new_stop_and_target_go_to_the_position_and_its_live_trades() {
+async fn new_levels_apply_to_the_position_and_its_open_trades() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     buy(10_000).place(&trader).await.accepted();
@@ -24,7 +24,7 @@ async fn a_new_stop_and_target_go_to_the_position_and_its_live_trades() {
     assert_eq!(answer.subject, Some(position));
     assert_eq!(answer.code.as_deref(), Some("TIGHTENED"));
     assert_eq!(answer.message, "EUR_USD long: stop 1.09600, target 1.12000.");
-    // Adding with a wider stop did not widen that of what was held.
+    // Adding with a wider stop does not widen the stop of the position.
     assert_eq!(answer.detail.pointer("/before/stop").unwrap(), "1.09500");
     assert_eq!(desk.text(LEVELS).await, "1.09600 1.12000 -");
     // The closed trade keeps the stop it had.
@@ -40,7 +40,7 @@ async fn a_new_stop_and_target_go_to_the_position_and_its_live_trades() {
 }
 
 #[tokio::test]
-async fn a_tighter_stop_is_always_possible_and_a_wider_one_only_where_new_risk_is() {
+async fn a_tighter_stop_is_always_allowed_and_a_wider_one_only_where_new_risk_is() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     let officer = desk.officer("officer").await;
@@ -59,12 +59,12 @@ async fn a_tighter_stop_is_always_possible_and_a_wider_one_only_where_new_risk_i
         amend(position).stop("1.0953").send(&trader).await.accepted();
         desk.run("UPDATE positions SET stop_loss = 1.0951").await;
     }
-    // A risk officer may lower the risk, and not raise it.
+    // A risk officer may lower the risk but not raise it.
     amend(position).stop("1.0954").send(&officer).await.accepted();
     desk.run("UPDATE accounts SET status = 'active'").await;
     amend(position).stop("1.09").send(&officer).await.refused("NOT_PERMITTED");
     amend(position).stop("1.094").send(&trader).await.accepted_as("WIDENED");
-    // Without a price a stop can be tightened, too.
+    // A stop can be tightened without a price.
     desk.run("DELETE FROM fx_rates").await;
     amend(position).stop("1.0955").send(&trader).await.accepted();
     desk.run("UPDATE accounts SET status = 'closed'").await;
@@ -72,7 +72,7 @@ async fn a_tighter_stop_is_always_possible_and_a_wider_one_only_where_new_risk_i
 }
 
 #[tokio::test]
-async fn a_level_that_the_market_would_hit_at_once_or_that_is_no_price_is_refused() {
+async fn levels_past_the_market_or_off_the_tick_are_refused() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     buy(10_000).place(&trader).await.accepted();
@@ -100,7 +100,7 @@ async fn a_level_that_the_market_would_hit_at_once_or_that_is_no_price_is_refuse
     amend(short).stop("155.011").target("155.009").send(&trader).await.accepted();
     desk.set("stop_required", "false").await;
     amend(long).send(&trader).await.accepted();
-    // The market has passed the stop already: the target can still be moved.
+    // The market is past the stop: the target can still be moved.
     amend(long).stop("1.095").send(&trader).await.accepted();
     desk.rate("EUR", "USD", dec!(1.09)).await;
     amend(long).stop("1.095").target("1.1").send(&trader).await.accepted();
@@ -111,7 +111,7 @@ async fn a_level_that_the_market_would_hit_at_once_or_that_is_no_price_is_refuse
 }
 
 #[tokio::test]
-async fn a_wider_stop_has_to_pass_the_limits_on_risk() {
+async fn a_wider_stop_must_pass_the_limits_on_risk() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     buy(100_000).place(&trader).await.accepted();
@@ -133,7 +133,7 @@ async fn a_wider_stop_has_to_pass_the_limits_on_risk() {
 }
 
 #[tokio::test]
-async fn a_charge_moves_the_balance_and_goes_to_the_trades_by_size() {
+async fn a_charge_changes_the_balance_and_is_split_over_the_trades_by_size() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     let agent = desk.member("agent", "tmt_agent").await;
@@ -150,7 +150,7 @@ async fn a_charge_moves_the_balance_and_goes_to_the_trades_by_size() {
     assert_eq!(desk.text(trades).await, "0.17 0.33 -; 0.33 0.67 -");
     assert_eq!(desk.text(balance).await, "99998.50 99995.50");
 
-    // A credit that comes after the close belongs to all that was held.
+    // A credit after the close is split over all trades of the position.
     close(position).at("1.1").send(&trader).await.accepted();
     let credit = charge(position, "swap", "-0.10").send(&agent).await;
     assert_eq!(credit.accepted().message, "Credited 0.10 USD of swap on EUR_USD.");
@@ -171,7 +171,7 @@ async fn a_charge_moves_the_balance_and_goes_to_the_trades_by_size() {
 }
 
 #[tokio::test]
-async fn a_week_of_nights_is_seven_nights_of_swap() {
+async fn a_week_charges_seven_nights_of_swap() {
     let desk = Desk::open().await;
     // SWP-01: Monday 3 June 2024 to Friday.
     let fee = "SELECT desk.swap_fee(100000, -7.20, 100000, desk.swap_nights('2024-06-03', '2024-06-07', 3))";
@@ -191,19 +191,19 @@ async fn a_week_of_nights_is_seven_nights_of_swap() {
     assert_eq!(desk.text(credit).await, "-3");
 }
 
-/// The ticket shows while levels are typed what will decide when they are sent.
+/// The ticket shows the answer while levels are typed.
 #[tokio::test]
-async fn a_preview_of_levels_says_what_their_amendment_will() {
+async fn a_preview_of_an_amendment_says_what_the_amendment_will() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     let officer = desk.officer("officer").await;
     let viewer = desk.member("viewer", "tmt_viewer").await;
     buy(10_000).place(&trader).await.accepted();
     let position = desk.position().await;
-    // Tighter passes, also under a halt.
+    // A tighter stop passes, even under a halt.
     halt_account(ALPHA, "reduce_only").because("enough").send(&officer).await.accepted();
     assert_eq!(amend(position).stop("1.096").preview(&trader).await, [""; 0]);
-    // What does not pass is said first, in the words of the answer.
+    // The first line is the refusal, in the words of the answer.
     for levels in [
         amend(position).stop("1.09"),
         amend(position),
@@ -221,7 +221,7 @@ async fn a_preview_of_levels_says_what_their_amendment_will() {
     assert!(wider.contains("NOT_PERMITTED"), "{wider}");
     let wrong = amend(position).stop("1.2").preview(&viewer).await.join("; ");
     assert!(wrong.starts_with("reject STOP_WRONG_SIDE"), "{wrong}");
-    // A position that is closed has no levels to judge.
+    // A closed position has no levels to check.
     close(position).send(&trader).await.accepted();
     assert_eq!(amend(position).stop("1.2").preview(&trader).await, [""; 0]);
 }

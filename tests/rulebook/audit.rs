@@ -12,7 +12,7 @@ use crate::verbs::{
 
 // ---- one line each --------------------------------------------------------------------------------
 
-/// A desk with a login of each kind.
+/// A desk with a login of each role.
 struct Scene {
     desk: Desk,
     trader: Client,
@@ -40,8 +40,8 @@ impl Scene {
         self.desk.text(sql).await
     }
 
-    /// Sends a request that leaves one line, which says what the caller was told; and once more,
-    /// which answers the same and leaves none.
+    /// Sends a request, which leaves one line with the answer; and once more, which returns the same
+    /// answer and leaves none.
     async fn leaves_one(&self, client: &Client, request: &impl Verb) -> Answer {
         let (call, key) = (request.call(), request.key());
         let before = self.head().await;
@@ -112,7 +112,7 @@ fn other_key<V: Verb>(request: V) -> V {
 }
 
 #[tokio::test]
-async fn every_write_and_every_refusal_leaves_exactly_one_line() {
+async fn every_write_and_every_refusal_is_one_line_of_the_audit() {
     let scene = Scene::open().await;
     scene.trades().await;
     scene.oversight().await;
@@ -131,7 +131,7 @@ async fn every_write_and_every_refusal_leaves_exactly_one_line() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_refused_for_its_key_leaves_a_line_too() {
+async fn a_request_refused_for_its_key_is_in_the_audit() {
     let scene = Scene::open().await;
     let order = buy(10_000);
     order.place(&scene.trader).await.accepted();
@@ -158,7 +158,7 @@ async fn a_request_that_is_refused_for_its_key_leaves_a_line_too() {
 }
 
 impl Scene {
-    /// Sends a request that is refused for this, and leaves a line that says so.
+    /// Sends a request that is refused with a code, and leaves a line with it.
     async fn leaves_a_line(&self, client: &Client, request: &impl Verb, code: &str) {
         let before = self.head().await;
         let answer = request.send(client).await.refused(code);
@@ -171,7 +171,7 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn a_repair_is_in_the_audit_and_looking_is_not() {
+async fn a_repair_is_in_the_audit_and_a_comparison_is_not() {
     let desk = Desk::open().await;
     let admin = desk.member("admin", "tmt_admin").await;
     buy(10_000).place(&admin).await.accepted();
@@ -194,7 +194,7 @@ async fn a_repair_is_in_the_audit_and_looking_is_not() {
 
 // ---- the chain ------------------------------------------------------------------------------------
 
-/// Eight people write at once: what is accepted, what is refused, what is sent twice.
+/// Eight people write at once: accepted, refused and repeated requests.
 async fn written_by_eight() -> Desk {
     let desk = Desk::open().await;
     let mut people = Vec::new();
@@ -221,13 +221,13 @@ async fn written_by_eight() -> Desk {
 }
 
 #[tokio::test]
-async fn the_chain_is_whole_after_eight_have_written_at_once() {
+async fn the_chain_is_intact_after_concurrent_writes() {
     let desk = written_by_eight().await;
     let lines =
         "SELECT format('%s %s %s', count(*), max(seq), count(DISTINCT actor)) FROM tmt.audit_log";
     assert_eq!(desk.text(lines).await, "70 70 8");
     assert_eq!(desk.text("SELECT count(*) FROM desk.audit_verify()").await, "0");
-    // Each line was the head once: exported then, it still verifies.
+    // Each line was the head once: exported then, it is still intact.
     let exported = "SELECT count(*) FROM tmt.audit_log l, desk.audit_verify(l.seq, l.hash)";
     assert_eq!(desk.text(exported).await, "0");
     let early = "SELECT string_agg(format('%s %s after %s', seq, at, before), ', ') FROM (
@@ -235,7 +235,7 @@ async fn the_chain_is_whole_after_eight_have_written_at_once() {
     assert_eq!(desk.text(early).await, "-");
 }
 
-/// Recomputes the hashes from a line on, and moves the head: all that the owner of the database can do.
+/// Recomputes the hashes from a line on and moves the head, which the owner of the database can do.
 const REWRITE: &str = "DO $$ DECLARE l record; before bytea; BEGIN
     SELECT coalesce((SELECT hash FROM tmt.audit_log WHERE seq = 29), sha256('tmt')) INTO before;
     FOR l IN SELECT * FROM tmt.audit_log WHERE seq >= 30 ORDER BY seq LOOP
@@ -245,8 +245,7 @@ const REWRITE: &str = "DO $$ DECLARE l record; before bytea; BEGIN
     UPDATE tmt.audit_head SET hash = before, seq = (SELECT coalesce(max(seq), 0) FROM tmt.audit_log);
 END $$";
 
-/// What is found after lines were tampered with: in the chain itself, and against the head that was
-/// exported at line 40.
+/// What is found after an edit: in the chain itself, and against the head exported at line 40.
 async fn found(desk: &Desk, tampering: &str) -> (String, String) {
     let exported =
         desk.text("SELECT format('%s, %L', seq, hash) FROM tmt.audit_log WHERE seq = 40").await;
@@ -263,7 +262,7 @@ async fn found(desk: &Desk, tampering: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn an_edit_is_found_in_whichever_column_it_is() {
+async fn an_edit_of_any_column_is_found() {
     let desk = written_by_eight().await;
     for change in [
         "at = at + interval '1 microsecond'",
@@ -291,7 +290,7 @@ async fn an_edit_is_found_in_whichever_column_it_is() {
 }
 
 #[tokio::test]
-async fn what_is_missing_moved_or_made_up_is_found_and_the_first_bad_line_named() {
+async fn missing_moved_and_forged_lines_are_found_and_the_first_is_named() {
     let desk = written_by_eight().await;
     let swap = |a: u32, b: u32| {
         format!(
@@ -302,13 +301,13 @@ async fn what_is_missing_moved_or_made_up_is_found_and_the_first_bad_line_named(
         ("DELETE FROM tmt.audit_log WHERE seq = 30".to_owned(), "31 lines before this one are missing"),
         ("DELETE FROM tmt.audit_log WHERE seq BETWEEN 10 AND 30".to_owned(), "31 lines before this one are missing"),
         ("DELETE FROM tmt.audit_log WHERE seq = 1".to_owned(), "2 lines before this one are missing"),
-        // Closing the gap makes it worse.
+        // Closing the gap breaks the next line.
         ("DELETE FROM tmt.audit_log WHERE seq = 30; UPDATE tmt.audit_log SET seq = 30 WHERE seq = 31".to_owned(),
          "30 does not follow the line before it"),
         (swap(30, 31), "30 does not follow the line before it"),
         (swap(12, 60), "12 does not follow the line before it"),
         ("UPDATE tmt.audit_log SET prev_hash = sha256('x') WHERE seq = 30".to_owned(), "30 does not follow the line before it"),
-        // An edit with a hash that suits it: the next line tells.
+        // An edit with a recomputed hash breaks the next line.
         ("UPDATE tmt.audit_log SET actor = 'boss', hash = desk.audit_hash(prev_hash, seq, at, 'boss', verb, key, outcome, code, subject, payload)
            WHERE seq = 30".to_owned(), "31 does not follow the line before it"),
         ("DELETE FROM tmt.audit_log WHERE seq > 60".to_owned(), "70 the chain ends before its head: the last lines are missing"),
@@ -322,7 +321,7 @@ async fn what_is_missing_moved_or_made_up_is_found_and_the_first_bad_line_named(
 }
 
 #[tokio::test]
-async fn a_chain_that_was_made_to_fit_again_is_found_against_an_exported_head() {
+async fn a_rewritten_chain_is_found_by_an_exported_head() {
     let desk = written_by_eight().await;
     let fits = "-".to_owned();
     let another = "40 differs from the exported head".to_owned();
@@ -333,7 +332,7 @@ async fn a_chain_that_was_made_to_fit_again_is_found_against_an_exported_head() 
                   UPDATE tmt.audit_log SET seq = seq - 1001 WHERE seq > 1000; {REWRITE}"), &another),
         (format!("DELETE FROM tmt.audit_log WHERE seq >= 35; {REWRITE}"), &short),
         (format!("DELETE FROM tmt.audit_log; {REWRITE}"), &short),
-        // What came after the export can be cut without a trace: export often.
+        // Lines after the exported head can be cut without a trace: export often.
         (format!("DELETE FROM tmt.audit_log WHERE seq > 40; {REWRITE}"), &fits),
     ] {
         assert_eq!(found(&desk, &tampering).await, (fits.clone(), expected.clone()), "{tampering}");
@@ -341,7 +340,7 @@ async fn a_chain_that_was_made_to_fit_again_is_found_against_an_exported_head() 
 }
 
 #[tokio::test]
-async fn what_is_kept_is_only_added_to_even_by_its_owner() {
+async fn even_the_owner_only_appends_to_the_audit() {
     let desk = Desk::open().await;
     buy(1000).place(&desk.trader().await).await.accepted();
     desk.run("INSERT INTO risk_events (event_type, severity, event_source) VALUES ('x', 'warning', 'test')").await;

@@ -37,7 +37,7 @@ const KINDS: [&str; 10] = [
 ];
 
 #[tokio::test]
-async fn a_cursor_brings_what_changed_since_and_then_nothing() {
+async fn a_cursor_returns_what_changed_since_once() {
     let desk = Desk::open().await;
     let (viewer, trader) = (desk.member("viewer", "tmt_viewer").await, desk.trader().await);
     let (cursor, all) = since(&viewer, None).await;
@@ -57,7 +57,7 @@ async fn a_cursor_brings_what_changed_since_and_then_nothing() {
 }
 
 #[tokio::test]
-async fn a_day_that_begins_is_a_change_of_its_account() {
+async fn a_new_trading_day_changes_its_account() {
     let desk = Desk::open().await;
     let (cursor, _) = since(&desk.admin, None).await;
 
@@ -70,7 +70,7 @@ async fn a_day_that_begins_is_a_change_of_its_account() {
 }
 
 #[tokio::test]
-async fn every_kind_is_noticed_inserted_updated_and_deleted() {
+async fn inserts_updates_and_deletes_of_every_kind_are_changes() {
     let desk = Desk::open().await;
     let (mut cursor, _) = since(&desk.admin, None).await;
     for (sql, kinds) in [
@@ -112,7 +112,7 @@ async fn every_kind_is_noticed_inserted_updated_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_long_writer_hides_nothing() {
+async fn a_long_transaction_hides_no_change() {
     let desk = Desk::open().await;
     let (slow, mut cursor) = (desk.database.client().await, since(&desk.admin, None).await.0);
     slow.batch_execute(
@@ -136,7 +136,7 @@ async fn a_long_writer_hides_nothing() {
 }
 
 #[tokio::test]
-async fn a_change_that_was_rolled_back_is_none() {
+async fn a_rolled_back_change_is_not_reported() {
     let desk = Desk::open().await;
     let (other, cursor) = (desk.database.client().await, since(&desk.admin, None).await.0);
     other.batch_execute("BEGIN; UPDATE accounts SET equity = 1; ROLLBACK").await.unwrap();
@@ -145,7 +145,7 @@ async fn a_change_that_was_rolled_back_is_none() {
 }
 
 #[tokio::test]
-async fn too_many_to_name_means_the_whole_pane() {
+async fn more_than_500_changed_rows_mean_the_whole_pane() {
     let desk = Desk::open().await;
     let (cursor, _) = since(&desk.admin, None).await;
     let many = |n: i32| {
@@ -163,7 +163,7 @@ async fn too_many_to_name_means_the_whole_pane() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_is_not_ours_or_too_old_reads_everything() {
+async fn an_invalid_or_old_cursor_reads_everything() {
     let desk = Desk::open().await;
     let (old, _) = since(&desk.admin, None).await;
     for strange in [
@@ -196,7 +196,7 @@ async fn a_cursor_that_is_not_ours_or_too_old_reads_everything() {
 }
 
 #[tokio::test]
-async fn asking_prunes_now_and_then_but_not_in_a_read_only_session() {
+async fn polling_prunes_the_change_log_except_in_a_read_only_session() {
     let desk = Desk::open().await;
     desk.run("UPDATE tmt.change_log SET at = at - interval '11 minutes'; UPDATE tmt.change_horizon SET pruned_at = '-infinity'").await;
     let viewer = desk.member("viewer", "tmt_viewer").await;
@@ -223,7 +223,7 @@ async fn until_empty(desk: &Desk, prune: impl AsyncFn()) {
 }
 
 #[tokio::test]
-async fn a_session_that_changed_one_row_first_is_not_slow_with_thousands() {
+async fn thousands_of_changes_after_one_in_the_same_session_are_fast() {
     let desk = Desk::open().await;
     desk.run(
         "INSERT INTO instruments (instrument, base_currency, quote_currency, tick_size, pip_size)

@@ -1,4 +1,4 @@
-//! Assessing an order: which line says what, and in which order.
+//! The checks of an order: their lines, figures and sequence.
 
 use rust_decimal::{Decimal, dec};
 
@@ -7,7 +7,7 @@ use crate::rows::position;
 use crate::verbs::{Limit, Verb as _, buy, limit, order, sell};
 
 #[tokio::test]
-async fn a_clean_order_shows_every_check_and_that_it_passes() {
+async fn an_order_within_the_rules_passes_every_check() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     limit("max_exposure", 180_000, "USD").of(ALPHA).insert(&desk).await;
@@ -48,7 +48,7 @@ async fn a_clean_order_shows_every_check_and_that_it_passes() {
 }
 
 #[tokio::test]
-async fn the_preview_and_the_verdict_are_the_same() {
+async fn the_assessment_and_the_answer_agree() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     limit("max_exposure", 100_000, "USD").of(ALPHA).insert(&desk).await;
@@ -69,7 +69,7 @@ async fn the_preview_and_the_verdict_are_the_same() {
 }
 
 #[tokio::test]
-async fn what_is_not_typed_yet_is_said_and_the_rest_is_still_checked() {
+async fn missing_fields_are_named_and_the_rest_is_checked() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     for (order, objections) in [
@@ -100,12 +100,12 @@ async fn what_is_not_typed_yet_is_said_and_the_rest_is_still_checked() {
     ] {
         assert_eq!(order.assess(&desk.admin).await.objections(), objections, "{order:?}");
     }
-    // Each line has a message, whatever is missing.
+    // Each line has a message: one without could not be read.
     order("EUR_USD").assess(&trader).await;
 }
 
 #[tokio::test]
-async fn old_and_strange_prices_refuse_new_risk() {
+async fn stale_and_distant_prices_refuse_new_risk() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     let off = buy(1000).at("1.12").stop("1.1").without_target();
@@ -128,7 +128,7 @@ async fn old_and_strange_prices_refuse_new_risk() {
 }
 
 #[tokio::test]
-async fn a_twin_asks_for_a_reason_and_gets_through_with_one() {
+async fn a_duplicate_order_needs_a_reason() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     buy(1000).place(&trader).await.accepted();
@@ -139,7 +139,7 @@ async fn a_twin_asks_for_a_reason_and_gets_through_with_one() {
     assert_eq!(buy(1001).assess(&trader).await.objections(), [""; 0]);
     assert_eq!(sell(1000).assess(&trader).await.objections(), [""; 0]);
 
-    // A new ticket, a new key: the refused one keeps its answer.
+    // A new request has a new key; the refused one keeps its answer.
     let meant = buy(1000).because("yes, twice");
     meant.place(&trader).await.accepted();
     assert_eq!(
@@ -157,7 +157,7 @@ async fn a_twin_asks_for_a_reason_and_gets_through_with_one() {
 }
 
 #[tokio::test]
-async fn exposure_limits_hold_in_every_scope_and_unit() {
+async fn exposure_limits_apply_in_every_scope_and_unit() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     // EXP-09: alpha holds 100,000 USD, bravo 40,000 EUR.
@@ -175,7 +175,7 @@ async fn exposure_limits_hold_in_every_scope_and_unit() {
         // In the account's own currency: 46,000 EUR of bravo alone.
         (limit("max_exposure", 46_000, "EUR").of(BRAVO), dec!(46001)),
         (limit("max_exposure", 46_000, "EUR").of_instrument("EUR_USD").only(BRAVO), dec!(46001)),
-        // Without an account it holds for each by itself.
+        // Without an account it applies to each account by itself.
         (limit("max_exposure", 46_000, "EUR").of_each_account(), dec!(46001)),
     ] {
         let id = limit.insert(&desk).await;
@@ -192,7 +192,7 @@ async fn exposure_limits_hold_in_every_scope_and_unit() {
 async fn percentages_and_fractions_are_of_the_equity() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
-    // EXP-05 to 07, LIM-07: percent of the equity, fraction of it, and a percentage that looks like one.
+    // EXP-05 to 07, LIM-07: percent of the equity, fraction of it, and a percentage that looks like a fraction.
     for (value, unit, allowed) in [
         (dec!(300), "percentage", dec!(300000)),
         (dec!(0.05), "fraction", dec!(5000)),
@@ -210,7 +210,7 @@ async fn percentages_and_fractions_are_of_the_equity() {
 }
 
 #[tokio::test]
-async fn all_limits_in_force_must_pass_and_no_others() {
+async fn all_limits_in_force_apply_and_no_others() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     // LIM-02.
@@ -240,7 +240,7 @@ async fn all_limits_in_force_must_pass_and_no_others() {
 }
 
 #[tokio::test]
-async fn a_window_that_a_limit_does_not_have_is_said() {
+async fn an_ignored_time_window_is_reported() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     let windowed = |limit: Limit, window| limit.of(ALPHA).also("time_window", "text", window);
@@ -274,7 +274,7 @@ async fn a_window_that_a_limit_does_not_have_is_said() {
 }
 
 #[tokio::test]
-async fn a_limit_that_cannot_be_judged_is_never_silent() {
+async fn a_limit_that_cannot_be_measured_is_reported() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     for (limit, code, severity) in [
@@ -295,14 +295,14 @@ async fn a_limit_that_cannot_be_judged_is_never_silent() {
         }
         desk.delete_limit(id).await;
     }
-    // A position that cannot be valued leaves every exposure limit without a number.
+    // A position without a value leaves no exposure limit measurable.
     limit("max_exposure", 1_000_000, "USD").of(ALPHA).insert(&desk).await;
     position(ALPHA).of_instrument("EUR_TRY").long(100).at(50).insert(&desk.admin).await;
     assert_eq!(buy(1000).assess(&trader).await.objections(), ["NO_CONVERSION_RATE"]);
 }
 
 #[tokio::test]
-async fn limits_on_sizes_and_counts() {
+async fn limits_on_sizes_and_counts_apply() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     buy(10_000).place(&trader).await.accepted();
@@ -352,7 +352,7 @@ async fn limits_on_sizes_and_counts() {
 }
 
 #[tokio::test]
-async fn a_loss_limit_refuses_when_reached_and_asks_before() {
+async fn a_loss_limit_warns_before_it_refuses() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     // alpha may lose 5,000 a day and 10,000 in all. The day began at 100,000.
@@ -371,14 +371,14 @@ async fn a_loss_limit_refuses_when_reached_and_asks_before() {
     )
     .await;
     assert_eq!(buy(10_000).assess(&trader).await.objections(), ["MAX_DRAWDOWN"]);
-    // A row of risk_limits counts as well, reached at its value.
+    // A row of risk_limits applies as well, and is in breach at its value.
     desk.run(
         "UPDATE accounts SET equity = 99000; UPDATE performance_metrics SET start_equity = 100000",
     )
     .await;
     limit("max_daily_loss", 1000, "USD").of(ALPHA).insert(&desk).await;
     assert_eq!(buy(1000).assess(&trader).await.objections(), ["MAX_DAILY_LOSS"]);
-    // Not reached yet, but with this trade at its stop it would be: worth a reason.
+    // With this trade at its stop it would be in breach: that needs a reason.
     desk.run("UPDATE accounts SET equity = 99005").await;
     let asked = buy(1000).assess(&trader).await;
     let limit = asked.iter().find(|l| l.severity == "confirm").unwrap();
@@ -388,13 +388,13 @@ async fn a_loss_limit_refuses_when_reached_and_asks_before() {
     );
     desk.run("UPDATE accounts SET equity = 99005.01").await;
     assert_eq!(buy(1000).assess(&trader).await.objections(), [""; 0]);
-    // A limit of the account that is no limit stops new risk until somebody corrects it.
+    // An invalid limit of the account refuses new risk until it is corrected.
     desk.run("UPDATE accounts SET max_daily_loss = -1").await;
     assert_eq!(buy(1000).assess(&trader).await.objections(), ["MAX_DAILY_LOSS"]);
 }
 
 #[tokio::test]
-async fn margin_is_that_of_the_book_with_the_order() {
+async fn margin_is_computed_with_the_order() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     desk.set("max_risk_fraction", "1").await;

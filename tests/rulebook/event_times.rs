@@ -1,49 +1,38 @@
-//! Events of the monitor as time passes: what they say, who may end them, when they are raised again.
+//! Events of the monitor over time: escalation, acknowledgement, new days, and who may clear them.
+
+use rstest::rstest;
 
 use crate::desk::{ALPHA, Desk, sqlstate};
 use crate::limits::long;
-use crate::monitor::{LOSSES, RAISED, equity, losing};
+use crate::monitor::{LOSSES, RAISED, a_day_later, clearing_each_day, equity, losing};
 use crate::verbs::{
     Verb as _, acknowledge, buy, change, limit, raise, resume, unacknowledge, version,
 };
-use rstest::rstest;
 
-/// What happened to events of the monitor, in order.
+/// The actions on events of the monitor, in order.
 const ACTS: &str = "SELECT string_agg(a.action || coalesce(': ' || a.note, ''), '; ' ORDER BY a.action_id)
     FROM risk_event_actions a JOIN risk_events e USING (event_id) WHERE e.event_source = 'sentinel'";
 
-/// Lets some minutes pass for all that happened to events, and the monitor look.
+/// Moves what happened to events some minutes back, and measures the limits.
 async fn minutes_later(desk: &Desk, minutes: i32) {
-    desk.run("ALTER TABLE risk_event_actions DISABLE TRIGGER USER").await;
-    let acted = "UPDATE risk_event_actions SET at = at - $1::int * interval '1 minute'";
-    desk.execute(acted, &[&minutes]).await;
-    desk.run("ALTER TABLE risk_event_actions ENABLE TRIGGER USER").await;
+    desk.run_without_triggers(&format!(
+        "UPDATE risk_event_actions SET at = at - interval '{minutes} minutes'"
+    ))
+    .await;
     let acknowledged =
         "UPDATE risk_events SET acknowledged_at = acknowledged_at - $1::int * interval '1 minute'";
     desk.execute(acknowledged, &[&minutes]).await;
     desk.monitor().await;
 }
 
-/// A desk on which alpha may lose 5,000 a day, counted from its balance, and a new day ends the halt.
-async fn clearing() -> Desk {
-    let desk = Desk::open().await;
-    desk.metadata("alpha", r#"{"risk_rules": {"daily": {"clears": true, "base": "balance"}}}"#)
-        .await;
-    desk.roll_days().await;
-    desk
-}
-
-/// Lets the day end, and the next one begin.
+/// Ends the day and begins the next one.
 async fn a_new_day(desk: &Desk) {
-    desk.run(
-        "UPDATE performance_metrics SET period_start = period_start - interval '1 day', period_end = period_end - interval '1 day';
-         SELECT desk.roll_days()",
-    )
-    .await;
+    a_day_later(desk).await;
+    desk.roll_days().await;
 }
 
 #[tokio::test]
-async fn a_warning_that_becomes_a_breach_is_passed_on_from_then() {
+async fn a_warning_that_becomes_a_breach_escalates_from_then() {
     let (desk, _trader) = long().await;
     limit("max_exposure", 12_500, "USD").of(ALPHA).insert(&desk).await;
     desk.monitor().await;
@@ -84,7 +73,7 @@ async fn the_severity_of_an_event_says_how_long_its_acknowledgement_lasts(
 }
 
 #[tokio::test]
-async fn what_is_given_back_waits_from_then() {
+async fn an_unacknowledged_event_escalates_from_when_it_was_given_back() {
     let (desk, _trader) = long().await;
     let ann = desk.officer("ann").await;
     limit("max_exposure", 1000, "USD").of(ALPHA).insert(&desk).await;
@@ -104,24 +93,26 @@ async fn what_is_given_back_waits_from_then() {
 }
 
 #[tokio::test]
-async fn an_unjudged_limit_comes_back_where_it_was_a_loss_before() {
+async fn a_limit_that_cannot_be_measured_is_raised_again_after_an_acknowledgement_expires() {
     let desk = losing(3000).await;
     let ann = desk.officer("ann").await;
     equity(&desk, 96_000).await;
     assert_eq!(desk.text(RAISED).await, "emergency limit_breach 1 free");
     desk.run("UPDATE risk_limits SET limit_unit = 'furlongs'; SELECT desk.monitor_limits()").await;
-    let not_judged = "SELECT acknowledged FROM risk_events WHERE event_type = 'limit_not_measured'";
+    let not_measured =
+        "SELECT acknowledged FROM risk_events WHERE event_type = 'limit_not_measured'";
     let events = "SELECT event_id FROM risk_events WHERE event_type = 'limit_not_measured'";
     acknowledge(&desk.ids(events).await).note("mine").send(&ann).await.accepted();
     minutes_later(&desk, 29).await;
-    assert_eq!(desk.text(not_judged).await, "true");
+    assert_eq!(desk.text(not_measured).await, "true");
     minutes_later(&desk, 2).await;
-    assert_eq!(desk.text(not_judged).await, "false");
+    assert_eq!(desk.text(not_measured).await, "false");
 }
 
 #[tokio::test]
-async fn a_new_day_rings_and_halts_where_the_halt_of_the_day_before_was_resumed() {
-    let desk = clearing().await;
+async fn a_breach_on_a_new_day_raises_and_halts_again() {
+    let desk = Desk::open().await;
+    clearing_each_day(&desk).await;
     let ann = desk.officer("ann").await;
     equity(&desk, 94_000).await;
     let halt = desk.text("SELECT halt_id FROM trading_halts").await;
@@ -135,20 +126,21 @@ async fn a_new_day_rings_and_halts_where_the_halt_of_the_day_before_was_resumed(
 }
 
 #[tokio::test]
-async fn a_warning_of_the_day_before_rings_again_on_the_new_one() {
-    let desk = clearing().await;
+async fn a_warning_is_raised_again_on_a_new_day() {
+    let desk = Desk::open().await;
+    clearing_each_day(&desk).await;
     let wider = limit("max_daily_loss", 7000, "USD").of(ALPHA);
     wider.parameters(r#"{"base": "balance"}"#).insert(&desk).await;
     equity(&desk, 94_000).await;
     a_new_day(&desk).await;
     assert_eq!(desk.text(RAISED).await, "-");
-    // The rule that was in breach is wider from now on: the other one still warns.
+    // The limit in breach is loosened: the other one still warns.
     desk.run("UPDATE accounts SET max_daily_loss = 90000; SELECT desk.monitor_limits()").await;
     assert_eq!(desk.text(RAISED).await, "warning limit_warning 1 free");
 }
 
 #[tokio::test]
-async fn an_event_says_the_figures_of_a_rule_that_is_in_force() {
+async fn an_event_has_the_figures_of_a_limit_in_force() {
     let desk = losing(3000).await;
     let ann = desk.officer("ann").await;
     desk.set("four_eyes", "off").await;
@@ -169,7 +161,7 @@ async fn an_event_says_the_figures_of_a_rule_that_is_in_force() {
 }
 
 #[tokio::test]
-async fn the_events_of_an_account_that_is_closed_are_over() {
+async fn closing_an_account_clears_its_events() {
     let (desk, _trader) = long().await;
     limit("max_exposure", 1000, "USD").of(ALPHA).insert(&desk).await;
     desk.roll_days().await;
@@ -185,10 +177,10 @@ async fn the_events_of_an_account_that_is_closed_are_over() {
 }
 
 #[tokio::test]
-async fn an_account_that_cannot_be_measured_is_an_event_and_stops_no_other() {
+async fn an_account_that_cannot_be_measured_is_an_event_and_delays_no_other() {
     let (desk, _trader) = long().await;
     desk.run("SELECT desk.roll_days(); UPDATE accounts SET equity = 94000").await;
-    // A fault of the rulebook that only alpha meets.
+    // A fault of the rulebook that only alpha reaches.
     desk.run(
         "ALTER FUNCTION desk.account_rules(desk.order_context) RENAME TO rules;
          CREATE FUNCTION desk.account_rules(o desk.order_context) RETURNS desk.limit_measurement[] LANGUAGE plpgsql STABLE AS $$
@@ -233,7 +225,7 @@ async fn an_account_that_cannot_be_measured_is_an_event_and_stops_no_other() {
 }
 
 #[tokio::test]
-async fn another_program_raises_and_ends_no_event_of_the_watch() {
+async fn other_programs_cannot_raise_or_clear_events_of_the_monitor() {
     let desk = losing(3000).await;
     let (agent, other) =
         (desk.member("agent", "tmt_agent").await, desk.member("other", "tmt_agent").await);
@@ -242,7 +234,7 @@ async fn another_program_raises_and_ends_no_event_of_the_watch() {
         let error = raise("sentinel", key).try_send(&agent).await.unwrap_err();
         assert_eq!(error.code().unwrap().code(), "22023");
     }
-    // Also where the sentinel has the agent's login.
+    // Even where the sentinel has the agent's login.
     desk.run("UPDATE accounts SET equity = 92000 WHERE account_name = 'alpha'").await;
     agent.batch_execute("SELECT desk.monitor_limits()").await.unwrap();
     raise("desk", "halt:x").send(&agent).await;
@@ -261,7 +253,7 @@ async fn another_program_raises_and_ends_no_event_of_the_watch() {
 }
 
 #[tokio::test]
-async fn trades_are_counted_in_every_spelling_of_their_instrument() {
+async fn trades_count_under_every_spelling_of_their_instrument() {
     let (desk, _trader) = long().await;
     let trades = limit("max_daily_trades", 10, "count").of_instrument("EUR_USD");
     for limit in [trades.clone().only(ALPHA), trades] {

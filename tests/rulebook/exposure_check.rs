@@ -17,7 +17,7 @@ async fn writer(desk: &Desk) -> Client {
 }
 
 #[tokio::test]
-async fn the_first_trade_counts_and_so_does_every_row_of_a_statement() {
+async fn every_row_of_a_statement_counts_against_a_limit() {
     let desk = Desk::open().await;
     let writer = writer(&desk).await;
     limit("max_exposure", 110_000, "USD").of(ALPHA).insert(&desk).await;
@@ -41,7 +41,7 @@ async fn the_first_trade_counts_and_so_does_every_row_of_a_statement() {
     trade(ALPHA).buy(100_000).insert(&writer).await;
     assert_eq!(trade(ALPHA).buy(1).sqlstate(&writer).await, "TR005");
     assert_eq!(sqlstate(&writer, "UPDATE trades SET position_size = 100001").await, "TR005");
-    // S20, S23: a close by any name, and history, are always taken.
+    // S20, S23: closes and closed trades are always accepted.
     trade(ALPHA).sell(40_000).insert(&writer).await;
     trade(ALPHA).buy(9_000_000).status("closed").insert(&writer).await;
     crate::running_totals::check(&desk).await;
@@ -52,7 +52,7 @@ async fn the_first_trade_counts_and_so_does_every_row_of_a_statement() {
 }
 
 #[tokio::test]
-async fn limits_of_every_scope_bind_and_those_out_of_force_do_not() {
+async fn limits_in_force_bind_in_every_scope() {
     let desk = Desk::open().await;
     let writer = writer(&desk).await;
     let exposure = limit("max_exposure", 1000, "USD");
@@ -83,7 +83,7 @@ async fn limits_of_every_scope_bind_and_those_out_of_force_do_not() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_valued_is_refused_only_where_a_limit_asks() {
+async fn a_trade_without_a_value_is_refused_where_a_limit_needs_it() {
     let desk = Desk::open().await;
     let writer = writer(&desk).await;
     trade(ALPHA).of_instrument("EUR_TRY").buy(1000).insert(&writer).await;
@@ -95,7 +95,7 @@ async fn what_cannot_be_valued_is_refused_only_where_a_limit_asks() {
 }
 
 #[tokio::test]
-async fn statuses_and_halts_stop_other_writers_too() {
+async fn account_statuses_and_halts_stop_other_writers() {
     let desk = Desk::open().await;
     let writer = writer(&desk).await;
     trade(ALPHA).buy(1000).insert(&writer).await;
@@ -126,7 +126,7 @@ async fn statuses_and_halts_stop_other_writers_too() {
 }
 
 #[tokio::test]
-async fn sessions_at_once_do_not_pass_a_limit_together() {
+async fn concurrent_sessions_do_not_exceed_a_limit() {
     let desk = Desk::open().await;
     writer(&desk).await;
     let login = format!("{}_writer", desk.database.name());
@@ -149,7 +149,7 @@ async fn sessions_at_once_do_not_pass_a_limit_together() {
 }
 
 #[tokio::test]
-async fn a_writer_on_another_account_waits_for_one_that_a_limit_of_the_system_counts() {
+async fn writers_on_two_accounts_of_a_wide_limit_wait_for_each_other() {
     let desk = Desk::open().await;
     let one = writer(&desk).await;
     let other = desk.database.client_as(&format!("{}_writer", desk.database.name())).await;
@@ -165,7 +165,7 @@ async fn a_writer_on_another_account_waits_for_one_that_a_limit_of_the_system_co
 
 /// A program closes a trade and does not commit.
 #[tokio::test]
-async fn a_close_of_another_writer_holds_up_nobody() {
+async fn an_uncommitted_close_delays_no_other_writer() {
     let desk = Desk::open().await;
     let (one, other) = (desk.database.client().await, writer(&desk).await);
     let trader = desk.trader().await;
@@ -187,7 +187,7 @@ async fn a_close_of_another_writer_holds_up_nobody() {
     trade(ALPHA).buy(400).insert(&other).await;
     trade(BRAVO).buy(500).insert(&other).await;
     close(&other, 200).await;
-    // The trader has written the account meanwhile, which is written next.
+    // The trader has changed the account meanwhile, which is written next.
     let account = "UPDATE accounts SET equity = equity WHERE account_name = 'alpha'; COMMIT";
     one.batch_execute(account).await.unwrap();
     // Nor does it fail because another session closed.
@@ -205,9 +205,9 @@ async fn a_close_of_another_writer_holds_up_nobody() {
     crate::running_totals::check(&desk).await;
 }
 
-/// Its exposure is the highest price that each account paid.
+/// It is valued at the highest price that each account paid.
 #[tokio::test]
-async fn what_nobody_quotes_is_worth_what_was_paid() {
+async fn a_position_without_a_quote_is_valued_at_cost() {
     let desk = Desk::open().await;
     let writer = writer(&desk).await;
     desk.run(
@@ -226,7 +226,7 @@ async fn what_nobody_quotes_is_worth_what_was_paid() {
 }
 
 #[tokio::test]
-async fn a_position_whose_pnl_contradicts_its_row_is_refused() {
+async fn a_position_with_an_inconsistent_pnl_is_refused() {
     let desk = Desk::open().await;
     let writer = writer(&desk).await;
     let long = || position(ALPHA).long(100_000);
@@ -237,13 +237,13 @@ async fn a_position_whose_pnl_contradicts_its_row_is_refused() {
     let set = |change: &str| format!("UPDATE positions SET {change}");
     assert_eq!(sqlstate(&writer, &set("current_price = 1.12")).await, "TR010");
     writer.batch_execute(&set("current_price = 1.12, unrealized_pnl = 2000")).await.unwrap();
-    // Its stop can be moved whatever the P&L says, and a wrong row can be repaired.
+    // Its stop can be moved regardless of the P&L, and a wrong row can be repaired.
     desk.run_without_triggers("UPDATE positions SET unrealized_pnl = 5").await;
     writer.batch_execute(&set("stop_loss = 1.09")).await.unwrap();
     writer.batch_execute(&set("unrealized_pnl = 2000")).await.unwrap();
     let pnl = "SELECT calculate_unrealized_pnl(position_id) FROM positions";
     assert_eq!(desk.text(pnl).await, "2000.00");
-    // S28: a second closed one is history, a second live one is not possible.
+    // S28: a second closed position is allowed, a second live one is not.
     let another = position(ALPHA).long(1).set("unrealized_pnl", "numeric", 0);
     assert_eq!(another.sqlstate(&writer).await, "23505");
     writer.batch_execute(&set("status = 'closed'")).await.unwrap();
@@ -252,7 +252,7 @@ async fn a_position_whose_pnl_contradicts_its_row_is_refused() {
 }
 
 #[tokio::test]
-async fn a_position_that_another_writer_changed_is_closed_at_what_it_says() {
+async fn a_position_changed_by_another_writer_is_closed_as_stored() {
     let desk = Desk::open().await;
     let (writer, trader) = (writer(&desk).await, desk.trader().await);
     buy(10_000).place(&trader).await.accepted();
@@ -264,13 +264,13 @@ async fn a_position_that_another_writer_changed_is_closed_at_what_it_says() {
     let closed = close(desk.position().await).at("1.1").send(&trader).await.accepted();
 
     assert_eq!(closed.detail.get("gross_pnl").unwrap(), "200.00");
-    // The desk knew of one trade of 10,000; the rest was never a trade of ours.
+    // The rulebook booked one trade of 10,000; the rest is not one of its trades.
     let trade = "SELECT status || ' ' || closed_size FROM trades";
     assert_eq!(desk.text(trade).await, "closed 10000.00");
 }
 
 #[tokio::test]
-async fn an_order_finds_no_room_that_another_program_has_taken() {
+async fn an_order_finds_no_room_taken_by_another_program() {
     let exposure = limit("max_exposure", 110_000, "USD");
     for limit in [
         exposure.clone().of(ALPHA),
@@ -291,13 +291,13 @@ async fn an_order_finds_no_room_that_another_program_has_taken() {
         buy(21_000).place(&trader).await.refused("MAX_EXPOSURE");
         buy(5000).place(&trader).await.accepted();
         assert_eq!(used().await, dec!(93500), "{limit:?}");
-        // What only reduces meets no limit.
+        // A reducing trade is not limited.
         sell(5000).place(&trader).await.accepted();
 
-        // It becomes a position, and counts once.
+        // It becomes a position and counts once.
         position(ALPHA).long(80_000).insert(&writer).await;
         assert_eq!(used().await, dec!(88000), "{limit:?}");
-        // First the trade is closed, then its position: nothing is left.
+        // The trade is closed first, then its position.
         let closed =
             "UPDATE trades SET status = 'closed', exit_price = 1.1 WHERE position_size = 80000";
         writer.batch_execute(closed).await.unwrap();
@@ -308,7 +308,7 @@ async fn an_order_finds_no_room_that_another_program_has_taken() {
 }
 
 #[tokio::test]
-async fn no_order_of_the_desk_and_of_other_programs_breaks_a_limit() {
+async fn no_interleaving_of_orders_and_other_writers_breaks_a_limit() {
     // Room for ten.
     let exposure = limit("max_exposure", 110_000, "USD");
     for limit in [exposure.clone().of(ALPHA), exposure] {

@@ -1,4 +1,4 @@
-//! Booking: what a trade, a close and a mark leave in the tables.
+//! Booking of fills: what a trade, a close and a mark write.
 
 use futures_util::future::join_all;
 use rust_decimal::dec;
@@ -6,7 +6,7 @@ use rust_decimal::dec;
 use crate::desk::{ALPHA, BRAVO, Desk, begin, commit};
 use crate::verbs::{Verb as _, buy, close, halt, limit, order, sell};
 
-/// What the account says, and the sums it must agree with.
+/// The figures of the account and the rows they must agree with.
 const ACCOUNT: &str =
     "SELECT format('%s %s %s %s', current_balance, equity, margin_used, available_balance)
     FROM accounts WHERE account_name = 'alpha'";
@@ -17,7 +17,7 @@ const TRADES: &str = "SELECT string_agg(format('%s %s of %s %s @%s -> %s gross %
     FROM trades";
 
 #[tokio::test]
-async fn a_trade_is_booked_in_every_table_at_once() {
+async fn a_trade_is_booked_in_every_table() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
 
@@ -78,7 +78,7 @@ async fn a_close_realizes_at_average_cost_and_takes_trades_first_in_first_out() 
 }
 
 #[tokio::test]
-async fn the_size_of_a_close_is_between_a_step_and_the_position() {
+async fn a_close_is_at_least_a_step_and_at_most_the_position() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     buy(10_000).place(&trader).await.accepted();
@@ -97,7 +97,7 @@ async fn the_size_of_a_close_is_between_a_step_and_the_position() {
     close(position).at(-1).send(&trader).await.refused("PRICE_UNKNOWN");
     close(position).at(100_000).send(&trader).await.refused("PRICE_OUT_OF_RANGE");
     close(uuid::Uuid::new_v4()).send(&trader).await.refused("POSITION_UNKNOWN");
-    // A price far from a live market is a slip of the hand unless somebody says why.
+    // A price far from a live market needs a reason.
     let off = close(position).at("1.2").send(&trader).await.refused("CONFIRM_REQUIRED");
     assert!(off.message.contains("away from the market"), "{}", off.message);
     assert_eq!(desk.text(POSITIONS).await, "open LONG 10000.00 @1.10000 pnl -1.00 realized 0.00");
@@ -106,7 +106,7 @@ async fn the_size_of_a_close_is_between_a_step_and_the_position() {
 }
 
 #[tokio::test]
-async fn an_opposite_order_closes_first_and_opens_the_rest_as_a_new_position() {
+async fn a_flip_closes_the_position_and_opens_the_rest() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     buy(100_000).place(&trader).await.accepted();
@@ -138,21 +138,21 @@ async fn an_opposite_order_closes_first_and_opens_the_rest_as_a_new_position() {
 }
 
 #[tokio::test]
-async fn an_opposite_order_is_judged_by_what_it_opens() {
+async fn a_flip_is_checked_by_what_it_opens() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     limit("max_exposure", 60_000, "USD").of(ALPHA).insert(&desk).await;
     buy(50_000).place(&trader).await.accepted();
     buy(50_000).place(&trader).await.refused("MAX_EXPOSURE");
 
-    // EXP-03, EXP-04: down to nothing there is no limit; through nothing to the other side there is.
+    // EXP-03, EXP-04: a close is not limited, a flip is.
     assert_eq!(sell(50_000).assess(&trader).await.objections(), [""; 0]);
     assert_eq!(sell(104_000).assess(&trader).await.objections(), [""; 0]);
     assert_eq!(sell(105_000).assess(&trader).await.objections(), ["MAX_EXPOSURE"]);
 }
 
 #[tokio::test]
-async fn closing_is_possible_under_every_halt_status_limit_and_without_any_price() {
+async fn closing_is_possible_under_any_halt_status_or_limit_and_without_a_price() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     let officer = desk.officer("officer").await;
@@ -184,7 +184,7 @@ async fn closing_is_possible_under_every_halt_status_limit_and_without_any_price
 }
 
 #[tokio::test]
-async fn a_close_without_a_rate_of_today_takes_the_last_one_known_and_says_so() {
+async fn a_close_with_a_stale_conversion_rate_is_booked_and_says_so() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     let order = order("USD_JPY").buy(10_000).at(155).stop(154);
@@ -223,7 +223,7 @@ async fn a_loss_beyond_the_balance_is_booked_and_halts_the_account() {
 }
 
 #[tokio::test]
-async fn marks_take_longs_at_the_bid_and_shorts_at_the_ask() {
+async fn longs_are_marked_at_the_bid_and_shorts_at_the_ask() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     let admin = desk.member("admin", "tmt_admin").await;
@@ -244,7 +244,7 @@ async fn marks_take_longs_at_the_bid_and_shorts_at_the_ask() {
         desk.text("SELECT equity FROM accounts WHERE account_name = 'bravo'").await,
         "99547.49"
     );
-    // Nothing moved: nothing is written.
+    // Nothing is written where nothing changed.
     let version = "SELECT string_agg(xmin::text, ',' ORDER BY position_id) FROM positions";
     let before = desk.text(version).await;
     admin.batch_execute("SELECT desk.mark_to_market()").await.unwrap();
@@ -253,7 +253,7 @@ async fn marks_take_longs_at_the_bid_and_shorts_at_the_ask() {
 }
 
 #[tokio::test]
-async fn marks_do_not_wait_for_an_account_that_is_traded_on() {
+async fn marking_skips_an_account_that_is_being_traded() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     buy(100_000).place(&trader).await.accepted();
@@ -273,7 +273,7 @@ async fn marks_do_not_wait_for_an_account_that_is_traded_on() {
 }
 
 #[tokio::test]
-async fn the_day_of_a_position_counts_from_what_it_was_worth_at_midnight() {
+async fn the_daily_pnl_of_a_position_starts_from_its_mark_at_midnight() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     buy(100_000).place(&trader).await.accepted();
@@ -293,7 +293,7 @@ async fn the_day_of_a_position_counts_from_what_it_was_worth_at_midnight() {
 }
 
 #[tokio::test]
-async fn a_limit_holds_against_sixteen_orders_at_once() {
+async fn sixteen_concurrent_orders_do_not_exceed_a_limit() {
     let desk = Desk::open().await;
     let login = desk.database.login("trader", "tmt_trader").await;
     desk.set("duplicate_window_seconds", "0").await;
@@ -310,7 +310,7 @@ async fn a_limit_holds_against_sixteen_orders_at_once() {
 }
 
 #[tokio::test]
-async fn a_limit_over_accounts_holds_against_orders_on_two_of_them_at_once() {
+async fn concurrent_orders_on_two_accounts_do_not_exceed_a_wide_limit() {
     let exposure = limit("max_exposure", 15_000, "USD");
     for limit in [
         exposure.clone(),
@@ -334,7 +334,7 @@ async fn a_limit_over_accounts_holds_against_orders_on_two_of_them_at_once() {
 }
 
 #[tokio::test]
-async fn a_signal_is_taken_once_by_each_account() {
+async fn each_account_takes_a_signal_once() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     let signal = crate::rows::signal("BUY", ["1.0999", "1.095", "1.11"]);

@@ -1,4 +1,4 @@
-//! Closing everything at once: one account, or all that a halt reaches.
+//! Flattening an account, or the scope of a halt.
 
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -19,7 +19,7 @@ fn items<'a>(detail: &'a Value, name: &str) -> &'a Vec<Value> {
 }
 
 #[tokio::test]
-async fn every_position_is_closed_and_what_has_no_price_is_named() {
+async fn flatten_closes_every_position_and_names_those_without_a_price() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     flatten(ALPHA).send(&trader).await.refused("NOTHING_TO_FLATTEN");
@@ -46,7 +46,7 @@ async fn every_position_is_closed_and_what_has_no_price_is_named() {
     assert_eq!(desk.text(LIVE).await, "alpha USD_JPY");
     flatten(ALPHA).send(&trader).await.refused("PRICE_UNKNOWN");
 
-    // No halt, status or stale price stands in the way.
+    // No halt, status or stale price prevents it.
     desk.quote().await;
     desk.run("UPDATE fx_rates SET as_of = now() - interval '1 day'; UPDATE accounts SET status = 'risk_halt'").await;
     let rest = flatten(ALPHA).send(&trader).await.accepted();
@@ -59,7 +59,7 @@ async fn every_position_is_closed_and_what_has_no_price_is_named() {
 }
 
 #[tokio::test]
-async fn a_closed_account_is_flattened_by_a_risk_officer() {
+async fn a_risk_officer_flattens_a_closed_account() {
     let desk = Desk::open().await;
     let (trader, officer) = (desk.trader().await, desk.officer("officer").await);
     buy(10_000).place(&trader).await.accepted();
@@ -69,7 +69,7 @@ async fn a_closed_account_is_flattened_by_a_risk_officer() {
 }
 
 #[tokio::test]
-async fn a_halt_that_flattens_closes_what_is_in_its_scope() {
+async fn a_flattening_halt_closes_the_positions_in_its_scope() {
     for (scope, identifier, left) in [
         ("account", Some(ALPHA.to_string()), "bravo EUR_USD"),
         ("instrument", Some("EURUSD".to_owned()), "alpha USD_JPY"),
@@ -100,7 +100,7 @@ async fn a_halt_that_flattens_closes_what_is_in_its_scope() {
 }
 
 #[tokio::test]
-async fn what_a_halt_had_to_keep_is_closed_when_it_is_asked_again() {
+async fn a_repeated_flattening_halt_closes_what_it_kept() {
     let desk = Desk::open().await;
     let (trader, officer) = (desk.trader().await, desk.officer("officer").await);
     jpy().place(&trader).await.accepted();
@@ -116,7 +116,7 @@ async fn what_a_halt_had_to_keep_is_closed_when_it_is_asked_again() {
 }
 
 #[tokio::test]
-async fn flattening_while_others_trade_leaves_no_position_half_booked() {
+async fn flattening_during_trading_leaves_no_position_half_booked() {
     let desk = Desk::open().await;
     let officer = desk.officer("officer").await;
     let login = desk.database.login("trader", "tmt_trader").await;

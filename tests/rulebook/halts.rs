@@ -1,4 +1,4 @@
-//! Halts and statuses of accounts: what they stop, where, and what they never stop.
+//! Halts and statuses of accounts: what they stop, where, and what they allow.
 
 use crate::desk::{ALPHA, BRAVO, Desk};
 use crate::verbs::{
@@ -6,7 +6,7 @@ use crate::verbs::{
 };
 
 #[tokio::test]
-async fn halts_and_statuses_stop_opening_in_their_scope_and_nowhere_else() {
+async fn halts_and_account_statuses_stop_opening_in_their_scope_only() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     let officer = desk.officer("officer").await;
@@ -26,7 +26,7 @@ async fn halts_and_statuses_stop_opening_in_their_scope_and_nowhere_else() {
             let expected: &[&str] = if is_stopped { &["TRADING_HALT"] } else { &[] };
             assert_eq!(lines.objections(), expected, "{halt:?}: {order:?}");
         }
-        // Less risk is always allowed; more than that is not less.
+        // Reducing is always allowed; a flip is not reducing.
         assert_eq!(sell(10_000).assess(&trader).await.objections(), [""; 0], "{halt:?}");
         let flip = sell(11_000).assess(&trader).await;
         assert_eq!(flip.objections(), ["TRADING_HALT"], "{halt:?}");

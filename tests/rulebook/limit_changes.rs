@@ -1,4 +1,4 @@
-//! How limits come, change and go, and whom they would bind.
+//! Limits created, changed and retired, and which accounts they would bind.
 
 use tokio_postgres::Client;
 use uuid::Uuid;
@@ -99,7 +99,7 @@ async fn a_proposal_is_void_once_its_limit_was_changed() {
 const IMPACT: &str = "coalesce(string_agg(concat_ws(' ', account_name, trim_scale(measured), trim_scale(allowed), unit, state), '; '
     ORDER BY account_name), '-')";
 
-/// Whom another value of a limit would bind: what is measured, what is allowed, and how that stands.
+/// Whom another value of a limit would bind: subject, figure, limit, unit and standing.
 async fn impact(client: &Client, limit: Uuid, value: Option<&str>) -> String {
     let sql = format!("SELECT {IMPACT} FROM desk.limit_impact($1, $2::text::numeric)");
     text(client, &sql, &[&limit, &value]).await
@@ -117,7 +117,7 @@ async fn the_impact_of_a_value_names_who_would_be_in_breach() {
         (every, None, "alpha 0.11 3 ratio ok; bravo 0 3 ratio ok"),
         (every, Some("0.1"), "alpha 0.11 0.1 ratio breach; bravo 0 0.1 ratio ok"),
         (both, Some("12000"), "majors 11000 12000 USD warning"),
-        // What is checked only before a trade is measured as that trade would find it.
+        // A limit checked only before a trade is measured as that trade would find it.
         (count, Some("0.5"), "system 1 0.5 count breach"),
         (size, Some("9000"), "alpha EUR_USD 10000 9000 units breach; bravo 0 9000 units ok"),
         // A limit on orders measures nothing between them.
@@ -167,7 +167,7 @@ async fn a_limit_that_could_never_bind_is_refused() {
     assert_eq!(impact(&trader, Uuid::new_v4(), Some("5")).await, "-");
 }
 
-/// The ticket of a new limit shows what the limit will measure; and asking leaves nothing behind.
+/// The ticket of a new limit shows what the limit will measure. A preview writes nothing.
 #[tokio::test]
 async fn the_preview_of_a_limit_equals_its_impact_and_leaves_nothing() {
     let (desk, trader) = long().await;

@@ -1,4 +1,4 @@
-//! Every type of limit: the last order that passes, and the first that does not.
+//! Every limit type: the last order that passes, and the first that does not.
 
 use rust_decimal::dec;
 use tokio_postgres::Client;
@@ -29,7 +29,7 @@ async fn binds_between(desk: &Desk, trader: &Client, limit: Limit, orders: [Orde
 }
 
 #[tokio::test]
-async fn each_limit_passes_the_last_size_that_reaches_it_and_refuses_the_next() {
+async fn each_limit_passes_the_largest_size_within_it_and_refuses_the_next() {
     let (desk, trader) = long().await;
     for (limit, size, code) in [
         (limit("max_exposure", 33_000, "USD").of_each_account(), 20_000, "MAX_EXPOSURE"),
@@ -87,7 +87,7 @@ async fn each_limit_passes_the_last_size_that_reaches_it_and_refuses_the_next() 
 }
 
 #[tokio::test]
-async fn each_limit_on_prices_passes_the_last_tick_that_reaches_it_and_refuses_the_next() {
+async fn each_limit_on_prices_passes_the_last_tick_within_it_and_refuses_the_next() {
     let (desk, trader) = long().await;
     for (limit, passes, refused, code) in [
         (
@@ -127,7 +127,7 @@ async fn each_limit_on_prices_passes_the_last_tick_that_reaches_it_and_refuses_t
 
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "a table")]
-async fn limits_of_time_and_place() {
+async fn limits_on_hours_instruments_and_orders_apply() {
     let (desk, trader) = long().await;
     desk.run("UPDATE fx_rates SET as_of = clock_timestamp() - interval '6 s'").await;
     for (limit, code) in [
@@ -173,12 +173,12 @@ async fn limits_of_time_and_place() {
         let id = limit.insert(&desk).await;
         let codes: Vec<&str> = if code.is_empty() { vec![] } else { vec![code] };
         assert_eq!(buy(1000).assess(&trader).await.objections(), codes, "{limit:?}");
-        // What only reduces meets none of them.
+        // Reducing orders pass all of them.
         let close = sell(1000).bare();
         assert_eq!(close.assess(&trader).await.objections(), [""; 0], "{limit:?}");
         desk.deactivate(id).await;
     }
-    // Unreadable parameters are no permission, and never an error.
+    // Unreadable parameters permit nothing and are no error.
     for parameters in
         [r#"{"inclusive": 7, "lock": "x", "trailing": []}"#, r#"{"hours": "always"}"#, "[]", "null"]
     {
@@ -204,7 +204,7 @@ async fn limits_of_time_and_place() {
 }
 
 #[tokio::test]
-async fn a_twin_is_asked_about_for_as_long_as_the_limit_says() {
+async fn the_limit_on_duplicates_sets_their_window() {
     let (desk, trader) = long().await;
     // LIM-05: measured from the last accepted one, by the clock of the database.
     desk.set("duplicate_window_seconds", "0").await;
@@ -218,19 +218,19 @@ async fn a_twin_is_asked_about_for_as_long_as_the_limit_says() {
 }
 
 #[tokio::test]
-async fn open_risk_has_no_number_while_a_position_has_no_stop() {
+async fn open_risk_is_unbounded_while_a_position_has_no_stop() {
     let (desk, trader) = long().await;
     desk.set("stop_required", "false").await;
     order("USD_JPY").buy(100).at(155).place(&trader).await.accepted();
     limit("max_open_risk", 1000, "USD").of_each_account().insert(&desk).await;
     assert_eq!(buy(1000).assess(&trader).await.objections(), ["RISK_UNBOUNDED"]);
-    // A stop on it, and there is a number again.
+    // With a stop the risk is bounded again.
     desk.run("UPDATE positions SET stop_loss = 154 WHERE instrument = 'USD_JPY'").await;
     assert_eq!(buy(1000).assess(&trader).await.objections(), [""; 0]);
 }
 
 #[tokio::test]
-async fn losses_of_weeks_months_and_of_several_accounts() {
+async fn losses_add_up_over_weeks_months_and_accounts() {
     let (desk, trader) = long().await;
     desk.run("SELECT desk.roll_days(); UPDATE performance_metrics SET start_equity = 100000, start_balance = 100000").await;
     desk.run("UPDATE accounts SET equity = 99000 WHERE account_name = 'alpha'").await;
@@ -277,10 +277,10 @@ async fn losses_of_weeks_months_and_of_several_accounts() {
 }
 
 #[tokio::test]
-async fn more_risk_finds_no_way_around_a_limit() {
+async fn no_order_adds_risk_past_a_limit() {
     let (desk, trader) = long().await;
     desk.set("duplicate_window_seconds", "0").await;
-    // Adding with a wider stop does not widen that of the position, and the ticket says so.
+    // Adding with a wider stop does not widen that of the position; the ticket says so.
     let lines = buy(1000).stop("1.05").assess(&trader).await;
     let line = lines.find("POSITION_STOP");
     assert_eq!(line.message, "A position has one stop; the tighter one applies: 1.09500.");
@@ -320,7 +320,7 @@ async fn more_risk_finds_no_way_around_a_limit() {
 }
 
 #[tokio::test]
-async fn the_trades_of_everybody_count_where_an_instrument_is_limited() {
+async fn a_limit_on_an_instrument_counts_the_trades_of_all_accounts() {
     let (desk, trader) = long().await;
     desk.set("duplicate_window_seconds", "0").await;
     let of_bravo = || buy(1000).on(BRAVO);

@@ -1,4 +1,4 @@
-//! A person is a login: no name, key or group makes one another.
+//! A person is a login: no name, key or group makes them another person.
 
 use crate::desk::{ALPHA, text};
 use crate::privileges::{Cast, GROUPS, outcome, owned};
@@ -7,10 +7,10 @@ use crate::verbs::{
     Verb as _, acknowledge, approve, buy, change, halt_account, limit, resolve, version,
 };
 
-// ---- being somebody else --------------------------------------------------------------------------
+// ---- becoming another person ----------------------------------------------------------------------
 
 #[tokio::test]
-async fn nobody_becomes_another_person_or_another_group() {
+async fn a_login_cannot_become_another_login_or_group() {
     let cast = Cast::open().await;
     let name = cast.desk.database.name();
     let superuser = cast.desk.text("SELECT session_user").await;
@@ -42,7 +42,7 @@ async fn nobody_becomes_another_person_or_another_group() {
         for sql in of_this {
             assert_eq!(outcome(client, &sql).await, "42501", "{group}: {sql}");
         }
-        // Of groups, only those that one is in.
+        // A login can take the role of its own groups only.
         for other in GROUPS {
             let may = matches!((*group, other), (a, b) if a == b || b == "tmt_viewer")
                 || (*group == "tmt_admin" && other != "tmt_agent");
@@ -55,7 +55,7 @@ async fn nobody_becomes_another_person_or_another_group() {
 }
 
 #[tokio::test]
-async fn a_name_that_somebody_sets_is_a_label_and_never_an_actor() {
+async fn a_session_name_is_a_label_and_not_the_actor() {
     let cast = Cast::open().await;
     let event = event("warning").id("event_id", &cast.desk.admin).await;
     let labels =
@@ -68,7 +68,7 @@ async fn a_name_that_somebody_sets_is_a_label_and_never_an_actor() {
         let who = text(client, "SELECT login FROM desk.session()", &[]).await;
         assert_eq!(who, format!("{names}_{group}"));
     }
-    // With the rights of a trader, through the group's role: still the person.
+    // In the role of the traders' group the actor is still the login.
     let admin = cast.of("tmt_admin");
     admin.batch_execute("SET ROLE tmt_trader").await.unwrap();
     buy(1000).place(admin).await.accepted();
@@ -83,7 +83,7 @@ async fn a_name_that_somebody_sets_is_a_label_and_never_an_actor() {
 }
 
 #[tokio::test]
-async fn the_key_of_another_person_answers_nothing_and_is_noted() {
+async fn the_key_of_another_person_returns_nothing_and_is_in_the_audit() {
     let cast = Cast::open().await;
     let (trader, admin) = (cast.of("tmt_trader"), cast.of("tmt_admin"));
     let order = buy(10_000);
@@ -148,7 +148,7 @@ async fn one_person_cannot_be_two_whatever_the_spelling_of_the_login() {
     assert_eq!(desk.text_of(value, &[&limit]).await, "50000.0000");
 
     agreed().send(cast.of("tmt_admin")).await.accepted();
-    // An admin is both, and still one person.
+    // An admin has both roles and is one person.
     let admin = cast.of("tmt_admin");
     let again = change(proposal, &version(admin, proposal).await).value(70_000).because("why");
     let own = again.send(admin).await.accepted().subject();

@@ -1,4 +1,4 @@
-//! Ways around the rules that were found once, each closed.
+//! Ways around the rules that were found and closed.
 
 use rust_decimal::{Decimal, dec};
 use tokio_postgres::Client;
@@ -18,14 +18,14 @@ async fn exposure(desk: &Desk, officer: &Client) -> Uuid {
     made.accepted().subject()
 }
 
-/// The values in force at some time.
+/// The values in force at a time.
 async fn in_force(desk: &Desk, at: &str) -> String {
     let sql = "SELECT string_agg(trim_scale(limit_value)::text, ' ' ORDER BY limit_value)
         FROM desk.limits_in_force($1, NULL, 'EUR_USD', $2::text::timestamptz)";
     desk.text_of(sql, &[&ALPHA.0, &at]).await
 }
 
-/// Raises a limit until a day, by one officer and another.
+/// Raises a limit until a day: one officer proposes, another approves.
 async fn raise(officers: [&Client; 2], limit: Uuid, value: u32, until: &str) -> Uuid {
     let [one, other] = officers;
     let change = change(limit, &version(one, limit).await).value(value).until(until);
@@ -34,7 +34,7 @@ async fn raise(officers: [&Client; 2], limit: Uuid, value: u32, until: &str) -> 
     proposal
 }
 
-/// Ends a limit, by one officer and another; returns what the other is told.
+/// Retires a limit: one officer proposes, another approves; returns the answer to the approval.
 async fn end(officers: [&Client; 2], limit: Uuid) -> Answer {
     let [one, other] = officers;
     let retired = retire(limit, &version(one, limit).await).because("no longer needed");
@@ -43,7 +43,7 @@ async fn end(officers: [&Client; 2], limit: Uuid) -> Answer {
 }
 
 #[tokio::test]
-async fn marks_leave_the_positions_of_an_account_alone_while_it_is_traded_on() {
+async fn positions_of_an_account_are_not_marked_while_it_is_being_traded() {
     let desk = Desk::open().await;
     let (trader, sentinel) = (desk.trader().await, desk.impatient().await);
     // The same instrument in the same currency on another account, which is free.
@@ -59,19 +59,19 @@ async fn marks_leave_the_positions_of_an_account_alone_while_it_is_traded_on() {
     sentinel.batch_execute("SELECT desk.mark_to_market()").await.unwrap();
     commit(&trader).await;
 
-    // The P&L is that of what is left.
+    // The P&L is that of the remaining size.
     let worth = "SELECT string_agg(concat_ws(' ', total_size, unrealized_pnl), '; ' ORDER BY account_id) FROM positions";
     assert_eq!(desk.text(worth).await, "1000.00 5.00; 1000.00 5.00");
 }
 
 #[tokio::test]
-async fn a_mark_is_not_written_over_what_another_program_made_of_a_position() {
+async fn a_mark_does_not_overwrite_a_change_by_another_program() {
     let desk = Desk::open().await;
     let (trader, writer) = (desk.trader().await, desk.database.client().await);
     buy(10_000).place(&trader).await.accepted();
     desk.rate("EUR", "USD", dec!(1.105)).await;
     let sentinel = desk.database.client().await;
-    // It does not hold the account.
+    // It does not lock the account.
     writer
         .batch_execute("BEGIN; UPDATE positions SET total_size = 1000, cost = 1100, unrealized_pnl = 0, current_price = 1.1")
         .await
@@ -89,7 +89,7 @@ async fn a_mark_is_not_written_over_what_another_program_made_of_a_position() {
 }
 
 #[tokio::test]
-async fn whoever_only_looks_holds_up_nothing_with_a_lock_of_his_own() {
+async fn viewer_locks_do_not_block_trading() {
     let desk = Desk::open().await;
     let viewer = desk.member("viewer", "tmt_viewer").await;
     let trader = desk.trader().await;
@@ -113,7 +113,7 @@ async fn whoever_only_looks_holds_up_nothing_with_a_lock_of_his_own() {
 }
 
 #[tokio::test]
-async fn a_signal_that_only_reduces_is_taken_once_too() {
+async fn a_signal_that_only_reduces_is_taken_once() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     let signal = signal("SELL", ["1.1", "1.105", "1.09"]).id("signal_id", &desk.admin).await;
@@ -129,7 +129,7 @@ async fn a_signal_that_only_reduces_is_taken_once_too() {
         .place(&trader)
         .await
         .refused("SIGNAL_ALREADY_EXECUTED");
-    // One that goes through zero counts as a whole.
+    // A flip counts as a whole.
     let flip = reduce.with_key(Uuid::new_v4()).on(BRAVO);
     flip.place(&trader).await.accepted();
     let taken = "SELECT string_agg(concat_ws(' ', a.account_name, e.executed_size, t.position_size), '; ' ORDER BY a.account_name)
@@ -141,7 +141,7 @@ async fn a_signal_that_only_reduces_is_taken_once_too() {
 }
 
 #[tokio::test]
-async fn a_key_answers_for_the_verb_that_it_was_made_for_and_a_request_has_an_end() {
+async fn a_request_key_belongs_to_one_verb_and_expires() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     let order = buy(10_000);
@@ -155,7 +155,7 @@ async fn a_key_answers_for_the_verb_that_it_was_made_for_and_a_request_has_an_en
 }
 
 #[tokio::test]
-async fn a_temporary_limit_that_is_extended_lasts_as_long_as_was_agreed() {
+async fn an_extended_temporary_limit_lasts_until_the_new_end() {
     let desk = Desk::open().await;
     let (ann, bob) = (desk.officer("ann").await, desk.officer("bob").await);
     let limit = exposure(&desk, &ann).await;
@@ -165,7 +165,7 @@ async fn a_temporary_limit_that_is_extended_lasts_as_long_as_was_agreed() {
     for (at, values) in [("now", "90000"), ("2100-01-02", "90000"), ("2100-01-03", "50000")] {
         assert_eq!(in_force(&desk, at).await, values, "{at}");
     }
-    // Less of it for one of the days, and the rest as it was.
+    // Tightened for one of the days, and unchanged for the rest.
     let less = change(longer, &version(&ann, longer).await).value(80_000).until("2100-01-02");
     less.send(&ann).await.accepted();
     for (at, values) in [("now", "80000"), ("2100-01-02", "90000"), ("2100-01-03", "50000")] {
@@ -174,7 +174,7 @@ async fn a_temporary_limit_that_is_extended_lasts_as_long_as_was_agreed() {
 }
 
 #[tokio::test]
-async fn a_temporary_limit_that_is_ended_gives_way_to_the_one_behind_it() {
+async fn a_retired_temporary_limit_gives_way_to_the_permanent_one() {
     let desk = Desk::open().await;
     let (ann, bob) = (desk.officer("ann").await, desk.officer("bob").await);
     let limit = exposure(&desk, &ann).await;
@@ -188,10 +188,10 @@ async fn a_temporary_limit_that_is_ended_gives_way_to_the_one_behind_it() {
 }
 
 #[tokio::test]
-async fn what_comes_back_is_the_limit_that_gave_way() {
+async fn retiring_a_temporary_limit_restores_the_one_it_replaced() {
     let desk = Desk::open().await;
     let (ann, bob) = (desk.officer("ann").await, desk.officer("bob").await);
-    // Two of a kind, both changed until the same instant.
+    // Two limits of a type, both changed until the same moment.
     let one = exposure(&desk, &ann).await;
     let other =
         limit("max_exposure", 60_000, "USD").of(ALPHA).send(&ann).await.accepted().subject();
@@ -204,7 +204,7 @@ async fn what_comes_back_is_the_limit_that_gave_way() {
 }
 
 #[tokio::test]
-async fn a_turn_that_is_not_there_is_said() {
+async fn a_missing_mutex_row_is_an_error() {
     let desk = Desk::open().await;
     desk.run("DELETE FROM tmt.mutexes").await;
     for work in ["desk.mark_to_market()", "desk.monitor_batch(NULL)", "desk.roll_days()"] {
@@ -213,13 +213,13 @@ async fn a_turn_that_is_not_there_is_said() {
 }
 
 #[tokio::test]
-async fn a_limit_that_never_ends_is_not_waited_for() {
+async fn a_limit_until_infinity_is_permanent() {
     let desk = Desk::open().await;
     let ann = desk.officer("ann").await;
     let limit = exposure(&desk, &ann).await;
     let lower = change(limit, &version(&ann, limit).await).value(30_000).until("infinity");
     let lower = lower.send(&ann).await.accepted().subject();
-    // No other limit waits for its end.
+    // No limit is kept to follow it.
     assert_eq!(desk.text("SELECT count(*) FROM risk_limits WHERE is_active").await, "1");
     let lowest = change(lower, &version(&ann, lower).await).value(20_000).until("2100-01-01");
     lowest.send(&ann).await.accepted();
@@ -228,7 +228,7 @@ async fn a_limit_that_never_ends_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn nobody_is_warned_later_because_of_a_cent_off_the_limit() {
+async fn a_later_warning_is_a_loosening() {
     let desk = Desk::open().await;
     let ann = desk.officer("ann").await;
     let limit = exposure(&desk, &ann).await;
@@ -237,13 +237,13 @@ async fn nobody_is_warned_later_because_of_a_cent_off_the_limit() {
     later().send(&ann).await.refused("REASON_REQUIRED");
     later().because("too many warnings").send(&ann).await.accepted_as("PENDING_APPROVAL");
     assert_eq!(in_force(&desk, "now").await, "50000");
-    // With a warning as early as before, it is a tightening like any.
+    // With a warning as early as before it is a tightening.
     let earlier = change(limit, &seen).value(40_000).warning(20_000);
     earlier.send(&ann).await.accepted_as("TIGHTENED");
 }
 
 #[tokio::test]
-async fn what_no_column_holds_is_refused_in_words_and_leaves_its_line() {
+async fn limits_out_of_range_are_refused_and_in_the_audit() {
     let desk = Desk::open().await;
     let ann = desk.officer("ann").await;
     let long = "a unit of more than twenty characters";
@@ -259,7 +259,7 @@ async fn what_no_column_holds_is_refused_in_words_and_leaves_its_line() {
 }
 
 #[tokio::test]
-async fn the_room_above_a_minimum_is_room() {
+async fn the_room_of_a_minimum_is_the_figure_above_it() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     limit("min_stop_distance", 20, "pips").insert(&desk).await;
@@ -273,7 +273,7 @@ async fn the_room_above_a_minimum_is_room() {
 }
 
 #[tokio::test]
-async fn a_stop_is_not_widened_where_a_loss_has_reached_its_limit() {
+async fn a_stop_cannot_be_widened_past_a_loss_limit() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     desk.roll_days().await;
@@ -284,23 +284,23 @@ async fn a_stop_is_not_widened_where_a_loss_has_reached_its_limit() {
         let sql = "UPDATE accounts SET equity = $2 WHERE account_id = $1";
         desk.execute(sql, &[&ALPHA.0, &equity]).await;
     };
-    // Reached: not yet halted by the monitor.
+    // In breach, but not yet halted by the monitor.
     worth(dec!(94990)).await;
     let refused = stop("1.09").because("room").send(&trader).await.refused("MAX_DAILY_LOSS");
     assert_eq!(refused.allowed, Some(dec!(5000)));
     stop("1.096").send(&trader).await.accepted();
-    // At the stop it would be reached: that needs a reason.
+    // At the stop it would be in breach: that needs a reason.
     worth(dec!(95050)).await;
     stop("1.09").send(&trader).await.refused("CONFIRM_REQUIRED");
     stop("1.09").because("room").send(&trader).await.accepted();
-    // The same holds for a limit.
+    // The same applies to a limit.
     worth(dec!(98000)).await;
     limit("max_daily_loss", 1000, "USD").of(ALPHA).insert(&desk).await;
     stop("1.08").because("room").send(&trader).await.refused("MAX_DAILY_LOSS");
 }
 
 #[tokio::test]
-async fn what_trades_made_is_what_their_positions_made_to_the_cent() {
+async fn trades_and_positions_realize_the_same_to_the_cent() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     desk.set("duplicate_window_seconds", "0").await;
@@ -316,7 +316,7 @@ async fn what_trades_made_is_what_their_positions_made_to_the_cent() {
     {
         close(position).size(size).at(price).send(&trader).await.accepted();
     }
-    // The rest by an order that goes through zero.
+    // The rest is closed by a flip.
     sell(1000).at("1.1005").stop("1.106").place(&trader).await.accepted();
     let made = "SELECT (SELECT sum(gross_pnl) FROM trades WHERE status = 'closed') = (SELECT sum(realized_pnl) FROM positions)
            AND (SELECT sum(net_pnl) FROM trades WHERE status = 'closed') = (SELECT current_balance - initial_balance FROM accounts WHERE account_name = 'alpha')";
@@ -328,7 +328,7 @@ async fn what_trades_made_is_what_their_positions_made_to_the_cent() {
 }
 
 #[tokio::test]
-async fn a_limit_whose_scope_names_nothing_is_shown_and_rings() {
+async fn a_limit_with_an_unknown_scope_is_reported() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     let exposure = || limit("max_exposure", 1, "USD");
@@ -359,7 +359,7 @@ async fn a_limit_whose_scope_names_nothing_is_shown_and_rings() {
 }
 
 #[tokio::test]
-async fn a_limit_that_only_orders_meet_rings_as_well_where_nobody_can_judge_it() {
+async fn a_limit_on_orders_that_cannot_be_measured_raises_an_event() {
     let desk = Desk::open().await;
     for limit in [
         limit("max_daily_trades", 1, "count"),

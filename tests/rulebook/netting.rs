@@ -1,4 +1,4 @@
-//! Netting: average cost for positions, first in first out for trades, and the same total.
+//! Netting: average cost for positions, first in first out for trades, with the same total.
 
 use std::str::FromStr;
 
@@ -15,7 +15,7 @@ const TRADES: &str =
         '->' || exit_price, gross_pnl, commission, swap_fee, '=', net_pnl), '; ' ORDER BY entry_time) FROM trades";
 
 #[tokio::test]
-async fn a_hedging_account_keeps_its_tickets_apart() {
+async fn a_hedging_account_keeps_a_position_per_trade() {
     let desk = Desk::permissive().await;
     let trader = desk.trader().await;
     desk.run("UPDATE accounts SET metadata = metadata || '{\"position_mode\": \"hedging\"}'").await;
@@ -37,7 +37,7 @@ async fn a_hedging_account_keeps_its_tickets_apart() {
     assert_eq!(desk.text("SELECT sum(gross_pnl) FROM trade_fills").await, "-");
     assert_eq!(desk.text("SELECT count(*) FROM positions WHERE netting_key = ''").await, "0");
 
-    // A ticket is closed by its trade, at the side of the market that is its own.
+    // A position is closed by its trade, at its own side of the market.
     let closed = close(short.key()).size(10_000).send(&trader).await.accepted();
     assert_eq!(closed.detail.get("gross_pnl").unwrap(), "19.00");
     close(short.key()).size(30_001).send(&trader).await.refused("REDUCE_ONLY_EXCEEDS_POSITION");
@@ -47,7 +47,7 @@ async fn a_hedging_account_keeps_its_tickets_apart() {
 }
 
 #[tokio::test]
-async fn one_trade_is_closed_out_of_turn_when_it_is_named() {
+async fn a_named_trade_is_closed_before_older_ones() {
     let desk = Desk::permissive().await;
     let trader = desk.trader().await;
     let first = buy(30_000).bare();
@@ -63,7 +63,7 @@ async fn one_trade_is_closed_out_of_turn_when_it_is_named() {
     assert_eq!(over.allowed, Some(dec!(20000)));
     let part = close(second.key()).size(8000).at("1.106").send(&trader).await.accepted();
 
-    // The position at its average of 1.1016, the trade at its own entry.
+    // The position realizes at its average of 1.1016, the trade at its own entry.
     assert_eq!(part.subject, Some(desk.position().await));
     assert_eq!(part.detail.get("gross_pnl").unwrap(), "35.20");
     assert_eq!(part.message, "Closed 8,000 EUR_USD at 1.10600: +35.20 USD, 42,000 left.");
@@ -81,26 +81,26 @@ async fn one_trade_is_closed_out_of_turn_when_it_is_named() {
 }
 
 #[tokio::test]
-async fn the_exit_price_is_the_mean_of_the_exits_and_not_of_rounded_means() {
+async fn the_exit_price_is_the_exact_mean_of_the_exits() {
     let desk = Desk::permissive().await;
     buy(4).bare().place(&desk.admin).await.accepted();
     let position = desk.position().await;
     for price in [dec!(1.1), dec!(1.10001), dec!(1.1)] {
         close(position).size(1).at(price).send(&desk.admin).await.accepted();
     }
-    // 3.30001 / 3; with the mean of the first two rounded to 1.10001, it would come to that again.
+    // 3.30001 / 3; with the mean of the first two rounded to 1.10001 it would be 1.10001.
     assert_eq!(desk.text("SELECT exit_price FROM trades").await, "1.10000");
-    // Another program closed a part: what it noted is all there is to go by.
+    // Another program closed a part: its own exit price is used.
     desk.run("UPDATE trades SET exit_price = 1.2, closed_size = 2").await;
     close(position).at("1.1").send(&desk.admin).await.accepted();
     assert_eq!(desk.text("SELECT exit_price FROM trades").await, "1.16667");
 }
 
 #[tokio::test]
-async fn an_account_is_the_sum_of_its_positions_whoever_wrote_them() {
+async fn equity_and_margin_include_positions_of_other_programs() {
     let desk = Desk::permissive().await;
     desk.run("UPDATE instruments SET margin_rate = 0.05").await;
-    // Of another program, which writes no margin and marks its price itself.
+    // Another program writes no margin and marks the position itself.
     let other = position(ALPHA).of_instrument("USD_JPY").long(31_000).at(150).marked(155, 1000);
     other.insert(&desk.admin).await;
     desk.run("UPDATE positions SET current_price = 150, unrealized_pnl = 0").await;
@@ -120,7 +120,7 @@ async fn an_account_is_the_sum_of_its_positions_whoever_wrote_them() {
 }
 
 #[tokio::test]
-async fn a_cost_stays_a_number_of_bearable_length() {
+async fn a_cost_keeps_a_bounded_number_of_digits() {
     let desk = Desk::permissive().await;
     buy("99.97").bare().place(&desk.admin).await.accepted();
     let position = desk.position().await;
@@ -133,7 +133,7 @@ async fn a_cost_stays_a_number_of_bearable_length() {
 }
 
 #[tokio::test]
-async fn commission_is_what_the_account_pays_per_side_and_goes_to_trades_and_balance() {
+async fn commission_is_charged_per_side_to_trade_and_balance() {
     let desk = Desk::permissive().await;
     let trader = desk.trader().await;
     desk.run(
@@ -168,7 +168,7 @@ async fn commission_is_what_the_account_pays_per_side_and_goes_to_trades_and_bal
 }
 
 #[tokio::test]
-async fn a_commission_that_is_split_adds_up() {
+async fn a_split_commission_adds_up() {
     // RND-05: three trades, one commission.
     let desk = Desk::permissive().await;
     for _ in 0..3 {
@@ -186,7 +186,7 @@ async fn a_commission_that_is_split_adds_up() {
 }
 
 #[tokio::test]
-async fn an_amount_that_no_column_holds_is_an_answer_and_books_nothing() {
+async fn an_amount_out_of_range_is_refused_and_books_nothing() {
     let desk = Desk::permissive().await;
     desk.run("UPDATE fx_rates SET bid = 1.1, ask = 1.1 WHERE from_currency = 'EUR'").await;
     let huge = buy(9_000_000_000_u64).bare();
@@ -202,7 +202,7 @@ async fn an_amount_that_no_column_holds_is_an_answer_and_books_nothing() {
     closed.send(&desk.admin).await.refused("AMOUNT_OUT_OF_RANGE");
     let more = sell(9_000_000_000_u64).at(3).because("a slip").bare();
     more.place(&desk.admin).await.refused("AMOUNT_OUT_OF_RANGE");
-    // The answer is kept, as every answer.
+    // The answer is kept under its key.
     more.place(&desk.admin).await.refused("AMOUNT_OUT_OF_RANGE");
     let charged = charge(position, "swap", 100_000_000_000_u64);
     charged.send(&desk.admin).await.refused("AMOUNT_OUT_OF_RANGE");
@@ -214,7 +214,7 @@ async fn an_amount_that_no_column_holds_is_an_answer_and_books_nothing() {
 }
 
 #[tokio::test]
-async fn the_id_of_a_trade_that_another_program_booked_is_not_booked_again() {
+async fn the_id_of_a_trade_of_another_program_is_not_booked_again() {
     let desk = Desk::permissive().await;
     let order = buy(1000).bare();
     let other = trade(BRAVO).buy(1).status("closed").ago("entry_time", "3 months");
@@ -224,9 +224,9 @@ async fn the_id_of_a_trade_that_another_program_booked_is_not_booked_again() {
 }
 
 #[tokio::test]
-async fn trades_of_another_program_are_closed_in_their_turn() {
+async fn trades_of_another_program_are_closed_in_order() {
     let desk = Desk::permissive().await;
-    // Adopted: a position, and its trades of different months, which do not refer to it.
+    // An adopted position, and its trades of different months, which do not refer to it.
     for row in [
         position(ALPHA).long(30).at("1.05").marked("1.0999", "1.50").ago("opened_at", "1 day"),
         trade(ALPHA).buy(10).at("1.04").ago("entry_time", "8 months"),
@@ -244,7 +244,7 @@ async fn trades_of_another_program_are_closed_in_their_turn() {
         "closed 10.00/10.00 @1.04000 ->1.10000 0.60 0.00 0.00 = 0.60; \
          partial 5.00/20.00 @1.05500 ->1.10000 0.23 0.00 0.00 = 0.23; open 0.00/10.00 @1.10000 0.00 0.00 ="
     );
-    // What came from elsewhere has no fills to be compared with.
+    // Rows of another program have no fills to compare with.
     assert_eq!(desk.text("SELECT count(*) FROM desk.reconcile()").await, "0");
 }
 
@@ -278,7 +278,7 @@ async fn deal(desk: &Desk, dice: &mut Dice, account: AccountId, price: Decimal) 
 }
 
 #[tokio::test]
-async fn random_books_conserve_cash_and_agree_with_their_fills() {
+async fn random_trading_conserves_cash_and_agrees_with_its_fills() {
     let desk = Desk::permissive().await;
     desk.run(
         "UPDATE accounts SET metadata = metadata || '{\"commission\": {\"per_unit\": \"0.0037\"}}';
@@ -293,8 +293,8 @@ async fn random_books_conserve_cash_and_agree_with_their_fills() {
         let account = if dice.below(2) == 0 { ALPHA } else { BRAVO };
         deal(&desk, &mut dice, account, price).await;
         if step % 10 == 0 {
-            // At this mark positions by average cost and trades by their own entries have the same
-            // P&L, but for the cent that each fill may round.
+            // At this mark positions at average cost and trades at their own entries have the same P&L,
+            // up to the cent that each fill may round.
             let apart = "SELECT max(abs(p.total - t.total) - 0.01 * (t.fills + 1))::numeric(20,4) <= 0
                 FROM (SELECT account_id, sum(realized_pnl + CASE status WHEN 'open' THEN CASE position_type WHEN 'LONG' THEN 1 ELSE -1 END
                                                * ($1 * total_size - cost) ELSE 0 END) AS total

@@ -1,4 +1,4 @@
-//! What a typing error, an odd setting or an old halt must not do.
+//! Typing errors, odd settings and old halts.
 
 use rust_decimal::{Decimal, dec};
 use tokio_postgres::Client;
@@ -18,14 +18,14 @@ async fn age_quotes(desk: &Desk) {
     desk.run("UPDATE fx_rates SET as_of = as_of - interval '1 minute'").await;
 }
 
-/// Sets the equity and the balance of alpha, and lets the monitor look.
+/// Sets equity and balance of alpha, and measures the limits.
 async fn worth(desk: &Desk, amount: u32) {
     let sql = "UPDATE accounts SET equity = $2, current_balance = $2 WHERE account_id = $1";
     desk.execute(sql, &[&ALPHA.0, &Decimal::from(amount)]).await;
     desk.monitor().await;
 }
 
-/// Ends the halt of a rule, or the one set by hand.
+/// Ends the halt set by a rule, or the one set by a person.
 async fn end_halt(desk: &Desk, officer: &Client, of_a_rule: bool) -> Answer {
     let sql =
         "SELECT halt_id FROM trading_halts WHERE cleared_at IS NULL AND (cause IS NOT NULL) = $1";
@@ -34,7 +34,7 @@ async fn end_halt(desk: &Desk, officer: &Client, of_a_rule: bool) -> Answer {
 }
 
 #[tokio::test]
-async fn a_price_given_for_a_close_is_asked_about_when_it_is_far_or_the_quote_is_old() {
+async fn a_close_far_from_the_market_or_at_a_stale_quote_needs_a_reason() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     buy(3000).place(&trader).await.accepted();
@@ -50,7 +50,7 @@ async fn a_price_given_for_a_close_is_asked_about_when_it_is_far_or_the_quote_is
     let both = close(position).size(1000).at("2.2").send(&trader).await;
     assert_eq!(confirm(both), r#"["PRICE_COLLAR","PRICE_STALE"]"#);
 
-    // A close at the market has no price to confirm; and a reason confirms one.
+    // A close at the market has no price to confirm; a reason confirms one.
     let market = close(position).size(1000).send(&trader).await.accepted();
     // In tenths of a second.
     let age: Decimal = market.detail("price_age_seconds").as_str().unwrap().parse().unwrap();
@@ -65,7 +65,7 @@ async fn a_price_given_for_a_close_is_asked_about_when_it_is_far_or_the_quote_is
 }
 
 #[tokio::test]
-async fn what_is_no_number_is_not_read_as_none() {
+async fn nan_is_refused_and_not_read_as_missing() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     buy(3000).place(&trader).await.accepted();
@@ -85,7 +85,7 @@ async fn what_is_no_number_is_not_read_as_none() {
 }
 
 #[tokio::test]
-async fn a_shorter_window_for_repeats_needs_a_second_person() {
+async fn a_shorter_duplicate_window_needs_a_second_person() {
     let desk = Desk::open().await;
     let officer = desk.officer("officer").await;
     let window = limit("duplicate_window", 30, "seconds").insert(&desk).await;
@@ -103,9 +103,9 @@ async fn a_shorter_window_for_repeats_needs_a_second_person() {
 }
 
 #[tokio::test]
-async fn a_reset_that_is_no_time_of_day_is_midnight() {
+async fn an_invalid_reset_time_is_midnight() {
     let desk = Desk::open().await;
-    // An endless loop fails.
+    // An endless loop would time out.
     desk.run("SET statement_timeout = '5s'").await;
     for reset in ["17:60", "1 mon", "-1 mon 30 days", "-01:00", "24:00", "99999999999:00", "noon"] {
         desk.run("DELETE FROM performance_metrics").await;
@@ -119,7 +119,7 @@ async fn a_reset_that_is_no_time_of_day_is_midnight() {
 }
 
 #[tokio::test]
-async fn the_last_halt_of_an_account_ends_its_risk_halt() {
+async fn resuming_the_last_halt_ends_a_risk_halt() {
     let desk = Desk::open().await;
     let officer = desk.officer("officer").await;
     desk.roll_days().await;
@@ -137,7 +137,7 @@ async fn the_last_halt_of_an_account_ends_its_risk_halt() {
 }
 
 #[tokio::test]
-async fn an_account_that_owes_money_stays_in_risk_halt() {
+async fn an_account_with_a_negative_balance_stays_in_risk_halt() {
     let desk = Desk::open().await;
     let officer = desk.officer("officer").await;
     desk.roll_days().await;
@@ -149,7 +149,7 @@ async fn an_account_that_owes_money_stays_in_risk_halt() {
 }
 
 #[tokio::test]
-async fn what_a_rule_does_to_a_halt_is_in_the_audit() {
+async fn halts_set_by_rules_are_in_the_audit() {
     let desk = Desk::open().await;
     for account in ["alpha", "bravo"] {
         desk.metadata(account, r#"{"risk_rules": {"daily": {"clears": true}}}"#).await;
@@ -173,14 +173,14 @@ async fn what_a_rule_does_to_a_halt_is_in_the_audit() {
 }
 
 #[tokio::test]
-async fn a_second_loss_makes_the_halt_of_the_day_one_that_lasts() {
+async fn a_second_breach_makes_a_daily_halt_permanent() {
     let desk = Desk::open().await;
     let officer = desk.officer("officer").await;
     desk.roll_days().await;
     let halt = halt_account(ALPHA, "no_new_orders").because("look into this");
     halt.send(&officer).await.accepted();
     worth(&desk, 94000).await;
-    // A halt by hand does not replace that of the rule.
+    // A halt set by a person does not replace that of the rule.
     assert_eq!(desk.text(HALTS).await, "by hand, max_daily_loss");
     worth(&desk, 89000).await;
     desk.execute("SELECT desk.halt_for_loss($1, 'drawdown')", &[&ALPHA.0]).await;
@@ -188,7 +188,7 @@ async fn a_second_loss_makes_the_halt_of_the_day_one_that_lasts() {
 }
 
 #[tokio::test]
-async fn a_halt_of_any_width_waits_for_the_order_that_is_being_judged() {
+async fn a_halt_waits_for_orders_that_are_being_checked() {
     let desk = Desk::open().await;
     let officer = desk.officer("officer").await;
     let holder = desk.database.client().await;
@@ -206,7 +206,7 @@ async fn a_halt_of_any_width_waits_for_the_order_that_is_being_judged() {
 }
 
 #[tokio::test]
-async fn one_figure_that_no_column_holds_does_not_stop_the_marks_of_others() {
+async fn a_mark_out_of_range_does_not_stop_other_marks() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     for account in [ALPHA, BRAVO] {
@@ -219,7 +219,7 @@ async fn one_figure_that_no_column_holds_does_not_stop_the_marks_of_others() {
     desk.mark().await;
     let marks = "SELECT string_agg(current_price::text, ' ' ORDER BY account_id) FROM positions";
     assert_eq!(desk.text(marks).await, "1.09990 1.20000");
-    // Nor does an account that a gain would make too rich.
+    // Nor does an account whose equity would be out of range.
     desk.run(
         "UPDATE positions SET day_base = 0;
          UPDATE accounts SET current_balance = 9999999999999.99, equity = 1 WHERE account_name = 'alpha'",
@@ -231,7 +231,7 @@ async fn one_figure_that_no_column_holds_does_not_stop_the_marks_of_others() {
 }
 
 #[tokio::test]
-async fn reducing_what_nothing_can_convert_is_refused_in_words() {
+async fn reducing_without_a_conversion_rate_is_refused() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     position(ALPHA).of_instrument("EUR_TRY").long(1000).at(30).insert(&desk.admin).await;

@@ -1,4 +1,4 @@
-//! Acknowledging, four eyes on limits, halts, and events that repeat.
+//! Acknowledgements, four eyes on limits, halts, and repeated events.
 
 use futures_util::future::join_all;
 use tokio_postgres::Client;
@@ -16,7 +16,7 @@ async fn event(desk: &Desk, severity: &str) -> Uuid {
 }
 
 #[tokio::test]
-async fn of_two_officers_at_once_one_wins_and_the_other_learns_who() {
+async fn concurrent_acknowledgements_have_one_winner() {
     let desk = Desk::open().await;
     let mut officers = Vec::new();
     for name in ["ann", "bob", "cho", "dee", "eve", "fay", "gil", "hal"] {
@@ -51,7 +51,7 @@ async fn of_two_officers_at_once_one_wins_and_the_other_learns_who() {
 }
 
 #[tokio::test]
-async fn what_is_serious_needs_a_note_and_an_emergency_a_hand_of_its_own() {
+async fn critical_events_need_a_note_and_emergencies_are_acknowledged_alone() {
     let desk = Desk::open().await;
     let officer = desk.officer("ann").await;
     let (warning, critical) = (event(&desk, "warning").await, event(&desk, "critical").await);
@@ -72,7 +72,7 @@ async fn what_is_serious_needs_a_note_and_an_emergency_a_hand_of_its_own() {
 }
 
 #[tokio::test]
-async fn giving_back_needs_a_note_and_is_remembered() {
+async fn unacknowledging_needs_a_note_and_is_recorded() {
     let desk = Desk::open().await;
     let officer = desk.officer("ann").await;
     let id = event(&desk, "warning").await;
@@ -96,7 +96,7 @@ async fn raise(client: &Client, severity: &str, current: &str) -> Uuid {
 }
 
 #[tokio::test]
-async fn a_repeat_is_counted_and_comes_back_only_when_it_got_worse() {
+async fn a_repeated_event_is_counted_and_returns_only_when_worse() {
     let desk = Desk::open().await;
     let (agent, officer) = (desk.member("agent", "tmt_agent").await, desk.officer("ann").await);
     let state = "SELECT format('%s %s x%s ack %s', severity, round(current_value), occurrence_count, acknowledged) FROM risk_events ORDER BY occurred_at DESC LIMIT 1";
@@ -127,7 +127,7 @@ async fn a_repeat_is_counted_and_comes_back_only_when_it_got_worse() {
 }
 
 #[tokio::test]
-async fn eight_programs_that_see_one_breach_raise_one_event() {
+async fn eight_programs_raise_one_event_for_one_breach() {
     let desk = Desk::open().await;
     let login = desk.database.login("agent", "tmt_agent").await;
     let agents = join_all((0..8).map(|_| desk.database.client_as(&login))).await;
@@ -138,14 +138,14 @@ async fn eight_programs_that_see_one_breach_raise_one_event() {
     assert_eq!(desk.text("SELECT occurrence_count FROM risk_events").await, "8");
 }
 
-/// A limit of 50,000 USD on the exposure of alpha, and the version of it that a person sees.
+/// A limit of 50,000 USD on the exposure of alpha, and its version.
 async fn exposure(desk: &Desk) -> (Uuid, String) {
     let limit = limit("max_exposure", 50_000, "USD").of(ALPHA);
     let id = limit.also("effective_from", "timestamptz", "yesterday").insert(desk).await;
     (id, version(&desk.admin, id).await)
 }
 
-/// What the limits allow alpha now.
+/// The exposure that limits allow alpha now.
 async fn allowed(desk: &Desk) -> String {
     let sql = "SELECT string_agg(trim_scale(limit_value)::text, ' ' ORDER BY limit_value)
         FROM desk.limits_in_force($1, 'majors', 'EUR_USD', clock_timestamp())";
@@ -153,7 +153,7 @@ async fn allowed(desk: &Desk) -> String {
 }
 
 #[tokio::test]
-async fn tightening_takes_effect_at_once_and_loosening_waits_for_a_second_person() {
+async fn tightening_is_immediate_and_loosening_needs_a_second_person() {
     let desk = Desk::open().await;
     let (ann, bob) = (desk.officer("ann").await, desk.officer("bob").await);
     let (id, seen) = exposure(&desk).await;
@@ -185,32 +185,32 @@ async fn tightening_takes_effect_at_once_and_loosening_waits_for_a_second_person
 }
 
 #[tokio::test]
-async fn a_person_is_the_same_person_in_capitals() {
+async fn four_eyes_ignores_the_case_of_a_login() {
     let desk = Desk::open().await;
     let ann = desk.officer("ann").await;
     let (id, seen) = exposure(&desk).await;
     let proposal = change(id, &seen).value(60_000).because("why").send(&ann).await.subject.unwrap();
-    // As an agent might have written it.
+    // As an agent may have written it.
     let capitals =
         "UPDATE risk_limits SET created_by = ' ' || upper(created_by) || ' ' WHERE limit_id = $1";
     desk.execute(capitals, &[&proposal]).await;
 
     approve(proposal).send(&ann).await.refused("FOUR_EYES_SAME_PERSON");
-    // A program that writes the table directly meets the same rule.
+    // The same rule applies to a program that writes the table.
     let forged = "UPDATE risk_limits SET approved_by = lower(btrim(created_by)), is_active = true WHERE limit_id = $1";
     let error = desk.admin.execute(forged, &[&proposal]).await.unwrap_err();
     assert_eq!(error.code().unwrap().code(), "23514");
 }
 
 #[tokio::test]
-async fn a_change_of_something_already_changed_is_refused() {
+async fn a_change_of_an_outdated_version_is_refused() {
     let desk = Desk::open().await;
     let (ann, bob) = (desk.officer("ann").await, desk.officer("bob").await);
     let (id, seen) = exposure(&desk).await;
     let first =
         change(id, &seen).value(60_000).because("a").send(&ann).await.accepted().subject.unwrap();
 
-    // The pending one changed nothing about the old row: bob still sees the same version.
+    // A pending proposal does not change the version of the old row.
     change(id, &seen).value(30_000).send(&bob).await.accepted();
     let stale = change(id, &seen).value(20_000).send(&ann).await.refused("LIMIT_CHANGED");
     assert_eq!(stale.detail.get("state").unwrap(), "ended");
@@ -227,7 +227,7 @@ async fn a_change_of_something_already_changed_is_refused() {
         (change(id, seen).value(40_000).until(&past), "LIMIT_UNTIL_PAST"),
         (change(id, seen).value(50_000), "NOTHING_TO_CHANGE"),
         (change(id, seen), "NOTHING_TO_CHANGE"),
-        // A later warning is a loosening, if it is all that changes.
+        // A later warning alone is a loosening.
         (change(id, seen).value(50_000).warning(45_000), "REASON_REQUIRED"),
     ] {
         change.send(&ann).await.refused(code);
@@ -237,7 +237,7 @@ async fn a_change_of_something_already_changed_is_refused() {
 }
 
 #[tokio::test]
-async fn a_temporary_limit_gives_way_to_the_old_one_without_a_gap() {
+async fn a_temporary_limit_is_followed_by_the_old_one_without_a_gap() {
     let desk = Desk::open().await;
     let (ann, bob) = (desk.officer("ann").await, desk.officer("bob").await);
     let (id, seen) = exposure(&desk).await;
@@ -263,7 +263,7 @@ async fn a_rejected_or_old_proposal_is_void() {
     let (id, seen) = exposure(&desk).await;
     let proposed = change(id, &seen).value(60_000).because("a").send(&ann).await;
     let one = proposed.subject.unwrap();
-    // As amounts are written everywhere.
+    // Amounts are formatted as everywhere.
     let said = "50,000.00 USD -> 60,000.00 USD, pending approval.";
     assert!(proposed.message.ends_with(said), "{}", proposed.message);
     let two = change(id, &seen).value(70_000).because("b").send(&ann).await.subject.unwrap();
@@ -282,7 +282,7 @@ async fn a_rejected_or_old_proposal_is_void() {
 }
 
 #[tokio::test]
-async fn a_desk_of_one_can_switch_four_eyes_off() {
+async fn a_single_operator_desk_can_switch_four_eyes_off() {
     let desk = Desk::open().await;
     let ann = desk.officer("ann").await;
     let (id, seen) = exposure(&desk).await;
@@ -295,7 +295,7 @@ async fn a_desk_of_one_can_switch_four_eyes_off() {
 }
 
 #[tokio::test]
-async fn a_limit_is_not_changed_under_an_order_that_is_being_judged() {
+async fn a_limit_change_waits_for_an_order_that_is_being_checked() {
     let desk = Desk::open().await;
     let (trader, ann) = (desk.trader().await, desk.officer("ann").await);
     let (id, seen) = exposure(&desk).await;
@@ -311,7 +311,7 @@ async fn a_limit_is_not_changed_under_an_order_that_is_being_judged() {
 }
 
 #[tokio::test]
-async fn halts_are_rows_that_only_a_risk_officer_clears() {
+async fn only_a_risk_officer_ends_a_halt() {
     let desk = Desk::open().await;
     let (trader, officer) = (desk.trader().await, desk.officer("ann").await);
 
@@ -338,7 +338,7 @@ async fn halts_are_rows_that_only_a_risk_officer_clears() {
     resume(halted).because("checked").send(&officer).await.accepted();
     resume(halted).because("checked").send(&officer).await.refused("ALREADY_RESUMED");
     resume(Uuid::new_v4()).because("x").send(&officer).await.refused("HALT_UNKNOWN");
-    // Resolved, and still to be acknowledged.
+    // Resolved, but not acknowledged.
     let event = "SELECT format('%s %s', resolution_time IS NOT NULL, acknowledged) FROM risk_events WHERE event_type = 'trading_halt'";
     assert_eq!(desk.text(event).await, "t f");
 }

@@ -1,5 +1,4 @@
-//! Attempts to write past the desk, to be somebody else, and to put something of one's own in its way:
-//! each by a login of every group.
+//! Logins of every group try to write past the rulebook and to replace parts of it.
 
 use tokio_postgres::Client;
 
@@ -29,7 +28,7 @@ impl Cast {
         &self.people.iter().find(|(name, _)| *name == group).unwrap().1
     }
 
-    /// Checks that no login may do any of this.
+    /// Checks that no login may run any of these statements.
     pub(crate) async fn all_denied(&self, attempts: &[String]) {
         let mut allowed = Vec::new();
         for (group, client) in &self.people {
@@ -50,7 +49,7 @@ impl Cast {
     }
 }
 
-/// Runs a statement and takes it back; the SQLSTATE it failed with, or `done`.
+/// Runs a statement and rolls it back; returns the SQLSTATE of its failure, or `done`.
 pub(crate) async fn outcome(client: &Client, sql: &str) -> String {
     client.batch_execute("BEGIN").await.unwrap();
     let code = match client.batch_execute(sql).await {
@@ -67,13 +66,13 @@ pub(crate) fn owned(attempts: &[&str]) -> Vec<String> {
 
 // ---- tables ---------------------------------------------------------------------------------------
 
-/// Every table, partition, view and sequence that is ours.
+/// Every table, partition, view and sequence of tmt.
 const OURS: &str = "FROM pg_class c
     WHERE c.relnamespace IN ('public'::regnamespace, 'desk'::regnamespace, 'tmt'::regnamespace) AND NOT EXISTS (
         SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')";
 
 #[tokio::test]
-async fn nobody_writes_a_table_but_what_an_agent_has_to() {
+async fn only_agents_write_tables() {
     let cast = Cast::open().await;
     let sql = format!(
         "SELECT format('%s %I', c.oid::regclass,
@@ -124,7 +123,7 @@ async fn nobody_writes_a_table_but_what_an_agent_has_to() {
 }
 
 #[tokio::test]
-async fn a_row_is_not_forged_not_even_one_column_of_it() {
+async fn no_login_forges_a_row_or_a_column() {
     let cast = Cast::open().await;
     let position = buy(10_000).place(cast.of("tmt_trader")).await.accepted();
     assert!(position.subject.is_some());
@@ -149,7 +148,7 @@ async fn a_row_is_not_forged_not_even_one_column_of_it() {
         "INSERT INTO tmt.requests SELECT * FROM tmt.requests",
         "MERGE INTO accounts a USING accounts b ON a.account_id = b.account_id WHEN MATCHED THEN UPDATE SET equity = 0",
         "WITH x AS (DELETE FROM trades RETURNING *) SELECT count(*) FROM x",
-        // A lock is a way to write, too: it stops everybody else.
+        // A lock needs the same right, because it blocks everybody else.
         "SELECT FROM accounts FOR UPDATE",
         "SELECT FROM accounts FOR KEY SHARE",
         "LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE",
@@ -160,7 +159,7 @@ async fn a_row_is_not_forged_not_even_one_column_of_it() {
 }
 
 #[tokio::test]
-async fn the_secrets_of_brokers_are_read_by_nobody() {
+async fn broker_secrets_are_not_readable() {
     let cast = Cast::open().await;
     let columns = cast
         .list("SELECT attname::text FROM pg_attribute WHERE attrelid = 'account_credentials'::regclass AND attnum > 0")
@@ -187,8 +186,8 @@ async fn the_secrets_of_brokers_are_read_by_nobody() {
 
 // ---- functions ------------------------------------------------------------------------------------
 
-/// Who may call what, as it is granted. Viewers' rights are everybody's; an admin is a trader and a risk
-/// officer too. A function that is new has to be added here, by somebody who thought about it.
+/// Who may call what. Every login has the rights of a viewer; an admin is a trader and a risk officer
+/// too. Add a new function here once its grants are decided.
 const GRANTED: &str = "
 create_monthly_partitions: admin, agent
 create_trade_partition: admin, agent
@@ -229,12 +228,12 @@ desk.swap_fee: viewer
 desk.swap_nights: viewer
 desk.unacknowledge: risk_officer";
 
-/// Functions that are ours, with an ACL spelled out: none means that PUBLIC may.
+/// The functions of tmt. One without an ACL may be called by PUBLIC.
 const OUR_FUNCTIONS: &str = "FROM pg_proc p
     WHERE p.pronamespace IN ('public'::regnamespace, 'desk'::regnamespace) AND p.proowner = 'tmt_owner'::regrole";
 
 #[tokio::test]
-async fn every_function_is_granted_on_purpose_or_not_at_all() {
+async fn every_function_is_granted_to_the_listed_roles_only() {
     let cast = Cast::open().await;
     let granted = format!(
         "SELECT format('%s: %s', name, string_agg(DISTINCT who, ', ' ORDER BY who)) FROM (
@@ -246,7 +245,7 @@ async fn every_function_is_granted_on_purpose_or_not_at_all() {
     );
     assert_eq!(cast.list(&granted).await.join("\n"), GRANTED.trim());
 
-    // And the server keeps to it: every other function, called.
+    // The server refuses calls of every other function.
     let calls = format!(
         "SELECT format('SELECT %s(%s)', p.oid::regproc, (SELECT string_agg(format('%s NULL::%s', CASE WHEN p.provariadic <> 0 AND n = p.pronargs THEN 'VARIADIC' END, format_type(t, NULL)), ', ' ORDER BY n)
                     FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS a (t, n))) {OUR_FUNCTIONS}
@@ -257,7 +256,7 @@ async fn every_function_is_granted_on_purpose_or_not_at_all() {
     assert!(calls.len() > 60, "{}", calls.len());
     cast.all_denied(&calls).await;
 
-    // A trigger of one's own would call them with rows of one's own.
+    // A trigger of a login would call them with rows of its own.
     let triggers = format!(
         "SELECT format('CREATE TEMP TABLE positions (LIKE positions);
                         CREATE TRIGGER t AFTER INSERT ON pg_temp.positions FOR EACH ROW EXECUTE FUNCTION %s()', p.oid::regproc)
@@ -267,7 +266,7 @@ async fn every_function_is_granted_on_purpose_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn what_runs_with_the_rights_of_the_owner_looks_nothing_up_where_others_can_create() {
+async fn functions_of_the_owner_use_a_safe_search_path() {
     let cast = Cast::open().await;
     let loose = format!(
         "SELECT p.oid::regprocedure::text {OUR_FUNCTIONS} AND p.prosecdef
@@ -284,12 +283,11 @@ async fn what_runs_with_the_rights_of_the_owner_looks_nothing_up_where_others_ca
     assert_eq!(cast.list(&foreign).await, [""; 0]);
 }
 
-/// A schema of the trader's own, with look-alikes of everything that the desk uses. Each says so when it
-/// is touched.
+/// A schema of a trader with look-alikes of everything that the rulebook uses. Each reports its use.
 async fn set_traps(cast: &Cast) {
     let login = format!("{}_tmt_trader", cast.desk.database.name());
     let name = cast.desk.database.name();
-    // Only a superuser can give a schema away: as careless as it gets.
+    // Only a careless superuser would give a schema away.
     cast.desk.run(&format!("CREATE SCHEMA {name}_trap AUTHORIZATION {login}")).await;
     let trader = cast.of("tmt_trader");
     trader.batch_execute(&format!("SET search_path = {name}_trap")).await.unwrap();
@@ -319,13 +317,13 @@ async fn set_traps(cast: &Cast) {
 }
 
 #[tokio::test]
-async fn traps_in_a_search_path_or_among_temporary_tables_catch_nobody() {
+async fn objects_in_the_search_path_or_temporary_schema_are_not_used() {
     let cast = Cast::open().await;
     limit("max_exposure", 50_000, "USD").of(ALPHA).insert(&cast.desk).await;
     set_traps(&cast).await;
     let trader = cast.of("tmt_trader");
 
-    // A call has no expression of its own that could meet a trap.
+    // A call has no expression that could resolve to a look-alike.
     buy(40_000).place(trader).await.accepted();
     buy(40_000).place(trader).await.refused("MAX_EXPOSURE");
     let position = cast.desk.position().await;
@@ -346,7 +344,7 @@ async fn traps_in_a_search_path_or_among_temporary_tables_catch_nobody() {
 }
 
 #[tokio::test]
-async fn settings_of_a_session_change_no_answer_and_no_hash() {
+async fn session_settings_change_no_answer_and_no_hash() {
     let cast = Cast::open().await;
     let trader = cast.of("tmt_trader");
     trader
@@ -374,10 +372,10 @@ async fn settings_of_a_session_change_no_answer_and_no_hash() {
     }
 }
 
-// ---- putting something in the way -----------------------------------------------------------------
+// ---- replacing objects ----------------------------------------------------------------------------
 
 #[tokio::test]
-async fn nobody_creates_changes_or_takes_away_what_the_desk_is_made_of() {
+async fn no_login_creates_alters_or_drops_objects_of_the_rulebook() {
     let cast = Cast::open().await;
     cast.all_denied(&owned(&[
         "CREATE TABLE public.mine ()",
@@ -414,7 +412,7 @@ async fn nobody_creates_changes_or_takes_away_what_the_desk_is_made_of() {
         "SELECT lo_export(1, '/tmp/mine')",
     ]))
     .await;
-    // What one has, one cannot give on: the server says so by a warning, and changes nothing.
+    // A right cannot be passed on: the server only warns and changes nothing.
     let rights = format!("SELECT md5(string_agg(x, ' ' ORDER BY x)) FROM (
         SELECT c.oid::regclass::text || c.relacl::text AS x {OURS} UNION ALL SELECT p.oid::regprocedure::text || p.proacl::text {OUR_FUNCTIONS}) r");
     let before = cast.desk.text(&rights).await;

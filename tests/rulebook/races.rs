@@ -1,4 +1,4 @@
-//! Many sessions against one limit at the same time: never above it, no cash lost, one outcome per key.
+//! Many sessions at one limit: it is never exceeded, no cash is lost, each key has one outcome.
 
 use futures_util::future::join_all;
 use rstest::rstest;
@@ -19,7 +19,7 @@ const ORDERS: usize = 3;
 
 const ROUNDS: usize = 20;
 
-/// A desk whose prices stay fresh, and the sessions that race on it.
+/// A desk whose prices stay fresh, and the concurrent sessions on it.
 pub(crate) struct Track {
     pub(crate) desk: Desk,
     pub(crate) sessions: Vec<Client>,
@@ -36,7 +36,7 @@ impl Track {
         Self { desk, sessions }
     }
 
-    /// Makes an account with ten million USD, so that nothing but the limit stands in the way.
+    /// Makes an account with ten million USD, so that only the limit refuses orders.
     pub(crate) async fn account(&self, metadata: &str) -> AccountId {
         let id = AccountId(Uuid::new_v4());
         let sql = "INSERT INTO accounts (account_id, account_name, broker, platform, account_type, base_currency,
@@ -46,7 +46,7 @@ impl Track {
         id
     }
 
-    /// Lets every session place its orders at once; returns how many were accepted.
+    /// All sessions place their orders at once; returns how many were accepted.
     pub(crate) async fn race(&self, accounts: &[AccountId]) -> usize {
         let answers = join_all(self.sessions.iter().enumerate().map(|(n, client)| async move {
             let mut answers = Vec::new();
@@ -61,7 +61,7 @@ impl Track {
         answers.await.iter().flatten().filter(|a| accepted(a)).count()
     }
 
-    /// What nothing may have broken, whoever won.
+    /// Checks that the books agree, whichever session won.
     pub(crate) async fn check_books(&self) {
         let none = [
             ("the fills explain what is stored", "SELECT count(*) FROM desk.reconcile()"),
@@ -100,9 +100,9 @@ pub(crate) fn order_of(account: AccountId, euro: bool) -> Order {
     order.on(account).because("a race")
 }
 
-/// Sends a request as the store does: at most three times more, under the same key, while the server
-/// proves that nothing was done and that trying again may help. `None` counts as refused: the snapshot
-/// was too old each time; a deadlock does not come four times.
+/// Sends a request as the store does: with up to three retries under the same key, while the error
+/// proves that nothing was done. `None` counts as refused: the snapshot was too old each time. A
+/// request must not deadlock more than once.
 pub(crate) async fn send(client: &Client, request: &impl Verb) -> Option<Answer> {
     let mut deadlocks = 0;
     for _ in 0..4 {
@@ -124,7 +124,7 @@ pub(crate) fn is_worth_another_try(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| again.contains(code))
 }
 
-/// The exposure of the live positions that `condition` selects by `$1`, from the positions themselves.
+/// The exposure of the live positions that `condition` selects by `$1`, summed from the positions.
 async fn exposure(desk: &Desk, condition: &str, value: &(dyn ToSql + Sync)) -> Decimal {
     let sql = format!(
         "SELECT coalesce(sum(abs(net)), 0) FROM (
@@ -147,7 +147,7 @@ pub(crate) async fn limit_exposure(track: &Track, account: AccountId) -> Uuid {
 }
 
 #[tokio::test]
-async fn sixteen_sessions_fill_a_limit_to_the_brim_and_never_above() {
+async fn sixteen_sessions_use_all_of_a_limit_and_never_more() {
     let track = Track::open("read committed").await;
     for round in 0..ROUNDS {
         let account = track.account("{}").await;
@@ -157,14 +157,14 @@ async fn sixteen_sessions_fill_a_limit_to_the_brim_and_never_above() {
 
         let exposed = exposure_of(&track.desk, account).await;
         assert!(exposed <= dec!(220000), "round {round}: {exposed}");
-        // Nobody was turned away while there was room for one more.
+        // No order was refused while there was room for it.
         assert!(exposed > dec!(209000), "round {round}: {exposed} after {accepted}");
     }
     track.check_books().await;
 }
 
 #[tokio::test]
-async fn with_a_frozen_picture_the_desk_and_the_backstop_hold_all_the_same() {
+async fn repeatable_read_sessions_stay_within_a_limit() {
     let track = Track::open("repeatable read").await;
     // A program that writes trades itself.
     let writer = track.desk.database.login("writer", "tmt_viewer").await;
@@ -190,7 +190,7 @@ async fn with_a_frozen_picture_the_desk_and_the_backstop_hold_all_the_same() {
     assert!(accepted.min(booked) > ROUNDS, "only {accepted} and {booked} came through");
 }
 
-/// Writes trades past the desk; returns how many the exposure check let through.
+/// Writes trades past the rulebook; returns how many the exposure check accepted.
 async fn write_trades(client: &Client, account: AccountId) -> usize {
     let mut written = 0;
     for _ in 0..ORDERS {
@@ -209,7 +209,7 @@ async fn write_trades(client: &Client, account: AccountId) -> usize {
 }
 
 #[tokio::test]
-async fn serializable_sessions_retry_and_stay_below() {
+async fn serializable_sessions_retry_and_stay_within_a_limit() {
     let track = Track::open("serializable").await;
     for _ in 0..2 {
         let account = track.account("{}").await;
@@ -224,7 +224,7 @@ async fn serializable_sessions_retry_and_stay_below() {
 // ---- one limit, many accounts; counts -------------------------------------------------------------
 
 #[tokio::test]
-async fn a_limit_over_a_portfolio_holds_whichever_account_is_faster() {
+async fn a_portfolio_limit_holds_for_concurrent_accounts() {
     let track = Track::open("read committed").await;
     for round in 0..6 {
         let portfolio = format!("p{round}");
@@ -244,10 +244,10 @@ async fn a_limit_over_a_portfolio_holds_whichever_account_is_faster() {
 }
 
 #[tokio::test]
-async fn counts_are_exact_under_a_race() {
+async fn counts_are_exact_for_concurrent_orders() {
     let track = Track::open("read committed").await;
     for (kind, metadata) in [
-        // One position per ticket, or there would be two at most.
+        // Hedging accounts: netting accounts would have two positions at most.
         ("max_open_positions", r#"{"position_mode": "hedging"}"#),
         ("max_daily_trades", "{}"),
         ("max_orders_per_minute", "{}"),
@@ -258,7 +258,7 @@ async fn counts_are_exact_under_a_race() {
             assert_eq!(track.race(&[account]).await, 23, "{kind}, round {round}");
         }
     }
-    // The whole desk together, from many accounts.
+    // Over the whole desk, from many accounts.
     let mut accounts = Vec::new();
     for _ in 0..4 {
         accounts.push(track.account("{}").await);
@@ -285,7 +285,7 @@ async fn an_open_order_cannot_miss_the_first_wide_limit(
     let [first, last] = [one.min(two), one.max(two)];
     let (account, other) = if is_other_locked { (last, first) } else { (first, last) };
     let officer = desk.officer("ann").await;
-    watch_every_order(desk).await;
+    record_breaches(desk).await;
     let holder = desk.database.client().await;
     let [late_session, session, ..] = &track.sessions[..] else { panic!("two sessions") };
     let late = order_of(account, true).size(60_000);
@@ -320,21 +320,21 @@ async fn an_open_order_cannot_miss_the_first_wide_limit(
         tokio::join!(limit.send(&officer), rest).0.accepted();
     };
     let (late, ()) = tokio::join!(late, others);
-    assert!(late.is_some(), "it was judged in the end");
+    assert!(late.is_some(), "it has an answer");
     let above = "SELECT string_agg(measured || ' of ' || allowed, ', ') FROM above";
     assert_eq!(desk.text(above).await, "-");
 }
 
-/// An order that was judged waits for a row that it wants to write; meanwhile its limit is tightened.
+/// A checked order waits for a row that it writes; meanwhile its limit is tightened.
 #[tokio::test]
-async fn a_limit_is_not_changed_between_the_judgement_and_the_booking() {
+async fn a_limit_is_not_changed_between_check_and_booking() {
     let track = Track::open("read committed").await;
     let account = track.account("{}").await;
     let limit = limit_exposure(&track, account).await;
     let officer = track.desk.officer("ann").await;
     let trader = track.sessions.first().unwrap();
     send(trader, &order_of(account, true)).await.unwrap().accepted();
-    watch_every_order(&track.desk).await;
+    record_breaches(&track.desk).await;
     let tighter = change(limit, &version(&officer, limit).await).value(20_000);
     let holder = track.desk.database.client().await;
     holder.batch_execute("BEGIN; SELECT FROM positions FOR UPDATE").await.unwrap();
@@ -353,15 +353,15 @@ async fn a_limit_is_not_changed_between_the_judgement_and_the_booking() {
     changed.accepted();
     booked.unwrap().accepted();
     assert_eq!(track.desk.text("SELECT count(*) FROM above").await, "0");
-    // From then on it holds.
+    // Then it applies.
     send(trader, &order_of(account, true)).await.unwrap().refused("MAX_EXPOSURE");
 }
 
 // ---- everything at once ---------------------------------------------------------------------------
 
-/// Notes every accepted order that leaves more exposure than a limit in force allows. A line of the
-/// audit is written last, and by one session at a time: it sees the desk as the order leaves it.
-pub(crate) async fn watch_every_order(desk: &Desk) {
+/// Records every accepted order that leaves more exposure than a limit allows. The line of the audit
+/// is written last and by one session at a time, so the trigger sees the desk after the order.
+pub(crate) async fn record_breaches(desk: &Desk) {
     desk.run(
         "CREATE TABLE above (seq bigint, measured numeric, allowed numeric);
          CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
@@ -389,7 +389,7 @@ pub(crate) async fn watch_every_order(desk: &Desk) {
 // ---- acknowledging --------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn of_a_thousand_events_each_has_one_winner_and_the_loser_learns_who() {
+async fn a_thousand_events_are_each_acknowledged_once() {
     let desk = Desk::open().await;
     desk.run("INSERT INTO risk_events (event_type, severity, event_source) SELECT 'x', 'warning', 'test' FROM generate_series(1, 1000)")
         .await;
@@ -400,7 +400,7 @@ async fn of_a_thousand_events_each_has_one_winner_and_the_loser_learns_who() {
             officers.push(desk.database.client_as(&login).await);
         }
     }
-    // Each wants every event, in batches of 50 that are cut differently for each.
+    // Each acknowledges every event, in different batches of 50.
     let answers = join_all(officers.iter().enumerate().map(|(n, officer)| {
         let desk = &desk;
         async move {
@@ -421,7 +421,7 @@ async fn of_a_thousand_events_each_has_one_winner_and_the_loser_learns_who() {
     let actions = "SELECT format('%s %s', count(*), count(DISTINCT event_id)) FROM risk_event_actions WHERE action = 'acknowledged'";
     assert_eq!(desk.text(actions).await, "1000 1000");
     assert_eq!(desk.text("SELECT count(*) FROM risk_events e JOIN risk_event_actions a USING (event_id) WHERE e.acknowledged_by <> a.actor").await, "0");
-    // What a loser was told is what the table says.
+    // The refusals name the winner of the table.
     let mut told = 0;
     for taken in
         answers.iter().flatten().flat_map(|answer| answer.detail("taken").as_array().unwrap())

@@ -1,4 +1,4 @@
-//! What is stored against what the fills say.
+//! Stored figures compared with the fills, and repaired.
 
 use crate::desk::{ALPHA, BRAVO, Desk, begin, sqlstate};
 use crate::rows::{position, trade};
@@ -6,7 +6,7 @@ use crate::verbs::{Verb as _, buy, close, order, sell};
 
 const DIFFERENCES: &str = "SELECT string_agg(concat_ws(' ', kind, field, stored, '->', rebuilt), '; ' ORDER BY kind, field) FROM desk.reconcile()";
 
-/// A book with an open and a closed position, a partly closed trade and a flip.
+/// A desk with an open and a closed position, a partly closed trade and a flip.
 async fn traded() -> Desk {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
@@ -19,7 +19,7 @@ async fn traded() -> Desk {
 }
 
 #[tokio::test]
-async fn a_figure_that_somebody_changed_is_found_and_an_administrator_can_put_it_right() {
+async fn a_changed_figure_is_found_and_an_admin_repairs_it() {
     let desk = traded().await;
     let (officer, admin) = (desk.officer("officer").await, desk.member("admin", "tmt_admin").await);
     assert_eq!(desk.text(DIFFERENCES).await, "-");
@@ -29,7 +29,7 @@ async fn a_figure_that_somebody_changed_is_found_and_an_administrator_can_put_it
          UPDATE trades SET status = 'open', gross_pnl = 1, exit_price = 1.2 WHERE status = 'partial'",
     )
     .await;
-    // The running totals still say 5,000, like the fills and unlike the position.
+    // The running totals are still 5,000, like the fills and unlike the position.
     let found = "account current_balance 100285 -> 100035; account_total EUR_USD net 5000 -> 6000; account_total EUR_USD risk 25 -> 30; \
                  position realized_pnl 0 -> 35; position total_size 6000 -> 5000; \
                  trade exit_price 1.2 -> 1.101; trade gross_pnl 1 -> 5; trade status open -> partial";
@@ -48,14 +48,14 @@ async fn a_figure_that_somebody_changed_is_found_and_an_administrator_can_put_it
     let sums = "SELECT concat_ws(' ', current_balance, equity = current_balance + (SELECT sum(unrealized_pnl) FROM positions p
         WHERE p.account_id = a.account_id AND p.status = 'open')) FROM accounts a WHERE account_name = 'alpha'";
     assert_eq!(desk.text(sums).await, "100035.00 t");
-    // What was there is in the audit.
+    // The old figures are in the audit.
     let kept = "SELECT jsonb_array_length(payload -> 'differences') || ' ' || actor FROM tmt.audit_log WHERE verb = 'reconcile'";
     assert!(desk.text(kept).await.starts_with("8 test_"));
     assert_eq!(desk.text("SELECT count(*) FROM desk.audit_verify()").await, "0");
 }
 
 #[tokio::test]
-async fn one_account_is_repaired_alone() {
+async fn an_account_can_be_repaired_alone() {
     let desk = traded().await;
     desk.run("UPDATE accounts SET current_balance = 5").await;
     let mine = "SELECT string_agg(field, ' ') FROM desk.reconcile($1, true)";
@@ -64,7 +64,7 @@ async fn one_account_is_repaired_alone() {
 }
 
 #[tokio::test]
-async fn what_came_from_before_the_desk_is_left_alone() {
+async fn rows_from_before_the_rulebook_are_left_alone() {
     let desk = Desk::open().await;
     desk.set("stop_required", "false").await;
     // An account with a position, trades and a balance from before.
@@ -84,11 +84,11 @@ async fn what_came_from_before_the_desk_is_left_alone() {
     }
     assert_eq!(desk.text(DIFFERENCES).await, "-");
 
-    // Added to by the desk, and reduced: the position is still of the other program.
+    // The rulebook adds to it and reduces it; the position is still that of the other program.
     buy(10).bare().place(&desk.admin).await.accepted();
     let position = desk.position_in("EUR_USD").await;
     close(position).size(35).at("1.1").send(&desk.admin).await.accepted();
-    // Reduced first and then added to by the same size: by its fills alone it holds nothing.
+    // Reduced and then increased by the same size: by its fills alone it is flat.
     let other = desk.position_in("USD_JPY").await;
     close(other).size(5).at(155).send(&desk.admin).await.accepted();
     let again = order("USD_JPY").buy(5).at(155);
@@ -101,9 +101,9 @@ async fn what_came_from_before_the_desk_is_left_alone() {
     assert_eq!(desk.text(DIFFERENCES).await, "account current_balance 91501.46 -> 91501.47");
 }
 
-/// As after a restore that fired no trigger.
+/// As after a restore, which fires no trigger.
 #[tokio::test]
-async fn books_that_were_left_behind_are_found_and_written_anew() {
+async fn wrong_running_totals_are_found_and_rebuilt() {
     let desk = traded().await;
     let admin = desk.member("admin", "tmt_admin").await;
     desk.run_without_triggers(
@@ -125,7 +125,7 @@ async fn books_that_were_left_behind_are_found_and_written_anew() {
 
 /// A position is not in the running totals yet, and another is written while they are rebuilt.
 #[tokio::test]
-async fn a_rebuild_counts_what_it_waited_for() {
+async fn a_repair_includes_what_it_waited_for() {
     let desk = Desk::open().await;
     let admin = desk.member("admin", "tmt_admin").await;
     let yen = |key: &str| {

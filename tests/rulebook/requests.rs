@@ -1,4 +1,4 @@
-//! One key, one outcome: repeats, races, fences, expiry; and who may call what.
+//! Requests: one outcome per key, repeats, fences, expiry, and who may send what.
 
 use futures_util::future::join_all;
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use crate::rows::trade;
 use crate::verbs::{Verb as _, acknowledge, buy, close, halt_account, limit, resolve, sell};
 
 #[tokio::test]
-async fn a_repeated_key_gets_the_first_answer_again() {
+async fn a_repeated_key_returns_the_first_answer() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     let order = buy(10_000);
@@ -22,7 +22,7 @@ async fn a_repeated_key_gets_the_first_answer_again() {
     assert_eq!((&second, &third), (&first, &first));
     assert_eq!(desk.text("SELECT count(*) FROM trades").await, "1");
 
-    // A refusal is an answer too.
+    // A refusal is kept as well.
     let late = buy(10_000);
     let refused = late.place(&trader).await.refused("PRICE_STALE");
     desk.set("price_max_age_seconds", "1000").await;
@@ -51,7 +51,7 @@ async fn a_key_belongs_to_one_person_and_one_request() {
 }
 
 #[tokio::test]
-async fn sixteen_sends_of_one_key_make_one_trade_and_sixteen_equal_answers() {
+async fn sixteen_sends_of_one_key_make_one_trade_and_equal_answers() {
     let desk = Desk::open().await;
     let login = desk.database.login("trader", "tmt_trader").await;
     let order = buy(10_000);
@@ -66,7 +66,7 @@ async fn sixteen_sends_of_one_key_make_one_trade_and_sixteen_equal_answers() {
 }
 
 #[tokio::test]
-async fn a_key_given_up_is_fenced_and_can_never_be_executed() {
+async fn a_fenced_key_is_never_executed() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     let order = buy(10_000);
@@ -84,7 +84,7 @@ async fn a_key_given_up_is_fenced_and_can_never_be_executed() {
 }
 
 #[tokio::test]
-async fn resolving_waits_for_the_original_that_is_under_way() {
+async fn resolving_waits_for_the_original() {
     let desk = Desk::open().await;
     let login = desk.database.login("trader", "tmt_trader").await;
     let (original, resolver) =
@@ -102,7 +102,7 @@ async fn resolving_waits_for_the_original_that_is_under_way() {
 }
 
 #[tokio::test]
-async fn a_request_that_comes_too_late_is_refused_by_the_clock_of_the_database() {
+async fn a_late_request_is_refused_by_the_clock_of_the_database() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     let order = buy(10_000);
@@ -114,7 +114,7 @@ async fn a_request_that_comes_too_late_is_refused_by_the_clock_of_the_database()
 }
 
 #[tokio::test]
-async fn an_order_in_a_session_with_a_frozen_picture_is_refused_under_wide_limits() {
+async fn repeatable_read_orders_are_refused_under_wide_limits() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     let order = buy(10_000);
@@ -130,7 +130,7 @@ async fn an_order_in_a_session_with_a_frozen_picture_is_refused_under_wide_limit
 }
 
 #[tokio::test]
-async fn verbs_are_for_those_who_may() {
+async fn each_verb_is_permitted_to_its_roles_only() {
     let desk = Desk::open().await;
     let viewer = desk.member("viewer", "tmt_viewer").await;
     let (trader, officer) = (desk.trader().await, desk.officer("officer").await);
@@ -148,13 +148,13 @@ async fn verbs_are_for_those_who_may() {
         assert_eq!(sqlstate(&trader, internal).await, "42501", "{internal}");
     }
     assert_eq!(acknowledge(&[]).sqlstate(&trader).await, "42501");
-    // The preview is for every login, and says so.
+    // Every login may preview.
     let lines = buy(10_000).assess(&viewer).await;
     assert_eq!(lines.objections(), ["NOT_PERMITTED"]);
 }
 
 #[tokio::test]
-async fn the_actor_is_the_login_whatever_role_is_set() {
+async fn the_actor_is_the_login_and_not_the_role() {
     let desk = Desk::open().await;
     let login = desk.database.login("ann", "tmt_trader").await;
     let ann = desk.database.client_as(&login).await;
@@ -169,7 +169,7 @@ async fn the_actor_is_the_login_whatever_role_is_set() {
 }
 
 #[tokio::test]
-async fn session_tells_who_is_connected_to_what() {
+async fn session_describes_login_and_database() {
     let desk = Desk::open().await;
     for (group, role) in [
         ("tmt_viewer", "viewer"),
@@ -187,14 +187,14 @@ async fn session_tells_who_is_connected_to_what() {
             .unwrap();
         assert_eq!(row.try_get::<_, String>(0).unwrap(), role);
         assert_eq!(row.try_get::<_, i32>(1).unwrap(), tmt::store::migrate::LATEST);
-        // A database without a label is taken for a live one.
+        // A database without an environment counts as live.
         assert_eq!(row.try_get::<_, String>(2).unwrap(), "live");
         assert!(!row.try_get::<_, bool>(3).unwrap());
     }
 }
 
 #[tokio::test]
-async fn the_audit_chain_shows_every_edit_and_its_own_missing_end() {
+async fn audit_verify_finds_edits_and_a_missing_end() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     let clients = join_all((0..8).map(|_| async {
@@ -217,7 +217,7 @@ async fn the_audit_chain_shows_every_edit_and_its_own_missing_end() {
         assert_eq!(sqlstate(&desk.admin, forbidden).await, "TR020");
     }
 
-    // A superuser can switch triggers off and edit; it shows.
+    // An edit by a superuser without triggers is found.
     desk.run("SET session_replication_role = replica").await;
     desk.run("UPDATE tmt.audit_log SET code = 'OK' WHERE seq = 5").await;
     assert_eq!(desk.text(verify).await, "5 changed after it was written");
@@ -233,7 +233,7 @@ async fn the_audit_chain_shows_every_edit_and_its_own_missing_end() {
 }
 
 #[tokio::test]
-async fn a_key_that_belongs_to_another_leaves_a_line_in_the_audit() {
+async fn using_the_key_of_another_person_is_in_the_audit() {
     let desk = Desk::open().await;
     let (trader, other) = (desk.trader().await, desk.member("other", "tmt_trader").await);
     let order = buy(10_000);

@@ -1,4 +1,4 @@
-//! The running totals that limits read are the sums over live positions and trades, whoever writes.
+//! The running totals that limits read are the sums over live positions and trades, whichever program writes.
 
 use futures_util::future::join_all;
 use rstest::rstest;

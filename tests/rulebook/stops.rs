@@ -4,7 +4,7 @@ use crate::desk::{ALPHA, Desk};
 use crate::verbs::{buy, limit, sell};
 
 #[tokio::test]
-async fn a_trade_needs_a_stop_unless_the_desk_says_otherwise() {
+async fn an_order_needs_a_stop_unless_the_desk_allows_none() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     let bare = || buy(1000).bare();
@@ -26,7 +26,7 @@ async fn a_trade_needs_a_stop_unless_the_desk_says_otherwise() {
 }
 
 #[tokio::test]
-async fn at_a_stop_on_the_wrong_side_the_risk_has_no_number() {
+async fn a_stop_on_the_wrong_side_makes_the_risk_undefined() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     limit("max_risk_per_trade", 1, "percentage").of(ALPHA).insert(&desk).await;
@@ -42,7 +42,7 @@ async fn at_a_stop_on_the_wrong_side_the_risk_has_no_number() {
 }
 
 #[tokio::test]
-async fn levels_of_an_order_that_only_reduces_are_said_to_be_of_no_use() {
+async fn levels_of_a_reducing_order_are_reported_as_unused() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     buy(10_000).place(&trader).await.accepted();

@@ -1,4 +1,4 @@
-//! Everything at once: orders, closes, limits and halts from many sessions, and no rule broken in between.
+//! Orders, closes, limits and halts from many sessions at once, which break no rule.
 
 use futures_util::future::join_all;
 use tmt::domain::ids::AccountId;
@@ -7,11 +7,11 @@ use uuid::Uuid;
 
 use crate::dice::Dice;
 use crate::races::{
-    Track, connect, is_worth_another_try, limit_exposure, order_of, send, watch_every_order,
+    Track, connect, is_worth_another_try, limit_exposure, order_of, record_breaches, send,
 };
 use crate::verbs::{approve, change, close, flatten, limit};
 
-/// What one session of the mixed race does next.
+/// What a session does next.
 async fn act(track: &Track, client: &Client, role: usize, dice: &mut Dice, accounts: &[AccountId]) {
     let account = *accounts.get(dice.below(accounts.len())).unwrap();
     match (role, dice.below(8)) {
@@ -19,7 +19,7 @@ async fn act(track: &Track, client: &Client, role: usize, dice: &mut Dice, accou
         (0..=11, 6) => drop(send(client, &flatten(account)).await),
         (0..=11, _) => close_some(track, client, dice).await,
         (12..=14, _) => change_some_limit(track, client, dice).await,
-        // TMT's own programs go on meanwhile.
+        // The sentinel and other programs of TMT work meanwhile.
         _ => {
             let sql = "SELECT desk.mark_to_market(), desk.monitor_limits(), desk.roll_days()";
             if let Err(error) = client.batch_execute(sql).await {
@@ -29,7 +29,7 @@ async fn act(track: &Track, client: &Client, role: usize, dice: &mut Dice, accou
     }
 }
 
-/// Either side, so that positions grow, shrink and flip; sometimes twice under one key.
+/// Orders of both sides, so that positions grow, shrink and flip; some are sent twice.
 async fn trade(client: &Client, dice: &mut Dice, account: AccountId) {
     let euro = dice.below(2) == 0;
     let mut order = order_of(account, euro).size(1000 * (1 + dice.below(60)));
@@ -52,7 +52,7 @@ async fn close_some(track: &Track, client: &Client, dice: &mut Dice) {
     }
 }
 
-/// Tightens at once, loosens with the approval of another officer.
+/// Tightens a limit, or loosens it with the approval of another officer.
 async fn change_some_limit(track: &Track, client: &Client, dice: &mut Dice) {
     let pending = "SELECT limit_id FROM risk_limits l WHERE desk.limit_state(l) = 'pending' ORDER BY random() LIMIT 1";
     let pending = track.desk.text(pending).await;
@@ -67,10 +67,9 @@ async fn change_some_limit(track: &Track, client: &Client, dice: &mut Dice) {
     send(client, &change(limit, version).value(value).because("race")).await;
 }
 
-/// Orders, closes, flattens, changes of limits and marks, in a random order. The seed makes the same
-/// requests again: `TMT_SEED=7`.
+/// Orders, closes, flattens, changes of limits and marks at random. `TMT_SEED=7` repeats a run.
 #[tokio::test]
-async fn no_order_of_concurrent_writers_breaks_a_limit_or_loses_cash() {
+async fn concurrent_writers_break_no_limit_and_lose_no_cash() {
     let mut track = Track::open("read committed").await;
     let mut logins = Vec::new();
     for name in ["ann", "bob", "cho"] {
@@ -80,14 +79,14 @@ async fn no_order_of_concurrent_writers_breaks_a_limit_or_loses_cash() {
     for (session, login) in track.sessions.iter_mut().skip(12).zip(&logins) {
         *session = connect(&track.desk, login, "read committed").await;
     }
-    // A close has no limit to break, and is allowed in any isolation.
+    // A close is not limited and is allowed in any isolation level.
     let trader = format!("{}_trader", track.desk.database.name());
     for (session, isolation) in
         track.sessions.iter_mut().skip(9).zip(["repeatable read", "serializable"])
     {
         *session = connect(&track.desk, &trader, isolation).await;
     }
-    watch_every_order(&track.desk).await;
+    record_breaches(&track.desk).await;
     let given = std::env::var("TMT_SEED").ok().and_then(|seed| seed.parse().ok());
     let seeds = given.map_or_else(
         || (0..4).map(|_| Uuid::new_v4().as_u64_pair().0).collect(),

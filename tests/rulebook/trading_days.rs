@@ -1,4 +1,4 @@
-//! Trading days, weeks and months: where they begin, the roll, and how trades did.
+//! Trading days, weeks and months: when they begin, how they roll, and performance.
 
 use rust_decimal::dec;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ async fn period(desk: &Desk, zone: &str, reset: &str, kind: &str, at: &str) -> S
     desk.text_of(sql, &[&zone, &reset, &kind, &at]).await.replace(".000000Z", "Z")
 }
 
-/// Lets the running periods of an account have begun and ended some days earlier.
+/// Moves the current periods of an account some days back.
 async fn shift(desk: &Desk, account: AccountId, days: i32) {
     let sql =
         "UPDATE performance_metrics SET period_start = period_start - $2::int * interval '1 day',
@@ -42,9 +42,9 @@ const DAYS: &str = "SELECT string_agg(concat_ws(' ', round(extract(epoch FROM pe
     FROM performance_metrics WHERE period_type = 'daily' AND account_id = '00000000-0000-0000-0000-0000000000a1'";
 
 #[tokio::test]
-async fn days_weeks_and_months_begin_in_the_zone_of_the_account() {
+async fn days_weeks_and_months_start_in_the_zone_of_the_account() {
     let desk = Desk::open().await;
-    // Whatever zone the session is in.
+    // Regardless of the time zone of the session.
     desk.run("SET timezone = 'Pacific/Kiritimati'").await;
     let days = vector("DD-10");
     for (_, day) in days.pointer("/expected/days").unwrap().as_object().unwrap() {
@@ -70,15 +70,15 @@ async fn days_weeks_and_months_begin_in_the_zone_of_the_account() {
             period(&desk, "Europe/Prague", "00:00", kind, word(&windows, "/input/now")).await;
         assert!(found.starts_with(word(&windows, &format!("/expected/{name}"))), "{found}");
     }
-    // Nobody can read that zone: the account goes on, by UTC.
+    // An unknown zone is read as UTC.
     let found = period(&desk, "Europe/Atlantis", "00:00", "weekly", "2025-06-04T10:00:00Z").await;
     assert_eq!(found, "2025-06-02T00:00:00Z 2025-06-09T00:00:00Z");
 }
 
 #[tokio::test]
-async fn every_instant_lies_in_the_one_period_that_is_said_to_contain_it() {
+async fn every_moment_is_in_exactly_one_period() {
     let desk = Desk::open().await;
-    // A reset in the hour that summer time skips or repeats is the hard case.
+    // The hard case is a reset in the hour that summer time skips or repeats.
     let gaps = "SELECT count(*) FROM
             (VALUES ('Europe/Prague', '02:30'), ('America/New_York', '01:30'), ('America/New_York', '17:00'),
                     ('Asia/Beirut', '00:00'), ('Australia/Lord_Howe', '01:45')) z (tz, reset),
@@ -91,13 +91,13 @@ async fn every_instant_lies_in_the_one_period_that_is_said_to_contain_it() {
 }
 
 #[tokio::test]
-async fn a_day_that_nobody_saw_begin_has_its_row_and_says_that_it_is_an_estimate() {
+async fn a_missed_day_has_a_row_marked_as_an_estimate() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     buy(100_000).place(&trader).await.accepted();
     close(desk.position().await).at("1.105").send(&trader).await.accepted();
     assert_eq!(desk.text(DAYS).await, "0 100000.00 100000.00 - - 100000.00");
-    // The fills go back with the day in which they were made; then three days of nothing.
+    // The fills move back with their day; three days without any follow.
     shift(&desk, ALPHA, 3).await;
     desk.run(
         "ALTER TABLE trade_fills DISABLE TRIGGER USER; UPDATE trade_fills SET filled_at = filled_at - interval '3 days';
@@ -117,7 +117,7 @@ async fn a_day_that_nobody_saw_begin_has_its_row_and_says_that_it_is_an_estimate
     let ended = "SELECT concat_ws(' ', realized_pnl, commission, swap, total_trades, winning_trades, losing_trades)
         FROM performance_metrics WHERE period_type = 'daily' AND end_balance IS NOT NULL ORDER BY period_start LIMIT 1";
     assert_eq!(desk.text(ended).await, "500.00 0.00 0.00 1 1 0");
-    // All of it is there: nothing is left to do, for nobody.
+    // All rows exist: a second roll does nothing.
     assert_eq!(desk.text("SELECT desk.roll_days()").await, "0");
     let kinds = "SELECT string_agg(period_type || ' ' || live, ', ' ORDER BY period_type) FROM (
         SELECT period_type, count(*) AS live FROM performance_metrics WHERE period_end > now() AND period_start <= now()
@@ -146,14 +146,14 @@ async fn peaks_never_fall() {
 }
 
 #[tokio::test]
-async fn whoever_trades_first_begins_the_day() {
+async fn the_first_trade_of_a_day_rolls_it() {
     let desk = Desk::open().await;
     let trader = desk.trader().await;
     buy(100_000).place(&trader).await.accepted();
     shift(&desk, ALPHA, 1).await;
     desk.run("UPDATE positions SET opened_at = opened_at - interval '1 day'; UPDATE trades SET entry_time = entry_time - interval '1 day'")
         .await;
-    // A loss of ten was there when the day ended; what comes after counts for the new one.
+    // There was a loss of ten when the day ended; later losses count for the new day.
     close(desk.position().await).size(50_000).at("1.102").send(&trader).await.accepted();
     assert_eq!(
         desk.text(DAYS).await,
@@ -167,7 +167,7 @@ async fn whoever_trades_first_begins_the_day() {
 }
 
 #[tokio::test]
-async fn two_programs_that_roll_at_once_write_each_row_once() {
+async fn concurrent_rolls_write_each_row_once() {
     let desk = Desk::open().await;
     let other = desk.database.client().await;
     desk.roll_days().await;
@@ -182,7 +182,7 @@ async fn two_programs_that_roll_at_once_write_each_row_once() {
 }
 
 #[tokio::test]
-async fn a_halt_for_the_loss_of_the_day_ends_with_it_only_where_the_rules_say_so() {
+async fn a_daily_loss_halt_ends_with_the_day_where_the_rules_say_so() {
     let worth = "UPDATE accounts SET equity = $2, current_balance = $2 WHERE account_id = $1";
     for (clears, other_loss, by_hand, expected) in [
         (true, false, false, "active"),
@@ -219,10 +219,10 @@ async fn a_halt_for_the_loss_of_the_day_ends_with_it_only_where_the_rules_say_so
 }
 
 #[tokio::test]
-async fn a_loss_that_breaches_the_new_day_as_well_halts_again() {
+async fn a_breach_on_the_new_day_halts_again() {
     let desk = Desk::open().await;
     desk.roll_days().await;
-    // The day is counted from the balance: an unrealized loss is as large after midnight as before.
+    // The base is the balance: an unrealized loss is carried over midnight.
     desk.metadata("alpha", r#"{"risk_rules": {"daily": {"clears": true, "base": "balance"}}}"#)
         .await;
     desk.run("UPDATE accounts SET equity = 94000 WHERE account_name = 'alpha'").await;
@@ -236,13 +236,13 @@ async fn a_loss_that_breaches_the_new_day_as_well_halts_again() {
 }
 
 #[tokio::test]
-async fn how_trades_did() {
+async fn performance_is_computed_from_closed_trades() {
     let desk = Desk::open().await;
     let performance = "SELECT concat_ws(' ', trades, wins, losses, coalesce(round(win_rate, 4)::text, '-'),
             coalesce(round(profit_factor, 2)::text, '-'), coalesce(round(average_win, 2)::text, '-'),
             coalesce(round(average_loss, 2)::text, '-'), coalesce(round(expectancy, 2)::text, '-'))
         FROM desk.performance($1, now() - interval '1 day', now() + interval '1 day')";
-    // ACC-03; with a trade outside of the time, one that is still open and one that was cancelled.
+    // ACC-03; with a trade outside the period, an open one and a cancelled one.
     let numbers = vector("ACC-03");
     for net in numbers.pointer("/input/net_pnls").unwrap().as_array().unwrap() {
         let net = net.as_str().unwrap();
@@ -268,7 +268,7 @@ async fn how_trades_did() {
         .map(|name| word(&numbers, &format!("/expected/{name}")).to_owned())
         .join(" ");
     assert_eq!(desk.text_of(performance, &[&ALPHA.0]).await, format!("5 3 2 {expected}"));
-    // No loss to divide by, and no trade at all: there is no such value.
+    // Without a loss, or without trades, the ratios are undefined.
     assert_eq!(desk.text_of(performance, &[&BRAVO.0]).await, "3 3 0 1.0000 - 280.00 - 280.00");
     desk.run("UPDATE trades SET status = 'cancelled'").await;
     assert_eq!(desk.text_of(performance, &[&BRAVO.0]).await, "0 0 0 - - - - -");
@@ -277,7 +277,7 @@ async fn how_trades_did() {
 }
 
 #[tokio::test]
-async fn many_accounts_are_rolled_a_hundred_at_a_time() {
+async fn accounts_are_rolled_a_hundred_at_a_time() {
     let desk = Desk::open().await;
     desk.run(
         "INSERT INTO accounts (account_name, broker, platform, account_type, initial_balance, current_balance, available_balance, equity,

@@ -63,8 +63,8 @@ const LIMITS: &str = "
             ('max_drawdown', 'alpha', 9000, 'USD', '{\"trailing\": \"intraday_equity\"}')
       ) AS l";
 
-/// What the database measures, as a share of what it allows, the worst over accounts and
-/// instruments; with a fault where one has no number.
+/// The use of each limit in the database, the worst over accounts and instruments; with a fault where
+/// it cannot be measured.
 const SHARES: &str = "
     SELECT m.limit_id::text, m.is_minimum, CASE WHEN m.is_minimum THEN min(m.after / m.allowed) ELSE max(m.after / m.allowed) END::text,
            max(m.fault)
@@ -180,7 +180,7 @@ impl Screen {
     }
 }
 
-/// How much of each limit is used, by its id, and why where it has no number.
+/// The use of each limit by its id, or why it cannot be measured.
 async fn shares(desk: &Desk) -> HashMap<String, Result<Decimal, String>> {
     let mut all = HashMap::new();
     for row in desk.admin.query(SHARES, &[]).await.unwrap() {

@@ -1,10 +1,10 @@
-//! What things are worth, where no golden vector says it.
+//! Valuation beyond the golden vectors.
 
 use crate::desk::Desk;
 use crate::verbs::{Verb as _, buy, close};
 
 #[tokio::test]
-async fn profit_is_taken_from_the_exact_cost() {
+async fn pnl_is_computed_from_the_exact_cost() {
     // The end of NET-03: by the stored average of 1.10002 there would be none.
     let desk = Desk::permissive().await;
     for price in ["1.10001", "1.10002", "1.10002"] {
@@ -22,7 +22,7 @@ async fn profit_is_taken_from_the_exact_cost() {
 }
 
 #[tokio::test]
-async fn without_a_conversion_path_there_is_no_number() {
+async fn without_a_conversion_path_there_is_no_rate() {
     let desk = Desk::open().await;
     assert_eq!(desk.text("SELECT desk.conversion_rate('TRY', 'USD')").await, "-");
     assert_eq!(desk.text("SELECT trim_scale(desk.conversion_rate('EUR', 'JPY'))").await, "170.5");
@@ -30,7 +30,7 @@ async fn without_a_conversion_path_there_is_no_number() {
 }
 
 #[tokio::test]
-async fn a_trading_day_that_nobody_can_read_is_a_day_of_utc() {
+async fn an_unreadable_trading_day_is_in_utc() {
     let desk = Desk::open().await;
     for (zone, reset) in [("Nowhere/Land", "00:00"), ("UTC", "soon"), ("UTC", "99999999:00")] {
         let day = "SELECT desk.timestamp_text(starts) || ' ' || extract(epoch FROM ends - starts)::int / 3600
@@ -40,7 +40,7 @@ async fn a_trading_day_that_nobody_can_read_is_a_day_of_utc() {
 }
 
 #[tokio::test]
-async fn a_daily_loss_of_nothing_is_no_limit() {
+async fn a_zero_daily_loss_is_no_limit() {
     let desk = Desk::open().await;
     assert_eq!(desk.text("SELECT desk.daily_loss_amount(0, 1)").await, "-");
 }

@@ -1,7 +1,6 @@
-//! What the SQL half of the rulebook makes of a vector: the functions that the desk runs on, on real
-//! PostgreSQL.
+//! The answers of the rulebook to the vectors, on real PostgreSQL.
 //!
-//! Each vector has a transaction of its own, which is rolled back: all begin with the same desk.
+//! Each vector has a transaction of its own, which is rolled back: all start with the same desk.
 
 #[path = "sql/account.rs"]
 mod account;
@@ -29,7 +28,7 @@ pub(crate) use scene::Desk;
 use scene::Scene;
 
 impl Desk {
-    /// Asks the SQL; `None` where only Rust computes such a thing.
+    /// Returns the answer of the SQL; `None` where only Rust computes the vector.
     pub(crate) async fn judge(&self, form: Form, vector: &Vector) -> Option<Judged> {
         let scene = self.begin().await;
         let answer = scene.answer(form, vector).await;

@@ -1,4 +1,4 @@
-//! What an account has lost, may lose and is worth; and how columns round.
+//! Drawdown, equity and rounding of columns.
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ async fn is_through(
     Ok(state_after(scene, "ok", base - equity, base - floor, None, inclusive).await? == "breach")
 }
 
-/// DD-01 and DD-03: as the account's own columns have it.
+/// DD-01 and DD-03: by the columns of the account.
 pub(super) async fn static_floor(scene: &Scene, vector: &Vector) -> Judged {
     let input = &vector.input;
     if input.word("mode")? != "static" {
@@ -154,7 +154,7 @@ pub(super) async fn daily_loss_column(scene: &Scene, vector: &Vector) -> Judged 
 pub(super) async fn equity(scene: &Scene, vector: &Vector) -> Judged {
     let input = &vector.input;
     scene.account(ALPHA, "USD", input.number("balance")?).await?;
-    // One position takes all the margin and has no P&L; the others have that of the vector.
+    // One position uses all the margin and has no P&L; the others have the P&L of the vector.
     let used = input.number("margin_used")?;
     let unrealized = input.numbers("unrealized")?;
     let held = unrealized.into_iter().map(|pnl| (Decimal::ONE, 0, pnl));
@@ -180,7 +180,7 @@ pub(super) async fn equity(scene: &Scene, vector: &Vector) -> Judged {
     }))
 }
 
-/// RND-01 and RND-02: as the columns round, which are of that many decimals.
+/// RND-01 and RND-02: as columns with that many decimals round.
 pub(super) async fn rounding(scene: &Scene, vector: &Vector) -> Judged {
     let places = vector.input.count("dp")?;
     let column = match places {
@@ -211,7 +211,7 @@ pub(super) async fn rounding(scene: &Scene, vector: &Vector) -> Judged {
     Ok(found)
 }
 
-/// RND-05. A flip splits its commission over two legs; three are the other side's.
+/// RND-05. A flip splits its commission over two legs; three legs are computed by Rust.
 pub(super) async fn splitting(scene: &Scene, vector: &Vector) -> Judged {
     let (mut booked, mut sum) = (Vec::new(), Decimal::ZERO);
     for fill in vector.input.numbers("fills_exact")? {

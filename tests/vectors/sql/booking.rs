@@ -1,4 +1,4 @@
-//! Fills that become rows.
+//! Fills booked as rows.
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -92,7 +92,7 @@ async fn prepare(scene: &Scene, input: &Value) -> Result<(String, &'static str, 
         .iter()
         .map(|fill| fill.number_or("fx_quote_to_account", Decimal::ONE))
         .collect::<Result<_, _>>()?;
-    // The currency of an account has three letters; what it is called is not what this is about.
+    // The name of the quote currency does not matter, but it must have three letters.
     let quote = if rates.iter().all(|rate| *rate == Decimal::ONE) { "USD" } else { "QQQ" };
     let contract = input.number_or("contract_size", Decimal::ONE)?;
     let instrument = scene.instrument("XXX", quote, contract).await?;
@@ -129,7 +129,7 @@ pub(super) async fn netting(scene: &Scene, vector: &Vector) -> Judged {
     Ok(found)
 }
 
-/// Tells what the rest is worth at a price, in a quote currency that is worth so much.
+/// Values the position at a price, with the rate of its quote currency.
 async fn value_at(
     scene: &Scene,
     input: &Value,
@@ -156,7 +156,7 @@ async fn value_at(
     Ok(())
 }
 
-/// What one fill did, as the rows tell it.
+/// The effects of a fill, from the rows.
 async fn step(scene: &Scene, key: Uuid) -> Result<Value, String> {
     let leg = async |what: &str, effect: &str| {
         let sql = format!(
@@ -185,15 +185,15 @@ async fn step(scene: &Scene, key: Uuid) -> Result<Value, String> {
         "realized_gross_cum": all("gross_pnl").await?,
         "commission_cum": all("commission").await?,
         "swap_cum": all("swap_fee").await?,
-        // What the balance moved by, which is the one number that counts.
+        // The change of the balance.
         "realized_net_cum": scene.value(cash, &[]).await?,
         "commission_close_leg": leg("commission", "close").await?,
         "commission_open_leg": leg("commission", "open").await?,
     }))
 }
 
-/// Tells of a step what the trades that are open make of it. Each of them is booked by itself, and
-/// the last takes what rounding kept apart: what a fill gained by all of them is the other side's.
+/// Replaces the figures of the position by those of its open trades. The last trade takes the rounding
+/// difference, so the P&L of a fill over all trades is computed by Rust only.
 async fn tell_by_entries(scene: &Scene, step: &mut Value, places: u32) -> Result<(), String> {
     let open = "SELECT coalesce(sum(t.entry_price * (t.position_size - t.closed_size))
                                 / nullif(sum(t.position_size - t.closed_size), 0), 0)

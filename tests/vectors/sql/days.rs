@@ -12,8 +12,8 @@ fn rules(zone: &str, reset: &str) -> String {
 
 const UTC: &str = "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'";
 
-/// DD-10 and DD-11: the day that begins on a date, to its last second. It is that of the account,
-/// whatever the zone of the session is.
+/// DD-10 and DD-11: the day that begins on a date, to its last second, regardless of the time zone of
+/// the session.
 pub(super) async fn boundaries(scene: &Scene, vector: &Vector) -> Judged {
     let (zone, reset) = (vector.input.word("timezone")?, vector.input.word("reset")?);
     scene.run("SET LOCAL timezone = 'Pacific/Kiritimati'").await?;

@@ -1,4 +1,4 @@
-//! What is held, added up, and what an order leaves of it.
+//! Exposure of positions, before and after an order.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,13 @@ use crate::form::is_pair;
 use crate::reading::{Fields, Judged, Vector, currencies, decimal, rounded};
 use crate::verbs;
 
-/// Puts the positions of a vector into the book, with rates that are their prices and conversions.
+/// Opens the positions of a vector, and stores their prices and conversion rates.
 async fn hold_all(scene: &Scene, vector: &Vector) -> Result<(), String> {
     let account = vector.input.word("account_currency")?;
     scene.run("DELETE FROM fx_rates").await?;
     scene.account(ALPHA, account, Decimal::from(100_000)).await?;
     let positions = vector.input.list("positions")?;
-    // A pair that is held goes by its own price; what is converted by no pair held, by its rate.
+    // A pair that is held is converted at its own price, other currencies at their rate.
     let mut pairs = Vec::new();
     for position in positions {
         let (base, quote) = currencies(position.word("instrument")?)?;
@@ -43,9 +43,8 @@ async fn hold_all(scene: &Scene, vector: &Vector) -> Result<(), String> {
     Ok(())
 }
 
-/// Puts the positions of a vector into the book, each instrument in a currency of its own that is
-/// worth what the vector says: whatever the others are worth. Returns the instruments; nothing where
-/// one has two prices, which none has at a time.
+/// Opens the positions of a vector, each instrument in a currency of its own at the rate of the vector,
+/// independent of the others. Returns the instruments; nothing where one has two prices.
 async fn hold_each(scene: &Scene, vector: &Vector) -> Result<Option<Vec<String>>, String> {
     let account = vector.input.word("account_currency")?;
     scene.account(ALPHA, account, Decimal::from(100_000)).await?;
@@ -99,7 +98,7 @@ pub(super) async fn book(scene: &Scene, vector: &Vector) -> Judged {
         let (size, side) = (position.number("size")?, position.word("side")?);
         each.push(scene.value(&value, &[&account, &name, &size, &side]).await?);
     }
-    // A limit looks at how far the book leans, not which way.
+    // A limit measures the net exposure without its sign.
     let net = decimal(&scene.measured("max_net_exposure", 2).await?)?;
     Ok(json!({
         "per_position": each,
@@ -110,14 +109,14 @@ pub(super) async fn book(scene: &Scene, vector: &Vector) -> Judged {
     }))
 }
 
-/// EXP-02: how much there is of each currency. A limit asks what that is worth, and not on which
-/// side it is: the sign is the other side's.
+/// EXP-02: the amount of each currency. A limit measures its value without the sign, which Rust
+/// computes.
 pub(super) async fn by_currency(scene: &Scene, vector: &Vector) -> Judged {
     let account = vector.input.word("account_currency")?;
     hold_all(scene, vector).await?;
     let mut found = Map::new();
     for (currency, expected) in vector.expected.object("currencies")? {
-        // How much there is does not depend on what it is worth, but a limit asks only that.
+        // The amount does not depend on the rate, but a limit needs one.
         let known = "SELECT desk.conversion_rate($1, $2) IS NOT NULL";
         if !scene.is(known, &[currency, &account]).await? {
             scene.rate(currency, account, 1).await?;
@@ -173,7 +172,7 @@ pub(super) async fn portfolio_limit(scene: &Scene, vector: &Vector) -> Judged {
         let (base, quote) = currencies(name)?;
         scene.rate(base, quote, decimal(rate)?).await?;
     }
-    // Exposure is something that costs one in the account's currency, as often.
+    // An instrument at a price of 1 in the currency of the account makes size and exposure equal.
     let mut owners: BTreeMap<&str, (AccountId, String)> = BTreeMap::new();
     let rows = input.list("accounts")?;
     for (row, account) in rows.iter().zip(scene.accounts(rows.len()).await?) {

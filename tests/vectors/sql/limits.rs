@@ -1,4 +1,4 @@
-//! What a limit allows, when it counts, how one stands to it, and who may change it.
+//! Limits: amounts, times in force, standings and changes.
 
 use rust_decimal::{Decimal, dec};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::desk::ALPHA;
 use crate::reading::{Fields, Judged, Vector, rounded};
 use crate::verbs::{approve, change, limit};
 
-/// Asks how a value stands to a limit after it stood at `before`.
+/// The standing of a figure after the standing `before`.
 pub(super) async fn state_after(
     scene: &Scene,
     before: &str,
@@ -83,7 +83,7 @@ pub(super) async fn in_force(scene: &Scene, vector: &Vector) -> Judged {
     let (instrument, now) = (input.word("instrument")?, input.word("now")?);
     let rows = scene.json(sql, &[&ALPHA.0, &instrument, &now]).await?;
     let (mut applied, mut breached) = (Vec::new(), Vec::new());
-    // All apply at once: they are told in the order in which they were given.
+    // All apply at once; the vector lists them in the order of its limits.
     let given = input.list("limits")?;
     let mut rows: Vec<&Value> = rows.as_array().into_iter().flatten().collect();
     rows.sort_by_key(|row| given.iter().position(|limit| limit["id"] == row["id"]));
@@ -118,7 +118,7 @@ pub(super) async fn unit_readings(scene: &Scene, vector: &Vector) -> Judged {
     Ok(json!({ "amounts": amounts, "warnings": warnings }))
 }
 
-/// LIM-08: each person has a login, and the database knows them by it.
+/// LIM-08: each person has a login.
 pub(super) async fn four_eyes(scene: &Scene, vector: &Vector) -> Judged {
     let current = vector.input.number("current")?;
     let mut results = Vec::new();

@@ -1,4 +1,4 @@
-//! An order before it is booked, and one that only reduces.
+//! Orders before they are booked, and reducing orders.
 
 use rust_decimal::{Decimal, dec};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::verbs::{Verb, close, limit};
 /// Faults of stop and target.
 const LEVELS: [&str; 3] = ["STOP_DISTANCE_ZERO", "STOP_WRONG_SIDE", "TARGET_WRONG_SIDE"];
 
-/// VAL-01 to VAL-05: the first line that stands in the way.
+/// VAL-01 to VAL-05: the first check that refuses the order.
 pub(super) async fn validation(scene: &Scene, vector: &Vector) -> Judged {
     let input = &vector.input;
     let order_side = side(input.get("trade_type").and_then(Value::as_str).unwrap_or("BUY"));
@@ -41,7 +41,7 @@ pub(super) async fn trade_risk(scene: &Scene, vector: &Vector) -> Judged {
     let (fx, base) = (as_written(input, "fx_quote_to_account"), input.number("risk_base")?);
     scene.account(ALPHA, "USD", base).await?;
     let contract = input.number_if_any("contract_size")?.unwrap_or(Decimal::ONE);
-    // An instrument in a currency that is worth so much.
+    // An instrument in a currency with this rate.
     let worth = input.number_or("fx_quote_to_account", Decimal::ONE)?;
     let quote = if worth == Decimal::ONE { "USD" } else { "QQQ" };
     if quote == "QQQ" {
@@ -74,7 +74,7 @@ pub(super) async fn trade_risk(scene: &Scene, vector: &Vector) -> Judged {
     }))
 }
 
-/// RR-01 to RR-04: a limit judges the ratio after costs, which an account pays by its own rule.
+/// RR-01 to RR-04: a limit measures the ratio after costs, which are set for the account.
 pub(super) async fn reward_to_risk(scene: &Scene, vector: &Vector) -> Judged {
     let input = &vector.input;
     let size = input.number_or("size", Decimal::ONE)?;
@@ -89,14 +89,14 @@ pub(super) async fn reward_to_risk(scene: &Scene, vector: &Vector) -> Judged {
     let lines = scene.lines(&order, None).await?;
     let line = |code: &str| lines.iter().find(|line| line["code"] == code);
     if let Some(fault) = LEVELS.iter().find_map(|code| line(code)) {
-        // Between levels that are no levels there is no ratio.
+        // Invalid levels have no ratio.
         return Ok(
             json!({"rr_exact": null, "rr_stored": null, "meets_1_0": false, "error": fault["code"]}),
         );
     }
     let fault = line("RR_OUT_OF_RANGE");
     let after_costs = line("MIN_RISK_REWARD").ok_or("no line MIN_RISK_REWARD")?;
-    // To eight decimals. Where they end in the middle of the six, they have been rounded to it.
+    // It has eight decimals. One that ends exactly between two of six decimals was rounded before.
     let exact = decimal(&after_costs["measured"])?;
     let is_between = exact * dec!(1_000_000) % Decimal::ONE == dec!(0.5);
     Ok(json!({
@@ -190,7 +190,7 @@ pub(super) async fn reduce_only(scene: &Scene, vector: &Vector) -> Judged {
     let input = &vector.input;
     let held = input.at("position")?;
     scene.hold(ALPHA, "EUR_USD", held.word("side")?, held.number("size")?, dec!(1.1)).await?;
-    // A close is done when it is asked for: none is ever pending, and one that was asked for counts.
+    // A close is booked at once, so a pending one of the vector is booked.
     let pending = input.number_or("pending_close", Decimal::ZERO)?;
     if !pending.is_zero() {
         let opposite = if side(held.word("side")?) == "BUY" { "SELL" } else { "BUY" };

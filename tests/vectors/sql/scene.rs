@@ -21,8 +21,7 @@ pub(crate) struct Desk(desk::Desk);
 
 /// The desk as one vector finds it, and a superuser's connection to it.
 ///
-/// The connection is new, as are those of who uses an adopted database: a session remembers the types
-/// that columns had when it connected.
+/// The connection is new, because a session remembers the types that columns had when it connected.
 pub(crate) struct Scene {
     client: Client,
     /// Begins the logins of this test, and of no other.
@@ -415,7 +414,7 @@ pub(super) fn as_written(row: &Value, name: &str) -> String {
     }
 }
 
-/// The words of a side, which an order keeps for good.
+/// The side of an order or a position.
 pub(super) fn side(word: &str) -> &'static str {
     if word == "BUY" || word == "LONG" { "BUY" } else { "SELL" }
 }

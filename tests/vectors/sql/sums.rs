@@ -1,4 +1,4 @@
-//! What fills and nights add up to.
+//! Performance, swap and losses beyond the balance.
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use super::scene::Scene;
 use crate::desk::ALPHA;
 use crate::reading::{Fields, Judged, Vector};
 
-/// Opens and closes a trade that wins or loses an amount: one unit of money for each unit of size.
+/// Opens and closes a trade with a P&L: one unit of money for each unit of size.
 async fn win_or_lose(scene: &Scene, instrument: &str, net: Decimal) -> Result<(), String> {
     let (size, sold) = match net {
         net if net.is_zero() => (Decimal::ONE, "2"),
@@ -22,7 +22,7 @@ async fn win_or_lose(scene: &Scene, instrument: &str, net: Decimal) -> Result<()
     Ok(())
 }
 
-/// ACC-02: a loss beyond the balance is a fact, is stored, and ends trading.
+/// ACC-02: a loss beyond the balance is booked and ends trading.
 pub(super) async fn gap_loss(scene: &Scene, vector: &Vector) -> Judged {
     let net = vector.input.number("close_net")?;
     let instrument = scene.instrument("XXX", "USD", Decimal::ONE).await?;
@@ -71,7 +71,7 @@ pub(super) async fn swap_nights(scene: &Scene, vector: &Vector) -> Judged {
     }))
 }
 
-/// ACC-03: of trades that won or lost what the vector says, one unit for each unit of money.
+/// ACC-03: of trades with the P&L of the vector.
 pub(super) async fn performance(scene: &Scene, vector: &Vector) -> Judged {
     let instrument = scene.instrument("XXX", "USD", Decimal::ONE).await?;
     for net in vector.input.numbers("net_pnls")? {

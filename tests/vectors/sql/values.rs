@@ -1,4 +1,4 @@
-//! What is held, valued.
+//! Valuation of positions.
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -8,8 +8,8 @@ use crate::comparing::OTHER_SIDE;
 use crate::desk::{ALPHA, BRAVO};
 use crate::reading::{Fields, Judged, Vector, currencies, decimal};
 
-/// Stores the steps of a conversion the way round that the market quotes them: what is multiplied
-/// as it stands, what is divided by as its inverse.
+/// Stores the steps of a conversion as the market quotes them: a factor as it is, a divisor as its
+/// inverse.
 async fn know_steps(scene: &Scene, from: &str, to: &str, steps: &[Value]) -> Result<(), String> {
     let hub = if from == "USD" || to == "USD" { "EUR" } else { "USD" };
     let route: Vec<&str> = match steps.len() {
@@ -44,7 +44,7 @@ pub(super) async fn open_profit(scene: &Scene, vector: &Vector) -> Judged {
     scene.run("SELECT desk.mark_to_market()").await?;
     let fx = "SELECT round(desk.conversion_rate($1, $2), 12)";
     Ok(json!({
-        // Nothing here is ever in the quote currency.
+        // The database stores no P&L in the quote currency.
         "pnl_quote": OTHER_SIDE,
         "fx_quote_to_account": scene.value(fx, &[&quote, &account]).await?,
         "pnl_account": scene.value("SELECT p.unrealized_pnl FROM positions p", &[]).await?,
@@ -72,7 +72,7 @@ pub(super) async fn both_marks(scene: &Scene, vector: &Vector) -> Judged {
     }))
 }
 
-/// FX-09: what cannot be converted takes no new risk on, and can be closed all the same.
+/// FX-09: without a conversion rate new risk is refused and closing is allowed.
 pub(super) async fn rate_or_none(scene: &Scene, vector: &Vector) -> Judged {
     let input = &vector.input;
     let (quote, account) = (input.word("quote_currency")?, input.word("account_currency")?);
@@ -89,7 +89,7 @@ pub(super) async fn rate_or_none(scene: &Scene, vector: &Vector) -> Judged {
     let code = "NO_CONVERSION_RATE";
     let refuses = lines.iter().any(|line| line["code"] == code && line["severity"] == "reject");
     let open = lines.iter().all(|line| line["severity"] != "reject");
-    // Bought while there was a rate, of which the fill keeps a note.
+    // Bought while there was a rate, which the fill keeps.
     let fill = Fill::new(&instrument, "BUY", Decimal::from(1000), Decimal::ONE);
     scene.book(&Fill { fx: "0.03".to_owned(), ..fill }).await?;
     let close = "SELECT (desk.close_position(gen_random_uuid(), '\\x01', now() + interval '1 minute', p.position_id, NULL, 1, NULL)).outcome
