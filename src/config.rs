@@ -1,10 +1,8 @@
-//! What the program was told: defaults, then the file, then the environment, then flags, the later
-//! one counting.
+//! The configuration: defaults, file, environment, flags; the last one wins.
 //!
 //! [`load`] reads every key and reports every fault at once, each with its place and what to write
-//! instead. The result is each layer's own `Options`, so that no layer but the command line knows
-//! that there is a configuration. `config/console.toml` holds every key at its default, and a test
-//! holds the two together.
+//! instead. The result is each layer's own `Options`, so that only the command line knows the
+//! configuration. `config/console.toml` has every key with its default; a test keeps it so.
 
 mod database;
 mod fault;
@@ -33,43 +31,40 @@ use unicode_width::UnicodeWidthStr as _;
 
 use reader::Reader;
 
-/// When the screen is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colour {
     /// Unless `NO_COLOR` is set or the terminal cannot.
     Auto,
     Always,
-    /// Never: signs and words say what colour would.
+    /// Signs and words show what colour would.
     Never,
 }
 
-/// How the screen is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Screen {
-    /// Shortest time between two frames.
+    /// Shortest interval between frames.
     pub frame_every: Duration,
     pub colour: Colour,
 }
 
-/// How the database is asked what changed.
+/// Intervals of polling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Polls {
-    /// How often, where Redis does not ring first.
+    /// Interval of polls; an event on the bus triggers one earlier.
     pub every: Duration,
-    /// How often everything is read again, whatever changed.
+    /// Interval of full reads.
     pub reconcile_every: Duration,
 }
 
-/// Where the program writes about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    /// The file; `None` writes nothing.
+    /// `None` writes no log.
     pub file: Option<PathBuf>,
-    /// What is written: a level, or directives of `tracing`.
+    /// A level, or directives of `tracing`.
     pub filter: String,
 }
 
-/// Everything the program was told.
+/// The effective configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub store: store::Options,
@@ -79,7 +74,7 @@ pub struct Config {
     pub screen: Screen,
     /// The folder of `tmt local`.
     pub local_folder: PathBuf,
-    /// Where writes are written down before they are sent.
+    /// Folder of the journal.
     pub journal_folder: PathBuf,
     pub log: Log,
     /// Every key with its value and its origin, in the order of `config/console.toml`.
@@ -88,14 +83,14 @@ pub struct Config {
     pub file: Option<PathBuf>,
 }
 
-/// Most frames a second: more are not seen, and a slow terminal is drawn to less often anyway.
+/// Most frames a second: more are not visible.
 const MOST_FRAMES: u32 = 60;
 
 /// Reads every key.
 ///
 /// # Errors
 ///
-/// [`Faults`] with everything that is wrong.
+/// [`Faults`] with every fault.
 pub fn load(sources: &Sources) -> Result<Config, Faults> {
     let mut reader = Reader::new(sources);
     let store = database::read(&mut reader, sources);
@@ -175,12 +170,11 @@ fn log(reader: &mut Reader<'_>) -> Log {
     Log { file, filter }
 }
 
-/// Longest line of [`Config::to_toml`] that still moves the origins to the right.
+/// Longest line of [`Config::to_toml`] that still shifts the column of origins.
 const WIDEST: usize = 48;
 
 impl Config {
-    /// Returns the effective configuration as TOML, each value with its origin beside it and
-    /// secrets masked.
+    /// Returns the effective configuration as TOML, with origins as comments and secrets masked.
     pub fn to_toml(&self) -> String {
         let lines: Vec<(&str, String, &Origin)> = self
             .settings

@@ -1,15 +1,15 @@
-//! Redis: what rings the console's bell, and the prices that move its marks.
+//! Redis: events that tell the console what to read again, and quotes that move its marks.
 //!
-//! Three rules. **Redis says that something changed, PostgreSQL says what is**: an event only names
-//! the rows to read again. **Nothing that arrives can make the console panic, block or forget**:
-//! payloads are bounded and checked, the reader never waits for the screen, quotes land in one slot
-//! per instrument, and whatever is thrown away is counted. **No library call is trusted to time
-//! out**: every wait for the server has a deadline here.
+//! Three rules. **Redis says that something changed, PostgreSQL says what**: an event only names the
+//! rows to read again. **No message can make the console panic, block or grow**: payloads are bounded
+//! and checked, the reader never waits for the screen, each instrument has one slot for its newest
+//! quote, and every dropped message is counted. **No library call is trusted to time out**: every
+//! wait for the server has a deadline here.
 //!
 //! * [`wire`] turns channels and payloads into values, and back.
 //! * [`board`] holds the newest quote of each instrument, and every counter.
-//! * [`supervise`] keeps one subscription alive for ever and says what became of it.
-//! * [`publish`] announces what was written, and feeds the bus from the simulated desk.
+//! * [`supervise`] keeps a subscription alive and reports its state.
+//! * [`publish`] announces committed writes, and publishes the quotes of the simulation.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,48 +27,46 @@ pub mod wire;
 use connect::Address;
 use wire::Channels;
 
-/// Where Redis is and how long to wait for it. Every duration has the default of `spec/wire.md` or
-/// of the measurements named beside it.
+/// Address and deadlines of Redis.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// `redis://[user[:password]@]host[:port][/db]`, `rediss://…` for TLS, or
     /// `redis+unix:///path[?db=0&user=…&pass=…]`. Secret, because it can hold a password.
     pub url: SecretString,
-    /// File with the certificates (PEM) that may sign a TLS server's; `None` trusts those of the
-    /// system.
+    /// File with the CA certificates (PEM) for TLS; `None` trusts those of the system.
     pub authority: Option<PathBuf>,
     pub channels: Channels,
-    /// From the first packet to the last confirmed subscription. Default 1 s: on a stopped server
+    /// From the first packet to the last confirmed subscription. Default 1 s; with a suspended server
     /// the library's own call had not returned after 6 s.
     pub connect_within: Duration,
     /// How often the connection is pinged. Default 1 s.
     pub ping_every: Duration,
-    /// How long a ping, or an announcement, may take. Default 1 s.
+    /// Deadline of a ping or an announcement. Default 1 s.
     pub answer_within: Duration,
     /// First wait after a lost connection. Default 100 ms.
     pub retry_from: Duration,
     /// Longest wait between two attempts, which never end. Default 1 s.
     pub retry_up_to: Duration,
-    /// How often a publisher says that it lives. Default 1 s.
+    /// Interval of a publisher's heartbeats. Default 1 s.
     pub heartbeat_every: Duration,
-    /// After how many missing heartbeats the prices are stale. Default 3.
+    /// Prices are stale after this many missed heartbeats. Default 3.
     pub heartbeats_missed: u32,
-    /// Stream that gets one entry for each committed write. Default `tmt:commands`.
+    /// Stream with one entry per committed write. Default `tmt:commands`.
     pub commands: String,
-    /// About how many entries it keeps. Default 100,000: some days of a busy desk, 30 MB.
+    /// Entries that it keeps, about. Default 100,000: some days of a busy desk, 30 MB.
     pub commands_kept: u64,
-    /// What stands before `<operator>:<console>` in the key of a console's presence. Default
+    /// Prefix of the key of a console's presence, before `<operator>:<console>`. Default
     /// `tmt:session:`.
     pub sessions: String,
-    /// What stands before `<kind>:<row>` in the key of the consoles that look at a row. Default
+    /// Prefix of the key of consoles that have a row open, before `<kind>:<row>`. Default
     /// `tmt:looking:`.
     pub looking: String,
-    /// How long both live when they are not renewed. Default 15 s; renew them every 5 s.
+    /// When both expire. Default 15 s; renewed every 5 s.
     pub presence_kept: Duration,
 }
 
 impl Options {
-    /// Returns the defaults for the server at `url`.
+    /// Default options for the server at `url`.
     pub fn new(url: impl Into<SecretString>) -> Self {
         Self {
             url: url.into(),
@@ -89,7 +87,7 @@ impl Options {
         }
     }
 
-    /// Tells whether the address can be used at all; connects to nothing.
+    /// Checks the address without connecting.
     ///
     /// # Errors
     ///
@@ -98,8 +96,7 @@ impl Options {
         Address::of(&self.url).map(drop)
     }
 
-    /// Tells whether passwords and prices cross a network unencrypted: neither TLS nor loopback nor
-    /// a socket. Allowed, because the address says so; to be shown.
+    /// Whether passwords and prices cross a network unencrypted: neither TLS, loopback nor a socket.
     pub fn is_in_clear(&self) -> bool {
         Address::of(&self.url).is_ok_and(|address| address.is_in_clear())
     }

@@ -1,8 +1,8 @@
 //! The running console: one loop that owns the model, and the tasks around it.
 //!
-//! [`run`] is the whole program behind `tmt`: it starts the feed and the polls, takes keys, keeps
-//! time, draws, and performs what [`crate::app::update`] returns. Nothing else holds the model, and
-//! the loop waits for nothing but its own queues.
+//! [`run`] starts the feed and the polls, reads keys, draws, and performs the effects that
+//! [`crate::app::update`] returns. Nothing else holds the model, and the loop waits only for its own
+//! queues.
 
 mod cadence;
 pub mod clock;
@@ -40,42 +40,40 @@ use journal::{Intent, Journal};
 use screen::Screen;
 use terminal::Terminal;
 
-/// Answers and rows on their way to the model. When it is full the sender waits: nothing is
-/// dropped, and a slow screen slows the polls down.
+/// Bound of the queue of replies and rows. When it is full the sender waits: nothing is dropped, and
+/// a slow screen slows polling.
 const REPLIES: usize = 256;
 
-/// Reports of the feed. When it is full the feed folds them; it never waits.
+/// Bound of the queue of feed reports. When it is full the feed folds them and does not wait.
 const REPORTS: usize = 64;
 
-/// What the console runs on.
 #[derive(Debug)]
 pub struct Options {
     pub store: Store,
     pub feed: feed::Options,
-    /// What the model is told.
+    /// Options of the model.
     pub app: app::Options,
     pub theme: Theme,
-    /// Time of one frame: no second has more of them than fit into it.
+    /// Shortest interval between frames, averaged over a second.
     pub frame_every: Duration,
-    /// How often the database is asked what changed.
+    /// Interval of polls.
     pub poll_every: Duration,
-    /// How often everything is read again, whatever the database says changed.
+    /// Interval of full reads.
     pub reconcile_every: Duration,
-    /// Where every write is written down before it is sent; `None` keeps nothing.
+    /// Holds every request before it is sent; `None` keeps nothing.
     pub journal: Option<Journal>,
-    /// Writes of earlier processes whose end nobody knows: they are settled first.
+    /// Unconfirmed writes of earlier processes: their outcome is queried first.
     pub left: Vec<Intent>,
     /// Journals that cannot be read whole, as sentences.
     pub damage: Vec<String>,
 }
 
-/// Runs the console until the person leaves or `stop` is cancelled. The terminal is as it was
-/// afterwards.
+/// Runs the console until it is quit or `stop` is cancelled, and restores the terminal.
 ///
 /// # Errors
 ///
-/// [`RunError`] if the terminal cannot be used. A server that is away is no error: the screen says
-/// so, and waits for it.
+/// [`RunError`] if the terminal cannot be used. An unreachable server is no error: the screen shows
+/// it, and the console retries.
 pub async fn run(options: Options, stop: CancellationToken) -> Result<Exit, RunError> {
     let clock = Clock::start();
     let terminal = Terminal::enter()?;
@@ -121,7 +119,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<Exit, RunE
     tasks.cancel();
     drop(console);
     drop(terminal);
-    // They watch the token; a connection that hangs is left to the end of the process.
+    // They watch the token; a hanging connection ends with the process.
     let parting = async { tokio::join!(feed, polls, present) };
     if tokio::time::timeout(Duration::from_millis(500), parting).await.is_err() {
         tracing::debug!("a task did not end in time");

@@ -146,8 +146,8 @@ fn all_faults_are_reported_at_once_with_line_and_fix() {
          halt = 5\n",
     );
     insta::assert_snapshot!(file.faults(), @r#"
-    console.toml:2: ticket.arm_after: is 300, but must be a time of at least "100 ms": a sentence must be readable before it can be confirmed
-    console.toml:3: ticket.risk_fracton: there is no such key; did you mean ticket.risk_fraction?
+    console.toml:2: ticket.arm_after: is 300, but must be a time of at least "100 ms", so that a review can be read before it is confirmed
+    console.toml:3: ticket.risk_fracton: unknown key; did you mean ticket.risk_fraction?
     console.toml:4: ticket.presets: entry 1 must be a table like { asset_class = "fx", size = 10000, stop_pips = 20, target_pips = 40 }, all but size optional and above zero
     console.toml:4: ticket.presets: entry 2 must be a table like { asset_class = "fx", size = 10000, stop_pips = 20, target_pips = 40 }, all but size optional and above zero
     console.toml:6: feed.url: must be like redis://127.0.0.1:6379, rediss://host:6379 (TLS) or redis+unix:///run/redis.sock
@@ -157,7 +157,7 @@ fn all_faults_are_reported_at_once_with_line_and_fix() {
     console.toml:11: database.read_on_server: is "1500 ms", but must be shorter than database.read, which is "1 s"
     console.toml:13: screen.colour: is "blue", but must be one of "auto", "always", "never"
     console.toml:14: screen.frames_per_second: is 1000, but must be a whole number from 1 to 60
-    console.toml:16: keys.zooom: there is no such action; did you mean zoom?
+    console.toml:16: keys.zooom: unknown action; did you mean zoom?
     console.toml:17: keys.send: action send cannot be on Enter: Enter and Space never confirm
     console.toml:18: keys.help: "Ctrl" names no key: write one character, Ctrl- and a character, or one of Enter, Esc, Tab, Shift-Tab, Up, Down, Left, Right, Home, End, PgUp, PgDn, Space, Del, Backspace, F1 to F12
     console.toml:19: keys.zoom: key q is bound to both zoom and quit in Everywhere; bind one of them to another key or to "none"
@@ -170,9 +170,9 @@ fn toml_errors_are_reported_with_their_line() {
     let file =
         ConfigFile::new("[feed]\nurl = \nping_every = \"1 s\"\nping_every = \"2 s\"\n[screen\n");
     insta::assert_snapshot!(file.faults(), @r"
-    console.toml:2: this is not TOML: string values must be quoted, expected literal string
-    console.toml:4: this is not TOML: duplicate key
-    console.toml:5: this is not TOML: unclosed table, expected `]`
+    console.toml:2: invalid TOML: string values must be quoted, expected literal string
+    console.toml:4: invalid TOML: duplicate key
+    console.toml:5: invalid TOML: unclosed table, expected `]`
     ");
 }
 
@@ -180,8 +180,8 @@ fn toml_errors_are_reported_with_their_line() {
 fn unknown_sections_and_keys_outside_one_are_reported() {
     let file = ConfigFile::new("colour = \"never\"\n[screens]\ncolour = \"never\"\n");
     insta::assert_snapshot!(file.faults(), @r"
-    console.toml:1: colour: there is no such key; `tmt config` shows all of them
-    console.toml:3: screens.colour: there is no such key; did you mean screen.colour?
+    console.toml:1: colour: unknown key; `tmt config` shows all of them
+    console.toml:3: screens.colour: unknown key; did you mean screen.colour?
     ");
 }
 

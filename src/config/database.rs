@@ -9,7 +9,7 @@ use super::reader::Reader;
 use crate::store::options::VARIABLES;
 use crate::store::{BadOption, Options};
 
-/// Reads the section. `None` if the address makes no sense; the fault is noted.
+/// Reads the section. `None` if the address is invalid; the fault is recorded.
 pub(super) fn read(reader: &mut Reader<'_>, sources: &Sources) -> Option<Options> {
     let address = reader.address("database.url", "", "DATABASE_URL");
     let options = connection(address, sources);
@@ -21,7 +21,7 @@ pub(super) fn read(reader: &mut Reader<'_>, sources: &Sources) -> Option<Options
             let text = bad.to_string();
             let text = text.strip_prefix("database address: ").unwrap_or(&text);
             reader.fault(origin, "database.url", text.to_owned());
-            // The other keys are read too, so that all faults come out at once.
+            // Read the other keys too, to report all faults at once.
             Options::parse("postgres://localhost").ok()?
         }
     };
@@ -37,9 +37,9 @@ pub(super) fn read(reader: &mut Reader<'_>, sources: &Sources) -> Option<Options
     Some(options)
 }
 
-/// Joins the address with libpq's variables. The environment counts more than the file: there, a
-/// variable replaces the word of the address. An address from the environment or a flag is
-/// complete in itself, and the variables only fill what it leaves open.
+/// Combines the address with libpq's variables. A variable replaces a part of an address from the
+/// file. An address from the environment or a flag wins, and variables only fill in what it leaves
+/// out.
 fn connection(
     address: Option<(String, Origin)>,
     sources: &Sources,
@@ -51,7 +51,7 @@ fn connection(
     };
     let at = |bad| (origin.clone(), bad);
     if matches!(origin, Origin::File { .. }) {
-        // What is wrong with the file's own address is said of the file.
+        // A fault in the file's address is reported of the file.
         Options::parse(&text).map_err(at)?;
         let is_url = text.contains("://");
         for (name, word) in VARIABLES {
@@ -67,7 +67,7 @@ fn connection(
     Options::read(Some(&text), variable).map_err(at)
 }
 
-/// Adds a word to a URL; a later word replaces an earlier one, and the parts before the `?`.
+/// Adds a parameter to a URL; a later one replaces an earlier one and the parts before the `?`.
 fn in_url(url: &str, word: &str, value: &str) -> String {
     let between = if url.contains('?') { '&' } else { '?' };
     let encoded = value.bytes().map(|byte| match byte {
@@ -106,7 +106,7 @@ fn deadlines(reader: &mut Reader<'_>, options: &mut Options) {
         *wait = reader.positive(&format!("database.{name}"), *wait);
     }
     waits.tcp_user = reader.positive("database.tcp_user", waits.tcp_user);
-    // The server must give up first: then it says what happened, and only silence is unknown.
+    // The server must time out first: its answer is a known outcome.
     for (server, of_server, client, of_client) in [
         ("read_on_server", waits.read_on_server, "read", waits.read),
         ("write_on_server", waits.write_on_server, "write", waits.write),

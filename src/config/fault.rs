@@ -1,12 +1,11 @@
-//! What is wrong with a configuration, and where.
+//! Faults of a configuration.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody named one: the program's own.
+    /// The program's default.
     Default,
     /// A line of a file.
     File {
@@ -30,13 +29,13 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One thing that is wrong: where, with which key, and what to do.
+/// A fault: place, key, what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     pub origin: Origin,
-    /// `section.key`; empty where the file itself is wrong.
+    /// `section.key`; empty for a fault of the whole file.
     pub key: String,
-    /// What is wrong and what to write instead. Never quotes a secret.
+    /// The fault and what to write instead. Never quotes a secret.
     pub text: String,
 }
 
@@ -50,7 +49,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Everything that is wrong, in one go: nobody should have to start the program once per mistake.
+/// All faults at once, so that one run shows them all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", lines(.0))]
 pub struct Faults(pub Vec<Fault>);

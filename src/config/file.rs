@@ -1,4 +1,4 @@
-//! The file: where it is, what stands in it, who may read it.
+//! The configuration file: path, contents, permissions.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,23 +12,22 @@ use super::fault::{Fault, Origin};
 use super::raw::Raw;
 use crate::domain::text::clean;
 
-/// Bits of a file's mode that let others at it.
+/// Mode bits that let others read or write a file.
 const OTHERS: u32 = 0o077;
 
-/// Largest configuration that is read.
+/// Largest file that is read, in bytes.
 const LARGEST: u64 = 1 << 20;
 
-/// A file as it was read.
 #[derive(Debug)]
 pub(super) struct File {
     pub(super) path: PathBuf,
-    /// By `section.key`, with the line.
+    /// Values by `section.key`, with their line.
     pub(super) entries: BTreeMap<String, (Raw, usize)>,
-    /// Nobody but its owner can read it.
+    /// Only its owner can read it.
     pub(super) is_private: bool,
 }
 
-/// Returns the file that counts where nobody names one, whether it exists or not.
+/// Returns the default path, whether the file exists or not.
 pub(super) fn usual(variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let named = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder =
@@ -36,8 +35,8 @@ pub(super) fn usual(variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf
     folder.map(|folder| folder.join("tmt/console.toml"))
 }
 
-/// Reads a file. What can be read of a broken one is returned too, so that all its faults come
-/// out at once.
+/// Reads a file. Returns what can be read of an invalid one too, so that all faults are reported at
+/// once.
 pub(super) fn read(path: &Path, faults: &mut Vec<Fault>) -> Option<File> {
     let unreadable = |text: String| Fault {
         origin: Origin::File { path: path.to_owned(), line: 1 },
@@ -47,7 +46,7 @@ pub(super) fn read(path: &Path, faults: &mut Vec<Fault>) -> Option<File> {
     let read = fs::metadata(path).and_then(|about| Ok((about, fs::read(path)?)));
     let (about, bytes) = match read {
         Ok((about, _)) if about.len() > LARGEST => {
-            faults.push(unreadable("is larger than 1 MiB: this is no configuration".to_owned()));
+            faults.push(unreadable("is larger than 1 MiB".to_owned()));
             return None;
         }
         Ok(read) => read,
@@ -64,7 +63,7 @@ pub(super) fn read(path: &Path, faults: &mut Vec<Fault>) -> Option<File> {
     Some(parse(path, &text, is_private, faults))
 }
 
-/// Takes a file's text apart.
+/// Parses a file.
 fn parse(path: &Path, text: &str, is_private: bool, faults: &mut Vec<Fault>) -> File {
     let line_of = |at: usize| {
         let before = text.get(..at).unwrap_or_default();
@@ -74,8 +73,8 @@ fn parse(path: &Path, text: &str, is_private: bool, faults: &mut Vec<Fault>) -> 
     for error in errors {
         let line = error.span().map_or(1, |span| line_of(span.start));
         let origin = Origin::File { path: path.to_owned(), line };
-        let text = format!("this is not TOML: {}", clean(error.message()));
-        // Several complaints about one line say the same thing.
+        let text = format!("invalid TOML: {}", clean(error.message()));
+        // Report one error per line.
         if !faults.iter().any(|fault| fault.origin == origin) {
             faults.push(Fault { origin, key: String::new(), text });
         }
@@ -100,7 +99,7 @@ fn raw(value: &Spanned<DeValue<'_>>) -> Raw {
     match value.get_ref() {
         DeValue::String(text) => Raw::Text(text.to_string()),
         DeValue::Integer(number) if number.radix() == 10 => Raw::Number(number.as_str().to_owned()),
-        // No key wants a number in another base: quoting it makes the complaint plain.
+        // No key takes a number in another base: as text it is reported as written.
         DeValue::Integer(number) => Raw::Text(number.as_str().to_owned()),
         DeValue::Float(number) => Raw::Number(number.as_str().to_owned()),
         DeValue::Boolean(on) => Raw::Switch(*on),

@@ -1,4 +1,4 @@
-//! `[keys]`: other keys for the actions of the key table.
+//! `[keys]`: keys of actions.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,10 +9,9 @@ use super::reader::Reader;
 use crate::app::chord::sequence;
 use crate::app::keymap::{BINDINGS, Keymap, KeymapError};
 
-/// What a key of this section must be.
 const MUST: &str = "a key like \"F5\", a list of them, or \"none\"";
 
-/// Reads the section. `None` if the shipped table itself is unsound, which a test excludes.
+/// Reads the section. `None` if the default table is invalid, which a test excludes.
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Keymap> {
     let mut changes: HashMap<String, Vec<String>> = HashMap::new();
     let mut origins: BTreeMap<String, Origin> = BTreeMap::new();
@@ -25,7 +24,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Keymap> {
         match Keymap::new(&changes) {
             Ok(keymap) => break keymap,
             Err(error) => {
-                // One at a time, each taken out once it was said, until the rest is sound.
+                // Report one at a time and remove it, until the rest is valid.
                 let culprit = culprit(&error, &origins)?;
                 let origin = origins.remove(&culprit).unwrap_or(Origin::Default);
                 changes.remove(&culprit);
@@ -48,14 +47,14 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Keymap> {
     Some(keymap)
 }
 
-/// Reads the keys of one action; `None` if they are none, which is noted.
+/// Reads the keys of an action; `None` if they are invalid, which is recorded.
 fn keys(reader: &mut Reader<'_>, action: &str, raw: &Raw, origin: &Origin) -> Option<Vec<String>> {
     let name = format!("keys.{action}");
     let actions = || BINDINGS.iter().map(|binding| binding.name);
     if !actions().any(|known| known == action) {
         let text = match nearest(action, actions()) {
-            Some(near) => format!("there is no such action; did you mean {near}?"),
-            None => "there is no such action; `tmt keys` lists them".to_owned(),
+            Some(near) => format!("unknown action; did you mean {near}?"),
+            None => "unknown action; `tmt keys` lists them".to_owned(),
         };
         reader.fault(origin.clone(), &name, text);
         return None;
@@ -79,7 +78,7 @@ fn keys(reader: &mut Reader<'_>, action: &str, raw: &Raw, origin: &Origin) -> Op
     (reader.faults.len() == before).then_some(keys)
 }
 
-/// Returns which change an error is about: of two that collide, one that somebody made.
+/// Returns the change that an error is about: of two that collide, the configured one.
 fn culprit(error: &KeymapError, changed: &BTreeMap<String, Origin>) -> Option<String> {
     let candidates = match error {
         KeymapError::Twice { first, second, .. } | KeymapError::Prefix { first, second, .. } => {

@@ -1,4 +1,4 @@
-//! Values as they were written, and what a key makes of them.
+//! Values as written, and their conversion to types.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use rust_decimal::Decimal;
 
 use crate::domain::money;
 
-/// A value before its key has understood it.
+/// A value as written.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Raw {
     Text(String),
-    /// Its own digits: a number never passes through a binary float.
+    /// Digits: a number never passes through a binary float.
     Number(String),
     /// `true` or `false`.
     Switch(bool),
@@ -20,12 +20,12 @@ pub(super) enum Raw {
     Table(BTreeMap<String, Raw>),
     /// A date or a time of TOML; no key takes one.
     Time,
-    /// From the environment or the command line: its type is what the key wants.
+    /// From the environment or the command line: of the key's type.
     Word(String),
 }
 
 impl Raw {
-    /// Returns it as a person would quote it.
+    /// Quotes it for a message.
     pub(super) fn quoted(&self) -> String {
         match self {
             Self::Text(text) | Self::Word(text) => format!("{text:?}"),
@@ -37,26 +37,24 @@ impl Raw {
         }
     }
 
-    /// Returns the text of a text or a word.
     pub(super) fn text(&self) -> Option<&str> {
         if let Self::Text(text) | Self::Word(text) = self { Some(text) } else { None }
     }
 
-    /// Returns the digits of a number, of a word, or of a text that holds nothing else.
+    /// Returns the digits of a number, word or text.
     fn digits(&self) -> Option<&str> {
         if let Self::Number(digits) = self { Some(digits) } else { self.text() }
     }
 }
 
-/// A type that keys have.
+/// A type of keys.
 pub(super) trait Value: Sized {
-    /// What must be written, behind "must be".
+    /// What is expected, after "must be".
     const MUST: &'static str;
 
-    /// Understands what was written.
     fn read(raw: &Raw) -> Option<Self>;
 
-    /// Writes it as TOML.
+    /// Formats it as TOML.
     fn write(&self) -> String;
 }
 
@@ -181,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_written_in_its_longest_whole_unit() {
+    fn a_duration_is_formatted_in_its_longest_whole_unit() {
         for written in ["\"1500 ms\"", "\"2 s\"", "\"90 s\"", "\"1 min\"", "\"1 h\"", "\"0 ms\""] {
             let read = Duration::read(&text(written.trim_matches('"'))).unwrap();
             assert_eq!(read.write(), written);
@@ -189,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_keeps_its_own_digits() {
+    fn a_number_keeps_its_digits() {
         let number = Decimal::read(&Raw::Number("0.1000000000000000000001".to_owned())).unwrap();
         assert_eq!(number.to_string(), "0.1000000000000000000001");
         assert_eq!(Decimal::read(&Raw::Number("1e3".to_owned())), None);

@@ -1,4 +1,4 @@
-//! Reading one key after the other, each from where it counts most.
+//! Reads keys, each from the source that wins.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use super::raw::{Raw, Value};
 use super::secret::{holds_password, masked};
 use super::{Setting, Sources};
 
-/// Reads keys, and remembers what it read and what was wrong.
+/// Reads keys; collects settings and faults.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     sources: &'a Sources,
@@ -32,13 +32,12 @@ impl<'a> Reader<'a> {
         Self { sources, file, known: BTreeSet::new(), settings: Vec::new(), faults }
     }
 
-    /// Returns the file that is read.
     pub(super) fn path(&self) -> Option<PathBuf> {
         self.file.as_ref().map(|file| file.path.clone())
     }
 
-    /// Returns what was written for a key, from where it counts most. `variables` are names that
-    /// a key has in the environment besides its own.
+    /// Returns the value of a key from the source that wins. `variables` are further names of the key
+    /// in the environment.
     fn written(&mut self, key: &str, variables: &[&str]) -> Option<(Raw, Origin)> {
         self.known.insert(key.to_owned());
         if let Some((_, value)) = self.sources.settings.iter().rfind(|(name, _)| name == key) {
@@ -61,7 +60,7 @@ impl<'a> Reader<'a> {
         self.checked(key, default, T::MUST, |_| true)
     }
 
-    /// Reads a key whose type alone does not make it right.
+    /// Reads a key with a further condition.
     pub(super) fn checked<T: Value>(
         &mut self,
         key: &str,
@@ -81,13 +80,13 @@ impl<'a> Reader<'a> {
         default
     }
 
-    /// Reads a number that must not be zero.
+    /// Reads a number above zero.
     pub(super) fn positive<T: Value + PartialOrd + Default>(&mut self, key: &str, default: T) -> T {
         let must = format!("{} above zero", T::MUST);
         self.checked(key, default, &must, |value| *value > T::default())
     }
 
-    /// Reads a key that has one of a few words.
+    /// Reads one of a few words.
     pub(super) fn choice<T: Copy + PartialEq>(
         &mut self,
         key: &str,
@@ -103,7 +102,7 @@ impl<'a> Reader<'a> {
         words.iter().find(|(known, _)| *known == word).map_or(default, |(_, value)| *value)
     }
 
-    /// Reads an address that may hold a password; an empty one is `None`.
+    /// Reads an address, which may contain a password; `None` if empty.
     pub(super) fn address(
         &mut self,
         key: &str,
@@ -123,7 +122,7 @@ impl<'a> Reader<'a> {
         (!address.is_empty()).then_some((address, origin))
     }
 
-    /// Reads a password; an empty one is `None`.
+    /// Reads a password; `None` if empty.
     pub(super) fn password(&mut self, key: &str) -> Option<SecretString> {
         let Some((raw, origin)) = self.written(key, &[]) else {
             self.note(key, String::new().write(), Origin::Default);
@@ -142,7 +141,7 @@ impl<'a> Reader<'a> {
         Some(SecretString::from(text))
     }
 
-    /// Refuses a secret where others can read it.
+    /// Refuses a secret in a file that others can read.
     fn guard(&mut self, key: &str, origin: &Origin) {
         let why = match origin {
             Origin::File { path, .. }
@@ -163,8 +162,7 @@ impl<'a> Reader<'a> {
         self.fault(origin.clone(), key, why);
     }
 
-    /// Returns all that the file has in a section whose keys the file may name freely, and what
-    /// flags add. A later one counts.
+    /// Returns all keys of a section with free names, from file and flags; a later one wins.
     pub(super) fn section(&mut self, section: &str) -> Vec<(String, Raw, Origin)> {
         let prefix = format!("{section}.");
         let mut found = Vec::new();
@@ -186,34 +184,33 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// Returns a key's value as it was written, for one that is neither word nor number.
+    /// Returns the value of a key that is neither word nor number, as written.
     pub(super) fn raw(&mut self, key: &str) -> Option<(Raw, Origin)> {
         self.written(key, &[])
     }
 
-    /// Remembers what a key came to be.
+    /// Records the effective value of a key.
     pub(super) fn note(&mut self, key: &str, text: String, origin: Origin) {
         self.settings.push(Setting { key: key.to_owned(), text, origin });
     }
 
-    /// Remembers what is wrong with a key.
+    /// Records a fault.
     pub(super) fn fault(&mut self, origin: Origin, key: &str, text: String) {
         self.faults.push(Fault { origin, key: key.to_owned(), text });
     }
 
-    /// Returns the origin of a key that was read.
     pub(super) fn origin(&self, key: &str) -> Origin {
         let found = self.settings.iter().find(|setting| setting.key == key);
         found.map_or(Origin::Default, |setting| setting.origin.clone())
     }
 
-    /// Returns the origin of the first of two keys that somebody set.
+    /// Returns the origin of the first of two keys that is set.
     pub(super) fn either(&self, one: &str, other: &str) -> Origin {
         let origin = self.origin(one);
         if origin == Origin::Default { self.origin(other) } else { origin }
     }
 
-    /// Complains about every key that nothing asked for, and ends.
+    /// Reports every unknown key.
     pub(super) fn finish(&mut self) {
         let in_file = self.file.iter().flat_map(|file| {
             file.entries.iter().map(|(key, (_, line))| {
@@ -226,8 +223,8 @@ impl<'a> Reader<'a> {
         for (key, origin) in unknown {
             let known = self.known.iter().map(String::as_str);
             let text = match nearest(&key, known) {
-                Some(near) => format!("there is no such key; did you mean {near}?"),
-                None => "there is no such key; `tmt config` shows all of them".to_owned(),
+                Some(near) => format!("unknown key; did you mean {near}?"),
+                None => "unknown key; `tmt config` shows all of them".to_owned(),
             };
             self.fault(origin, &key, text);
         }

@@ -8,7 +8,7 @@ use super::raw::Value;
 use super::reader::Reader;
 use crate::feed::Options;
 
-/// Where Redis is where nobody says.
+/// Default address.
 const USUAL: &str = "redis://127.0.0.1:6379";
 
 /// Reads the section.
@@ -48,7 +48,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Options {
     options
 }
 
-/// Reads the address. One that cannot be used is told here, and not by a console that waits for it.
+/// Reads the address; an invalid one is reported now, not when the console connects.
 fn address(reader: &mut Reader<'_>) -> Options {
     let Some((text, origin)) = reader.address("feed.url", USUAL, "REDIS_URL") else {
         return Options::new(USUAL);
@@ -62,7 +62,7 @@ fn address(reader: &mut Reader<'_>) -> Options {
     options
 }
 
-/// Faults of keys that are right by themselves, but not together.
+/// Faults of keys in combination.
 fn together(reader: &mut Reader<'_>, options: &Options) {
     if options.retry_from > options.retry_up_to {
         let text = format!(
@@ -75,7 +75,7 @@ fn together(reader: &mut Reader<'_>, options: &Options) {
     }
     let channels = &options.channels;
     if channels.events == channels.ticks {
-        let text = "must differ from feed.ticks: an event and a price could not be told apart";
+        let text = "must differ from feed.ticks, or events and prices share channels";
         let origin = reader.either("feed.events", "feed.ticks");
         reader.fault(origin, "feed.events", text.to_owned());
     }

@@ -1,9 +1,9 @@
-//! Addresses may hold passwords; here is what may be shown of them.
+//! Masks passwords in addresses.
 
-/// What stands in the place of a secret.
+/// Shown instead of a secret.
 pub const MASK: &str = "***";
 
-/// Words of an address whose value is a secret.
+/// Parameters of an address that are secret.
 const SECRET_WORDS: [&str; 4] = ["password", "pass", "passwd", "sslpassword"];
 
 /// Returns an address with every password in it replaced by [`MASK`].
@@ -28,12 +28,12 @@ pub fn masked(address: &str) -> String {
     }
 }
 
-/// Tells whether there is a password in an address.
+/// Whether an address contains a password.
 pub fn holds_password(address: &str) -> bool {
     masked(address) != address
 }
 
-/// `login:password@host`; a password may hold an at sign that nobody encoded, a host cannot.
+/// `login:password@host`; a password may contain an unencoded `@`, a host cannot.
 fn masked_login(front: &str) -> String {
     let Some((login, host)) = front.rsplit_once('@') else { return front.to_owned() };
     match login.split_once(':') {
@@ -51,8 +51,8 @@ fn masked_query(query: &str) -> String {
     shown.collect::<Vec<_>>().join("&")
 }
 
-/// `word=value word='another value'`. Behind a secret everything is masked: where it ends depends
-/// on quotes and backslashes, and one mistake would show it.
+/// `word=value word='another value'`. Masks everything after a secret, whose end depends on quotes and
+/// backslashes.
 fn masked_pairs(pairs: &str) -> String {
     let secret = SECRET_WORDS.iter().filter_map(|word| {
         let mut found = pairs.match_indices(word);
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_form_of_address_shows_its_password() {
+    fn passwords_are_masked_in_every_form_of_address() {
         for address in [
             "postgres://joe:hunter2@db1/desk",
             "postgres://joe:hun@ter2@db1/desk",

@@ -1,4 +1,4 @@
-//! `[ticket]`, and from `[screen]` what the model wants to know.
+//! `[ticket]`, and the part of `[screen]` that the model uses.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,14 +11,13 @@ use super::reader::Reader;
 use crate::app::Options;
 use crate::app::model::Preset;
 
-/// Less, and a key pressed for another window could send.
+/// With less, a key meant for another window could send.
 const LEAST_ARMING: Duration = Duration::from_millis(100);
 
-/// What a preset may say.
 const PRESET: &str = "a table like { asset_class = \"fx\", size = 10000, stop_pips = 20, \
                       target_pips = 40 }, all but size optional and above zero";
 
-/// Reads both; the keys of the keyboard come later.
+/// Reads both, without the key table.
 pub(super) fn read(reader: &mut Reader<'_>) -> Options {
     let mut options = Options::default();
     let must = "a share of equity above 0 and at most 1, like 0.01";
@@ -26,8 +25,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Options {
         reader.checked("ticket.risk_fraction", options.risk_fraction, must, |share| {
             *share > Decimal::ZERO && *share <= Decimal::ONE
         });
-    let must =
-        "a time of at least \"100 ms\": a sentence must be readable before it can be confirmed";
+    let must = "a time of at least \"100 ms\", so that a review can be read before it is confirmed";
     options.arm_after =
         reader.checked("ticket.arm_after", options.arm_after, must, |wait| *wait >= LEAST_ARMING);
     options.presets = presets(reader, options.presets);
@@ -77,7 +75,7 @@ fn is_preset(table: &BTreeMap<String, Raw>) -> bool {
     table.keys().all(|key| known.contains(&key.as_str())) && preset(table).is_some()
 }
 
-/// Reads a preset; `None` if one of its values is not what it must be.
+/// Reads a preset; `None` if one of its values is invalid.
 fn preset(table: &BTreeMap<String, Raw>) -> Option<Preset> {
     let number = |key: &str| -> Option<Option<Decimal>> {
         let Some(raw) = table.get(key) else { return Some(None) };

@@ -1,8 +1,8 @@
 //! The newest quote of each instrument, and every counter of the feed.
 //!
-//! The reader of the subscription writes, the screen reads when it draws. Between them stands one
-//! slot per instrument and no queue, so that a slow screen costs neither memory nor the age of a
-//! price: what nobody looked at in time is replaced, and counted.
+//! The subscription's reader writes, the screen reads when it draws. One slot per instrument is
+//! between them instead of a queue, so a slow screen costs no memory and shows no old price: a quote
+//! that was not read in time is replaced, and counted.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,75 +15,73 @@ use crate::domain::ids::InstrumentId;
 use crate::domain::quote::Quote;
 use crate::domain::text::clean;
 
-/// Most channels whose dropped messages are counted apart. A publisher of rubbish can invent names
-/// without end; the rest is counted under [`OTHER_CHANNELS`].
+/// Most channels whose dropped messages are counted separately, because channel names are unbounded;
+/// the rest are counted under [`OTHER_CHANNELS`].
 const MOST_CHANNELS: usize = 256;
 
-/// Where dropped messages of further channels are counted.
+/// Counts the dropped messages of further channels.
 pub const OTHER_CHANNELS: &str = "(other channels)";
 
-/// So many refused quotes in an unbroken row make a publisher's restart, whatever their time says.
-/// Without this, one quote with a time and a number from the far future would block its
-/// instrument for ever; a replay of old quotes does no harm, since their age is shown.
+/// This many refused quotes in a row count as a restart of the publisher, whatever their time.
+/// Otherwise one quote with a time and a number from the far future would block its instrument for
+/// ever; accepted old quotes do no harm, since their age is shown.
 const RUN_OF_RESTART: u32 = 5;
 
-/// What became of one quote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {
     Taken,
-    /// It is the newest, and so many before it never arrived.
+    /// The newest; this many before it did not arrive.
     TakenAfterGap(u64),
-    /// It is the newest, from a publisher that began to count again.
+    /// The newest, from a publisher that restarted its sequence.
     TakenAfterRestart,
-    /// The newest one has the same number.
+    /// The newest quote has the same number.
     Duplicate,
-    /// The newest one has a higher number.
+    /// The newest quote has a higher number.
     Old,
-    /// One instrument more than a board holds.
+    /// The board is full, and the instrument is new.
     NoRoom,
 }
 
-/// Exact counts since the board was made.
+/// Counts since the board was created.
 ///
 /// `received == quotes + heartbeats + events + echoes + repeats + dropped`, and
 /// `quotes == taken + duplicates + old`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Messages of every kind that arrived.
+    /// All messages.
     pub received: u64,
-    /// Of them quotes that could be read.
+    /// Valid quotes.
     pub quotes: u64,
     /// Quotes that became the newest.
     pub taken: u64,
-    /// Of these, quotes that were replaced before anybody looked: what the screen never showed.
+    /// Quotes that were replaced before they were read: the screen never showed them.
     pub replaced: u64,
     /// Quotes dropped because the newest had the same number.
     pub duplicates: u64,
     /// Quotes dropped because the newest had a higher number.
     pub old: u64,
-    /// How often the numbers jumped.
+    /// Gaps in sequence numbers.
     pub gaps: u64,
-    /// How many quotes did not arrive, by these jumps.
+    /// Quotes that did not arrive, by these gaps.
     pub missed: u64,
-    /// How often a publisher began to count again.
+    /// Restarts of a publisher's sequence.
     pub restarts: u64,
     pub heartbeats: u64,
     pub events: u64,
-    /// Second copies of events: each arrives on two channels.
+    /// Second copies of events, which arrive on two channels.
     pub echoes: u64,
-    /// Events that arrived on the same channel before.
+    /// Events repeated on the same channel.
     pub repeats: u64,
-    /// Messages that could not be used.
+    /// Invalid messages.
     pub dropped: u64,
-    /// These by channel and reason; channels after the 256th stand under [`OTHER_CHANNELS`].
+    /// Invalid messages by channel and reason; channels after the 256th are [`OTHER_CHANNELS`].
     pub reasons: BTreeMap<(String, Dropped), u64>,
 }
 
-/// Conflates quotes: the newest of each instrument wins, by its number where it has one.
+/// Conflates quotes: keeps the newest of each instrument, by sequence number where it has one.
 #[derive(Debug, Default)]
 pub struct Board {
-    // A std mutex: it is never held across an await, each hold is some hundred nanoseconds, and
-    // only two tasks take it. An asynchronous one costs more and would allow the mistake.
+    // A std mutex: never held across an await, and only for some hundred nanoseconds by two tasks.
     inner: Mutex<Inner>,
     changed: Notify,
 }
@@ -93,8 +91,8 @@ struct Inner {
     places: HashMap<InstrumentId, usize>,
     slots: Vec<Slot>,
     waiting: Vec<usize>,
-    /// All but `reasons`, which are kept in the next field so that a flood of rubbish costs no
-    /// allocation.
+    /// All but `reasons`, which are in the next field so that a flood of invalid messages allocates
+    /// nothing.
     counters: Counters,
     reasons: HashMap<Box<str>, BTreeMap<Dropped, u64>>,
 }
@@ -102,13 +100,13 @@ struct Inner {
 #[derive(Debug)]
 struct Slot {
     quote: Quote,
-    /// Highest number taken; quotes without one leave it.
+    /// Highest sequence number accepted; quotes without one do not change it.
     seq: Option<u64>,
     is_waiting: bool,
     refused: Run,
 }
 
-/// Quotes refused one after the other whose numbers rise by one.
+/// Refused quotes in a row whose numbers rise by one.
 #[derive(Debug, Default)]
 struct Run {
     last: Option<u64>,
@@ -116,12 +114,10 @@ struct Run {
 }
 
 impl Board {
-    /// Makes an empty board.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Puts a quote into its slot.
     pub fn put(&self, quote: Quote) -> Put {
         let (put, first) = {
             let mut inner = self.lock();
@@ -129,14 +125,14 @@ impl Board {
             let was_empty = inner.waiting.is_empty();
             (inner.put(quote), was_empty)
         };
-        // The one who drains looks at everything, so that only the first quote has to wake it.
+        // A drain reads everything, so only the first quote wakes it.
         if first && !matches!(put, Put::Duplicate | Put::Old | Put::NoRoom) {
             self.changed.notify_one();
         }
         put
     }
 
-    /// Takes the quotes that changed since the last call, in the order of their first change.
+    /// Returns the quotes that changed since the last call, in the order of their first change.
     pub fn drain(&self) -> Vec<Quote> {
         let mut inner = self.lock();
         let waiting = std::mem::take(&mut inner.waiting);
@@ -155,7 +151,6 @@ impl Board {
         self.lock().slots.iter().map(|slot| slot.quote.clone()).collect()
     }
 
-    /// Returns every counter.
     pub fn counters(&self) -> Counters {
         let inner = self.lock();
         let reasons = inner.reasons.iter().flat_map(|(channel, reasons)| {
@@ -164,23 +159,22 @@ impl Board {
         Counters { reasons: reasons.collect(), ..inner.counters.clone() }
     }
 
-    /// Waits until there is something to drain; returns at once if there is.
+    /// Waits until there is something to drain.
     ///
-    /// Cancel safe: a call that is dropped loses nothing. Meant for one waiting task.
+    /// Cancel safe. For one waiting task.
     pub async fn changed(&self) {
         while self.lock().waiting.is_empty() {
             self.changed.notified().await;
         }
     }
 
-    /// Counts a sign of life.
     pub(super) fn count_heartbeat(&self) {
         let counters = &mut self.lock().counters;
         counters.received += 1;
         counters.heartbeats += 1;
     }
 
-    /// Counts an event, or another copy of one.
+    /// Counts an event, or a copy of one.
     pub(super) fn count_event(&self, sighting: Sighting) {
         let counters = &mut self.lock().counters;
         counters.received += 1;
@@ -191,7 +185,7 @@ impl Board {
         }) += 1;
     }
 
-    /// Counts a message that was thrown away.
+    /// Counts an invalid message.
     pub(super) fn count_dropped(&self, channel: &str, why: Dropped) {
         let mut inner = self.lock();
         inner.counters.received += 1;
@@ -199,7 +193,7 @@ impl Board {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing in here panics half-way; if it did, the counters would still be the best known.
+        // Nothing panics while the lock is held; if it did, the counters would still be usable.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -207,7 +201,7 @@ impl Board {
 impl Inner {
     fn put(&mut self, quote: Quote) -> Put {
         let place = self.places.get(&quote.instrument).copied();
-        // A place without a slot does not exist; if it did, the quote would be added again.
+        // Every index has a slot; without one the quote would be added again.
         let Some((place, slot)) = place.and_then(|at| Some((at, self.slots.get_mut(at)?))) else {
             return self.add(quote);
         };
@@ -275,8 +269,8 @@ impl Slot {
         match new.checked_sub(last) {
             Some(1) => Put::Taken,
             Some(ahead) if ahead > 1 => Put::TakenAfterGap(ahead - 1),
-            // A number that falls back while the time goes on: the publisher was restarted. To
-            // refuse it would be to refuse every later one.
+            // The number fell but the time rose: the publisher restarted. Refusing this quote would
+            // refuse every later one.
             _ if quote.time > self.quote.time => Put::TakenAfterRestart,
             Some(_) => Put::Duplicate,
             None if self.refused.continues(new) => Put::TakenAfterRestart,
@@ -286,7 +280,7 @@ impl Slot {
 }
 
 impl Run {
-    /// Adds a refused number; tells whether the row is now too long to be an accident.
+    /// Adds a refused number; returns whether the row is now long enough for a restart.
     fn continues(&mut self, seq: u64) -> bool {
         let is_next = self.last.and_then(|last| last.checked_add(1)) == Some(seq);
         self.length = if is_next { self.length.saturating_add(1) } else { 1 };

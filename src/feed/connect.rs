@@ -1,7 +1,7 @@
-//! From an address to a stream of bytes: Unix socket, TCP, TLS.
+//! Connects by Unix socket, TCP or TLS.
 //!
-//! The library can do this too; here it is apart so that the subscription can hold the stream back
-//! (`supervise/gate.rs`) and so that a refused certificate has a name of its own.
+//! The library can do this too; here the subscription can throttle the stream (`supervise/gate.rs`)
+//! and a refused certificate is an error of its own.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,12 +18,10 @@ use tokio_rustls::TlsConnector;
 
 use super::down::Down;
 
-/// A connection, whatever is below it.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// Where to connect, and as whom.
 pub(super) struct Address {
     pub(super) settings: RedisConnectionInfo,
     place: Place,
@@ -52,27 +50,26 @@ impl Address {
             (ConnectionAddr::Tcp(host, port), None) => Place::Tcp(host.clone(), *port),
             (ConnectionAddr::Tcp(host, port), Some(_))
             | (ConnectionAddr::TcpTls { host, port, .. }, _) => Place::Tls(host.clone(), *port),
-            _ => return Err(Down::bad_address("a kind of address that is not known here")),
+            _ => return Err(Down::bad_address("unsupported kind of address")),
         };
         Ok(Self { settings, place })
     }
 
-    /// Tells whether passwords and prices cross a network unencrypted.
+    /// Whether passwords and prices cross a network unencrypted.
     pub(super) fn is_in_clear(&self) -> bool {
         let Place::Tcp(host, _) = &self.place else { return false };
         let is_loopback = host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
         !is_loopback && host != "localhost"
     }
 
-    /// Connects. The caller sets the deadline.
+    /// Connects, without a deadline.
     pub(super) async fn open(&self, authority: Option<&Path>) -> Result<Box<dyn Stream>, Down> {
         match &self.place {
             Place::Unix(path) => boxed(UnixStream::connect(path).await),
             Place::Tcp(host, port) => boxed(tcp(host, *port).await),
             Place::Tls(host, port) => {
-                let name = ServerName::try_from(host.clone()).map_err(|_| {
-                    Down::bad_address("not a host name that a certificate can hold")
-                })?;
+                let name = ServerName::try_from(host.clone())
+                    .map_err(|_| Down::bad_address("not a valid host name for a certificate"))?;
                 let stream = tcp(host, *port).await.map_err(|error| Down::from_io(&error))?;
                 let connector = TlsConnector::from(tls(authority).await?);
                 boxed(connector.connect(name, stream).await)
@@ -90,13 +87,13 @@ fn boxed<S: Stream + 'static>(stream: io::Result<S>) -> Result<Box<dyn Stream>, 
 
 async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
     let stream = TcpStream::connect((host, port)).await?;
-    // An announcement is two small packets; without this the second waits for the first's answer.
+    // An announcement is two small packets; Nagle's algorithm would delay the second.
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
-/// Trusts the given authority, or those of the system. Read at each connect, so that a replaced
-/// file counts without a restart; off the runtime, because it is slow on some systems.
+/// Trusts the given CA file, or the system's. Read at each connect, so that a replaced file takes
+/// effect without a restart; blocking, because it is slow on some systems.
 async fn tls(authority: Option<&Path>) -> Result<Arc<ClientConfig>, Down> {
     let authority = authority.map(Path::to_owned);
     let config = tokio::task::spawn_blocking(move || trusting(authority.as_deref())).await;
@@ -116,7 +113,7 @@ fn trusting(authority: Option<&Path>) -> Result<ClientConfig, Down> {
             roots.add(certificate).map_err(|error| unreadable(&error))?;
         }
     } else {
-        // One unreadable certificate among the system's two hundred is not this program's trouble.
+        // The system may have certificates that cannot be parsed.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());

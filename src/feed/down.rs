@@ -1,4 +1,4 @@
-//! Why there is no connection, in words that say what to do.
+//! Why there is no connection, and what to do.
 
 use std::time::Duration;
 use std::{fmt, io};
@@ -7,10 +7,9 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::domain::text::clean;
 
-/// What kind of trouble it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cause {
-    /// The address in the configuration cannot be used, or what belongs to it.
+    /// The configured address, or its certificate file, cannot be used.
     BadAddress,
     /// TLS: the server's certificate is not accepted.
     Untrusted,
@@ -22,16 +21,16 @@ pub enum Cause {
     NotAuthenticated,
     /// `NOPERM`: the user may not use these channels or commands.
     NoPermission,
-    /// `LOADING`: the server reads its data.
+    /// `LOADING`: the server loads its data.
     Loading,
-    /// `READONLY`, `MASTERDOWN`, `CLUSTERDOWN`: the server is part of a group that is not whole.
+    /// `READONLY`, `MASTERDOWN`, `CLUSTERDOWN`: a replica or cluster that cannot serve.
     NotReady,
-    /// Anything else that the server or the library said.
+    /// Any other error of the server or the library.
     Other,
 }
 
 impl Cause {
-    /// Tells whether it lasts until somebody changes something.
+    /// Whether a retry cannot help until somebody changes something.
     pub fn needs_a_person(self) -> bool {
         match self {
             Self::BadAddress | Self::Untrusted | Self::NotAuthenticated | Self::NoPermission => {
@@ -48,16 +47,16 @@ impl Cause {
 
     fn advice(self) -> &'static str {
         match self {
-            Self::BadAddress => "the Redis address cannot be used, correct it in the configuration",
-            Self::Untrusted => "the certificate of Redis is not accepted",
-            Self::Unreachable => "Redis is not reachable",
-            Self::NoAnswer => "Redis does not answer",
+            Self::BadAddress => "invalid Redis address; check the configuration",
+            Self::Untrusted => "Redis certificate not trusted",
+            Self::Unreachable => "Redis unreachable",
+            Self::NoAnswer => "no answer from Redis",
             Self::Lost => "Redis closed the connection",
-            Self::NotAuthenticated => "Redis refuses the login, check user and password",
-            Self::NoPermission => "the Redis user lacks a right, ask for its channels and commands",
+            Self::NotAuthenticated => "Redis login refused; check user and password",
+            Self::NoPermission => "Redis user lacks permission; grant its channels and commands",
             Self::Loading => "Redis is loading its data",
             Self::NotReady => "Redis is not ready",
-            Self::Other => "Redis reports an error",
+            Self::Other => "Redis error",
         }
     }
 }
@@ -66,7 +65,7 @@ impl Cause {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Down {
     pub cause: Cause,
-    /// The server's or the system's own words, cleaned; empty if there were none.
+    /// The message of the server or system, cleaned; may be empty.
     pub detail: String,
 }
 
@@ -116,7 +115,7 @@ fn cause(error: &RedisError) -> Cause {
             Cause::NotAuthenticated
         }
         (ErrorKind::Server(ServerErrorKind::NoPerm), _) => Cause::NoPermission,
-        // What the library makes of a NOPERM for SELECT; the code is lost, the words are not.
+        // The library drops the code of a NOPERM for SELECT, but keeps the message.
         _ if error.detail().is_some_and(|said| said.contains("has no permissions")) => {
             Cause::NoPermission
         }
@@ -131,7 +130,7 @@ fn cause(error: &RedisError) -> Cause {
             _,
         ) => Cause::NotReady,
         _ if error.is_timeout() => Cause::NoAnswer,
-        // Before "dropped", of which the library takes a refusal for a kind.
+        // Before "dropped": the library counts a refusal as one.
         _ if error.is_connection_refusal() => Cause::Unreachable,
         _ if error.is_connection_dropped() => Cause::Lost,
         _ if error.is_io_error() => Cause::Unreachable,
@@ -155,10 +154,7 @@ mod tests {
     #[case("-CLUSTERDOWN The cluster is down\r\n", Cause::NotReady)]
     #[case("-READONLY You can't write against a read only replica.\r\n", Cause::NotReady)]
     #[case("-ERR \u{1b}[2J\r\n", Cause::Other)]
-    fn what_the_server_says_has_a_cause_and_is_shown_clean(
-        #[case] answer: &str,
-        #[case] cause: Cause,
-    ) {
+    fn errors_of_the_server_are_classified_and_cleaned(#[case] answer: &str, #[case] cause: Cause) {
         let value: Value = redis::parse_redis_value(answer.as_bytes()).unwrap();
         let down = Down::from_error(&value.extract_error().unwrap_err());
         assert_eq!(down.cause, cause, "{down}");

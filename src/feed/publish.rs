@@ -1,9 +1,8 @@
-//! What goes out: announcements of committed writes, presence, and the bus of the simulated desk.
+//! Publishing: announcements of committed writes, presence, quotes and events of the simulation.
 //!
-//! Nothing here is part of a write. PostgreSQL has committed before anything is announced; an
-//! announcement can be lost or doubled, so it carries the write's key, and whoever acts on it
-//! reconciles with PostgreSQL. Every call has a deadline and a result, so that the console can
-//! show "not announced".
+//! Nothing here is part of a write: PostgreSQL commits before anything is announced. An announcement
+//! can be lost or doubled, so it carries the request key, and whoever acts on it reads PostgreSQL.
+//! Every call has a deadline and a result, so that the console can show "not announced".
 
 use std::sync::Arc;
 
@@ -26,36 +25,34 @@ mod standing;
 
 pub use announcement::{Announcement, Written, announcement};
 
-/// Most quotes that travel in one pipeline: one system call for some 150 KB, and an answer well
-/// within its deadline.
+/// Most quotes in one pipeline: one system call for about 150 KB, confirmed well within the deadline.
 const QUOTES_AT_ONCE: usize = 1000;
 
-/// Redis did not confirm it. It may have arrived all the same; it is not sent again.
+/// Redis did not confirm. The message may have arrived; it is not resent.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("not announced: {0}")]
 pub struct NotAnnounced(pub Down);
 
-/// Announces on the connection of its own that only consoles with a right to publish have. Cheap to
-/// clone; the clones share the connection and take turns.
+/// Announces on a connection of its own. Cheap to clone; the clones share the connection.
 #[derive(Debug, Clone)]
 pub struct Announcer {
     options: Arc<Options>,
-    // An asynchronous mutex, because it is held while Redis answers: announcements keep their order.
+    // An async mutex, held until Redis answers: announcements keep their order.
     link: Arc<Mutex<Link>>,
 }
 
-/// A console that is at work.
+/// A running console.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Presence {
     pub operator: String,
-    /// Which of the operator's consoles: unique per process.
+    /// Unique per process.
     pub console: String,
-    /// What to show about it: `host`, `role`, `environment`, `since`, `pane`, `row`.
+    /// Fields to show: `host`, `role`, `environment`, `since`, `pane`, `row`.
     pub fields: Vec<(&'static str, String)>,
 }
 
 impl Announcer {
-    /// Makes an announcer; connects when it is first used.
+    /// Connects on first use.
     pub fn new(options: Options) -> Self {
         let link = Arc::new(Mutex::new(Link::new(options.clone())));
         Self { options: Arc::new(options), link }
@@ -71,7 +68,7 @@ impl Announcer {
     /// [`NotAnnounced`] if Redis did not confirm all of it in time, with the reason.
     pub async fn announce(&self, announcement: &Announcement) -> Result<(), NotAnnounced> {
         let mut pipeline = Pipeline::new();
-        // First what is kept: an execution engine takes its work from the stream.
+        // The stream first: execution engines read their work from it.
         pipeline
             .cmd("XADD")
             .arg(&self.options.commands)
@@ -86,11 +83,11 @@ impl Announcer {
         self.send(&pipeline).await
     }
 
-    /// Says that a console is at work. Holds for [`Options::presence_kept`].
+    /// Records a running console. Expires after [`Options::presence_kept`].
     ///
     /// # Errors
     ///
-    /// [`NotAnnounced`] with the reason; presence is a courtesy, nothing depends on it.
+    /// [`NotAnnounced`] with the reason; nothing depends on presence.
     pub async fn present(&self, presence: &Presence) -> Result<(), NotAnnounced> {
         let key = self.session_key(presence);
         let mut pipeline = Pipeline::new();
@@ -99,18 +96,18 @@ impl Announcer {
         self.send(&pipeline).await
     }
 
-    /// Says that a console was closed.
+    /// Removes a console that was closed.
     ///
     /// # Errors
     ///
-    /// [`NotAnnounced`] with the reason; the entry then ends by itself.
+    /// [`NotAnnounced`] with the reason; the record expires by itself.
     pub async fn left(&self, presence: &Presence) -> Result<(), NotAnnounced> {
         let mut pipeline = Pipeline::new();
         pipeline.cmd("DEL").arg(self.session_key(presence));
         self.send(&pipeline).await
     }
 
-    /// Says that a console has this row open. Holds for [`Options::presence_kept`].
+    /// Records that a console has a row open. Expires after [`Options::presence_kept`].
     ///
     /// # Errors
     ///
@@ -136,7 +133,7 @@ impl Announcer {
     }
 }
 
-/// Feeds the bus: the simulated desk and the replay of recorded quotes.
+/// Publishes quotes and events of the simulation or a replay.
 #[derive(Debug)]
 pub struct Publisher {
     options: Options,
@@ -144,13 +141,12 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Makes a publisher; connects when it is first used, and again after a failure.
+    /// Connects on first use, and again after a failure.
     pub fn new(options: Options) -> Self {
         Self { link: Link::new(options.clone()), options }
     }
 
-    /// Publishes quotes, each on its instrument's channel, in order. Fast: a thousand per round
-    /// trip.
+    /// Publishes quotes in order, each on its instrument's channel, a thousand per round trip.
     ///
     /// Not cancel safe: dropped, some of them have gone out.
     ///
@@ -170,7 +166,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Publishes the sign of life that belongs on the bus once a second.
+    /// Publishes a heartbeat, due once a second.
     ///
     /// # Errors
     ///
@@ -195,7 +191,7 @@ impl Publisher {
         self.send(&pipeline).await
     }
 
-    /// Says which limits are not well any more: consoles then look at once.
+    /// Publishes limits that went into warning or breach, so that consoles read them at once.
     ///
     /// # Errors
     ///

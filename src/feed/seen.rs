@@ -1,27 +1,25 @@
-//! Which events were counted already.
+//! Recognizes repeated events.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
 use crate::feed::wire::Ring;
 
-/// How many events are remembered. Both copies of one arrive within microseconds of each other; a
-/// publisher that repeats itself does so within seconds.
+/// How many events are remembered. Both copies arrive within microseconds, repeats within seconds.
 const REMEMBERED: usize = 8192;
 
-/// What an event's identifier says about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sighting {
-    /// It was not here before.
+    /// Not seen before.
     New,
-    /// It was here, on the other of its two channels.
+    /// Seen on the other of its two channels.
     OtherCopy,
-    /// It was here, on this channel.
+    /// Seen on this channel.
     Repeat,
 }
 
-/// Remembers the last events in fixed memory: identifiers are kept as 64-bit hashes under a key
-/// made at the start, so that nobody can choose two that meet.
+/// Remembers the last events in fixed memory, as 64-bit hashes of their ids under a random key, so
+/// that nobody can construct a collision.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     hasher: RandomState,

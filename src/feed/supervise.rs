@@ -1,9 +1,9 @@
-//! Keeps one subscription alive for ever, and says what became of it.
+//! Keeps a subscription alive and reports its state.
 //!
-//! The library's own reconnecting client gave up after six attempts and swallowed a lost channel
-//! right, so the loop is here: connect and subscribe under one deadline, read while a ping answers,
-//! back off, begin again. Redis may lose messages whenever the subscription is not up; each time
-//! it comes up the caller is told how long the gap was, and reads PostgreSQL again.
+//! The library's reconnecting client gave up after six attempts and hid a lost channel right, so the
+//! loop is here: connect and subscribe under one deadline, read while pings are answered, back off,
+//! repeat. Messages are lost while the subscription is down; each time it comes up the caller gets
+//! the length of the gap and resyncs from PostgreSQL.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -34,20 +34,20 @@ mod subscription;
 
 pub use report::FeedReport;
 
-/// Most messages handled before the timers are looked at again.
+/// Most messages handled between two checks of the timers.
 const BATCH: usize = 1024;
 
-/// Jumps in the numbers are told at most so often: a publisher that counts wrongly would otherwise
-/// make the console read everything again for every quote.
+/// Gaps in sequence numbers are reported at most this often: a publisher that counts wrongly would
+/// otherwise cause a resync per quote.
 const TELL_JUMPS_EVERY: Duration = Duration::from_secs(1);
 
-/// Runs the feed until `stop` is cancelled or nobody reads `reports` any more.
+/// Runs the feed until `stop` is cancelled or the receiver of `reports` is dropped.
 ///
 /// The reader never waits for `reports`: when that queue is full, the newest state of the
 /// connection is kept, events are folded into one [`FeedReport::Collapsed`], and both are delivered
 /// as soon as there is room. Quotes and counters go to `board`.
 ///
-/// Cancel safe in the sense that dropping it ends the subscription and nothing else.
+/// Cancel safe: dropping it ends the subscription.
 pub async fn run(
     options: Options,
     board: Arc<Board>,
@@ -74,7 +74,6 @@ pub async fn run(
     }
 }
 
-/// Everything one feed knows.
 #[derive(Debug)]
 struct Feed {
     options: Options,
@@ -90,20 +89,20 @@ struct Feed {
     last_heard: Option<Instant>,
 }
 
-/// When the publisher of prices was last heard.
+/// Heartbeats of the price publisher.
 #[derive(Debug, Default)]
 struct Heart {
-    /// `None` until the first heartbeat: a publisher without one is never stale.
+    /// `None` until the first: a publisher without heartbeats is never stale.
     beat: Option<Instant>,
     is_stale: bool,
 }
 
-/// Jumps in the numbers that were not told yet.
+/// Gaps in sequence numbers that were not reported yet.
 #[derive(Debug, Default)]
 struct Jumps {
     missed: u64,
     restarts: u64,
-    /// When the next may be told.
+    /// When the next report is allowed.
     not_before: Option<Instant>,
 }
 
@@ -130,7 +129,7 @@ impl Feed {
     fn came_up(&mut self, now: Instant) {
         let gap = self.last_heard.map(|last| now.saturating_duration_since(last));
         self.last_heard = Some(now);
-        // The publisher's silence counts from here: before, it could not have been heard.
+        // Before the subscription the publisher could not be heard.
         self.heart.beat = self.heart.beat.map(|_| now);
         self.outbox.link(FeedReport::Up { gap });
     }
@@ -172,7 +171,7 @@ impl Feed {
         }
     }
 
-    /// Waits before the next attempt, and delivers meanwhile what is waiting.
+    /// Waits before the next attempt, and delivers waiting reports.
     async fn pause(&mut self, wait: Duration) {
         let over = sleep(wait);
         tokio::pin!(over);
@@ -185,7 +184,7 @@ impl Feed {
         }
     }
 
-    /// Takes one message. Awaits nothing: whatever is downstream, the subscription is drained.
+    /// Handles one message. Never awaits, so the subscription is drained whatever is downstream.
     fn take(&mut self, message: &Msg, now: Instant) {
         let (channel, payload) = (message.get_channel_name(), message.get_payload_bytes());
         match self.decoder.decode(channel.as_bytes(), payload) {
@@ -216,8 +215,8 @@ impl Feed {
         }
     }
 
-    /// Notes that the publisher of prices lives. A price says so too, but only a heartbeat promises
-    /// that there will be more.
+    /// Records a sign of life of the price publisher. A quote is one too, but only heartbeats are
+    /// expected at intervals.
     fn beat(&mut self, now: Instant, is_heartbeat: bool) {
         let Some(last) = self.heart.beat else {
             self.heart.beat = is_heartbeat.then_some(now);
@@ -253,8 +252,8 @@ impl Feed {
         }
     }
 
-    /// Returns how long a publisher may be silent: its heartbeats, and half of one because the last
-    /// of them can be on its way.
+    /// Returns how long a publisher may be silent: its heartbeats, and half an interval for the last
+    /// one in flight.
     fn silence(&self) -> Duration {
         let every = self.options.heartbeat_every;
         every.saturating_mul(self.options.heartbeats_missed).saturating_add(every / 2)

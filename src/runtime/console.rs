@@ -1,4 +1,4 @@
-//! The loop.
+//! The event loop.
 
 use std::io;
 use std::sync::Arc;
@@ -26,12 +26,12 @@ use crate::feed::board::Board;
 use crate::feed::supervise::FeedReport;
 use crate::ui::Shown;
 
-/// What the loop draws on.
+/// A screen to draw on.
 pub trait Display {
-    /// Tells whether a frame is still being written.
+    /// Whether a frame is still being written.
     fn is_busy(&self) -> bool;
 
-    /// Waits until the frame that is being written is on the screen. Cancel safe.
+    /// Waits until the frame is written. Cancel safe.
     ///
     /// # Errors
     ///
@@ -45,21 +45,21 @@ pub trait Display {
     /// If the terminal is gone.
     fn draw(&mut self, model: &Model) -> io::Result<Shown>;
 
-    /// Forgets what is on the screen: the next frame writes every cell.
+    /// Makes the next frame write every cell.
     ///
     /// # Errors
     ///
     /// If the terminal is gone.
     fn clear(&mut self) -> io::Result<()>;
 
-    /// Gives the terminal back, stops the process, and takes the terminal again when it goes on.
+    /// Suspends the process, with the terminal restored meanwhile.
     ///
     /// # Errors
     ///
     /// If the terminal is gone.
     fn suspend(&mut self) -> io::Result<()>;
 
-    /// Sends bytes that are no frame: the bell, the clipboard.
+    /// Sends bytes other than a frame: bell, clipboard.
     ///
     /// # Errors
     ///
@@ -75,17 +75,16 @@ pub enum Exit {
     Stopped,
 }
 
-/// Where messages come from.
 #[derive(Debug)]
 pub struct Queues {
     pub replies: mpsc::Receiver<Msg>,
-    /// What the feed says of itself.
+    /// Reports of the feed.
     pub reports: mpsc::Receiver<FeedReport>,
     pub board: Arc<Board>,
     pub doorbell: Doorbell,
-    /// The shell asks the program to stop for a while; `None` where nobody can.
+    /// SIGTSTP (Ctrl-Z); `None` in tests.
     pub suspend: Option<Signal>,
-    /// Who works here, for those who tell it to others.
+    /// The session, for the task that publishes presence.
     pub who: watch::Sender<Option<Session>>,
     pub stop: CancellationToken,
 }
@@ -99,7 +98,7 @@ async fn asked(signal: &mut Option<Signal>) {
     }
 }
 
-/// The loop and what it owns.
+/// The loop and its state.
 #[derive(Debug)]
 pub struct Console<D> {
     model: Model,
@@ -107,16 +106,15 @@ pub struct Console<D> {
     display: D,
     hands: EffectRunner,
     cadence: Cadence,
-    /// The screen does not show the model.
+    /// The screen does not show the model's state.
     is_dirty: bool,
-    /// A frame is on its way, with what it shows.
+    /// A frame is being written, with what it shows.
     showing: Option<Shown>,
     exit: Option<Exit>,
     frames: u64,
 }
 
 impl<D: Display> Console<D> {
-    /// Makes a console that has read nothing.
     pub fn new(
         options: app::Options,
         clock: Clock,
@@ -130,26 +128,23 @@ impl<D: Display> Console<D> {
         Self { model, clock, display, hands, cadence, is_dirty, showing, exit, frames }
     }
 
-    /// Returns what the console knows.
     pub fn model(&self) -> &Model {
         &self.model
     }
 
-    /// Returns the screen.
     pub fn display(&self) -> &D {
         &self.display
     }
 
-    /// Returns how many frames were drawn.
+    /// Number of frames drawn.
     pub fn frames(&self) -> u64 {
         self.frames
     }
 
-    /// Runs until the person leaves, the terminal is gone, or the queues say stop.
+    /// Runs until the console is quit, the terminal is gone, or `stop` is cancelled.
     ///
-    /// The order of the branches is fixed. Input stands before everything but the end: a flood of
-    /// answers or quotes never holds a key back. The two timers stand before the queues, because
-    /// they limit themselves.
+    /// The order of the branches is fixed. Input precedes everything but the stop: a flood of replies
+    /// or quotes never delays a key. The two timers precede the queues, because they limit themselves.
     ///
     /// # Errors
     ///
@@ -204,7 +199,7 @@ impl<D: Display> Console<D> {
                     self.apply(msg);
                 }
             }
-            // The terminal is gone; crossterm would report it for ever.
+            // The terminal is gone; crossterm would report that endlessly.
             Some(Err(_)) | None => self.exit = Some(Exit::Stopped),
         }
     }
@@ -236,8 +231,8 @@ impl<D: Display> Console<D> {
         self.perform(effects);
     }
 
-    /// Applies a message. What only confirms that the screen is right draws no frame of its own:
-    /// an idle console draws once a second, for its clock.
+    /// Applies a message. One that changes nothing on the screen draws no frame: an idle console draws
+    /// once a second, for its clock.
     fn apply(&mut self, msg: Msg) {
         let is_quiet = matches!(msg, Msg::Confirmed { .. } | Msg::FeedCounted(_));
         let was_down = is_quiet && !self.model.database.is_up();
@@ -309,13 +304,13 @@ impl<D: Display> Console<D> {
         Ok(())
     }
 
-    /// The frame is on the screen: only from now on can a person have read it.
+    /// The frame is on the screen: from now on it can have been read.
     fn frame_written(&mut self) {
         let Some(shown) = self.showing.take() else { return };
         let elapsed = self.clock.elapsed();
         let is_dirty = self.is_dirty;
         self.apply(Msg::FrameShown { elapsed, heights: shown.heights, scrolled: shown.scrolled });
-        // That a frame was shown is no reason for another one, except to show when `y` counts.
+        // A written frame causes another one only to show that `y` is enabled.
         self.is_dirty = is_dirty || self.is_arming(elapsed);
     }
 
@@ -329,7 +324,7 @@ impl<D: Display> Console<D> {
     }
 }
 
-/// Returns the escape sequence that puts `text` into the terminal's clipboard, over SSH too.
+/// Returns the escape sequence (OSC 52) that copies `text` to the terminal's clipboard, over SSH too.
 fn osc52(text: &str) -> Vec<u8> {
     let mut bytes = b"\x1b]52;c;".to_vec();
     bytes.extend(BASE64_STANDARD.encode(text).into_bytes());

@@ -1,4 +1,4 @@
-//! Performs effects: each in a task of its own, each answered with a message.
+//! Performs effects: each in a task of its own, answered by a message.
 
 use std::sync::Arc;
 
@@ -19,16 +19,15 @@ use crate::feed::supervise::FeedReport;
 use crate::feed::wire::BusEvent;
 use crate::store::{Store, StoreError};
 
-/// Most effects under way at once. One more is answered at once: "not sent, busy".
+/// Most effects in flight. One more is refused at once: "not sent, busy".
 const AT_ONCE: usize = 64;
 
-/// Bars that the chart reads.
+/// Bars read for the chart.
 const BARS: u16 = 240;
 
-/// A question to the rulebook; the newest replaces the one before.
+/// A query to the rulebook; a newer one replaces it.
 type Asked = Option<(ClientKey, Question)>;
 
-/// Performs effects.
 #[derive(Debug)]
 pub struct EffectRunner {
     store: Store,
@@ -38,12 +37,12 @@ pub struct EffectRunner {
     doorbell: Doorbell,
     free: Arc<Semaphore>,
     questions: watch::Sender<Asked>,
-    /// `None` where nothing is kept: in tests.
+    /// `None` in tests.
     journal: Option<Journal>,
 }
 
 impl EffectRunner {
-    /// Makes the hands, and starts the task that asks the rulebook.
+    /// Starts the task that queries the rulebook.
     pub fn new(
         store: Store,
         announcer: Announcer,
@@ -58,15 +57,14 @@ impl EffectRunner {
         Self { store, announcer, clock, replies, doorbell, free, questions, journal }
     }
 
-    /// Writes every intent down before it is sent. Without a journal that can be written, nothing
-    /// is sent.
+    /// Journals every request before it is sent. If the journal cannot be written, nothing is sent.
     #[must_use]
     pub fn with_journal(mut self, journal: Option<Journal>) -> Self {
         self.journal = journal;
         self
     }
 
-    /// Starts an effect. Returns a message only where a write cannot be started.
+    /// Starts an effect. Returns a message only if a write cannot be started.
     pub fn perform(&self, effect: Effect, model: &Model) -> Option<Msg> {
         match effect {
             Effect::LookAgain => self.doorbell.ring(),
@@ -79,7 +77,7 @@ impl EffectRunner {
             Effect::ReadBars { instrument, timeframe } => self.read_bars(instrument, timeframe),
             Effect::PreviewLimit(preview) => self.preview_limit(preview),
             Effect::ReadLimitTypes => self.read_limit_types(),
-            // The loop performs these itself: they need the screen.
+            // Performed by the loop, which has the screen.
             Effect::Copy(_) | Effect::Bell | Effect::Redraw | Effect::Suspend | Effect::Quit => {}
         }
         None
@@ -87,7 +85,10 @@ impl EffectRunner {
 
     fn write(&self, request: Request, model: &Model) -> Option<Msg> {
         let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() else {
-            let refusal = Refusal::plain(Code::NotSent, "too much is under way: nothing was sent");
+            let refusal = Refusal::plain(
+                Code::NotSent,
+                "busy: too many requests in flight, nothing was sent",
+            );
             return Some(Msg::Answered { key: request.key, outcome: Outcome::Refused(refusal) });
         };
         let context = Context::of(&request, model, self.journal.clone());
@@ -105,7 +106,7 @@ impl EffectRunner {
     }
 
     fn resolve(&self, request: Request, model: &Model) {
-        // A question that finds no room is asked again by the model, two seconds later.
+        // The model repeats a dropped query two seconds later.
         let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() else { return };
         let context = Context::of(&request, model, self.journal.clone());
         let (store, replies) = (self.store.clone(), self.replies.clone());
@@ -123,7 +124,7 @@ impl EffectRunner {
         tokio::spawn(async move {
             let impacts = match &free {
                 Ok(_) => store.preview_limit(&preview).await.map_err(unweighed),
-                Err(_) => Err(PreviewError::Failed("too much is under way".to_owned())),
+                Err(_) => Err(PreviewError::Failed("busy: too many requests in flight".to_owned())),
             };
             replies.send(Msg::LimitPreviewed { preview, impacts }).await.ok();
             drop(free);
@@ -151,7 +152,7 @@ impl EffectRunner {
             match store.bars(&instrument, &timeframe, BARS).await {
                 Ok(bars) => {
                     let msg = Msg::BarsRead { instrument, timeframe, bars };
-                    // A console that is gone needs no bars.
+                    // The console may be gone.
                     replies.send(msg).await.ok();
                 }
                 Err(error) => tracing::debug!(%error, "bars"),
@@ -161,7 +162,7 @@ impl EffectRunner {
     }
 }
 
-/// What the journal and an announcement say beside the request, as it was when the write was sent.
+/// What journal and announcement contain beside the request, as of sending.
 #[derive(Debug, Clone)]
 struct Context {
     operator: String,
@@ -189,7 +190,7 @@ impl Context {
         }
     }
 
-    /// Writes the intent down before anything is sent.
+    /// Journals the request before it is sent.
     async fn write_down(&self, request: &Request, clock: &Clock) -> Result<(), Refusal> {
         let Some(journal) = &self.journal else { return Ok(()) };
         let (request, summary) = (request.clone(), self.summary.clone());
@@ -197,7 +198,7 @@ impl Context {
         intended.map_err(|error| Refusal::plain(Code::NotSent, error.to_string()))
     }
 
-    /// Writes down how it ended. Where that fails, the next start asks the database again.
+    /// Journals the outcome. If that fails, the next start queries the database.
     async fn write_end(&self, request: &Request, outcome: &Outcome) {
         if let Some(journal) = &self.journal
             && let Err(error) = journal.settle(request.key, outcome).await
@@ -207,7 +208,7 @@ impl Context {
     }
 }
 
-/// Tells the model what became of a write, and the bus if it stands.
+/// Reports the outcome of a write to the model, and announces an accepted one on the bus.
 async fn settle(
     request: &Request,
     outcome: Outcome,
@@ -250,7 +251,7 @@ async fn announce(
     announcer.announce(&announcement(&written)).await.map_err(|error| error.to_string())
 }
 
-/// Asks the rulebook about the newest question, one at a time.
+/// Runs the newest query to the rulebook, one at a time.
 async fn assess(store: Store, mut questions: watch::Receiver<Asked>, replies: mpsc::Sender<Msg>) {
     while questions.changed().await.is_ok() {
         let question = questions.borrow_and_update().clone();
@@ -269,7 +270,7 @@ fn unweighed(error: StoreError) -> PreviewError {
     PreviewError::Failed(error.to_string())
 }
 
-/// Returns what a report of the feed means to the model.
+/// Converts a report of the feed to a message.
 pub(super) fn report(said: FeedReport) -> Vec<Msg> {
     match said {
         FeedReport::Up { gap } => vec![Msg::FeedUp { gap }],

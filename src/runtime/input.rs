@@ -1,4 +1,4 @@
-//! From the terminal's events to messages.
+//! Converts terminal events to messages.
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
@@ -6,9 +6,9 @@ use super::clock::Clock;
 use crate::app::Msg;
 use crate::app::chord::{Chord, Key};
 
-/// Returns what an event of the terminal means, or `None` if it means nothing here.
+/// Converts an event; `None` if it has no meaning here.
 ///
-/// Only presses count: a terminal that reports releases would double every key.
+/// Only presses count: some terminals report releases too.
 pub fn translate(event: Event) -> Option<Msg> {
     match event {
         Event::Key(key) => {
@@ -22,12 +22,12 @@ pub fn translate(event: Event) -> Option<Msg> {
     }
 }
 
-/// Returns the console's name of a key, or `None` for a key that it does not know.
+/// Converts a key; `None` if it is unknown.
 pub fn chord(event: KeyEvent) -> Option<Chord> {
     if event.kind != KeyEventKind::Press {
         return None;
     }
-    // An Alt chord is not the plain key: an escape sequence cut in two must not become a command.
+    // An Alt chord is not the plain key: a split escape sequence must not become a command.
     if event.modifiers.intersects(KeyModifiers::ALT | KeyModifiers::SUPER | KeyModifiers::META) {
         return None;
     }

@@ -1,9 +1,8 @@
-//! Reading the database: what changed, and then only that.
+//! Polls the database.
 //!
-//! Once a second, or at once when the bus rings, the database is asked what changed since the last
-//! cursor; then the changed rows are read. The cursor moves on only when all of them were read, so
-//! that a read that fails is repeated and no row is forgotten. Now and then everything is read
-//! again, whatever the database says changed.
+//! Once a second, or at once on an event of the bus, a poll asks what changed since the cursor and
+//! reads those rows. The cursor advances only when all were read, so a failed read is repeated and no
+//! row is missed. At longer intervals everything is read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,14 +18,13 @@ use crate::app::Msg;
 use crate::domain::change::Kind;
 use crate::store::{Store, StoreError};
 
-/// A ring is answered at most so often: a flood of events costs the database one question each
-/// tenth of a second.
+/// Shortest interval of polls on events: a flood of events costs one query each tenth of a second.
 const RING_EVERY: Duration = Duration::from_millis(100);
 
-/// How often the database is asked again who we are: rights can be taken away, clocks drift.
+/// Interval of reading the session: rights can be revoked, clocks drift.
 const SESSION_EVERY: Duration = Duration::from_secs(10);
 
-/// Says that something changed. Cheap to clone; rings between two questions count as one.
+/// Requests a poll. Cheap to clone; requests between two polls count as one.
 #[derive(Debug, Clone, Default)]
 pub struct Doorbell {
     bell: Arc<Notify>,
@@ -34,19 +32,17 @@ pub struct Doorbell {
 }
 
 impl Doorbell {
-    /// Something changed.
     pub fn ring(&self) {
         self.bell.notify_one();
     }
 
-    /// Anything may have changed: everything is to be read again.
+    /// Requests a full read.
     pub fn ring_for_all(&self) {
         self.all.store(true, Ordering::SeqCst);
         self.ring();
     }
 }
 
-/// Reads the database for one console.
 #[derive(Debug)]
 pub struct Poller {
     store: Store,
@@ -60,11 +56,11 @@ pub struct Poller {
     reconciled_at: Instant,
 }
 
-/// The console is gone: nobody takes answers any more.
+/// The console is gone.
 struct Gone;
 
 impl Poller {
-    /// Makes a poller, and the bell that wakes it.
+    /// Returns a poller and its doorbell.
     pub fn new(
         store: Store,
         clock: Clock,
@@ -96,8 +92,7 @@ impl Poller {
                 if answered.is_err() {
                     return;
                 }
-                // A ring that came during the round starts the next one at once, but not sooner
-                // than a moment after it.
+                // A request during the round starts the next one after the shortest interval.
                 tokio::time::sleep(RING_EVERY).await;
                 let rest = self.poll_every.saturating_sub(RING_EVERY);
                 let rung = timeout(rest, self.doorbell.bell.notified()).await;
@@ -114,7 +109,7 @@ impl Poller {
         match self.ask().await? {
             Ok(()) => Ok(()),
             Err(error) => {
-                // Who answers next may be another server, with other rights.
+                // The next answer may come from another server, with other rights.
                 self.session_at = None;
                 self.tell(Msg::DatabaseLost { reason: error.to_string() }).await
             }
@@ -164,7 +159,7 @@ impl Poller {
         self.tell(Msg::SessionOpened { session, round_trip, offset }).await.map(Ok)
     }
 
-    /// Reads rows of one kind; tells whether it succeeded.
+    /// Reads rows of one kind; returns whether it succeeded.
     async fn read(&self, kind: Kind, ids: Option<Vec<String>>) -> Result<bool, Gone> {
         match self.store.read(kind, ids.as_deref()).await {
             Ok(read) => {

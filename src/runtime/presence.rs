@@ -1,7 +1,6 @@
-//! Who is at work: said on the bus every few seconds, taken back at the end.
+//! Publishes the presence of this console every few seconds, and removes it at the end.
 //!
-//! A courtesy for the others on the desk. It locks nothing, and nothing here depends on it: a bus
-//! that is away costs this console its name on a list.
+//! It locks nothing, and nothing depends on it.
 
 use std::time::Duration;
 
@@ -13,10 +12,10 @@ use uuid::Uuid;
 use crate::domain::session::Session;
 use crate::feed::publish::{Announcer, Presence};
 
-/// A third of how long an entry lives, so that one that is lost does no harm.
+/// A third of the lifetime of a record, so that a lost renewal does no harm.
 const RENEW_EVERY: Duration = Duration::from_secs(5);
 
-/// Says it until `stop` is cancelled.
+/// Publishes until `stop` is cancelled.
 pub(super) async fn keep(
     announcer: Announcer,
     session: watch::Receiver<Option<Session>>,
@@ -41,7 +40,7 @@ pub(super) async fn keep(
         }
     }
     if let Some(presence) = said {
-        // The entry ends by itself if this does not arrive.
+        // The record expires if this fails.
         announcer.left(&presence).await.ok();
     }
 }

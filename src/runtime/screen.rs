@@ -1,9 +1,9 @@
-//! The screen: frames drawn into memory, and written by a thread of its own.
+//! The screen: frames are drawn into memory and written by a thread of its own.
 //!
-//! A terminal that stops reading (a stalled SSH connection, a paused multiplexer) blocks whoever
-//! writes to it. So a frame is drawn into a buffer and handed over, and the next one is drawn only
-//! when that was accepted: the loop goes on taking keys and answers, and the newest state is shown
-//! when the terminal reads again. At most one frame waits.
+//! A terminal that stops reading (a stalled SSH connection, a paused multiplexer) blocks its writer.
+//! So a frame is drawn into a buffer and handed to the thread, and the next one is drawn only when it
+//! was written: the loop goes on, and the newest state is shown when the terminal reads again. At most
+//! one frame waits.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ use super::terminal;
 use crate::app::Model;
 use crate::ui::{self, Shown, Theme};
 
-/// Where the backend writes: bytes of one frame.
+/// The bytes of one frame.
 #[derive(Debug, Clone, Default)]
 struct Sheet(Arc<Mutex<Vec<u8>>>);
 
@@ -39,7 +39,6 @@ impl Write for Sheet {
     }
 }
 
-/// The real screen.
 #[derive(Debug)]
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<Sheet>>,
@@ -51,7 +50,7 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// Makes the screen, and starts the thread that writes to standard output.
+    /// Starts the thread that writes to standard output.
     ///
     /// # Errors
     ///
@@ -107,8 +106,8 @@ impl Display for Screen {
     }
 
     fn clear(&mut self) -> io::Result<()> {
-        // Not `Terminal::clear`: it asks the terminal where the cursor is, and one that does not
-        // answer would hold the console up for two seconds.
+        // Not `Terminal::clear`: it queries the cursor position and waits two seconds for a terminal
+        // that does not answer.
         let size = self.terminal.size()?;
         self.terminal.resize(size.into())
     }
@@ -119,7 +118,7 @@ impl Display for Screen {
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        // Rides with the next frame: writing between two could split an escape sequence.
+        // Sent with the next frame: between two it could split an escape sequence.
         self.sheet.write_all(bytes)
     }
 }

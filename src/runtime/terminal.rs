@@ -1,4 +1,4 @@
-//! The terminal: taken for the console, and given back as it was on every way out.
+//! Sets the terminal up, and restores it on every way out.
 
 use std::io::{self, IsTerminal, Write};
 use std::panic;
@@ -20,15 +20,15 @@ use super::RunError;
 /// Exit code after a panic.
 pub const CRASHED: i32 = 70;
 
-/// The terminal is ours now. One flag for the process: a panic on any thread must find it.
+/// Whether the terminal is set up. One flag per process: a panic of any thread must find it.
 static IS_TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// Holds the terminal; gives it back when dropped.
+/// The terminal as set up; restores it on drop.
 #[derive(Debug)]
 pub struct Terminal(());
 
 impl Terminal {
-    /// Takes the terminal: raw mode, the alternate screen, bracketed paste, focus reports.
+    /// Sets up raw mode, the alternate screen, bracketed paste and focus reports.
     ///
     /// # Errors
     ///
@@ -39,8 +39,8 @@ impl Terminal {
         }
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |crash| {
-            // The hook runs for a panic of any thread while the others draw on: give the terminal
-            // back, say it, and leave. A console that lost a task must not look alive.
+            // The hook runs for a panic of any thread while the others draw: restore the terminal,
+            // report, exit. A console that lost a task must not look alive.
             if IS_TAKEN.load(Ordering::SeqCst) {
                 restore();
                 before(crash);
@@ -69,7 +69,7 @@ fn take() -> io::Result<()> {
     taken
 }
 
-/// Gives the terminal back and stops this process; takes the terminal again when it goes on.
+/// Restores the terminal and suspends the process; sets the terminal up again when it continues.
 ///
 /// # Errors
 ///
@@ -86,18 +86,18 @@ impl Drop for Terminal {
     }
 }
 
-/// Gives the terminal back as it was. Harmless when it was not taken, or twice.
+/// Restores the terminal. Harmless if it is not set up.
 pub fn restore() {
     if !IS_TAKEN.swap(false, Ordering::SeqCst) {
         return;
     }
     let mut out = io::stdout();
-    // The terminal may be gone: there is nobody left to tell.
+    // The terminal may be gone.
     let written =
         execute!(out, DisableFocusChange, DisableBracketedPaste, LeaveAlternateScreen, Show)
             .and_then(|()| out.flush());
     let cooked = disable_raw_mode();
     if let Err(error) = written.and(cooked) {
-        tracing::debug!(%error, "the terminal could not be restored");
+        tracing::debug!(%error, "terminal not restored");
     }
 }

@@ -17,9 +17,10 @@ fn each_fault_of_the_configuration_is_one_line() {
     assert_eq!((ran.code, ran.out.as_str()), (1, ""));
     let lines: Vec<&str> = ran.err.lines().collect();
     assert_eq!(lines.len(), 2, "{}", ran.err);
-    assert!(lines[0].ends_with(
-        "bad.toml:2: feed.ping_evry: there is no such key; did you mean feed.ping_every?"
-    ));
+    assert!(
+        lines[0]
+            .ends_with("bad.toml:2: feed.ping_evry: unknown key; did you mean feed.ping_every?")
+    );
     assert!(lines[1].contains("bad.toml:4: ticket.arm_after: is \"1 ms\""), "{}", lines[1]);
 }
 

@@ -145,7 +145,7 @@ async fn a_failed_announcement_does_not_affect_the_next() {
     server.pause();
     let refused = announcer.announce(&entry).await.unwrap_err();
     assert_eq!(refused.0.cause, Cause::NoAnswer);
-    assert!(refused.to_string().starts_with("not announced: Redis does not answer"), "{refused}");
+    assert!(refused.to_string().starts_with("not announced: no answer from Redis"), "{refused}");
     server.resume();
     announcer.announce(&entry).await.unwrap();
 

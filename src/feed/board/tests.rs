@@ -27,21 +27,21 @@ fn quote(name: &str, second: i64, seq: Option<u64>) -> Quote {
 #[case::counting_again_at_the_same_number(quote("X", 6, Some(10)), Put::TakenAfterRestart)]
 #[case::uncounted(quote("X", 1, None), Put::Taken)]
 #[case::another_instrument(quote("Y", 1, Some(1)), Put::Taken)]
-fn after_number_ten_at_second_five(#[case] next: Quote, #[case] put: Put) {
+fn a_quote_after_number_10_at_second_5_is_classified(#[case] next: Quote, #[case] put: Put) {
     let board = Board::new();
     assert_eq!(board.put(quote("X", 5, Some(10))), Put::Taken);
     assert_eq!(board.put(next), put);
 }
 
 #[test]
-fn an_uncounted_quote_does_not_make_the_next_counted_one_a_gap() {
+fn a_quote_without_a_number_causes_no_gap() {
     let board = Board::new();
     let puts = [Some(1), None, Some(2)].map(|seq| board.put(quote("X", 1, seq)));
     assert_eq!(puts, [Put::Taken; 3]);
 }
 
 #[test]
-fn old_quotes_that_come_singly_never_count_as_a_restart() {
+fn single_old_quotes_never_count_as_a_restart() {
     let board = Board::new();
     board.put(quote("X", 100, Some(100)));
     for seq in [1, 2, 3, 4, 1, 2, 3, 4, 9, 8, 7, 6, 5] {
@@ -68,7 +68,7 @@ fn dropped_messages_are_counted_in_bounded_memory() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn waiting_ends_with_the_first_change_and_not_before() {
+async fn a_wait_ends_with_the_first_change() {
     let board = Board::new();
     let soon = Duration::from_secs(1);
     assert!(timeout(soon, board.changed()).await.is_err(), "nothing came");
@@ -82,7 +82,7 @@ async fn waiting_ends_with_the_first_change_and_not_before() {
 
 proptest! {
     #[test]
-    fn counters_add_up_and_the_drained_quotes_are_the_last_ones_taken(
+    fn counters_add_up_and_drained_quotes_are_the_newest_accepted(
         steps in prop::collection::vec((0..4_u8, 0..6_i64, prop::option::of(0..12_u64), any::<bool>()), 0..200),
     ) {
         let board = Board::new();

@@ -1,4 +1,4 @@
-//! What is said about a committed write (`spec/wire.md`, "After a write has committed").
+//! The announcement of a committed write (`spec/wire.md`, "After a write has committed").
 
 use crate::domain::code::Code;
 use chrono::{DateTime, Utc};
@@ -10,30 +10,30 @@ use crate::domain::outcome::{Accepted, Item, ItemEnd};
 use crate::domain::request::{Closing, NewTrade, Request, Verb};
 use crate::feed::wire::Outgoing;
 
-/// A committed write, and what its request does not say itself.
+/// A committed write, with what its request does not contain.
 #[derive(Debug, Clone, Copy)]
 pub struct Written<'a> {
     pub request: &'a Request,
     pub accepted: &'a Accepted,
     pub operator: &'a str,
     pub at: DateTime<Utc>,
-    /// Whose position was closed or amended, where the console knows it.
+    /// Account of the closed or amended position, if known.
     pub account: Option<AccountId>,
-    /// What it holds, where the console knows it.
+    /// Instrument of that position, if known.
     pub instrument: Option<&'a InstrumentId>,
 }
 
 /// What is published and appended for one write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announcement {
-    /// Events, each for its own channel and for that of all.
+    /// Events, each for its own channel and the common one.
     pub events: Vec<Outgoing>,
     /// Fields of the entry in the stream of commands: `key`, `verb`, `actor`, `at`, and what the
     /// verb froze. Decimals with their digits.
     pub command: Vec<(&'static str, String)>,
 }
 
-/// Says what one committed write is to be announced as.
+/// Builds the announcement of a committed write.
 pub fn announcement(written: &Written<'_>) -> Announcement {
     let (event_type, mut data) = body(written);
     data.retain(|_, value| !value.is_null());
@@ -45,7 +45,7 @@ pub fn announcement(written: &Written<'_>) -> Announcement {
     ];
     command.extend(fields(written));
     let event = Outgoing {
-        // Made of the key: a repeated announcement of the same write is dropped by its readers.
+        // Derived from the key: readers drop a repeated announcement.
         event_id: format!("console_{}", written.request.key),
         event_type: event_type.to_owned(),
         timestamp: written.at,
@@ -106,7 +106,7 @@ fn body(written: &Written<'_>) -> (&'static str, Map<String, Value>) {
             let word = if is_tighter { "risk_limit.tightened" } else { "risk_limit.proposed" };
             (word, json!({ "limit_id": subject, "by": by }))
         }
-        // One limit more can only bind more.
+        // A new limit can only tighten.
         Verb::CreateLimit(_) => ("risk_limit.tightened", json!({ "limit_id": subject, "by": by })),
         Verb::RetireLimit { limit, .. } => {
             let waits = written.accepted.code == Some(Code::PendingApproval);
@@ -150,7 +150,7 @@ fn placed(trade: &NewTrade, subject: Option<&str>) -> Value {
     })
 }
 
-/// Returns the key of the position that was closed; of one trade only the database knows it.
+/// Returns the id of the closed position; for a single trade only the database knows it.
 fn position(what: Closing, subject: Option<&str>) -> Option<String> {
     match what {
         Closing::Position(id) => Some(id.to_string()),
@@ -158,7 +158,7 @@ fn position(what: Closing, subject: Option<&str>) -> Option<String> {
     }
 }
 
-/// Returns the key of the one trade that was closed, if it was one.
+/// Returns the id of the closed trade, if it was a single one.
 fn ticket(what: Closing) -> Option<String> {
     match what {
         Closing::Trade(id) => Some(id.to_string()),
@@ -177,7 +177,7 @@ fn done(written: &Written<'_>) -> Vec<String> {
     written.accepted.done.iter().map(ToString::to_string).collect()
 }
 
-/// Returns what stands in the stream beside key, verb, actor and time. What is absent has no field.
+/// Returns the fields of the stream entry beside key, verb, actor and time. Absent values have none.
 #[expect(clippy::too_many_lines, reason = "one arm for each verb")]
 fn fields(written: &Written<'_>) -> Vec<(&'static str, String)> {
     let decimal = |value: &Option<Decimal>| value.map(|value| value.to_string());

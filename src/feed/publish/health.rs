@@ -1,4 +1,4 @@
-//! What `tmt doctor` asks Redis.
+//! Checks of Redis for `tmt doctor`.
 
 use std::time::Duration;
 
@@ -10,7 +10,6 @@ use super::link::Link;
 use crate::feed::Options;
 use crate::feed::down::Down;
 
-/// What Redis says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
     /// Version; `None` if this user may not ask.
@@ -21,7 +20,7 @@ pub struct Health {
     pub may_append: bool,
 }
 
-/// Asks Redis how it is, and whether writes can be announced. Changes nothing. Cancel safe.
+/// Checks Redis, and whether writes can be announced. Changes nothing. Cancel safe.
 ///
 /// # Errors
 ///
@@ -38,8 +37,8 @@ pub async fn health(options: &Options) -> Result<Health, Down> {
         let line = text.lines().find_map(|line| line.strip_prefix("redis_version:"))?;
         Some(line.trim().to_owned())
     });
-    // Rights are judged before a command runs, and an entry 0-0 can never be appended: who may not
-    // append is told so, everybody else that the number is wrong.
+    // Rights are checked before a command runs, and entry 0-0 can never be appended: without the right
+    // the error is NOPERM, with it an invalid id.
     let mut append = redis::cmd("XADD");
     append.arg(&options.commands).arg("0-0").arg("doctor").arg("1");
     let appended = ask::<redis::Value>(options, &mut connection, &append).await?;

@@ -1,4 +1,4 @@
-//! One connection that is made when it is needed and thrown away when it fails.
+//! A connection that is opened on first use and closed on failure.
 
 use std::fmt;
 
@@ -10,7 +10,6 @@ use crate::feed::Options;
 use crate::feed::connect::Address;
 use crate::feed::down::Down;
 
-/// A connection for commands.
 pub(super) struct Link {
     options: Options,
     connection: Option<MultiplexedConnection>,
@@ -27,8 +26,8 @@ impl Link {
         Self { options, connection: None }
     }
 
-    /// Sends the commands once and waits for every answer. After a failure the connection is gone,
-    /// so that no late answer is taken for that of another command.
+    /// Sends commands once and waits for every answer. A failure closes the connection, so that no late
+    /// answer is taken for that of another command.
     pub(super) async fn send(&mut self, pipeline: &Pipeline) -> Result<(), Down> {
         if pipeline.is_empty() {
             return Ok(());
@@ -48,8 +47,8 @@ impl Link {
         }
     }
 
-    /// Returns `used`, or a new connection if the server was restarted meanwhile. A ping, because
-    /// commands must not be sent twice to find that out.
+    /// Returns `used` if a ping succeeds, or else a new connection: the server may have restarted, and
+    /// commands must not be sent twice.
     async fn checked(
         &mut self,
         mut used: MultiplexedConnection,
@@ -67,7 +66,7 @@ impl Link {
         let connecting = async {
             let address = Address::of(&self.options.url)?;
             let stream = address.open(self.options.authority.as_deref()).await?;
-            // The library's own deadline is half a second; the one that counts is in `send`.
+            // The library's own deadline is half a second; `send` has the one that counts.
             let config = AsyncConnectionConfig::new().set_response_timeout(None);
             let settings = &address.settings;
             let (connection, driver) =

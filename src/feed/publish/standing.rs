@@ -1,4 +1,4 @@
-//! What the bus is told of limits: the two events of TMT for it (`spec/wire.md`, section 1).
+//! Events about limits (`spec/wire.md`, section 1).
 
 use crate::domain::unit::Unit;
 use std::collections::BTreeSet;
@@ -11,12 +11,11 @@ use crate::domain::money::{exact, round};
 use crate::domain::standing::LimitStanding;
 use crate::feed::wire::Outgoing;
 
-/// Returns what is said of limits that changed their standing: each loss of an account that halts
-/// it, and each other limit that is not well. Of what is well again nothing is said: consoles find
-/// it when they ask next.
+/// Returns the events of changed limits: one per loss that halts an account, and one per other limit
+/// in warning or breach. A limit that is ok again has none; consoles find it at their next poll.
 ///
-/// Several rules that say the same of one account are one bell, as they are one event in the
-/// database: that of the one that is worst.
+/// Limits that report the same loss of one account are one event, as in the database: that of the
+/// worst.
 pub(super) fn rings(news: &[LimitStanding]) -> Vec<Outgoing> {
     let mut said = BTreeSet::new();
     let breaches: Vec<&LimitStanding> =
@@ -31,7 +30,7 @@ pub(super) fn rings(news: &[LimitStanding]) -> Vec<Outgoing> {
         .filter(|limit| said.insert((limit.limit_type.as_str(), whom(limit))))
         .map(event)
         .collect();
-    // Each of these somebody has to mend.
+    // Each of these needs a person.
     rings.extend(unjudged.into_iter().map(event));
     rings
 }
@@ -67,7 +66,7 @@ fn event(limit: &LimitStanding) -> Outgoing {
     let whom = whom(limit);
     let at = limit.since.timestamp_micros();
     Outgoing {
-        // The same change has the same name, whichever sentinel says it.
+        // The same change has the same id, whichever sentinel publishes it.
         event_id: format!("sentinel_{}_{whom}_{}_{at}", limit.limit_type, limit.state),
         event_type: event_type.to_owned(),
         timestamp: limit.since,

@@ -1,15 +1,15 @@
-//! How long to wait before the next attempt.
+//! The wait before the next attempt.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use crate::feed::down::Cause;
 
-/// Shortest first wait that a configuration can ask for: none at all would be a storm.
+/// Shortest first wait that can be configured: zero would be a reconnect storm.
 const SHORTEST: Duration = Duration::from_millis(10);
 
-/// Doubles from a first wait up to a longest one, each shortened by up to a half at random, so that
-/// a hundred consoles do not come back to a restarted server in the same millisecond.
+/// Doubles from the first wait up to the longest. Each is shortened by up to half at random, so that
+/// a hundred consoles do not reconnect in the same millisecond.
 #[derive(Debug)]
 pub(super) struct Backoff {
     first: Duration,
@@ -23,26 +23,25 @@ impl Backoff {
         Self { first, longest: longest.max(first), next: first }
     }
 
-    /// Begins again from the first wait, if the connection was up long enough to have been good. One
-    /// that is cut again and again as soon as it stands must not be tried at full speed.
+    /// Restarts from the first wait if the connection was up long enough. One that is cut as soon as it
+    /// is up must not be retried at full speed.
     pub(super) fn was_up_for(&mut self, up: Duration) {
         if up >= self.longest {
             self.next = self.first;
         }
     }
 
-    /// Returns the next wait.
     pub(super) fn next(&mut self, cause: Cause) -> Duration {
-        // A right or a password is not given back within milliseconds.
+        // A right or a password is not restored within milliseconds.
         let wait = if cause.needs_a_person() { self.longest } else { self.next };
         self.next = self.next.saturating_mul(2).min(self.longest);
         if cause.needs_a_person() { wait } else { shortened(wait) }
     }
 }
 
-/// Takes off up to a half.
+/// Shortens a wait by up to half.
 fn shortened(wait: Duration) -> Duration {
-    // The keys of a new hasher are random: enough to spread consoles, and no generator to seed.
+    // A new hasher has random keys: enough to spread consoles.
     let random = RandomState::new().hash_one(()) % 512;
     let part = u32::try_from(random).unwrap_or_default();
     wait.saturating_sub(wait.saturating_mul(part) / 1024)
@@ -56,7 +55,7 @@ mod tests {
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
     #[test]
-    fn waits_grow_to_the_longest_and_no_further() {
+    fn waits_grow_to_the_longest() {
         let mut backoff = Backoff::new(MS(100), SECOND);
         for longest in [100, 200, 400, 800, 1000, 1000, 1000] {
             let wait = backoff.next(Cause::Unreachable);
@@ -65,13 +64,13 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_without_waits_is_no_storm() {
+    fn a_configured_wait_of_zero_causes_no_storm() {
         let mut backoff = Backoff::new(Duration::ZERO, Duration::ZERO);
         assert!((0..9).all(|_| backoff.next(Cause::Unreachable) >= SHORTEST / 2));
     }
 
     #[test]
-    fn a_connection_that_was_good_starts_from_the_first_wait() {
+    fn after_a_long_connection_waits_restart_from_the_first() {
         let mut backoff = Backoff::new(MS(100), SECOND);
         assert!((0..5).all(|_| backoff.next(Cause::Lost) <= SECOND));
         backoff.was_up_for(MS(100));
@@ -81,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_must_repair_is_tried_once_a_second() {
+    fn what_needs_a_person_is_retried_once_a_second() {
         let mut backoff = Backoff::new(MS(100), SECOND);
         assert_eq!(backoff.next(Cause::NoPermission), SECOND);
     }

@@ -1,10 +1,9 @@
-//! Holds the connection back while its messages wait to be taken.
+//! Throttles the connection while messages wait to be read.
 //!
-//! The library reads the connection in a task of its own and queues messages without a bound; a
-//! reader that was slower than that task by a little would grow for ever (measured: 9 to 379 MiB
-//! in 5 s). Here the task may read only so many bytes ahead of the messages that were taken. What
-//! is held back stays with Redis, which cuts a subscriber off at 32 MiB: a gap that is noticed and
-//! shown, instead of memory that nobody sees.
+//! The library reads the connection in a task of its own and queues messages without a bound; with a
+//! slightly slower reader the queue grew from 9 to 379 MiB in 5 s. Here the task may read only a
+//! window of bytes ahead of the messages that were taken. The rest stays with Redis, which closes a
+//! subscriber's connection at 32 MiB: a gap that is noticed and shown.
 
 use std::io;
 use std::pin::Pin;
@@ -19,11 +18,11 @@ use redis::aio::PubSubStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::coop;
 
-/// Most bytes read ahead: half a second of 100,000 quotes a second, several times that in memory.
+/// The window in bytes: half a second of 100,000 quotes a second, several times that in memory.
 const AHEAD: usize = 8 << 20;
 
-/// What the messages of a channel weigh beside their texts: the frame of the protocol. A little too
-/// small, so that the count can only stray to where it is put right: an empty queue.
+/// Protocol bytes of a message beside its text. Slightly low, so that the count errs only in the
+/// direction that an empty queue corrects.
 const FRAME: usize = 32;
 
 /// How far the library's task has read ahead.
@@ -54,32 +53,31 @@ impl Window {
     }
 }
 
-/// The connection, as the library's task sees it.
+/// The connection as the library's task reads it.
 #[derive(Debug)]
 pub(super) struct Gate<S> {
     stream: S,
     window: Arc<Window>,
 }
 
-/// The other side of the [`Gate`]: pairs with the queue of messages.
+/// The reader's side of a [`Gate`].
 #[derive(Debug)]
 pub(super) struct Keeper(Arc<Window>);
 
-/// Puts a gate before a connection.
 pub(super) fn gated<S>(stream: S) -> (Gate<S>, Keeper) {
     let window = Arc::new(Window::default());
     (Gate { stream, window: Arc::clone(&window) }, Keeper(window))
 }
 
 impl Keeper {
-    /// Takes the next message; `Ready(None)` when the connection has ended.
+    /// Returns the next message; `Ready(None)` when the connection has ended.
     pub(super) fn poll_next(
         &self,
         queue: &mut PubSubStream,
         context: &mut Context<'_>,
     ) -> Poll<Option<Msg>> {
-        // Before the queue is looked at: a gate that closes in between must wake this task, or a
-        // message larger than the window would never be whole.
+        // Before the queue is checked: a gate that closes in between must wake this task, or a message
+        // larger than the window would never be complete.
         self.0.taker.register(context.waker());
         let next = Pin::new(queue).poll_next(context);
         match &next {
@@ -87,7 +85,7 @@ impl Keeper {
                 let texts = message.get_payload_bytes().len() + message.get_channel_name().len();
                 self.0.taken(texts + FRAME);
             }
-            // Pending also means "this task has had its turn", with messages left.
+            // Pending may also mean a yield, with messages left.
             Poll::Pending if coop::has_budget_remaining() => self.0.emptied(),
             Poll::Pending | Poll::Ready(None) => {}
         }
@@ -104,7 +102,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
         if self.window.is_full() {
             self.window.reader.register(context.waker());
             self.window.taker.wake();
-            // Looked at again, because it may have been emptied before the waker stood there.
+            // Checked again: it may have been emptied before the waker was set.
             if self.window.is_full() {
                 return Poll::Pending;
             }
@@ -146,7 +144,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn no_more_is_read_ahead_than_the_window_until_somebody_takes() {
+    async fn no_more_than_the_window_is_read_ahead() {
         const PIECE: usize = 1 << 16;
         let (near, mut far) = duplex(PIECE);
         let (mut gate, Keeper(window)) = gated(near);
@@ -155,7 +153,7 @@ mod tests {
         let flood = tokio::spawn(async move { while far.write_all(&piece).await.is_ok() {} });
         let mut read = 0;
 
-        // The clock stands still while anything can move: it runs out only when all is blocked.
+        // The paused clock advances only when every task is blocked.
         while let Ok(bytes) = timeout(Duration::from_secs(1), gate.read(&mut buffer)).await {
             read += bytes.unwrap();
         }
@@ -167,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_gate_that_closes_wakes_the_one_who_waits_for_a_large_message() {
+    async fn a_closing_gate_wakes_the_reader_of_a_large_message() {
         let (near, mut far) = duplex(64);
         let (mut gate, Keeper(window)) = gated(near);
         window.ahead.store(AHEAD, Ordering::Release);
@@ -184,7 +182,7 @@ mod tests {
 
         let mut byte = [0];
         let (read, ()) = tokio::join!(gate.read(&mut byte), async {
-            timeout(Duration::from_secs(1), taker).await.expect("the gate wakes it");
+            timeout(Duration::from_secs(1), taker).await.expect("woken by the gate");
         });
 
         assert_eq!(read.unwrap(), 1);

@@ -1,4 +1,4 @@
-//! Reports on their way to a caller who may be slow.
+//! Reports to a caller that may be slow.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use tokio::sync::mpsc;
 use super::FeedReport;
 use crate::feed::wire::BusEvent;
 
-/// Most events with a notice that are kept word by word while the caller is too slow.
+/// Most events with a notice that are kept in full while the caller is too slow.
 const MOST_NOTICES: usize = 32;
 
-/// Never makes the reader wait and never forgets: what the queue cannot take is folded into at most
-/// four reports that together say as much as the console needs to know.
+/// Never makes the reader wait and loses nothing: reports that do not fit into the queue are folded
+/// into at most four.
 #[derive(Debug)]
 pub(super) struct Outbox {
     reports: mpsc::Sender<FeedReport>,
     /// The newest state of the connection.
     link: Option<FeedReport>,
-    /// Gaps whose end was never told, because the connection was lost again before.
+    /// Gaps whose end was not reported before the connection was lost again.
     untold_gap: Duration,
     /// The newest state of the prices.
     prices: Option<FeedReport>,
@@ -39,8 +39,8 @@ impl Outbox {
         }
     }
 
-    /// Tells that the connection came up or went down. Of several, the caller hears the newest; the
-    /// gaps between them are added, because all of them are one to read over.
+    /// Reports that the connection came up or went down. Of several, the newest is delivered, with the
+    /// sum of the gaps: one resync covers all.
     pub(super) fn link(&mut self, mut report: FeedReport) {
         if let Some(FeedReport::Up { gap: Some(gap) }) = self.link.take() {
             self.untold_gap = self.untold_gap.saturating_add(gap);
@@ -51,13 +51,13 @@ impl Outbox {
         self.link = self.send(report);
     }
 
-    /// Tells that prices became stale or fresh. Of several, the caller hears the newest.
+    /// Reports that prices became stale or fresh. Of several, the newest is delivered.
     pub(super) fn prices(&mut self, report: FeedReport) {
         self.prices = None;
         self.prices = self.send(report);
     }
 
-    /// Tells about jumps in the numbers.
+    /// Reports gaps in sequence numbers.
     pub(super) fn jumped(&mut self, (missed, restarts): (u64, u64)) {
         if self.send(FeedReport::Jumped { missed, restarts }).is_some() {
             let (before, restarts_before) = self.jumps.unwrap_or_default();
@@ -66,12 +66,12 @@ impl Outbox {
         }
     }
 
-    /// Tells about an event.
+    /// Reports an event.
     pub(super) fn event(&mut self, event: Box<BusEvent>) {
         let Some(FeedReport::Event(event)) = self.send(FeedReport::Event(event)) else { return };
         self.events += 1;
         if event.alarm || event.notice.is_some() {
-            // An alarm is never pushed out by something smaller.
+            // An alarm is never displaced by a lesser notice.
             if self.notices.len() >= MOST_NOTICES {
                 let quietest = self.notices.iter().position(|kept| !kept.alarm);
                 let place = quietest.or(event.alarm.then_some(0));
@@ -82,15 +82,15 @@ impl Outbox {
         }
     }
 
-    /// Tells whether something waits for room in the queue.
+    /// Whether a report waits for room in the queue.
     pub(super) fn is_waiting(&self) -> bool {
         let state = self.link.is_some() || self.prices.is_some();
         state || self.jumps.is_some() || self.events > 0
     }
 
-    /// Waits for room and delivers one report. Cancel safe: what was not delivered stays.
+    /// Waits for room and delivers one report. Cancel safe.
     pub(super) async fn deliver(&mut self) {
-        // A queue that is closed ends the whole feed; until it does, there is nothing to do here.
+        // A closed queue ends the feed.
         let Ok(place) = self.reports.reserve().await else { return std::future::pending().await };
         if let Some(state) = self.link.take().or_else(|| self.prices.take()) {
             place.send(state);
@@ -103,7 +103,7 @@ impl Outbox {
         }
     }
 
-    /// Returns the report if it could not be sent, or must not overtake one that waits.
+    /// Returns the report if the queue is full or another report waits.
     fn send(&mut self, report: FeedReport) -> Option<FeedReport> {
         if self.is_waiting() {
             return Some(report);
@@ -141,7 +141,7 @@ mod tests {
         })
     }
 
-    /// An outbox whose queue of one is full, so that everything has to wait.
+    /// An outbox whose queue of one is full.
     fn full() -> (Outbox, mpsc::Receiver<FeedReport>) {
         let (sender, receiver) = mpsc::channel(1);
         let mut outbox = Outbox::new(sender);
@@ -149,7 +149,7 @@ mod tests {
         (outbox, receiver)
     }
 
-    /// Reads everything that the caller gets to see after the report that filled the queue.
+    /// Returns what the caller receives after the report that filled the queue.
     async fn delivered(
         mut outbox: Outbox,
         mut receiver: mpsc::Receiver<FeedReport>,
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_many_changes_the_newest_state_remains_with_the_sum_of_the_gaps() {
+    async fn of_many_changes_the_newest_is_kept_with_the_sum_of_gaps() {
         let (mut outbox, receiver) = full();
         outbox.link(FeedReport::Up { gap: Some(SECOND) });
         outbox.link(FeedReport::Down(Down::lost()));
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_alarm_is_kept_whatever_follows_it() {
+    async fn an_alarm_is_never_displaced() {
         let (mut outbox, receiver) = full();
         outbox.event(event(0, true));
         (1..=1000).for_each(|id| outbox.event(event(id, false)));
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_newest_alarms_are_kept_when_there_are_too_many() {
+    async fn of_too_many_alarms_the_newest_are_kept() {
         let (mut outbox, receiver) = full();
         (0..100).for_each(|id| outbox.event(event(id, true)));
         outbox.event(event(100, false));

@@ -1,51 +1,49 @@
-//! What the supervisor tells its caller.
+//! Reports of the supervisor.
 
 use std::time::Duration;
 
 use crate::feed::down::Down;
 use crate::feed::wire::BusEvent;
 
-/// What the caller is told. Quotes are not among it: they are on the
-/// [`Board`](crate::feed::board::Board).
+/// A report. Quotes are not among them: they are on the [`Board`](crate::feed::board::Board).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FeedReport {
-    /// The subscription is up. Everything is to be read again: nobody knows what was missed.
+    /// The subscription is up. Resync: messages may have been missed.
     Up {
-        /// Since when nothing had been heard; `None` the first time.
+        /// Length of the gap; `None` the first time.
         gap: Option<Duration>,
     },
-    /// The subscription is lost, or still cannot be made. It is tried again for ever.
+    /// The subscription is down; retrying.
     Down(Down),
-    /// The connection answers, but the publisher of prices has missed its heartbeats: no price is
-    /// to be believed. Never told of a publisher that sends none.
+    /// The connection works, but the price publisher's heartbeat is lost: prices are stale. Never
+    /// reported of a publisher that sends none.
     Stale {
-        /// How long nothing was heard.
+        /// Time since the last sign of life.
         silent: Duration,
     },
-    /// Prices come again after [`FeedReport::Stale`].
+    /// The price publisher is back after [`FeedReport::Stale`].
     Fresh {
-        /// How long nothing was heard.
+        /// Time since the last sign of life.
         silent: Duration,
     },
-    /// The numbers of the quotes jumped, or began again. Everything is to be read again.
+    /// Gaps in sequence numbers, or restarted sequences. Resync.
     Jumped {
-        /// Quotes that did not arrive since this was last told.
+        /// Quotes that did not arrive since the last report.
         missed: u64,
-        /// Publishers that began to count again since this was last told.
+        /// Sequences restarted since the last report.
         restarts: u64,
     },
     Event(Box<BusEvent>),
-    /// The caller was too slow for the events: these were not delivered one by one. Everything is
-    /// to be read again.
+    /// The caller was too slow: these events were not delivered one by one. Resync.
     Collapsed {
         events: u64,
-        /// Those of them that are alarms, or of which a person is to be told: the newest few.
+        /// The newest of them that are alarms or have a notice.
         notices: Vec<BusEvent>,
     },
 }
 
 impl FeedReport {
-    /// Tells whether something may have been missed, so that everything is to be read again.
+    /// Whether messages may have been missed, so that a resync is needed.
     pub fn wants_resync(&self) -> bool {
         match self {
             Self::Up { .. } | Self::Fresh { .. } | Self::Jumped { .. } | Self::Collapsed { .. } => {

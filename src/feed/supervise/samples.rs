@@ -1,4 +1,4 @@
-//! One example of what was thrown away, per channel and minute.
+//! Samples of invalid messages for the log, one per channel and minute.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,23 +7,23 @@ use tokio::time::Instant;
 
 use crate::domain::text::clean;
 
-/// How often a channel gets a line in the log.
+/// Interval between two samples of a channel.
 const EVERY: Duration = Duration::from_mins(1);
 
-/// Most channels that are remembered; beyond them there is no line.
+/// Most channels that are sampled.
 const MOST_CHANNELS: usize = 256;
 
-/// Length of an example, in bytes of the payload.
+/// Length of a sample, in bytes of the payload.
 const LENGTH: usize = 160;
 
-/// When each channel last had its example.
+/// When each channel was last sampled.
 #[derive(Debug, Default)]
 pub(super) struct Samples {
     last: HashMap<Box<str>, Instant>,
 }
 
 impl Samples {
-    /// Returns the start of `payload`, safe to print, if `channel` is due for an example.
+    /// Returns the start of `payload`, safe to print, if `channel` is due.
     pub(super) fn of(&mut self, channel: &str, payload: &[u8], now: Instant) -> Option<String> {
         let has_room = self.last.len() < MOST_CHANNELS;
         match self.last.get_mut(channel) {
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_channel_has_one_example_a_minute_and_it_is_escaped() {
+    async fn a_channel_has_one_escaped_sample_a_minute() {
         let mut samples = Samples::default();
         let now = Instant::now();
         assert_eq!(samples.of("ticks:X", b"\x1b[2J\xff", now).as_deref(), Some("␛[2J\u{fffd}"));

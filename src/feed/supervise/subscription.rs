@@ -1,4 +1,4 @@
-//! One subscription: made, read, pinged, until it is lost.
+//! One subscription: opened, read and pinged until it is lost.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,14 +14,12 @@ use crate::feed::Options;
 use crate::feed::connect::Address;
 use crate::feed::down::Down;
 
-/// Most pings that a configuration can ask for: a hundred a second.
+/// Shortest ping interval that can be configured.
 const SHORTEST_PULSE: Duration = Duration::from_millis(10);
 
-/// A subscription that stands.
 pub(super) struct Subscription {
-    /// Where its messages come from.
     pub(super) messages: Messages,
-    /// What [`pulse`] pings with.
+    /// Used by [`pulse`].
     pub(super) sink: PubSubSink,
 }
 
@@ -37,25 +35,25 @@ impl Messages {
         poll_fn(|context| self.keeper.poll_next(&mut self.queue, context)).await
     }
 
-    /// Takes the next message if there is one.
+    /// Returns the next message if there is one.
     pub(super) fn try_next(&mut self) -> Option<Msg> {
         self.next().now_or_never().flatten()
     }
 }
 
-/// Connects and subscribes, all within one deadline.
+/// Connects and subscribes within one deadline.
 pub(super) async fn subscribe(options: &Options) -> Result<Subscription, Down> {
     let within = options.connect_within;
     let connecting = async {
         let address = Address::of(&options.url)?;
         let stream = address.open(options.authority.as_deref()).await?;
         let (gate, keeper) = gated(stream);
-        // Channels belong to no database, and a user that may only subscribe may not select one.
+        // Channels belong to no database, and a user that may only subscribe may not SELECT one.
         let settings = address.settings.set_db(0);
         let mut subscription = PubSub::new(&settings, gate).await?;
         subscription.psubscribe(&options.channels.patterns()).await?;
-        // A server that loads its data, or a replica without its master, takes subscriptions that
-        // nothing will ever arrive on. To a ping it says so.
+        // A server that loads its data, or a replica without its master, accepts subscriptions without
+        // messages. A ping reports it.
         subscription.ping::<Value>().await?.extract_error()?;
         let (sink, queue) = subscription.split();
         Ok(Subscription { messages: Messages { queue, keeper }, sink })
@@ -66,7 +64,7 @@ pub(super) async fn subscribe(options: &Options) -> Result<Subscription, Down> {
     }
 }
 
-/// When the server last sent anything. The reader and the pulse share it, in one task.
+/// When the server last sent anything. Shared by reader and pulse in one task.
 #[derive(Debug)]
 pub(super) struct Heard {
     start: Instant,
@@ -88,14 +86,14 @@ impl Heard {
     }
 }
 
-/// Pings for ever; returns when the connection is dead.
+/// Pings until the connection is dead.
 pub(super) async fn pulse(
     mut sink: PubSubSink,
     every: Duration,
     within: Duration,
     heard: &Heard,
 ) -> Down {
-    // A timer of no length panics; a configuration must not be able to do that.
+    // An interval of zero panics.
     let every = every.max(SHORTEST_PULSE);
     let mut timer = interval_at(Instant::now() + every, every);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -107,7 +105,7 @@ pub(super) async fn pulse(
                 Ok(_) => heard.at(Instant::now()),
                 Err(error) => return error.into(),
             },
-            // Messages came, only the answer did not: behind a flood, not behind a dead server.
+            // Messages arrived, so the answer is late behind them and the server is alive.
             Err(_) if heard.last() > asked => {}
             Err(_) => return Down::no_answer(within),
         }

@@ -1,11 +1,11 @@
-//! Numbers from their own digits.
+//! Exact numbers from their digits.
 
 use rust_decimal::Decimal;
 
-/// Longest number that is read, in bytes: 28 digits, a sign, a point and an exponent fit twice.
+/// Longest number that is read, in bytes: twice 28 digits, sign, point and exponent.
 const LONGEST: usize = 64;
 
-/// Powers of ten beyond which a `Decimal` (96 bits, scale 28) is left in any case.
+/// Exponents beyond which a `Decimal` (96 bits, scale 28) cannot hold any number.
 const LARGEST_EXPONENT: i32 = 56;
 
 /// Reads a number exactly: digits, at most one point with digits on both sides, a minus sign, and
@@ -84,7 +84,7 @@ mod tests {
     #[case("79228162514264337593543950335", Decimal::MAX)]
     #[case("0.0000000000000000000000000001", Decimal::new(1, 28))]
     #[case("1.00000000000000000000000000000000", dec!(1))]
-    fn a_number_is_read_from_its_digits(#[case] text: &str, #[case] number: Decimal) {
+    fn numbers_are_read_exactly(#[case] text: &str, #[case] number: Decimal) {
         assert_eq!(exact(text), Some(number));
     }
 
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[rstest]
-    fn what_is_no_number_or_cannot_be_held_exactly_is_refused(
+    fn invalid_and_inexact_numbers_are_refused(
         #[values(
             "",
             ".",

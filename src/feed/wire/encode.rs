@@ -1,4 +1,4 @@
-//! What the console, the simulated desk and a replay put on the bus.
+//! Encodes events, quotes and heartbeats.
 
 use std::io::Write;
 
@@ -11,13 +11,13 @@ use crate::domain::quote::Quote;
 /// An event in TMT's own envelope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Outgoing {
-    /// Unique: readers drop the second one with the same identifier.
+    /// Unique: readers drop repeats.
     pub event_id: String,
     /// `trade_executed`, `signal_generated` …; also the name of its channel.
     pub event_type: String,
     #[serde(serialize_with = "iso")]
     pub timestamp: DateTime<Utc>,
-    /// Who says so: `console:<operator>`, `simulator` …
+    /// The publisher: `console:<operator>`, `simulator` …
     pub source: String,
     /// The body. Prices and sizes are strings.
     pub data: Map<String, Value>,
@@ -33,19 +33,18 @@ fn written(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
-/// Writes an event.
 pub fn encode_event(event: &Outgoing) -> Vec<u8> {
-    // Strings, a map with string keys and a time cannot fail to become JSON.
+    // Strings, a map with string keys and a time always serialize.
     serde_json::to_vec(event).unwrap_or_default()
 }
 
-/// Writes a quote: prices as strings, with the digits that the quote has.
+/// Encodes a quote: prices as strings with all digits.
 pub fn encode_quote(quote: &Quote) -> Vec<u8> {
     let Quote { instrument, bid, ask, time, seq } = quote;
-    // Debug would not do: JSON escapes differ from Rust's.
+    // Not `Debug`: JSON escapes differ from Rust's.
     let name = Value::from(instrument.as_str());
     let mut out = Vec::with_capacity(128);
-    // Writing to memory does not fail.
+    // Writing to memory cannot fail.
     drop(write!(
         out,
         r#"{{"instrument":{name},"bid":"{bid}","ask":"{ask}","time":"{}""#,
@@ -58,7 +57,7 @@ pub fn encode_quote(quote: &Quote) -> Vec<u8> {
     out
 }
 
-/// Writes the sign of life of a publisher of prices.
+/// Encodes a heartbeat of a price publisher.
 pub fn encode_heartbeat(time: DateTime<Utc>) -> Vec<u8> {
     format!(r#"{{"type":"HEARTBEAT","time":"{}"}}"#, written(time)).into_bytes()
 }

@@ -1,7 +1,7 @@
-//! Events: what an envelope makes the console read again, and say.
+//! Decodes events: rows to read again, and a notice.
 //!
-//! The body of an event is never taken as the state of anything: identifiers say where to look, and
-//! a few words are quoted in a notice.
+//! The body of an event is never taken as state: ids say what to read, and a few fields are quoted in
+//! a notice.
 
 use std::borrow::Cow;
 
@@ -18,10 +18,10 @@ use crate::domain::event::Severity;
 use crate::domain::money::exact;
 use crate::domain::text::clean;
 
-/// Most row identifiers kept of one event; what is beyond them is found by the poll.
+/// Most row ids kept of one event; the poll finds the rest.
 const MOST_ROWS: usize = 256;
 
-/// On which of its two channels an event arrived.
+/// The channel on which an event arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ring {
     /// `events:<event_type>`
@@ -30,33 +30,33 @@ pub enum Ring {
     Second,
 }
 
-/// An event of the bus, as far as the console believes it.
+/// An event as far as the console uses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BusEvent {
-    /// The publisher's name for this event: not always a UUID, unique enough to drop repeats.
+    /// The publisher's id: not always a UUID, unique enough to drop repeats.
     pub id: String,
     /// Its type, in the publisher's spelling.
     pub event_type: String,
-    /// Who published it; empty if it did not say. Anybody can write anything here.
+    /// The publisher as it names itself; may be empty. Not trusted.
     pub source: String,
-    /// The publisher's time. Shown only: nothing is ordered by it and no age is counted from it.
+    /// The publisher's time. Only shown.
     pub time: Option<DateTime<Utc>>,
     /// Which of its two channels it came on.
     pub copy: Ring,
     pub kinds: &'static [Kind],
-    /// Rows that it names by a UUID. Others may have changed too.
+    /// UUIDs of rows in the body. Others may have changed too.
     pub rows: Vec<(Kind, Uuid)>,
-    /// What to tell the person, and how loudly.
+    /// The notice and its level.
     pub notice: Option<(Severity, String)>,
-    /// Trading was stopped: fills the width of the screen until somebody acknowledges it.
+    /// Trading was stopped: shown across the screen until it is acknowledged.
     pub alarm: bool,
     pub ends_alarm: bool,
-    /// Stands in the system-event pane, with type and source: also every type nobody knows.
+    /// Listed in the system-event pane, as is every unknown type.
     pub listed: bool,
 }
 
-/// The envelope. Identifier and type must be there; without the other fields a bell still rings,
-/// and dropping a stop because its clock is missing would be the worse mistake.
+/// The envelope. Id and type are required; without the rest an event still counts: dropping a stop
+/// because its time is missing would be worse.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow, default)]
@@ -71,7 +71,7 @@ struct Envelope<'a> {
     data: Option<&'a RawValue>,
 }
 
-/// The fields of a body that are looked at.
+/// The fields of a body that are read.
 #[derive(Deserialize, Default)]
 struct Body<'a> {
     #[serde(borrow, default)]
@@ -126,7 +126,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Returns the rows that it names by a UUID; a broker's own identifier is not one.
+    /// Returns the UUIDs of rows; a broker's id is not one.
     fn rows(&self) -> Vec<(Kind, Uuid)> {
         let single = [
             (Kind::Accounts, self.account_id),
@@ -150,7 +150,6 @@ fn uuid(value: &RawValue) -> Option<Uuid> {
     Uuid::parse_str(&json::text(value)?).ok()
 }
 
-/// Reads an event.
 pub(super) fn read(text: &str, copy: Ring) -> Result<BusEvent, Dropped> {
     let envelope: Envelope<'_> = json::object(text)?;
     let id = word(envelope.event_id, "event_id")?;
@@ -179,7 +178,7 @@ fn word<'a>(value: Option<&'a RawValue>, name: &'static str) -> Result<Cow<'a, s
     text.filter(|text| !text.trim().is_empty()).ok_or(Dropped::Unreadable(name))
 }
 
-/// Says in words what happened: `circuit breaker triggered: daily_loss, account …, reason …`.
+/// Returns the notice: `circuit breaker triggered: daily_loss, account …, reason …`.
 fn sentence(event_type: &str, does: &EventType, body: &Body<'_>) -> String {
     let mut sentence = event_type.replace(['_', '.'], " ");
     let mut separator = ": ";
@@ -189,7 +188,7 @@ fn sentence(event_type: &str, does: &EventType, body: &Body<'_>) -> String {
             sentence.push_str(&name.replace('_', " "));
             sentence.push(' ');
             let shown = json::shown(value);
-            // Amounts read as they do on the rest of the screen; what is no number stays as it is.
+            // Amounts are formatted as elsewhere on the screen; other text is unchanged.
             let amount = ["value", "threshold"].contains(name).then(|| figure(&shown)).flatten();
             sentence.push_str(amount.as_deref().unwrap_or(&shown));
             separator = ", ";
@@ -198,7 +197,7 @@ fn sentence(event_type: &str, does: &EventType, body: &Body<'_>) -> String {
     clean(&sentence)
 }
 
-/// Returns a plain number with commas between thousands.
+/// Formats a number with thousands separators.
 fn figure(text: &str) -> Option<String> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || b"-.".contains(&byte));
     is_plain.then(|| Decimal::from_str_exact(text).ok().map(exact)).flatten()
@@ -210,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_quoted_field_is_one_that_a_body_has() {
+    fn every_quoted_field_exists_in_a_body() {
         let names = EVENTS.iter().flat_map(|row| row.quotes.iter());
         for name in names {
             let text = format!("{{\"{name}\": 1}}");

@@ -1,27 +1,26 @@
-//! The types of events, in one table: everything that differs between them.
+//! The table of event types.
 
 use crate::domain::change::Kind;
 use crate::domain::event::Severity;
 
-/// What the console does about some types of event.
+/// What the console does with some event types.
 #[derive(Debug)]
 pub struct EventType {
-    /// Their names. A point and an underscore are the same: both spellings are in use.
+    /// Their names. A point and an underscore are equal: both spellings are in use.
     pub names: &'static [&'static str],
     pub kinds: &'static [Kind],
-    /// How loudly the person is told, if at all.
+    /// Level of the notice, if there is one.
     pub notice: Option<Severity>,
-    /// The fields of the body that the notice quotes, in this order.
+    /// Fields of the body that the notice quotes, in order.
     pub quotes: &'static [&'static str],
-    /// Whether it is an alarm.
     pub alarm: bool,
     /// Whether it ends an alarm.
     pub ends_alarm: bool,
-    /// Whether it stands in the system-event pane.
+    /// Whether the system-event pane lists it.
     pub listed: bool,
 }
 
-/// A type that only rings the bell. Every row of the table is this one with differences.
+/// A type without a notice. Every row of the table starts from it.
 const SILENT: EventType = EventType {
     names: &[],
     kinds: &[],
@@ -32,7 +31,7 @@ const SILENT: EventType = EventType {
     listed: false,
 };
 
-/// Every type of event that the console knows (`spec/wire.md`, "Events").
+/// All known event types (`spec/wire.md`, "Events").
 pub const EVENTS: [EventType; 10] = [
     EventType {
         names: &["signal_generated", "signal.received", "signal.processed", "signal.error"],
@@ -112,10 +111,10 @@ pub const EVENTS: [EventType; 10] = [
     },
 ];
 
-/// Everything else, known or not: shown with type and source, and the pane is read again.
+/// All other types: listed with type and source; the pane is read again.
 const LISTED: EventType = EventType { kinds: &[Kind::SystemEvents], listed: true, ..SILENT };
 
-/// Returns the row of the table for a type in either spelling.
+/// Finds the row of a type, in either spelling.
 pub(super) fn of(event_type: &str) -> &'static EventType {
     static TABLE: [EventType; EVENTS.len()] = EVENTS;
     static OTHER: EventType = LISTED;
@@ -133,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_type_stands_in_the_table_twice() {
+    fn event_types_are_unique() {
         let mut names: Vec<String> = EVENTS
             .iter()
             .flat_map(|row| row.names.iter().map(|name| name.replace('.', "_")))

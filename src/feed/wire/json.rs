@@ -1,4 +1,4 @@
-//! JSON that nobody vouches for: what is checked before it is parsed, and how a value is taken out.
+//! Checks and parses untrusted JSON.
 
 use std::borrow::Cow;
 
@@ -8,13 +8,13 @@ use serde_json::value::RawValue;
 
 use super::{DEEPEST, Dropped, LONGEST_PAYLOAD};
 
-/// Checks length, encoding and depth, all in one pass or two, without allocating.
+/// Checks length, encoding and depth without allocating.
 pub(super) fn checked(payload: &[u8]) -> Result<&str, Dropped> {
     if payload.len() > LONGEST_PAYLOAD {
         return Err(Dropped::TooLong);
     }
     let text = std::str::from_utf8(payload).map_err(|_| Dropped::NotText)?;
-    // serde would also read an array in the place of an object, field by field.
+    // serde would also accept an array in place of an object.
     if !text.trim_ascii_start().starts_with('{') {
         return Err(Dropped::NotJson);
     }
@@ -22,8 +22,8 @@ pub(super) fn checked(payload: &[u8]) -> Result<&str, Dropped> {
 }
 
 fn is_too_deep(payload: &[u8]) -> bool {
-    // A message of fewer brackets than the limit cannot be too deep, wherever they stand; this loop
-    // is the one that every quote passes, and the compiler makes it several bytes wide.
+    // A message with fewer brackets than the limit cannot be too deep. Every quote passes this loop,
+    // which the compiler vectorizes.
     let opening = payload.iter().filter(|byte| matches!(byte, b'{' | b'[')).count();
     if opening <= DEEPEST {
         return false;
@@ -50,13 +50,13 @@ fn is_too_deep(payload: &[u8]) -> bool {
 /// Parses one object into `T`, whose fields borrow from `text`.
 pub(super) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Dropped> {
     serde_json::from_str(text).map_err(|error| match error.classify() {
-        // Every field is an optional raw value, so that the shape can only be wrong in one way.
+        // Every field is an optional raw value, so a duplicate key is the only error left.
         Category::Data => Dropped::DuplicateKey,
         Category::Io | Category::Syntax | Category::Eof => Dropped::NotJson,
     })
 }
 
-/// Takes a JSON string, or `None` if the value is something else.
+/// Returns a JSON string; `None` for any other value.
 pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     let inner = value.get().strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') {
@@ -66,12 +66,12 @@ pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Takes the characters of a string or of a plain value (number, `true`), for showing.
+/// Returns the text of a string or plain value (number, `true`), to be shown.
 pub(super) fn shown(value: &RawValue) -> Cow<'_, str> {
     text(value).unwrap_or(Cow::Borrowed(value.get()))
 }
 
-/// Takes the characters of a number, written as a number or as a string without escapes.
+/// Returns the digits of a number, written as a number or as a string without escapes.
 pub(super) fn digits(value: &RawValue) -> &str {
     let raw = value.get();
     raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(raw)

@@ -94,7 +94,7 @@ proptest! {
     }
 
     #[test]
-    fn random_json_never_panics_and_every_text_of_it_is_clean(
+    fn random_json_never_panics_and_its_texts_are_clean(
         channel in channel(),
         value in value(),
     ) {
@@ -121,7 +121,7 @@ proptest! {
     }
 
     #[test]
-    fn a_quote_survives_the_wire(quote in a_quote()) {
+    fn a_quote_survives_encoding_and_decoding(quote in a_quote()) {
         let channel = Channels::default().tick(quote.instrument.as_str());
         prop_assume!(quote.instrument.as_str() != "heartbeat");
         let read = decode(&channel, encode_quote(&quote));
@@ -132,7 +132,7 @@ proptest! {
     }
 
     #[test]
-    fn an_event_survives_the_wire(id in "[a-z0-9_-]{1,40}", source in any::<String>()) {
+    fn an_event_survives_encoding_and_decoding(id in "[a-z0-9_-]{1,40}", source in any::<String>()) {
         let sent = Outgoing {
             event_id: id.clone(),
             event_type: "trade_executed".to_owned(),

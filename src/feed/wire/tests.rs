@@ -26,7 +26,7 @@ fn at(text: &str) -> DateTime<Utc> {
 }
 
 #[test]
-fn our_own_price_message_is_read() {
+fn the_price_message_of_tmt_is_decoded() {
     let payload = r#"{"instrument": "EUR_USD", "bid": "1.08431", "ask": "1.08433",
         "time": "2026-11-22T07:26:00.123456Z", "seq": 123456}"#;
     let quote = Quote {
@@ -40,14 +40,14 @@ fn our_own_price_message_is_read() {
 }
 
 #[test]
-fn numbers_keep_the_digits_that_a_float_would_lose() {
+fn numbers_keep_digits_that_a_float_would_lose() {
     let payload = r#"{"instrument":"X","bid":0.10000000000000000001,"ask":1e-1,"time":"2026-11-22T07:26:00Z"}"#;
     // 0.1 + 1e-20 and 0.1 are the same double: as floats, this quote would not be crossed.
     assert_eq!(decode("ticks:X", payload), Err(Dropped::Crossed));
 }
 
 #[test]
-fn a_heartbeat_is_read_on_any_channel_of_prices() {
+fn a_heartbeat_is_decoded_on_any_price_channel() {
     let payload = r#"{"type":"HEARTBEAT","time":"2026-11-22T07:26:00"}"#;
     let beat = Ok(Arrival::Heartbeat { time: at("2026-11-22T07:26:00Z") });
     assert_eq!(decode("ticks:heartbeat", payload), beat);
@@ -102,7 +102,7 @@ fn tick(field: &str, value: &str) -> String {
 #[case("time", "\"2026-02-30T00:00:00Z\"", Dropped::Unreadable("time"))]
 #[case("time", "1763796360", Dropped::Unreadable("time"))]
 #[case("type", "5", Dropped::Unreadable("type"))]
-fn a_bad_price_is_dropped_for_its_reason(
+fn an_invalid_price_is_dropped_with_its_reason(
     #[case] field: &str,
     #[case] value: &str,
     #[case] why: Dropped,
@@ -121,12 +121,12 @@ fn a_bad_price_is_dropped_for_its_reason(
 #[case(b"\xff", Dropped::NotText)]
 #[case(b"{\"bid\":\"\xc3\x28\"}", Dropped::NotText)]
 #[case(b"{\"bid\":\"\\ud800\"}", Dropped::Missing("instrument"))]
-fn what_is_no_object_is_dropped(#[case] payload: &[u8], #[case] why: Dropped) {
+fn a_payload_that_is_not_an_object_is_dropped(#[case] payload: &[u8], #[case] why: Dropped) {
     assert_eq!(decode("ticks:X", payload), Err(why));
 }
 
 #[test]
-fn depth_and_length_are_bounded_wherever_the_brackets_stand() {
+fn depth_and_length_are_bounded() {
     let nested = |depth: usize| {
         let (open, close) = ("[".repeat(depth - 1), "]".repeat(depth - 1));
         tick("more", &format!("{open}{close}"))
@@ -154,7 +154,7 @@ fn depth_and_length_are_bounded_wherever_the_brackets_stand() {
 #[case("ticks:ÄÖÜ", Dropped::NotAName)]
 #[case("ticks:heartbeat", Dropped::NotAName)]
 #[case("elsewhere", Dropped::UnknownChannel)]
-fn only_names_that_the_database_could_hold_are_instruments(
+fn only_names_that_the_column_can_hold_are_instruments(
     #[case] channel: &str,
     #[case] why: Dropped,
 ) {
@@ -162,7 +162,7 @@ fn only_names_that_the_database_could_hold_are_instruments(
 }
 
 #[test]
-fn random_names_do_not_fill_the_memory() {
+fn random_names_do_not_fill_memory() {
     let mut decoder = Decoder::new(Channels::default());
     let mut send = |number: usize| {
         let name = format!("N{number}");
@@ -175,7 +175,7 @@ fn random_names_do_not_fill_the_memory() {
 }
 
 #[test]
-fn the_envelope_of_tmt_is_read() {
+fn the_envelope_of_tmt_is_decoded() {
     let signal = Uuid::from_u128(5);
     let arrived = event(&json!({
         "event_id": "signal_8f0c", "event_type": "signal_generated",
@@ -208,7 +208,7 @@ fn the_envelope_of_tmt_is_read() {
 #[case("emergency_stop", &Kind::ALL)]
 #[case("risk_limit.approved", &[Kind::Limits])]
 #[case("oanda.connected", &[Kind::SystemEvents])]
-fn both_spellings_of_a_type_are_one(#[case] event_type: &str, #[case] kinds: &[Kind]) {
+fn both_spellings_of_a_type_are_equal(#[case] event_type: &str, #[case] kinds: &[Kind]) {
     let arrived = event(&json!({ "event_id": "1", "event_type": event_type }));
     assert_eq!(arrived.kinds, kinds);
 }
@@ -223,7 +223,7 @@ fn an_unknown_type_is_listed_with_type_and_source() {
 }
 
 #[test]
-fn a_circuit_breaker_is_told_with_its_reason() {
+fn a_circuit_breaker_notice_has_its_reason() {
     let arrived = event(&json!({
         "event_id": "1", "event_type": "circuit_breaker_triggered",
         "data": {"breaker_type": "daily_loss", "account_id": "101-001-21040028-001", "reason": "5 %"}
@@ -237,7 +237,7 @@ fn a_circuit_breaker_is_told_with_its_reason() {
 #[rstest]
 #[case(json!(1_234_567.50), json!("5000"), "value 1,234,567.5, threshold 5,000")]
 #[case(json!("1e9"), json!("much"), "value 1e9, threshold much")]
-fn the_amounts_of_an_alert_have_commas(
+fn amounts_in_a_notice_have_thousands_separators(
     #[case] value: Value,
     #[case] threshold: Value,
     #[case] said: &str,
@@ -255,12 +255,12 @@ fn the_amounts_of_an_alert_have_commas(
 #[case(json!({ "event_id": "x" }), Dropped::Missing("event_type"))]
 #[case(json!({ "event_id": 5, "event_type": "x" }), Dropped::Unreadable("event_id"))]
 #[case(json!({ "event_id": "x", "event_type": " " }), Dropped::Unreadable("event_type"))]
-fn an_event_without_identity_is_dropped(#[case] payload: Value, #[case] why: Dropped) {
+fn an_event_without_id_or_type_is_dropped(#[case] payload: Value, #[case] why: Dropped) {
     assert_eq!(decode("events:x", payload.to_string()), Err(why));
 }
 
 #[test]
-fn an_event_with_odd_fields_still_rings() {
+fn an_event_with_invalid_fields_still_counts() {
     let arrived = event(&json!({
         "event_id": "1", "event_type": "emergency.stop", "timestamp": "now", "source": 3,
         "data": [1, 2]
@@ -270,7 +270,7 @@ fn an_event_with_odd_fields_still_rings() {
 }
 
 #[test]
-fn wildcards_in_a_prefix_are_taken_as_they_stand() {
+fn wildcards_in_a_prefix_are_escaped() {
     let channels = Channels { events: "a*[b]:".to_owned(), ..Channels::default() };
     assert_eq!(channels.patterns(), ["a\\*\\[b\\]:*", "ticks:*"]);
 }

@@ -1,4 +1,4 @@
-//! Prices: the console's own message and OANDA's.
+//! Decodes quotes: TMT's message and OANDA's.
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -9,7 +9,7 @@ use super::{Dropped, decimal, json};
 use crate::domain::ids::InstrumentId;
 use crate::domain::quote::{NotAQuote, Quote};
 
-/// The fields of both messages, not yet looked at.
+/// The fields of both messages, not yet checked.
 #[derive(Deserialize)]
 pub(super) struct Tick<'a> {
     #[serde(borrow, default, rename = "type")]
@@ -30,7 +30,7 @@ pub(super) struct Tick<'a> {
     asks: Option<&'a RawValue>,
 }
 
-/// One level of OANDA's book.
+/// A price level of OANDA.
 #[derive(Deserialize)]
 struct Level<'a> {
     #[serde(borrow)]
@@ -57,7 +57,7 @@ impl<'a> Tick<'a> {
         json::text(value).and_then(|text| super::time(&text)).ok_or(Dropped::Unreadable("time"))
     }
 
-    /// Makes the quote of `channel`'s instrument.
+    /// Builds the quote of `channel`'s instrument.
     pub(super) fn quote(&self, channel: InstrumentId) -> Result<Quote, Dropped> {
         let name = self.instrument.ok_or(Dropped::Missing("instrument"))?;
         match json::text(name) {
@@ -76,7 +76,7 @@ impl<'a> Tick<'a> {
     }
 }
 
-/// Takes one price, or the best of a book.
+/// Returns a single price, or the best level.
 fn side(
     price: Option<&RawValue>,
     book: Option<&RawValue>,
