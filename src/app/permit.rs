@@ -53,7 +53,7 @@ impl fmt::Display for Denial {
                     Right::Risk => "risk officer",
                     Right::Read | Right::Open | Right::Trade | Right::Halt => "trader",
                 };
-                write!(f, "needs the {who} role; you are {}", role.as_str())
+                write!(f, "needs the {who} role; you are {}", role.label())
             }
         }
     }

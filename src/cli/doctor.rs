@@ -212,12 +212,12 @@ async fn rights(store: &Store, probe: &Probe) -> CheckResult {
     let (operator, role) = (&probe.session.operator, probe.session.role);
     match store.lacking(&functions(role)).await {
         Ok(lacking) if lacking.is_empty() => {
-            ok(CHECK, format!("{operator}, role {}", role.as_str()))
+            ok(CHECK, format!("{operator}, role {}", role.label()))
         }
         Ok(lacking) => {
             let message = format!(
                 "{operator}, role {}, cannot call desk.{}",
-                role.as_str(),
+                role.label(),
                 lacking.join(", desk.")
             );
             warn(CHECK, message, "run `tmt migrate`, which grants them")

@@ -23,13 +23,14 @@ pub struct Peaks {
     pub equity: Decimal,
 }
 
-/// What of the start of a day its loss is counted from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum DayBase {
-    Balance,
-    Equity,
-    /// The higher of the two.
-    Higher,
+words! {
+    /// What of the start of a day its loss is counted from.
+    pub enum DayBase {
+        Balance = "balance",
+        Equity = "equity",
+        /// The higher of the two.
+        Higher = "higher",
+    }
 }
 
 /// How the column `max_daily_loss` is read: it has no unit (vector DD-12).

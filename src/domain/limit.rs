@@ -62,13 +62,14 @@ pub struct Parameters {
     pub edge: Option<Edge>,
 }
 
-/// What a floor follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Trailing {
-    /// The highest balance at the end of a day.
-    EndOfDayBalance,
-    /// The highest equity at any moment.
-    IntradayEquity,
+words! {
+    /// What the floor of a drawdown follows.
+    pub enum Trailing {
+        /// The highest balance at the end of a day.
+        EndOfDayBalance = "eod_balance",
+        /// The highest equity at any moment.
+        IntradayEquity = "intraday_equity",
+    }
 }
 
 /// Where a trailing floor stops.
@@ -78,14 +79,15 @@ pub enum Lock {
     At(Decimal),
 }
 
-/// Whether a limit binds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum LimitState {
-    Active,
-    /// It waits for a second person.
-    Pending,
-    /// It was replaced, rejected or switched off.
-    Ended,
+words! {
+    /// `desk.limit_state`: whether a limit binds.
+    pub enum LimitState {
+        Active = "active",
+        /// It waits for a second person.
+        Pending = "pending",
+        /// It was replaced, rejected or switched off.
+        Ended = "ended",
+    }
 }
 
 impl Limit {

@@ -125,13 +125,14 @@ pub enum PreviewError {
     Failed(String),
 }
 
-/// How serious a check's finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Finding {
-    Passes,
-    /// It needs a typed reason.
-    Confirm,
-    Reject,
+words! {
+    /// What a check found, the worst last.
+    pub enum Finding {
+        Passes = "info",
+        /// It needs a typed reason.
+        Confirm = "confirm",
+        Reject = "reject",
+    }
 }
 
 /// Tells whether a check holds an amount against a ceiling, of which a share can be used. A price

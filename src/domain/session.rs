@@ -4,38 +4,16 @@ use chrono::{DateTime, Utc};
 
 use super::account::Environment;
 
-/// The strongest group role of a login. The database checks every right again; this only decides
-/// which keys are offered. Ordered, the strongest last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
-    Viewer,
-    Trader,
-    /// Acknowledges, changes limits, halts and resumes.
-    RiskOfficer,
-    /// Everything a person can do.
-    Admin,
-}
-
-impl Role {
-    /// Reads the word of `desk.session().role`.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "viewer" => Some(Self::Viewer),
-            "trader" => Some(Self::Trader),
-            "risk_officer" => Some(Self::RiskOfficer),
-            "admin" => Some(Self::Admin),
-            _ => None,
-        }
-    }
-
-    /// Returns what the status bar shows.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Trader => "trader",
-            Self::RiskOfficer => "risk",
-            Self::Admin => "admin",
-        }
+words! {
+    /// The strongest group role of a login. The database checks every right again; this only
+    /// decides which keys are offered. Ordered, the strongest last.
+    pub enum Role {
+        Viewer = "viewer",
+        Trader = "trader",
+        /// Acknowledges, changes limits, halts and resumes.
+        RiskOfficer = "risk_officer",
+        /// Everything a person can do.
+        Admin = "admin",
     }
 }
 
@@ -52,6 +30,11 @@ pub enum Right {
 }
 
 impl Role {
+    /// Returns what the status bar shows.
+    pub fn label(self) -> &'static str {
+        if self == Self::RiskOfficer { "risk" } else { self.as_str() }
+    }
+
     /// Tells whether the role has the right.
     pub fn may(self, right: Right) -> bool {
         match right {

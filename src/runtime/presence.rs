@@ -52,7 +52,7 @@ fn presence(session: &Session, console: Uuid, since: &str) -> Presence {
         console: console.to_string(),
         fields: vec![
             ("host", host),
-            ("role", session.role.as_str().to_owned()),
+            ("role", session.role.label().to_owned()),
             ("environment", session.environment.as_str().to_owned()),
             ("since", since.to_owned()),
         ],

@@ -16,6 +16,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+    use crate::domain::event::Severity;
     use crate::sim::demo::DEMO;
     use crate::sim::events::EVENTS;
     use crate::sim::{demo, instruments, signals};
@@ -35,7 +36,7 @@ mod tests {
             assert!(is_agent(&event.source), "{}", event.source);
             assert!(event.account.as_deref().is_none_or(|name| DEMO.find(name).is_some()));
         }
-        for severity in ["info", "warning", "critical", "emergency"] {
+        for severity in Severity::ALL {
             assert!(EVENTS.incidents.iter().any(|incident| incident.severity == severity));
         }
         let limits = demo::limits(chrono::DateTime::UNIX_EPOCH);

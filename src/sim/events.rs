@@ -2,10 +2,12 @@
 
 use std::sync::LazyLock;
 
+use crate::domain::agent::SystemSeverity;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use super::data::embedded;
+use crate::domain::event::Severity;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,7 +26,7 @@ pub(super) struct Events {
 #[serde(deny_unknown_fields)]
 pub(super) struct Opening {
     pub(super) after: i64,
-    pub(super) severity: String,
+    pub(super) severity: Severity,
 }
 
 /// A risk event of the last hours.
@@ -35,7 +37,7 @@ pub(super) struct RiskEvent {
     pub(super) account: Option<String>,
     #[serde(rename = "type")]
     pub(super) event_type: String,
-    pub(super) severity: String,
+    pub(super) severity: Severity,
     pub(super) source: String,
     pub(super) value: Option<Decimal>,
     pub(super) limit: Option<Decimal>,
@@ -64,7 +66,7 @@ pub(super) struct SystemEvent {
     #[serde(rename = "type")]
     pub(super) event_type: String,
     pub(super) category: String,
-    pub(super) severity: String,
+    pub(super) severity: SystemSeverity,
     pub(super) agent: String,
     pub(super) message: String,
 }
@@ -75,7 +77,7 @@ pub(super) struct SystemEvent {
 pub(super) struct Incident {
     #[serde(rename = "type")]
     pub(super) event_type: String,
-    pub(super) severity: String,
+    pub(super) severity: Severity,
     pub(super) about: About,
     /// `{}` stands for the name of the account or instrument.
     pub(super) message: String,

@@ -16,6 +16,7 @@ use uuid::Uuid;
 pub(super) use read::{HeldPosition, WaitingSignal};
 pub(super) use rows::*;
 
+use crate::domain::event::Severity;
 use crate::store::{Store, StoreError};
 
 const RATES: &str = "INSERT INTO fx_rates (from_currency, to_currency, rate, bid, ask, as_of)
@@ -109,7 +110,7 @@ pub(super) struct Beat {
 pub(super) struct Alarm {
     pub(super) account: Option<Uuid>,
     pub(super) event_type: &'static str,
-    pub(super) severity: &'static str,
+    pub(super) severity: Severity,
     pub(super) source: &'static str,
     pub(super) current: Option<rust_decimal::Decimal>,
     pub(super) limit: Option<rust_decimal::Decimal>,
@@ -164,10 +165,11 @@ impl Store {
     /// Raises a risk event, or counts a repeat of an open one under the same key; returns its id. A
     /// call without an answer must not be repeated: it would count twice.
     pub(super) async fn raise(&self, alarm: &Alarm) -> Result<Option<Uuid>, StoreError> {
+        let severity = alarm.severity.as_str();
         let parameters: &[&(dyn ToSql + Sync)] = &[
             &alarm.account,
             &alarm.event_type,
-            &alarm.severity,
+            &severity,
             &alarm.source,
             &alarm.event_type,
             &alarm.current,

@@ -101,8 +101,7 @@ impl Store {
                 head = Some((cursor, cells.time("server_time").map_err(corrupt)?));
             }
             // A kind that this program does not know belongs to a newer one.
-            if let Some(kind) =
-                cells.raw_if_any("kind").map_err(corrupt)?.and_then(Kind::from_table)
+            if let Some(kind) = cells.raw_if_any("kind").map_err(corrupt)?.and_then(Kind::from_word)
             {
                 changed.push((kind, cells.raws_if_any("ids").map_err(corrupt)?));
             }
@@ -122,8 +121,8 @@ impl Store {
     pub async fn read(&self, kind: Kind, ids: Option<&[String]>) -> Result<Read, StoreError> {
         let source = rows::source(kind);
         let fetched = match ids.filter(|ids| ids.len() <= MOST_KEYS) {
-            None => self.fetch(kind.table(), source.all, &[]).await?,
-            Some(ids) => self.by_id(kind.table(), source, ids).await?,
+            None => self.fetch(kind.as_str(), source.all, &[]).await?,
+            Some(ids) => self.by_id(kind.as_str(), source, ids).await?,
         };
         let mut unreadable = Vec::new();
         let is_cut = ids.is_none() && fetched.len() >= source.most;

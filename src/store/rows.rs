@@ -42,7 +42,7 @@ pub(super) fn source(kind: Kind) -> &'static Source {
 
 /// Reads rows of one kind. What cannot be read is told in `unreadable`, one sentence a row.
 pub(super) fn read(kind: Kind, rows: &[Row], unreadable: &mut Vec<String>) -> Rows {
-    let table = kind.table();
+    let table = kind.as_str();
     match kind {
         Kind::Accounts => Rows::Accounts(each(table, rows, unreadable, account::read)),
         Kind::Positions => Rows::Positions(each(table, rows, unreadable, position::read)),

@@ -27,7 +27,7 @@ pub(super) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rec
     left.push((" tmt".to_owned(), theme.style(Class::Strong)));
     let (database, operator) = match &model.session {
         Some(session) => {
-            (session.database.clone(), format!("{}:{}", session.operator, session.role.as_str()))
+            (session.database.clone(), format!("{}:{}", session.operator, session.role.label()))
         }
         None => (String::new(), "not logged in".to_owned()),
     };

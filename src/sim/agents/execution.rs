@@ -14,6 +14,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 use super::pace;
 use crate::domain::account::{Account, AccountStatus};
+use crate::domain::agent::SystemSeverity;
 use crate::domain::change::Kind;
 use crate::domain::code::Code;
 use crate::domain::ids::{AccountId, ClientKey, PositionId};
@@ -276,13 +277,15 @@ async fn perform(context: &Context, rng: &mut Rng, verb: Verb, said: &str) -> Op
         outcome = context.store.resolve(&request).await;
     }
     let (severity, kind, message) = match &outcome {
-        Outcome::Accepted(_) => ("info", "order_filled", said.to_owned()),
+        Outcome::Accepted(_) => (SystemSeverity::Info, "order_filled", said.to_owned()),
         Outcome::Refused(refusal) if refusal.code == Code::NotSent => return None,
         Outcome::Refused(refusal) => {
             add(&context.counters.refused, 1);
-            ("warning", "order_refused", format!("{said}: {}", refusal.message))
+            (SystemSeverity::Warning, "order_refused", format!("{said}: {}", refusal.message))
         }
-        Outcome::Unknown(_) => ("error", "order_unknown", format!("{said}: no answer")),
+        Outcome::Unknown(_) => {
+            (SystemSeverity::Error, "order_unknown", format!("{said}: no answer"))
+        }
     };
     let noted = pace::system_event(context, rng, (kind, "execution"), severity, AGENT, message);
     if let Err(error) = context.store.note(&[noted]).await {

@@ -7,6 +7,8 @@ use rust_decimal::Decimal;
 use serde_json::json;
 
 use super::pace;
+use crate::domain::agent::SystemSeverity;
+use crate::domain::event::Severity;
 use crate::sim::bus::event;
 use crate::sim::context::Context;
 use crate::sim::context::rhythm;
@@ -96,12 +98,12 @@ fn beats(rng: &mut Rng, now: DateTime<Utc>, failed: Option<&str>) -> Vec<Beat> {
 }
 
 async fn fail(context: &Context, rng: &mut Rng, agent: &'static str) -> Result<(), StoreError> {
-    changed(context, rng, agent, ("running", "error"), "error").await?;
+    changed(context, rng, agent, ("running", "error"), SystemSeverity::Error).await?;
     context.store.raise(&silent(agent)).await.map(drop)
 }
 
 async fn recover(context: &Context, rng: &mut Rng, agent: &'static str) -> Result<(), StoreError> {
-    changed(context, rng, agent, ("error", "running"), "info").await?;
+    changed(context, rng, agent, ("error", "running"), SystemSeverity::Info).await?;
     context.store.clear(&silent(agent).dedup).await.map(drop)
 }
 
@@ -109,7 +111,7 @@ fn silent(agent: &'static str) -> Alarm {
     Alarm {
         account: None,
         event_type: "agent_heartbeat",
-        severity: "warning",
+        severity: Severity::Warning,
         source: "risk-monitor",
         current: None,
         limit: None,
@@ -123,7 +125,7 @@ async fn changed(
     rng: &mut Rng,
     agent: &'static str,
     (old, new): (&str, &str),
-    severity: &'static str,
+    severity: SystemSeverity,
 ) -> Result<(), StoreError> {
     let now = context.now();
     let data = json!({"agent_id": agent, "old_status": old, "new_status": new});

@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use serde_json::json;
 
 use super::pace;
+use crate::domain::event::Severity;
 use crate::domain::ids::InstrumentId;
 use crate::domain::money::round;
 use crate::sim::bus::event;
@@ -57,15 +58,15 @@ pub(super) async fn work(context: Context) {
     while pace::wait(&monitor.context, monitor.context.agent_period(BEAT)).await.is_some() {
         let now = monitor.context.now();
         if let Some(first) = opening.next_if(|first| monitor.later(started, first.after) <= now) {
-            monitor.raise_incident(&first.severity, now).await;
+            monitor.raise_incident(first.severity, now).await;
             let pause = monitor.rng.between(20, 60);
             next = monitor.later(now, pause);
         } else if opening.peek().is_none() && next <= now {
             let severity = match monitor.rng.below(100) {
-                0..45 => "info",
-                45..84 => "warning",
-                84..97 => "critical",
-                _ => "emergency",
+                0..45 => Severity::Info,
+                45..84 => Severity::Warning,
+                84..97 => Severity::Critical,
+                _ => Severity::Emergency,
             };
             monitor.raise_incident(severity, now).await;
             let pause = monitor.rng.between(20, 60);
@@ -84,11 +85,11 @@ impl Monitor {
     }
 
     /// Raises a random event of a severity.
-    async fn raise_incident(&mut self, severity: &str, now: DateTime<Utc>) {
+    async fn raise_incident(&mut self, severity: Severity, now: DateTime<Utc>) {
         let fitting: Vec<&'static Incident> =
             EVENTS.incidents.iter().filter(|incident| incident.severity == severity).collect();
         let Some(incident) = self.rng.pick(&fitting) else { return };
-        let Incident { event_type, severity, unit, limit, most_above, .. } = *incident;
+        let Incident { event_type, unit, limit, most_above, .. } = *incident;
         let limit = *limit;
         let (account, name) = self.subject(incident.about);
         let percent = Decimal::new(self.rng.between(100, most_above.saturating_add(100)), 2);
@@ -105,11 +106,11 @@ impl Monitor {
             data: json!({"message": message, "unit": unit, "simulated": true}),
         };
         // Percent that clear by themselves: an emergency always waits for a person.
-        let clears = match severity.as_str() {
-            "info" => 100,
-            "warning" => 65,
-            "critical" => 40,
-            _ => 0,
+        let clears = match severity {
+            Severity::Info => 100,
+            Severity::Warning => 65,
+            Severity::Critical => 40,
+            Severity::Emergency => 0,
         };
         if self.raise(alarm.clone()).await && self.rng.percent(clears) {
             let seconds = self.rng.between(25, 110);
@@ -145,7 +146,7 @@ impl Monitor {
                 let alarm = Alarm {
                     account: None,
                     event_type: "max_spread",
-                    severity: "warning",
+                    severity: Severity::Warning,
                     source: AGENT,
                     current: pips(ticks),
                     limit: pips(spec.spread.saturating_mul(WIDE)),
@@ -181,13 +182,13 @@ impl Monitor {
         add(&self.context.counters.raised, 1);
         let message = alarm.data.get("message");
         let (kind, data) = match alarm.severity {
-            "info" => ("risk_event.raised", json!({"event_ids": [id], "reason": message})),
-            "warning" => (
+            Severity::Info => ("risk_event.raised", json!({"event_ids": [id], "reason": message})),
+            Severity::Warning => (
                 "performance_alert",
                 json!({"metric": alarm.event_type, "value": alarm.current, "threshold": alarm.limit,
                        "account_id": alarm.account, "event_ids": [id]}),
             ),
-            _ => (
+            Severity::Critical | Severity::Emergency => (
                 "circuit_breaker_triggered",
                 json!({"breaker_type": alarm.event_type, "account_id": alarm.account,
                        "reason": message, "event_ids": [id]}),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::agent::SystemSeverity;
 use crate::sim::context::Context;
 use crate::sim::rng::Rng;
 use crate::sim::signals::key;
@@ -39,7 +40,7 @@ pub(super) fn system_event(
     context: &Context,
     rng: &mut Rng,
     (event_type, category): (&'static str, &'static str),
-    severity: &'static str,
+    severity: SystemSeverity,
     agent: &'static str,
     message: String,
 ) -> SystemEventRow {

@@ -9,6 +9,9 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::domain::agent::SystemSeverity;
+use crate::domain::event::Severity;
+
 /// A row of `instruments`.
 #[derive(Debug, Serialize)]
 pub(in crate::sim) struct InstrumentRow {
@@ -185,7 +188,7 @@ pub(in crate::sim) struct EventRow {
     pub(in crate::sim) event_id: Uuid,
     pub(in crate::sim) account_id: Option<Uuid>,
     pub(in crate::sim) event_type: &'static str,
-    pub(in crate::sim) severity: &'static str,
+    pub(in crate::sim) severity: Severity,
     pub(in crate::sim) event_source: &'static str,
     pub(in crate::sim) risk_measure: &'static str,
     pub(in crate::sim) current_value: Option<Decimal>,
@@ -208,7 +211,7 @@ pub(in crate::sim) struct SystemEventRow {
     pub(in crate::sim) event_id: Uuid,
     pub(in crate::sim) event_type: &'static str,
     pub(in crate::sim) event_category: &'static str,
-    pub(in crate::sim) severity: &'static str,
+    pub(in crate::sim) severity: SystemSeverity,
     pub(in crate::sim) source_agent: &'static str,
     pub(in crate::sim) event_message: String,
     pub(in crate::sim) occurred_at: DateTime<Utc>,

@@ -144,12 +144,7 @@ pub(super) fn limit_type(cells: &Cells<'_>) -> Result<LimitType, Bad> {
 pub(super) fn check(cells: &Cells<'_>) -> Result<Check, Bad> {
     Ok(Check {
         code: cells.text("code")?.into(),
-        finding: cells.word("severity", |word| match word {
-            "reject" => Some(Finding::Reject),
-            "confirm" => Some(Finding::Confirm),
-            "info" => Some(Finding::Passes),
-            _ => None,
-        })?,
+        finding: cells.word("severity", Finding::from_word)?,
         before: cells.number_if_any("before")?,
         measured: cells.number_if_any("measured")?,
         allowed: cells.number_if_any("allowed")?,

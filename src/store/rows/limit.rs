@@ -49,11 +49,7 @@ pub(super) fn read(cells: &Cells<'_>) -> Result<Limit, Bad> {
             .json_if_any("parameters")?
             .map(|json| parameters(&json))
             .unwrap_or_default(),
-        state: cells.word("state", |word| match word {
-            "active" => Some(LimitState::Active),
-            "pending" => Some(LimitState::Pending),
-            _ => None,
-        })?,
+        state: cells.word("state", LimitState::from_word)?,
         is_enforced: cells.flag("is_enforced")?,
         created_by: cells.text("created_by")?,
         approved_by: cells.text_if_any("approved_by")?,
@@ -71,18 +67,9 @@ fn parameters(json: &Value) -> Parameters {
     let word = |name: &str| json.get(name).and_then(Value::as_str);
     Parameters {
         currency: word("currency").map(str::to_owned),
-        base: match word("base") {
-            Some("balance") => Some(DayBase::Balance),
-            Some("equity") => Some(DayBase::Equity),
-            Some("higher") => Some(DayBase::Higher),
-            Some(_) | None => None,
-        },
+        base: word("base").and_then(DayBase::from_word),
         is_of_initial: word("of") == Some("initial"),
-        trailing: match word("trailing") {
-            Some("eod_balance") => Some(Trailing::EndOfDayBalance),
-            Some("intraday_equity") => Some(Trailing::IntradayEquity),
-            Some(_) | None => None,
-        },
+        trailing: word("trailing").and_then(Trailing::from_word),
         lock: match word("lock") {
             Some("initial") => Some(Lock::Initial),
             _ => json.get("lock").and_then(number_in).map(Lock::At),
