@@ -1,6 +1,6 @@
 //! PostgreSQL: the truth.
 //!
-//! All SQL text of the program is here and in `migrations/`. Reads are bounded statements with
+//! The console's SQL is here and in `migrations/`. Reads are bounded statements with
 //! named columns; every business write is one call of one function in schema `desk`, in one
 //! autocommit statement ([`desk`]). What is read is turned into domain types at once: unknown
 //! words, impossible numbers and control characters end here ([`poll`]).

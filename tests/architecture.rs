@@ -1,6 +1,6 @@
-//! The arrows between the layers, held by reading the source: who imports what, and who may not.
+//! Checks the structure of the source: layers, circles of imports, SQL, clocks, names.
 //!
-//! Comments are not read: they may speak of anything.
+//! The tests read the code without comments.
 
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be set up fails its test")]
 
@@ -16,18 +16,18 @@ use std::path::{Path, PathBuf};
 use circles::{Files, circles};
 use source::{code, files, first_names, line, places};
 
-/// A layer: its modules at the root of the crate, and what it may name.
+/// A layer: its root modules, and what its code may name.
 struct Layer {
     modules: &'static [&'static str],
     /// Other layers, by their modules.
     layers: &'static [&'static str],
     /// Packages. `*` is any.
     packages: &'static [&'static str],
-    /// Words that never stand in its code.
+    /// Forbidden words.
     never: &'static [&'static str],
 }
 
-/// Whoever needs a clock is handed one.
+/// Code that needs a clock gets one as a parameter.
 const CLOCKS: [&str; 4] = ["Utc::now", "Instant::now", "SystemTime::now", "now_v7"];
 
 const LAYERS: &[Layer] = &[
@@ -156,7 +156,7 @@ const LAYERS: &[Layer] = &[
         never: &["SELECT", "desk."],
     },
     Layer {
-        // The command line is part of main: it wires everything.
+        // The command line wires everything together.
         modules: &["main", "lib", "cli", "config"],
         layers: &["*"],
         packages: &["*"],
@@ -164,21 +164,21 @@ const LAYERS: &[Layer] = &[
     },
 ];
 
-/// Names that say nothing about what is inside.
+/// File names that say nothing.
 const NO_NAMES: [&str; 7] = ["mod", "util", "utils", "common", "manager", "misc", "helpers"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The module at the root of the crate to which a file of `src` belongs.
+/// The root module of a file.
 fn module(path: &Path) -> String {
     let within = path.strip_prefix(root().join("src")).unwrap();
     let first = within.components().next().unwrap().as_os_str().to_str().unwrap();
     first.trim_end_matches(".rs").to_owned()
 }
 
-/// Packages that the program depends on, as code names them.
+/// The dependencies, as code names them.
 fn packages() -> Vec<String> {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let manifest: toml::Table = manifest.parse().unwrap();
@@ -186,7 +186,7 @@ fn packages() -> Vec<String> {
     dependencies.keys().map(|name| name.replace('-', "_")).collect()
 }
 
-/// Modules at the root of the crate that code names, with their lines: `crate::x`,
+/// Root modules that code names, with their lines: `crate::x`,
 /// `crate::{x, y::z}`, and as many `super::` as lead there.
 fn modules_named(code: &str, depth: usize) -> Vec<(String, usize)> {
     let mut named = Vec::new();
@@ -205,10 +205,10 @@ fn modules_named(code: &str, depth: usize) -> Vec<(String, usize)> {
     named
 }
 
-/// Packages that code names, with their lines.
+/// Dependencies that code names, with their lines.
 fn packages_named(code: &str, packages: &[String]) -> Vec<(String, usize)> {
     let mut named = Vec::new();
-    // A module of the file itself may have a package's name.
+    // A module may have the name of a dependency.
     let is_own = |package: &String| code.contains(&format!("mod {package};"));
     for package in packages.iter().filter(|package| !is_own(package)) {
         for at in places(code, &format!("{package}::")) {
@@ -218,7 +218,7 @@ fn packages_named(code: &str, packages: &[String]) -> Vec<(String, usize)> {
     named
 }
 
-/// How many modules lie between a file and the root of the crate.
+/// The number of `super` from a file to the root.
 fn depth(path: &Path) -> usize {
     path.strip_prefix(root().join("src")).unwrap().components().count()
 }
@@ -285,10 +285,10 @@ fn no_layer_is_empty() {
     }
 }
 
-/// SQL stands in `store`, and in the one module of `sim` with what TMT's own programs write: the
-/// console does not write it, so the console's layer does not have it.
+/// SQL is in `store`, and in the module of `sim` with what only TMT's own programs write: no console
+/// runs it, so `store` does not have it.
 #[test]
-fn sql_stands_in_the_store_and_in_the_tables_of_the_simulation() {
+fn sql_is_in_store_and_sim_tables_only() {
     let tables = root().join("src/sim/tables");
     let mut found = Vec::new();
     for path in files(&root().join("src")) {
@@ -319,7 +319,7 @@ fn one_file_reads_the_clock() {
         let is_std = program.contains("std::time::Instant")
             || program.contains("std::time::{Duration, Instant}");
         for word in CLOCKS {
-            // tokio's own clock is one that a test can pause.
+            // A test can pause tokio's clock.
             if word == "Instant::now" && !is_std {
                 continue;
             }
@@ -346,14 +346,14 @@ fn no_test_sleeps() {
     let mut found = Vec::new();
     for path in files(&root().join("tests")) {
         let code = code(&fs::read_to_string(&path).unwrap());
-        // This file names the word in order to find it. On a paused clock a sleep takes no time.
+        // This file searches for the word. On a paused clock a sleep takes no time.
         if path.ends_with("tests/architecture.rs") || code.contains("start_paused = true") {
             continue;
         }
         let shown = path.strip_prefix(root()).unwrap().display();
         let lines: Vec<&str> = code.lines().collect();
         for (at, line) in lines.iter().enumerate() {
-            // Between two looks at a condition.
+            // Between two checks of a condition.
             let waits =
                 lines[at.saturating_sub(3)..at].iter().any(|above| above.contains("while "));
             if line.contains("sleep(") && !waits {
@@ -364,16 +364,15 @@ fn no_test_sleeps() {
     assert_eq!(found, [""; 0]);
 }
 
-// ---- the reader of the source itself --------------------------------------------------------
+// ---- tests of the reader --------------------------------------------------------------------
 
-/// The circles of files given as path and text.
 fn circles_of(texts: &[(&str, &str)]) -> Vec<String> {
     let texts = texts.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
     circles(&Files::read(texts).uses())
 }
 
 #[test]
-fn a_circle_is_found_and_named_whatever_way_it_takes() {
+fn circles_are_found_through_aliases_re_exports_and_parents() {
     let root = ("lib.rs", "mod a;\nmod b;\nmod c;\n");
     let imports = [
         root,
@@ -400,7 +399,7 @@ fn a_circle_is_found_and_named_whatever_way_it_takes() {
 }
 
 #[test]
-fn a_parent_that_only_collects_closes_no_circle_and_neither_do_tests() {
+fn re_exports_tests_comments_and_strings_close_no_circle() {
     let texts = [
         ("lib.rs", "pub mod a;\n"),
         (
@@ -416,7 +415,7 @@ fn a_parent_that_only_collects_closes_no_circle_and_neither_do_tests() {
 }
 
 #[test]
-fn every_way_to_name_a_module_is_seen() {
+fn every_form_of_a_module_path_is_found() {
     let text = "use crate::store::Store;\nuse crate::{app, feed::{board, wire},\n    ui};\n\
                 fn f() { super::super::runtime::run(); }\n// crate::local\n";
     let mut named = modules_named(&code(text), 2);
@@ -427,7 +426,7 @@ fn every_way_to_name_a_module_is_seen() {
 }
 
 #[test]
-fn a_package_is_told_from_a_longer_name_and_from_a_module() {
+fn a_dependency_is_told_from_a_longer_name_and_a_module() {
     let packages = ["tokio".to_owned(), "redis".to_owned()];
     let text = "tokio::spawn(x); tokio_postgres::Row; self::redis::x; \"// no\"; redis::cmd(y) // tokio::z";
     assert_eq!(

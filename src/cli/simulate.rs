@@ -100,14 +100,14 @@ pub(super) async fn replay(
     let running = replay::run(&options, &store, &config.feed, clock::wall, progress, stop);
     tokio::pin!(running);
     let [on_terminal, in_log] = PROGRESS_EVERY;
-    let mut rhythm = interval(if io.is_terminal { on_terminal } else { in_log });
-    rhythm.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    rhythm.reset();
+    let mut ticker = interval(if io.is_terminal { on_terminal } else { in_log });
+    ticker.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    ticker.reset();
     let summary = loop {
         tokio::select! {
             biased;
             summary = &mut running => break summary?,
-            _ = rhythm.tick() => print_progress(&seen.borrow(), io),
+            _ = ticker.tick() => print_progress(&seen.borrow(), io),
         }
     };
     io.end_progress();

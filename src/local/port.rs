@@ -4,11 +4,11 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use super::LocalError;
 
-/// How often a server is started, each time on another port, when somebody was faster.
+/// Attempts to start a server, each on another port.
 const TRIES: usize = 5;
 
-/// Asks the system for a loopback port that is free at this moment. Nothing reserves it: a server
-/// that finds it taken is started again on another.
+/// Returns a free loopback port. It is not reserved: a server that finds it taken is restarted on
+/// another.
 pub(super) fn free() -> Result<u16, LocalError> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .and_then(|listener| listener.local_addr())
@@ -16,7 +16,7 @@ pub(super) fn free() -> Result<u16, LocalError> {
         .map_err(LocalError::NoPort)
 }
 
-/// Starts a server, and again as long as its port was taken meanwhile.
+/// Starts a server, again if its port was taken meanwhile.
 pub(super) async fn until_free(
     mut start: impl AsyncFnMut() -> Result<(), LocalError>,
 ) -> Result<(), LocalError> {
@@ -29,7 +29,7 @@ pub(super) async fn until_free(
     start().await
 }
 
-/// Says whether a server's last words mean that its port was taken.
+/// Whether a server's error means that its port was taken.
 fn was_taken(said: &str) -> bool {
     let said = said.to_ascii_lowercase();
     said.contains("already in use") || said.contains("could not create any tcp/ip sockets")

@@ -20,7 +20,7 @@ impl Bus {
     }
 
     /// Queues an event, or drops it when the queue is full: consoles find the row by their poll.
-    pub(super) fn tell(&self, event: Outgoing) {
+    pub(super) fn send(&self, event: Outgoing) {
         if let Err(error) = self.0.try_send(event) {
             tracing::debug!(%error, "simulation: event dropped");
         }

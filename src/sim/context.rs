@@ -67,18 +67,18 @@ impl Context {
     }
 
     /// Waits for the next tick; `None` when it is time to stop. Cancel safe.
-    pub(super) async fn next(&self, rhythm: &mut Interval) -> Option<()> {
+    pub(super) async fn next(&self, ticker: &mut Interval) -> Option<()> {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => None,
-            _ = rhythm.tick() => Some(()),
+            _ = ticker.tick() => Some(()),
         }
     }
 }
 
 /// An interval that does not catch up: after a standstill, one tick is enough.
-pub(super) fn rhythm(period: Duration) -> Interval {
-    let mut rhythm = interval(period.max(Duration::from_millis(1)));
-    rhythm.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    rhythm
+pub(super) fn ticker(period: Duration) -> Interval {
+    let mut ticker = interval(period.max(Duration::from_millis(1)));
+    ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticker
 }

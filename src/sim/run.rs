@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::bus::{self, Bus};
-use super::context::{Context, Prices, rhythm};
+use super::context::{Context, Prices, ticker};
 use super::failures::FailureLog;
 use super::market::Market;
 use super::tally::Tally;
@@ -111,8 +111,8 @@ async fn wait_for_the_desk(
     context: &Context,
 ) -> Result<Option<Vec<(InstrumentId, Decimal)>>, SimError> {
     let mut failures = FailureLog::of("reading the desk");
-    let mut rhythm = rhythm(Duration::from_millis(500));
-    while context.next(&mut rhythm).await.is_some() {
+    let mut ticker = ticker(Duration::from_millis(500));
+    while context.next(&mut ticker).await.is_some() {
         let looked = async {
             let standing = context.store.standing().await?;
             context.store.check_agent_rights().await?;

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::bars::{Bars, SOURCE, bar_row};
-use super::context::{Context, rhythm};
+use super::context::{Context, ticker};
 use super::failures::FailureLog;
 use super::market::Market;
 use super::replay::{self, Recording, Speed};
@@ -56,8 +56,8 @@ pub(super) async fn play(
     };
     let opening = tape.market.snapshot(tape.context.now());
     tape.send(opening).await;
-    let mut rhythm = rhythm(STEP);
-    while tape.context.next(&mut rhythm).await.is_some() {
+    let mut ticker = ticker(STEP);
+    while tape.context.next(&mut ticker).await.is_some() {
         tape.step().await;
         while let Some(ended) = replays.try_join_next() {
             if let Ok((instrument, last_seq)) = ended {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::context::{Context, rhythm};
+use super::context::{Context, ticker};
 use super::failures::FailureLog;
 use super::rates;
 use super::tally::add;
@@ -20,9 +20,9 @@ const BARS_AT_ONCE: usize = 500;
 /// Writes the last quotes as rates once a second: the rulebook refuses new risk on a price older
 /// than ten.
 pub(super) async fn write_rates(context: Context) {
-    let mut rhythm = rhythm(Duration::from_secs(1));
+    let mut ticker = ticker(Duration::from_secs(1));
     let mut failures = FailureLog::of("writing rates");
-    while context.next(&mut rhythm).await.is_some() {
+    while context.next(&mut ticker).await.is_some() {
         let rates = rates::rows(&context.prices.all());
         failures.check(context.store.write_rates(&rates).await);
     }
@@ -30,16 +30,16 @@ pub(super) async fn write_rates(context: Context) {
 
 /// Revalues positions and accounts every two seconds.
 pub(super) async fn write_marks(context: Context) {
-    let mut rhythm = rhythm(Duration::from_secs(2));
+    let mut ticker = ticker(Duration::from_secs(2));
     let mut failures = FailureLog::of("marking to market");
-    while context.next(&mut rhythm).await.is_some() {
+    while context.next(&mut ticker).await.is_some() {
         failures.check(context.store.mark_to_market().await);
     }
 }
 
 /// Writes bars until the queue is closed. A failed write is retried: a gap in a chart would stay.
 pub(super) async fn write_bars(context: Context, mut waiting: mpsc::Receiver<BarRow>) {
-    let mut retry = rhythm(Duration::from_millis(500));
+    let mut retry = ticker(Duration::from_millis(500));
     let mut failures = FailureLog::of("writing bars");
     let mut bars = Vec::new();
     while waiting.recv_many(&mut bars, BARS_AT_ONCE).await > 0 {

@@ -1,16 +1,16 @@
-//! No circle of imports: which file of `src` uses which, followed through re-exports.
+//! Circles of imports between the files of `src`.
 //!
-//! Every file is a module of its own; `a` and its child `a/b` are two. The rule:
+//! Each file is a node; `a` and its child `a/b` are two. The rule:
 //!
 //! * A file must not use a file that uses it, directly or through others.
-//! * A parent may use its children. A child may use its siblings and whatever lies further out,
-//!   its parent included, unless that uses the child.
-//! * `mod b;` is no use. Nor is a re-export (`pub use b::X;`) as long as the file itself does not
-//!   name `X`: whoever imports `X` from the parent uses `b`, where it is defined. So a parent that
-//!   only collects its children stands in nobody's way, and hides nothing either.
-//! * Tests may use what they like: what stands behind `#[cfg(test)]` is not read.
+//! * A parent may use its children. A child may use its siblings and outer modules, its parent
+//!   included, unless they use the child.
+//! * `mod b;` is not a use. Nor is a re-export (`pub use b::X;`), unless the file itself names `X`:
+//!   importing `X` from the parent counts as a use of `b`, which defines it. So a parent that only
+//!   collects its children closes no circle, and hides none.
+//! * Tests may use anything: what follows `#[cfg(test)]` is not read.
 //!
-//! Methods are not followed: a call of a method names no file.
+//! Method calls are not followed: they name no file.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -115,7 +115,7 @@ impl Files {
             } else if let Some(found) = self.through_globs(&at, name, depth) {
                 return Some(found);
             } else {
-                // Without a root, a first name that nobody knows is a package or a local type.
+                // Without a root, an unknown first name is a package or a local type.
                 let is_first = rest.len() == path.len();
                 return (is_rooted || !is_first).then_some(Found::Item(at));
             }

@@ -78,7 +78,7 @@ fn a_quote() -> impl Strategy<Value = Quote> {
     )
 }
 
-/// Tells whether a text is safe to show.
+/// Whether a text is safe to show.
 fn is_clean(text: &str) -> bool {
     crate::domain::text::clean(text) == text
 }

@@ -22,7 +22,7 @@ pub(super) async fn work(context: Context) {
     let mut rng = pace::rng(&context, pace::ANALYST);
     let mut failures = FailureLog::of("generating signals");
     let mut last: Option<SignalRow> = None;
-    // The first comes soon: somebody looks at a demo from its first second.
+    // The first comes soon: a demo is watched from its first second.
     let mut pause = context.agent_period(Duration::from_secs(2));
     while pace::wait(&context, pause).await.is_some() {
         pause = pace::pause(&context, &mut rng, 9, 26);
@@ -30,7 +30,7 @@ pub(super) async fn work(context: Context) {
             for signal in expired {
                 let id = format!("signal_expired_{signal}");
                 let data = json!({"signal_id": signal, "status": "expired"});
-                context.bus.tell(event(id, "signal.processed", SOURCE, context.now(), data));
+                context.bus.send(event(id, "signal.processed", SOURCE, context.now(), data));
             }
         }
         if rng.percent(6)
@@ -70,7 +70,7 @@ async fn withdraw(context: &Context, failures: &mut FailureLog, signal: &SignalR
     if failures.check(context.store.withdraw_signal(id).await) == Some(true) {
         let data = json!({"signal_id": id, "status": "cancelled"});
         let event_id = format!("signal_cancelled_{id}");
-        context.bus.tell(event(event_id, "signal.processed", signal.agent_id, context.now(), data));
+        context.bus.send(event(event_id, "signal.processed", signal.agent_id, context.now(), data));
     }
 }
 
@@ -90,5 +90,5 @@ fn announce(context: &Context, signal: &SignalRow) {
         },
     });
     let id = format!("signal_{}", signal.signal_id);
-    context.bus.tell(event(id, "signal_generated", signal.agent_id, signal.generated_at, data));
+    context.bus.send(event(id, "signal_generated", signal.agent_id, signal.generated_at, data));
 }

@@ -39,7 +39,7 @@ use crate::store::StoreError;
 const AGENT: &str = "execution-engine";
 
 /// How often it polls.
-const BEAT: Duration = Duration::from_secs(2);
+const POLL_EVERY: Duration = Duration::from_secs(2);
 
 /// Positions of its own: above `FEW` the oldest is closed after its time, at `MANY` none is opened.
 const FEW: usize = 8;
@@ -73,7 +73,7 @@ pub(super) async fn work(context: Context) {
     let mut failures = FailureLog::of("reading positions");
     let mut next_opening = context.now();
     let mut put_off = HashMap::new();
-    while pace::wait(&context, context.agent_period(BEAT)).await.is_some() {
+    while pace::wait(&context, context.agent_period(POLL_EVERY)).await.is_some() {
         let Some(view) = failures.check(look(&context).await) else { continue };
         close_what_is_due(&context, &mut rng, &view, &mut put_off).await;
         if context.now() >= next_opening && open_one(&context, &mut rng, &view).await {
@@ -174,7 +174,7 @@ async fn close(
             "close_reason": reason,
         });
         let id = format!("trade_closed_{}", held.id);
-        context.bus.tell(event(id, "trade.trade_closed", AGENT, context.now(), data));
+        context.bus.send(event(id, "trade.trade_closed", AGENT, context.now(), data));
     }
     is_done
 }
@@ -264,7 +264,7 @@ async fn place(context: &Context, rng: &mut Rng, trade: NewTrade, account: &Acco
             },
         });
         let id = format!("trade_{}", accepted.subject.unwrap_or_default());
-        context.bus.tell(event(id, "trade.trade_opened", AGENT, context.now(), data));
+        context.bus.send(event(id, "trade.trade_opened", AGENT, context.now(), data));
     }
 }
 

@@ -11,7 +11,7 @@ use crate::domain::agent::SystemSeverity;
 use crate::domain::event::Severity;
 use crate::sim::bus::event;
 use crate::sim::context::Context;
-use crate::sim::context::rhythm;
+use crate::sim::context::ticker;
 use crate::sim::demo::{self, Agent, DEMO};
 use crate::sim::failures::FailureLog;
 use crate::sim::rng::Rng;
@@ -19,7 +19,7 @@ use crate::sim::tables::{Alarm, Beat};
 use crate::store::StoreError;
 
 /// How often agents write a heartbeat, as TMT's do.
-const BEAT: Duration = Duration::from_secs(3);
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(3);
 
 struct Failed {
     agent: &'static str,
@@ -32,10 +32,10 @@ pub(super) async fn work(context: Context) {
     let mut failures = FailureLog::of("writing heartbeats");
     let mut failed: Option<Failed> = None;
     let mut next_failure = context.now() + seconds(pace::pause(&context, &mut rng, 45, 90));
-    let mut rhythm = rhythm(context.agent_period(BEAT).max(Duration::from_millis(500)));
+    let mut ticker = ticker(context.agent_period(HEARTBEAT_EVERY).max(Duration::from_millis(500)));
     // An adopted database may not have these agents.
     let mut are_there = false;
-    while context.next(&mut rhythm).await.is_some() {
+    while context.next(&mut ticker).await.is_some() {
         if !are_there {
             let added = context.store.add_agents(&demo::agents(context.now())).await;
             are_there = failures.check(added).is_some();
@@ -130,7 +130,7 @@ async fn changed(
     let now = context.now();
     let data = json!({"agent_id": agent, "old_status": old, "new_status": new});
     let id = format!("agent_status_{agent}_{}", now.timestamp_millis());
-    context.bus.tell(event(id, "agent_status_changed", agent, now, data));
+    context.bus.send(event(id, "agent_status_changed", agent, now, data));
     let kind = ("agent_status_changed", "lifecycle");
     let message = format!("{old} → {new}");
     let noted = pace::system_event(context, rng, kind, severity, agent, message);

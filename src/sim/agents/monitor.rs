@@ -26,7 +26,7 @@ use crate::store::StoreError;
 const AGENT: &str = "risk-monitor";
 
 /// How often it polls.
-const BEAT: Duration = Duration::from_secs(1);
+const POLL_EVERY: Duration = Duration::from_secs(1);
 
 /// A spread this many times its normal width raises an event; below `USUAL` times it is cleared.
 const WIDE: i64 = 6;
@@ -55,7 +55,7 @@ pub(super) async fn work(context: Context) {
     let started = context.now();
     let mut monitor = Monitor { context, rng, failures, pending: Vec::new(), wide: Vec::new() };
     let mut next = monitor.later(started, 0);
-    while pace::wait(&monitor.context, monitor.context.agent_period(BEAT)).await.is_some() {
+    while pace::wait(&monitor.context, monitor.context.agent_period(POLL_EVERY)).await.is_some() {
         let now = monitor.context.now();
         if let Some(first) = opening.next_if(|first| monitor.later(started, first.after) <= now) {
             monitor.raise_incident(first.severity, now).await;
@@ -197,7 +197,7 @@ impl Monitor {
         // A repeat of an open event is published again under another id.
         let now = self.context.now();
         let name = format!("risk_{id}_{}", now.timestamp_millis());
-        self.context.bus.tell(event(name, kind, AGENT, now, data));
+        self.context.bus.send(event(name, kind, AGENT, now, data));
         true
     }
 
@@ -213,7 +213,7 @@ impl Monitor {
             let data = json!({"event_ids": [id], "by": AGENT});
             let now = self.context.now();
             let name = format!("risk_resolved_{id}");
-            self.context.bus.tell(event(name, "risk_event.resolved", AGENT, now, data));
+            self.context.bus.send(event(name, "risk_event.resolved", AGENT, now, data));
         }
         true
     }
