@@ -2,7 +2,7 @@
 
 -- Acknowledges risk events. If two people do so at once, one gets them; the other is told who.
 --
--- Critical and emergency events need a note, and an emergency must be acknowledged by itself. Resolved events can be
+-- Critical and emergency events need a note, and an emergency must be acknowledged on its own. Resolved events can be
 -- acknowledged too; that does not reopen them.
 CREATE FUNCTION desk.acknowledge(p_key uuid, p_fingerprint bytea, p_valid_until timestamptz, p_events uuid[], p_note text)
 RETURNS desk.answer
@@ -23,7 +23,7 @@ BEGIN
         RETURN answer;
     END IF;
     IF NOT desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
-        RETURN desk.finish_request(p_key, 'acknowledge', desk.refused('NOT_PERMITTED', format('%s may not acknowledge risk events.', session_user)), payload);
+        RETURN desk.finish_request(p_key, 'acknowledge', desk.refused('NOT_PERMITTED', format('%s is not permitted to acknowledge risk events.', session_user)), payload);
     END IF;
     -- In one order: overlapping selections of two people must not deadlock.
     PERFORM FROM risk_events e WHERE e.event_id = ANY (wanted) ORDER BY e.event_id FOR NO KEY UPDATE;
@@ -53,12 +53,12 @@ BEGIN
     answer := CASE
         WHEN cardinality(won) > 0 THEN desk.accepted(won[1],
             format('%s acknowledged', cardinality(won))
-            || CASE WHEN taken <> '[]' THEN format(', %s already taken', jsonb_array_length(taken)) ELSE '' END
+            || CASE WHEN taken <> '[]' THEN format(', %s already acknowledged by others', jsonb_array_length(taken)) ELSE '' END
             || CASE WHEN cardinality(held_back) > 0 THEN format(', %s need a separate note', cardinality(held_back)) ELSE '' END || '.',
             p_detail => detail)
         WHEN cardinality(held_back) > 0 THEN desk.refused('NOTE_REQUIRED',
             CASE WHEN note IS NULL THEN 'Critical and emergency events need a note.'
-                 ELSE 'Acknowledge an emergency alone.' END, p_subject => held_back[1], p_detail => detail)
+                 ELSE 'An emergency must be acknowledged on its own.' END, p_subject => held_back[1], p_detail => detail)
         WHEN taken <> '[]' THEN desk.refused('ALREADY_ACKNOWLEDGED',
             format('Acknowledged by %s at %s.', taken -> 0 ->> 'by', substr(taken -> 0 ->> 'at', 12, 8) || 'Z'),
             p_subject => (taken -> 0 ->> 'event_id')::uuid, p_detail => detail)
@@ -84,16 +84,16 @@ BEGIN
     SELECT * INTO event FROM risk_events e WHERE e.event_id = p_event FOR NO KEY UPDATE;
     answer := CASE
         WHEN NOT desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
-            desk.refused('NOT_PERMITTED', format('%s may not change acknowledgements.', session_user))
+            desk.refused('NOT_PERMITTED', format('%s is not permitted to change acknowledgements.', session_user))
         WHEN event.event_id IS NULL THEN desk.refused('EVENT_UNKNOWN', 'No such risk event.')
         WHEN NOT event.acknowledged THEN desk.refused('NOT_ACKNOWLEDGED', 'The event is not acknowledged.', p_subject => p_event)
-        WHEN note IS NULL THEN desk.refused('NOTE_REQUIRED', 'Unacknowledging needs a note.', p_subject => p_event)
+        WHEN note IS NULL THEN desk.refused('NOTE_REQUIRED', 'A note is required to unacknowledge.', p_subject => p_event)
     END;
     IF answer.outcome IS NULL THEN
         UPDATE risk_events e SET acknowledged = false, acknowledged_by = NULL, acknowledged_at = NULL WHERE e.event_id = p_event;
         INSERT INTO risk_event_actions (event_id, action, actor, note, batch_id)
         VALUES (p_event, 'unacknowledged', session_user, note, p_key);
-        answer := desk.accepted(p_event, 'The event is open again.');
+        answer := desk.accepted(p_event, 'Event unacknowledged.');
     END IF;
     RETURN desk.finish_request(p_key, 'unacknowledge', answer, payload);
 END $$;
@@ -188,7 +188,7 @@ BEGIN
     IF more_severe OR (before.acknowledged AND worse) THEN
         INSERT INTO risk_event_actions (event_id, action, actor, note, at)
         VALUES (before.event_id, 'reraised', session_user,
-            CASE WHEN before.acknowledged THEN 'worse than when it was acknowledged'
+            CASE WHEN before.acknowledged THEN 'worsened since acknowledged'
                  ELSE format('%s, was %s', p_severity, before.severity) END, now_at);
     END IF;
     RETURN before.event_id;

@@ -64,7 +64,7 @@ BEGIN
        AND h.scope_identifier IS NOT DISTINCT FROM target;
     answer := CASE
         WHEN NOT (desk.has_role('tmt_risk_officer', 'tmt_admin', 'tmt_agent') OR (scope = 'account' AND desk.has_role('tmt_trader'))) THEN
-            desk.refused('NOT_PERMITTED', format('%s may not halt this.', session_user))
+            desk.refused('NOT_PERMITTED', format('%s is not permitted to set this halt.', session_user))
         WHEN scope NOT IN ('account', 'instrument', 'portfolio', 'system') OR scope IS NULL THEN
             desk.refused('HALT_SCOPE_INVALID', 'The scope must be account, instrument, portfolio or system.')
         WHEN mode NOT IN ('reduce_only', 'no_new_orders', 'flatten') OR mode IS NULL THEN
@@ -123,7 +123,7 @@ BEGIN
     SELECT * INTO halt FROM trading_halts h WHERE h.halt_id = p_halt FOR UPDATE;
     answer := CASE
         WHEN NOT desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
-            desk.refused('NOT_PERMITTED', format('%s may not resume trading.', session_user))
+            desk.refused('NOT_PERMITTED', format('%s is not permitted to resume trading.', session_user))
         WHEN halt.halt_id IS NULL THEN desk.refused('HALT_UNKNOWN', 'No such halt.')
         WHEN halt.cleared_at IS NOT NULL THEN
             desk.refused('ALREADY_RESUMED', format('Already resumed by %s at %s.', halt.cleared_by, to_char(halt.cleared_at, 'HH24:MI:SS"Z"')), p_subject => p_halt)

@@ -142,6 +142,7 @@ DECLARE
     o            desk.order_context;
     m            desk.limit_measurement;
     standing_key text;
+    target_name  text;
     done         uuid[] := '{}';
     seen         text[] := '{}';
     failed       text;
@@ -166,8 +167,9 @@ BEGIN
                 done := done || m.limit_id;
                 standing_key := desk.limit_key(m.limit_id, m.limit_type, NULL);
                 seen := seen || standing_key;
-                IF desk.record_standing(o, m, true, coalesce(sample.instrument, m.scope), false) IS NULL AND desk.try_lock_limit_state(standing_key) THEN
-                    changed := changed + desk.record_standing(o, m, true, coalesce(sample.instrument, m.scope), true)::integer;
+                target_name := CASE WHEN m.scope = 'portfolio' THEN concat_ws(' ', 'portfolio', o.portfolio) ELSE coalesce(sample.instrument, m.scope) END;
+                IF desk.record_standing(o, m, true, target_name, false) IS NULL AND desk.try_lock_limit_state(standing_key) THEN
+                    changed := changed + desk.record_standing(o, m, true, target_name, true)::integer;
                 END IF;
             END LOOP;
         EXCEPTION
@@ -178,7 +180,7 @@ BEGIN
         END;
     END LOOP;
     IF failed <> '' THEN
-        changed := changed + desk.record_monitor_failure(NULL, 'several accounts', failed);
+        changed := changed + desk.record_monitor_failure(NULL, NULL, failed);
     ELSIF failed IS NULL THEN
         DELETE FROM tmt.limit_states s
          USING (SELECT g.limit_key FROM tmt.limit_states g WHERE g.account_id IS NULL AND NOT g.limit_key = ANY (seen)
@@ -271,7 +273,7 @@ BEGIN
         RETURN 0; -- raised concurrently
     END IF;
     PERFORM desk.record_event(known, 'limit_not_measured', 'critical', 'sentinel', 'all_limits', NULL, NULL, 'limit:' || standing_key, NULL, NULL, NULL,
-        jsonb_build_object('message', format('Limits of %s are not monitored: %s.', p_name, rtrim(p_why, '.')), 'state', 'unknown'));
+        jsonb_build_object('message', format('%s are not monitored: %s.', coalesce('Limits of ' || p_name, 'Wide limits'), rtrim(p_why, '.')), 'state', 'unknown'));
     RETURN 1;
 END $$;
 

@@ -12,7 +12,7 @@ DECLARE
     answer desk.answer;
 BEGIN
     IF p_key IS NULL OR p_fingerprint IS NULL THEN
-        answer := desk.refused('KEY_MISSING', 'A write needs a key and a fingerprint.');
+        answer := desk.refused('KEY_MISSING', 'Key and fingerprint are required.');
         PERFORM desk.audit(p_verb, p_key, answer, jsonb_build_object('message', answer.message));
         RETURN answer;
     END IF;

@@ -145,7 +145,7 @@ async fn a_charge_changes_the_balance_and_is_split_over_the_trades_by_size() {
         "SELECT current_balance || ' ' || equity FROM accounts WHERE account_name = 'alpha'";
 
     let swap = charge(position, "swap", "1.00").because("Wednesday").send(&agent).await;
-    assert_eq!(swap.accepted().message, "Charged 1.00 USD of swap on EUR_USD.");
+    assert_eq!(swap.accepted().message, "Charged 1.00 USD in swap on EUR_USD.");
     charge(position, "commission", "0.50").send(&agent).await.accepted();
     assert_eq!(desk.text(trades).await, "0.17 0.33 -; 0.33 0.67 -");
     assert_eq!(desk.text(balance).await, "99998.50 99995.50");
@@ -153,7 +153,7 @@ async fn a_charge_changes_the_balance_and_is_split_over_the_trades_by_size() {
     // A credit after the close is split over all trades of the position.
     close(position).at("1.1").send(&trader).await.accepted();
     let credit = charge(position, "swap", "-0.10").send(&agent).await;
-    assert_eq!(credit.accepted().message, "Credited 0.10 USD of swap on EUR_USD.");
+    assert_eq!(credit.accepted().message, "Credited 0.10 USD in swap on EUR_USD.");
     assert_eq!(desk.text(trades).await, "0.17 0.30 -0.47; 0.33 0.60 -0.93");
     assert_eq!(desk.text(balance).await, "99998.60 99998.60");
     assert_eq!(desk.text("SELECT count(*) FROM desk.reconcile()").await, "0");

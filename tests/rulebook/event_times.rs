@@ -212,10 +212,7 @@ async fn an_account_that_cannot_be_measured_is_an_event_and_delays_no_other() {
     )
     .await;
     desk.run("SELECT desk.monitor_limits(); SELECT desk.monitor_limits()").await;
-    assert_eq!(
-        desk.text(says).await,
-        "Limits of several accounts are not monitored: division by zero."
-    );
+    assert_eq!(desk.text(says).await, "Wide limits are not monitored: division by zero.");
     desk.run(
         "DROP FUNCTION desk.scope_equity; ALTER FUNCTION desk.hidden RENAME TO scope_equity;
          SELECT desk.monitor_limits()",

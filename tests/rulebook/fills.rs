@@ -91,7 +91,8 @@ async fn a_close_is_at_least_a_step_and_at_most_the_position() {
         .refused("REDUCE_ONLY_EXCEEDS_POSITION");
     assert_eq!(over.allowed, Some(dec!(10000)));
     close(position).size("0.5").send(&trader).await.refused("SIZE_NOT_A_STEP");
-    close(position).size(0).send(&trader).await.refused("SIZE_NOT_A_STEP");
+    let zero = close(position).size(0).send(&trader).await.refused("SIZE_NOT_A_STEP");
+    assert_eq!(zero.message, "The size must be above zero.");
     close(position).size(-5).send(&trader).await.refused("SIZE_NOT_A_STEP");
     close(position).at("1.100001").send(&trader).await.refused("PRICE_NOT_A_TICK");
     close(position).at(-1).send(&trader).await.refused("PRICE_UNKNOWN");

@@ -30,7 +30,7 @@ async fn flatten_closes_every_position_and_names_those_without_a_price() {
     let part = flatten(ALPHA).because("enough").send(&trader).await.accepted();
 
     assert_eq!(part.code.as_deref(), Some("PARTLY_FLATTENED"));
-    assert_eq!(part.message, "alpha: 1 position closed, 1 kept (USD_JPY), -1.00 USD.");
+    assert_eq!(part.message, "alpha: 1 position closed, 1 still open (USD_JPY), -1.00 USD.");
     let (closed, kept) = (items(&part.detail, "closed"), items(&part.detail, "kept"));
     assert_eq!((closed.len(), kept.len()), (1, 1));
     let first = closed.first().unwrap();

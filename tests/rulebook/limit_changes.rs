@@ -93,7 +93,7 @@ async fn a_proposal_is_void_once_its_limit_was_changed() {
     let message = desk
         .text("SELECT event_data ->> 'message' FROM risk_events WHERE event_type = 'limit_proposal_void'")
         .await;
-    assert!(message.contains("150,000.00 USD, is void"), "{message}");
+    assert!(message.contains("150,000.00 USD, was cancelled"), "{message}");
 }
 
 const IMPACT: &str = "coalesce(string_agg(concat_ws(' ', account_name, trim_scale(measured), trim_scale(allowed), unit, state), '; '

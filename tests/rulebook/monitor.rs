@@ -65,6 +65,17 @@ async fn a_loss_at_its_limit_halts_the_account_and_leaves_closing_open() {
 }
 
 #[tokio::test]
+async fn the_event_of_a_portfolio_names_the_portfolio() {
+    let (desk, _trader) = long().await;
+    limit("max_exposure", 1000, "USD").of_portfolio("majors").insert(&desk).await;
+    desk.monitor().await;
+    let message = desk
+        .text("SELECT event_data ->> 'message' FROM risk_events WHERE event_source = 'sentinel'");
+    let message = message.await;
+    assert!(message.starts_with("portfolio majors, max exposure: "), "{message}");
+}
+
+#[tokio::test]
 async fn limits_that_cannot_be_measured_raise_events() {
     let (desk, _trader) = long().await;
     limit("max_bananas", 5, "USD").insert(&desk).await;

@@ -53,7 +53,10 @@ async fn levels_of_a_reducing_order_are_reported_as_unused() {
 
     assert_eq!(lines.objections(), [""; 0]);
     let unused = lines.find("POSITION_STOP");
-    assert_eq!(unused.message, "The order only reduces: stop and target of the position stay.");
+    assert_eq!(
+        unused.message,
+        "The order only reduces: stop and target of the position are unchanged."
+    );
     less.place(&trader).await.accepted();
     let levels = "SELECT format('%s %s %s', total_size, stop_loss, take_profit) FROM positions";
     assert_eq!(desk.text(levels).await, "6000.00 1.09500 1.11000");

@@ -23,7 +23,7 @@ BEGIN
         draft := validated.draft;
         answer := validated.answer;
     ELSE
-        answer := desk.refused('NOT_PERMITTED', format('%s may not change limits.', session_user));
+        answer := desk.refused('NOT_PERMITTED', format('%s is not permitted to change limits.', session_user));
     END IF;
     IF answer.outcome IS NULL THEN
         PERFORM desk.lock_limit_scope(draft);
@@ -65,10 +65,10 @@ BEGIN
     SELECT * INTO old FROM risk_limits l WHERE l.limit_id = p_limit FOR NO KEY UPDATE;
     answer := CASE
         WHEN NOT desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
-            desk.refused('NOT_PERMITTED', format('%s may not change limits.', session_user))
+            desk.refused('NOT_PERMITTED', format('%s is not permitted to change limits.', session_user))
         WHEN old.limit_id IS NULL THEN desk.refused('LIMIT_UNKNOWN', 'No such limit.')
         WHEN old.updated_at IS DISTINCT FROM p_base_version OR desk.limit_state(old) NOT IN ('active', 'scheduled') THEN
-            desk.refused('LIMIT_CHANGED', format('The limit has changed since you read it: now %s, %s.',
+            desk.refused('LIMIT_CHANGED', format('The limit has changed since you opened it; it is now %s, %s.',
                 desk.measured_text(old.limit_value, old.limit_unit), desk.limit_state(old)), NULL, old.limit_value, old.limit_unit, p_limit)
         WHEN reason IS NULL THEN desk.refused('REASON_REQUIRED', 'Retiring a limit needs a reason.', p_subject => p_limit)
     END;
@@ -119,7 +119,7 @@ BEGIN
         RETURN answer;
     END IF;
     IF NOT desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
-        RETURN desk.finish_request(p_key, 'propose_limit', desk.refused('NOT_PERMITTED', format('%s may not change limits.', session_user)), payload);
+        RETURN desk.finish_request(p_key, 'propose_limit', desk.refused('NOT_PERMITTED', format('%s is not permitted to change limits.', session_user)), payload);
     END IF;
     SELECT * INTO old FROM risk_limits l WHERE l.limit_id = p_limit;
     IF NOT FOUND THEN
@@ -135,17 +135,17 @@ BEGIN
     ends := coalesce(p_until, old.effective_until);
     answer := CASE
         WHEN old.updated_at IS DISTINCT FROM p_base_version OR desk.limit_state(old) IN ('ended', 'inactive', 'pending') THEN
-            desk.refused('LIMIT_CHANGED', format('The limit has changed since you read it: now %s.', desk.measured_text(old.limit_value, old.limit_unit)),
+            desk.refused('LIMIT_CHANGED', format('The limit has changed since you opened it; it is now %s.', desk.measured_text(old.limit_value, old.limit_unit)),
                 value, old.limit_value, old.limit_unit, p_limit, jsonb_build_object('version', desk.timestamp_text(old.updated_at), 'state', desk.limit_state(old)))
         WHEN p_value IS NOT NULL AND desk.limit_value_fault(p_value, old.limit_unit) IS NOT NULL THEN
             desk.refused('LIMIT_VALUE_INVALID', desk.limit_value_fault(p_value, old.limit_unit), desk.finite(p_value), NULL, old.limit_unit, p_limit)
         WHEN p_warning IS NOT NULL AND kind.is_minimum THEN
-            desk.refused('WARNING_INVALID', 'A minimum has a fixed warning at 125 % of its value.', p_warning, value,
+            desk.refused('WARNING_INVALID', 'The warning of a minimum limit is fixed at 125 % of its value.', p_warning, value,
                 old.limit_unit, p_limit)
         WHEN warning > value OR warning <= 0 OR (p_warning IS NOT NULL AND desk.finite(p_warning) IS NULL) THEN
             desk.refused('WARNING_INVALID', 'The warning must be between zero and the limit.', warning, value, old.limit_unit, p_limit)
         WHEN p_until <= now_at THEN
-            desk.refused('LIMIT_UNTIL_PAST', 'The limit would end in the past.', p_subject => p_limit)
+            desk.refused('LIMIT_UNTIL_PAST', 'The expiry is in the past.', p_subject => p_limit)
         WHEN value = old.limit_value AND warning IS NOT DISTINCT FROM old.warning_threshold
              AND (ends IS NOT DISTINCT FROM old.effective_until OR old.effective_until IS NULL OR ends < old.effective_until) THEN
             desk.refused('NOTHING_TO_CHANGE', 'The limit already has these values.', value, old.limit_value, old.limit_unit, p_limit)
@@ -247,7 +247,7 @@ BEGIN
     SELECT * INTO old FROM risk_limits l WHERE l.limit_id = proposed.supersedes_limit_id;
     answer := desk.check_proposal(proposed, old);
     IF answer.outcome IS NULL AND note IS NULL THEN
-        answer := desk.refused('NOTE_REQUIRED', 'Rejecting needs a note.', p_subject => p_limit);
+        answer := desk.refused('NOTE_REQUIRED', 'A note is required to reject.', p_subject => p_limit);
     END IF;
     IF answer.outcome IS NULL THEN
         UPDATE risk_limits l
@@ -265,14 +265,14 @@ CREATE FUNCTION desk.check_proposal(p_new risk_limits, p_old risk_limits) RETURN
 LANGUAGE sql STABLE AS $$
     SELECT CASE
         WHEN NOT desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
-            desk.refused('NOT_PERMITTED', format('%s may not approve or reject limits.', session_user))
+            desk.refused('NOT_PERMITTED', format('%s is not permitted to approve or reject limits.', session_user))
         WHEN p_new.limit_id IS NULL THEN desk.refused('LIMIT_UNKNOWN', 'No such limit.')
         WHEN p_new.is_active OR p_new.approved_by IS NOT NULL OR p_new.supersedes_limit_id IS NULL THEN
             desk.refused('NOT_PENDING', 'The limit is not a pending proposal.', p_subject => p_new.limit_id)
         WHEN p_new.created_at <= now() - interval '24 hours' OR p_new.effective_until <= now() THEN
             desk.refused('PROPOSAL_EXPIRED', 'The proposal was rejected or has expired.', p_subject => p_new.limit_id)
         WHEN NOT p_old.is_active OR p_old.effective_until <= now() THEN
-            desk.refused('LIMIT_CHANGED', 'The limit that it would replace has changed.', p_subject => p_new.limit_id)
+            desk.refused('LIMIT_CHANGED', 'The limit under this proposal has changed.', p_subject => p_new.limit_id)
     END
 $$;
 
@@ -297,7 +297,7 @@ BEGIN
         PERFORM desk.resolve_event('limit_changed:' || proposed.limit_id);
         PERFORM desk.record_event(p_old.account_id, 'limit_proposal_void', 'warning', 'desk', p_old.limit_type, proposed.limit_value, p_old.limit_value,
             'limit_void:' || proposed.limit_id, NULL, NULL, p_new,
-            jsonb_build_object('message', format('%s: the proposal by %s, %s, is void: the limit has changed. Propose it again.',
+            jsonb_build_object('message', format('%s: the proposal by %s, %s, was cancelled because the limit changed. Propose it again.',
                 desk.limit_text(p_old), proposed.created_by, desk.measured_text(proposed.limit_value, proposed.limit_unit)), 'actor', session_user));
     END LOOP;
     UPDATE risk_limits l SET is_active = NOT l.retires, effective_from = p_at WHERE l.limit_id = p_new RETURNING * INTO successor;
@@ -318,7 +318,7 @@ BEGIN
             supersedes_limit_id, change_reason, is_returning, parameters)
         VALUES (p_old.account_id, p_old.limit_type, p_old.limit_scope, p_old.scope_identifier, p_old.limit_value, p_old.limit_unit,
             p_old.warning_threshold, p_old.time_window, true, p_old.description, p_old.created_by, p_old.approved_by, p_old.approved_at,
-            successor.effective_until, p_old.effective_until, successor.limit_id, 'returns when the temporary limit ends', true,
+            successor.effective_until, p_old.effective_until, successor.limit_id, 'restored after temporary limit', true,
             p_old.parameters);
     END IF;
     -- Events of the old value are over. Lock order: standings before events, events by id.

@@ -43,9 +43,9 @@ BEGIN
             desk.refused('LIMIT_TARGET_UNKNOWN', format('Unknown %s: %s.', draft.limit_scope,
                 coalesce(CASE WHEN draft.limit_scope = 'account' THEN p_account::text ELSE p_identifier END, 'no name given')))
         WHEN p_warning <= 0 OR p_warning > value OR (p_warning IS NOT NULL AND kind.is_minimum) THEN
-            desk.refused('WARNING_INVALID', CASE WHEN kind.is_minimum THEN 'A minimum has a fixed warning at 125 % of its value.'
+            desk.refused('WARNING_INVALID', CASE WHEN kind.is_minimum THEN 'The warning of a minimum limit is fixed at 125 % of its value.'
                 ELSE 'The warning must be between zero and the limit.' END, p_warning, value, unit)
-        WHEN p_until <= clock_timestamp() THEN desk.refused('LIMIT_UNTIL_PAST', 'The limit would end in the past.')
+        WHEN p_until <= clock_timestamp() THEN desk.refused('LIMIT_UNTIL_PAST', 'The expiry is in the past.')
         WHEN NOT desk.parameters_valid(kind.limit_type, draft.limit_scope, coalesce(p_parameters, '{}')) OR jsonb_typeof(coalesce(p_parameters, '{}')) <> 'object' THEN
             desk.refused('LIMIT_PARAMETERS_INVALID', CASE kind.limit_type
                 WHEN 'trading_hours' THEN 'Invalid hours. Example: {"hours": {"tz": "UTC", "open": [["mon 00:00", "fri 22:00"]]}}'

@@ -30,7 +30,7 @@ BEGIN
     SELECT * INTO account FROM accounts a WHERE a.account_id = held.account_id;
     answer := CASE
         WHEN NOT desk.has_role('tmt_trader', 'tmt_risk_officer', 'tmt_admin', 'tmt_agent') THEN
-            desk.refused('NOT_PERMITTED', format('%s may not trade.', session_user))
+            desk.refused('NOT_PERMITTED', format('%s is not permitted to trade.', session_user))
         WHEN held.position_id IS NULL THEN desk.refused('POSITION_UNKNOWN', 'No such position.')
         WHEN held.status = 'closed' THEN desk.refused('POSITION_NOT_OPEN', format('This position was closed %s.',
             coalesce('at ' || to_char(held.closed_at, 'HH24:MI:SS"Z"'), 'earlier')), p_subject => p_position)
@@ -120,12 +120,12 @@ BEGIN
         SELECT * FROM desk.check_result('STOP_REQUIRED', 'reject', 'A stop is required.')
          WHERE p_stop IS NULL AND held.stop_loss IS NOT NULL AND o.settings ->> 'stop_required' = 'true'
         UNION ALL
-        SELECT * FROM desk.check_result('STOP_WRONG_SIDE', 'reject', format('The stop of a %s must be %s the market at %s: it would be hit at once.',
+        SELECT * FROM desk.check_result('STOP_WRONG_SIDE', 'reject', format('The stop of a %s must be %s the market at %s: it would trigger immediately.',
                 lower(held.position_type), CASE o.direction WHEN 1 THEN 'below' ELSE 'above' END, desk.price_text(mark, o.tick_size)),
                 NULL, p_stop, mark, 'price')
          WHERE p_stop IS DISTINCT FROM held.stop_loss AND (mark - p_stop) * o.direction <= 0
         UNION ALL
-        SELECT * FROM desk.check_result('TARGET_WRONG_SIDE', 'reject', format('The target of a %s must be %s the market at %s: it would be hit at once.',
+        SELECT * FROM desk.check_result('TARGET_WRONG_SIDE', 'reject', format('The target of a %s must be %s the market at %s: it would trigger immediately.',
                 lower(held.position_type), CASE o.direction WHEN 1 THEN 'above' ELSE 'below' END, desk.price_text(mark, o.tick_size)),
                 NULL, p_target, mark, 'price')
          WHERE p_target IS DISTINCT FROM held.take_profit AND (p_target - mark) * o.direction <= 0

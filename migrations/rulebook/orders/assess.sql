@@ -38,7 +38,7 @@ BEGIN
     IF opens THEN
         results := results || desk.check_risk(o, measures);
     ELSIF o.is_preview AND o.closing > 0 AND num_nonnulls(o.stop, o.target) > 0 THEN
-        results := results || desk.check_result('POSITION_STOP', 'info', 'The order only reduces: stop and target of the position stay.');
+        results := results || desk.check_result('POSITION_STOP', 'info', 'The order only reduces: stop and target of the position are unchanged.');
     END IF;
     IF o.signal_id IS NOT NULL THEN
         results := results || desk.check_signal(o);
@@ -57,7 +57,7 @@ DECLARE
     advice text := CASE WHEN o.net <> 0 THEN ' Only closing is allowed.' ELSE '' END;
 BEGIN
     IF NOT desk.has_role('tmt_trader', 'tmt_admin', 'tmt_agent') THEN
-        results := results || desk.check_result('NOT_PERMITTED', 'reject', format('%s may not trade.', session_user));
+        results := results || desk.check_result('NOT_PERMITTED', 'reject', format('%s is not permitted to trade.', session_user));
     END IF;
     IF o.account_id IS NULL THEN
         RETURN results || desk.check_result('ACCOUNT_UNKNOWN', 'reject', 'No such account.');
@@ -86,7 +86,7 @@ BEGIN
 
     IF o.instrument IS NULL THEN
         results := results || desk.check_result('INSTRUMENT_UNKNOWN', 'reject', coalesce(
-            'Unknown instrument: ' || nullif(btrim(o.requested_instrument), '') || '.', 'Instrument is missing.'));
+            'Unknown instrument: ' || nullif(btrim(o.requested_instrument), '') || '.', 'Enter an instrument.'));
     ELSIF reduces THEN
         RETURN results;
     ELSIF NOT o.is_tradable THEN
@@ -111,10 +111,10 @@ BEGIN
         results := results || desk.check_result('SIDE_UNKNOWN', 'reject', 'Side must be BUY or SELL.');
     END IF;
     IF o.price IS NULL THEN
-        results := results || desk.check_result('PRICE_MISSING', 'reject', 'Price is missing.');
+        results := results || desk.check_result('PRICE_MISSING', 'reject', 'Enter a price.');
     END IF;
     IF o.size IS NULL THEN
-        results := results || desk.check_result('SIZE_MISSING', 'reject', 'Size is missing.');
+        results := results || desk.check_result('SIZE_MISSING', 'reject', 'Enter a size.');
     END IF;
 
     fault := desk.price_fault(o, 'price', o.price);
@@ -157,13 +157,13 @@ BEGIN
     IF o.stop = o.price THEN
         results := results || desk.check_result('STOP_DISTANCE_ZERO', 'reject', 'The stop equals the entry price.', NULL, o.stop, o.price, 'price');
     ELSIF (o.price - o.stop) * o.direction < 0 THEN
-        results := results || desk.check_result('STOP_WRONG_SIDE', 'reject', format('The stop of a %s must be %s its price.', o.side,
+        results := results || desk.check_result('STOP_WRONG_SIDE', 'reject', format('A %s needs its stop %s the entry price.', o.side,
             CASE o.side WHEN 'BUY' THEN 'below' ELSE 'above' END), NULL, o.stop, o.price, 'price');
     ELSIF o.stop IS NULL AND o.settings ->> 'stop_required' = 'true' THEN
         results := results || desk.check_result('STOP_REQUIRED', 'reject', 'A stop is required.');
     END IF;
     IF (o.target - o.price) * o.direction <= 0 THEN
-        results := results || desk.check_result('TARGET_WRONG_SIDE', 'reject', format('The target of a %s must be %s its price.', o.side,
+        results := results || desk.check_result('TARGET_WRONG_SIDE', 'reject', format('A %s needs its target %s the entry price.', o.side,
             CASE o.side WHEN 'BUY' THEN 'above' ELSE 'below' END), NULL, o.target, o.price, 'price');
     END IF;
     IF o.is_preview AND o.held * o.direction > 0 AND o.held_stop <> o.stop THEN
@@ -227,9 +227,9 @@ BEGIN
                  GROUP BY f.client_key HAVING sum(f.size) = o.size) t;
         IF duplicate_at IS NOT NULL THEN
             age := extract(epoch FROM o.at - duplicate_at);
-            results := results || desk.check_result('DUPLICATE_ORDER', 'confirm', format('The same order was accepted %s s ago.', round(age, 1)), NULL, age, allowed, 'seconds');
+            results := results || desk.check_result('DUPLICATE_ORDER', 'confirm', format('An identical order was accepted %s s ago.', round(age, 1)), NULL, age, allowed, 'seconds');
         ELSIF o.is_preview THEN
-            results := results || desk.check_result('DUPLICATE_ORDER', 'info', format('No duplicate in %s s.', desk.number_text(allowed)), NULL, NULL, allowed, 'seconds');
+            results := results || desk.check_result('DUPLICATE_ORDER', 'info', format('No duplicate in the last %s s.', desk.number_text(allowed)), NULL, NULL, allowed, 'seconds');
         END IF;
     END IF;
 

@@ -30,7 +30,7 @@ BEGIN
     SELECT * INTO held FROM positions p WHERE p.position_id = p_position FOR UPDATE;
     now_at := clock_timestamp();
     answer := CASE
-        WHEN NOT desk.has_role('tmt_admin', 'tmt_agent') THEN desk.refused('NOT_PERMITTED', format('%s may not charge accounts.', session_user))
+        WHEN NOT desk.has_role('tmt_admin', 'tmt_agent') THEN desk.refused('NOT_PERMITTED', format('%s is not permitted to charge accounts.', session_user))
         WHEN held.position_id IS NULL THEN desk.refused('POSITION_UNKNOWN', 'No such position.')
         WHEN kind NOT IN ('commission', 'swap') OR kind IS NULL THEN
             desk.refused('CHARGE_KIND_INVALID', 'A charge must be a commission or a swap.', p_subject => p_position)
@@ -81,7 +81,7 @@ BEGIN
     EXCEPTION WHEN numeric_value_out_of_range THEN
         RETURN desk.finish_request(p_key, 'charge', desk.amount_out_of_range(p_position), payload);
     END;
-    answer := desk.accepted(p_position, format('%s %s %s of %s on %s.', CASE WHEN amount > 0 THEN 'Charged' ELSE 'Credited' END,
+    answer := desk.accepted(p_position, format('%s %s %s in %s on %s.', CASE WHEN amount > 0 THEN 'Charged' ELSE 'Credited' END,
             desk.amount_text(abs(fill.commission + fill.swap_fee)), btrim(account.base_currency), kind, held.instrument),
         NULL, jsonb_build_object('account_id', held.account_id, 'kind', kind, 'amount', (fill.commission + fill.swap_fee)::text,
             'trades', fill.allocation));

@@ -36,7 +36,7 @@ BEGIN
         RETURN answer;
     END IF;
     IF NOT desk.has_role('tmt_trader', 'tmt_risk_officer', 'tmt_admin', 'tmt_agent') THEN
-        RETURN desk.finish_request(p_key, 'close_position', desk.refused('NOT_PERMITTED', format('%s may not trade.', session_user)), payload);
+        RETURN desk.finish_request(p_key, 'close_position', desk.refused('NOT_PERMITTED', format('%s is not permitted to trade.', session_user)), payload);
     END IF;
     SELECT * INTO target FROM desk.find_position(p_position);
     SELECT a.* INTO account FROM accounts a
@@ -82,8 +82,10 @@ BEGIN
     ELSIF size > closable THEN
         answer := desk.refused('REDUCE_ONLY_EXCEEDS_POSITION', format('Only %s can be closed.', desk.size_text(closable)),
             size, closable, 'units', p_position);
+    ELSIF size <= 0 THEN
+        answer := desk.refused('SIZE_NOT_A_STEP', 'The size must be above zero.', size, step, 'units', p_position);
     -- The whole size may be closed even if the step has changed.
-    ELSIF size <= 0 OR (size <> closable AND (size % step <> 0 OR size <> round(size, scale(held.total_size)))) THEN
+    ELSIF size <> closable AND (size % step <> 0 OR size <> round(size, scale(held.total_size))) THEN
         answer := desk.refused('SIZE_NOT_A_STEP', format('The size %s is not a multiple of the size step %s.', desk.number_text(size),
             desk.number_text(coalesce(step, 10::numeric ^ (-scale(held.total_size))))), size, step, 'units', p_position);
     END IF;
@@ -97,11 +99,11 @@ BEGIN
     confirms := array_remove(ARRAY[CASE WHEN distance > collar THEN 'PRICE_COLLAR' END, CASE WHEN (age > max_age OR age < -3600) THEN 'PRICE_STALE' END], NULL);
     IF reason IS NULL AND p_price IS NOT NULL AND confirms <> '{}' THEN
         answer := CASE WHEN distance > collar
-            THEN desk.refused('CONFIRM_REQUIRED', format('%s is %s %% away from %s at %s%s. Add a reason to close there.',
+            THEN desk.refused('CONFIRM_REQUIRED', format('%s is %s %% away from %s at %s%s. Give a reason to close at this price.',
                 desk.price_text(price, tick), round(distance, 2), CASE WHEN (age > max_age OR age < -3600) THEN 'the last quote' ELSE 'the market' END,
                 desk.price_text(quote.mid, tick), CASE WHEN (age > max_age OR age < -3600) THEN format(', which is %s s old', round(age, 1)) ELSE '' END),
                 distance, collar, 'percentage', p_position)
-            ELSE desk.refused('CONFIRM_REQUIRED', format('The last quote of %s is %s s old. Add a reason to close at %s.',
+            ELSE desk.refused('CONFIRM_REQUIRED', format('The last quote of %s is %s s old. Give a reason to close at %s.',
                 held.instrument, round(age, 1), desk.price_text(price, tick)), age, max_age, 'seconds', p_position) END;
         answer.detail := jsonb_build_object('confirm', confirms);
         RETURN desk.finish_request(p_key, 'close_position', answer, payload);
@@ -109,7 +111,7 @@ BEGIN
     SELECT * INTO rate FROM desk.closing_rate(held);
     IF rate.rate IS NULL THEN
         RETURN desk.finish_request(p_key, 'close_position', desk.refused('NO_CONVERSION_RATE', format('No conversion rate for %s in %s: '
-            'store one in fx_rates.', held.instrument, account.base_currency), p_subject => p_position), payload);
+            'ask an administrator to add a conversion rate.', held.instrument, account.base_currency), p_subject => p_position), payload);
     END IF;
 
     PERFORM desk.roll_periods(ARRAY[held.account_id]);
@@ -145,7 +147,7 @@ BEGIN
     SELECT * INTO account FROM accounts a WHERE a.account_id = p_account FOR NO KEY UPDATE;
     answer := CASE
         WHEN NOT desk.has_role('tmt_trader', 'tmt_risk_officer', 'tmt_admin', 'tmt_agent') THEN
-            desk.refused('NOT_PERMITTED', format('%s may not trade.', session_user))
+            desk.refused('NOT_PERMITTED', format('%s is not permitted to trade.', session_user))
         WHEN account.account_id IS NULL THEN desk.refused('ACCOUNT_UNKNOWN', 'No such account.')
         WHEN account.status = 'closed' AND NOT desk.has_role('tmt_risk_officer', 'tmt_admin') THEN
             desk.refused('ACCOUNT_CLOSED', 'The account is closed; only a risk officer can close its positions.', p_subject => p_account)
@@ -209,17 +211,17 @@ BEGIN
             kept := kept || jsonb_build_object('position_id', held.position_id, 'account_id', p_account, 'instrument', held.instrument,
                 'code', fault, 'message', CASE fault
                     WHEN 'PRICE_UNKNOWN' THEN format('No price for %s: close it at a price that you enter.', held.instrument)
-                    WHEN 'NO_CONVERSION_RATE' THEN format('No conversion rate for %s: store one in fx_rates.', held.instrument)
+                    WHEN 'NO_CONVERSION_RATE' THEN format('No conversion rate for %s: ask an administrator to add a conversion rate.', held.instrument)
                     ELSE format('An amount of %s is too large to book.', held.instrument) END);
         END IF;
     END LOOP;
     RETURN jsonb_build_object('closed', closed, 'kept', kept);
 END $$;
 
--- 2 positions closed, 1 kept (EUR_TRY)
+-- 2 positions closed, 1 still open (EUR_TRY)
 CREATE FUNCTION desk.flatten_text(p_result jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
     SELECT format('%s position%s closed', jsonb_array_length(p_result -> 'closed'), CASE jsonb_array_length(p_result -> 'closed') WHEN 1 THEN '' ELSE 's' END)
-        || CASE WHEN p_result -> 'kept' = '[]' THEN '' ELSE format(', %s kept (%s)', jsonb_array_length(p_result -> 'kept'),
+        || CASE WHEN p_result -> 'kept' = '[]' THEN '' ELSE format(', %s still open (%s)', jsonb_array_length(p_result -> 'kept'),
             (SELECT string_agg(DISTINCT k ->> 'instrument', ', ') FROM jsonb_array_elements(p_result -> 'kept') k)) END
 $$;

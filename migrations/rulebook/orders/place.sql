@@ -75,7 +75,7 @@ BEGIN
     END IF;
     IF o.fx IS NULL THEN
         RETURN desk.finish_request(p_key, 'place_trade', desk.refused('NO_CONVERSION_RATE', format('No conversion rate for %s in %s: '
-            'store one in fx_rates.', o.instrument, btrim(o.currency)), p_subject => o.position_id), payload);
+            'ask an administrator to add a conversion rate.', o.instrument, btrim(o.currency)), p_subject => o.position_id), payload);
     END IF;
     -- A subtransaction: an amount that is too large and a trade id that exists are refusals, not errors.
     BEGIN

@@ -49,7 +49,7 @@ BEGIN
     END LOOP;
     IF o.is_preview THEN
         results := results || ARRAY(
-            SELECT desk.check_result('PERCENTAGE_LOOKS_LIKE_FRACTION', 'info', format('The limit %s is %s percent of equity. Was a fraction meant?',
+            SELECT desk.check_result('PERCENTAGE_LOOKS_LIKE_FRACTION', 'info', format('The limit %s is %s percent of equity. Did you mean a fraction?',
                        l.limit_type, desk.number_text(l.limit_value)), NULL, NULL, l.limit_value, 'percentage', l.limit_id)
               FROM desk.limits_in_force(o.account_id, o.portfolio, o.instrument, o.at) l
              WHERE l.limit_unit = 'percentage' AND l.limit_value <= 1);
@@ -67,7 +67,7 @@ BEGIN
         results := results || desk.check_result('INSUFFICIENT_MARGIN', 'reject', format('Margin would be %s; equity is %s %s.', desk.amount_text(after),
             desk.amount_text(o.equity), o.currency), o.margin_used, after, o.equity, o.currency);
     ELSIF after IS NOT NULL AND o.is_preview THEN
-        results := results || desk.check_result('MARGIN', 'info', format('Margin %s of %s %s.', desk.amount_text(after), desk.amount_text(o.equity), o.currency),
+        results := results || desk.check_result('MARGIN', 'info', format('Margin used %s of equity %s %s.', desk.amount_text(after), desk.amount_text(o.equity), o.currency),
             o.margin_used, after, o.equity, o.currency);
     END IF;
 
@@ -149,7 +149,8 @@ BEGIN
         WHEN m.breach_at_stop THEN desk.check_result(upper(m.limit_type), 'confirm', format('%s is %s of %s; at the stop the limit would be reached.',
             subject, desk.measured_text(m.before, m.unit), desk.measured_text(m.allowed, m.unit)), m.before, m.after, m.allowed, m.unit, m.limit_id)
         ELSE desk.check_result(upper(m.limit_type), 'info', format('%s %s of %s%s', subject, desk.measured_text(CASE WHEN m.is_loss THEN m.before ELSE m.after END, m.unit), desk.measured_text(m.allowed, m.unit),
-            CASE WHEN (NOT m.is_minimum AND m.after >= m.warning) OR (m.is_minimum AND m.after <= m.warning) THEN ': past its warning.' ELSE '.' END),
+            CASE WHEN NOT m.is_minimum AND m.after >= m.warning THEN ': above its warning level.'
+                 WHEN m.is_minimum AND m.after <= m.warning THEN ': below its warning level.' ELSE '.' END),
             m.before, m.after, m.allowed, m.unit, m.limit_id)
     END;
     -- The room of a minimum is above it.
