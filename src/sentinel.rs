@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::standing::LimitStanding;
 use crate::feed::publish::Publisher;
-use crate::store::watch::{Round, Watch};
+use crate::store::watch::{Round, SentinelConnection};
 use crate::store::{Store, StoreError};
 
 /// How long a round may run after the stop.
@@ -111,7 +111,7 @@ struct Known {
 }
 
 impl Known {
-    async fn new(watch: &mut Watch, now: DateTime<Utc>) -> Result<Self, StoreError> {
+    async fn new(watch: &mut SentinelConnection, now: DateTime<Utc>) -> Result<Self, StoreError> {
         let not_ok = watch.changed_since(None).await?;
         let not_ok = not_ok.into_iter().map(|standing| (key(&standing), standing)).collect();
         Ok(Self { until: now, not_ok })
@@ -186,7 +186,7 @@ pub async fn once(store: &Store, notifier: &mut Notifier) -> Result<Option<Round
 
 /// Waits to become the leader, then leads, on one connection, until `stop`.
 async fn serve(
-    mut watch: Watch,
+    mut watch: SentinelConnection,
     ticks: &mut Interval,
     notifier: &mut Notifier,
     stop: &CancellationToken,
@@ -234,7 +234,7 @@ async fn stopped_for_grace(stop: &CancellationToken) {
 
 /// Runs one round and reports what changed.
 async fn round(
-    watch: &mut Watch,
+    watch: &mut SentinelConnection,
     notifier: &mut Notifier,
     known: &mut Known,
 ) -> Result<Round, StoreError> {

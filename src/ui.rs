@@ -125,7 +125,7 @@ impl Parts {
 
 fn too_small(frame: &mut Frame<'_>, area: Rect) {
     let (columns, rows) = SMALLEST;
-    let text = format!("Too small: {}x{}, need {columns}x{rows}", area.width, area.height);
+    let text = format!("Terminal too small: {}x{}, need {columns}x{rows}", area.width, area.height);
     let middle =
         Rect { y: area.y.saturating_add(area.height / 2), height: area.height.min(1), ..area };
     frame.render_widget(Line::raw(text).centered(), middle.intersection(area));

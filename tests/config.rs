@@ -159,7 +159,7 @@ fn all_faults_are_reported_at_once_with_line_and_fix() {
     console.toml:14: screen.frames_per_second: is 1000, but must be a whole number from 1 to 60
     console.toml:16: keys.zooom: unknown action; did you mean zoom?
     console.toml:17: keys.send: action send cannot be on Enter: Enter and Space never confirm
-    console.toml:18: keys.help: "Ctrl" names no key: write one character, Ctrl- and a character, or one of Enter, Esc, Tab, Shift-Tab, Up, Down, Left, Right, Home, End, PgUp, PgDn, Space, Del, Backspace, F1 to F12
+    console.toml:18: keys.help: "Ctrl" is not a key: write one character, Ctrl- and a character, or one of Enter, Esc, Tab, Shift-Tab, Up, Down, Left, Right, Home, End, PgUp, PgDn, Space, Del, Backspace, F1 to F12
     console.toml:19: keys.zoom: key q is bound to both zoom and quit in Everywhere; bind one of them to another key or to "none"
     console.toml:20: keys.halt: is 5, but must be a key like "F5", a list of them, or "none"
     "#);

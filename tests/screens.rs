@@ -125,7 +125,7 @@ fn a_terminal_too_small_is_told_the_size_it_needs(#[case] scene: fn() -> Console
         for rows in [0, 1, 2, 23, 24, 39, 40, 100] {
             let text = draw(&mut console, (columns, rows)).text();
             if columns >= 27 && rows >= 1 && (columns < 80 || rows < 24) {
-                let wanted = format!("Too small: {columns}x{rows}, need 80x24");
+                let wanted = format!("Terminal too small: {columns}x{rows}, need 80x24");
                 assert_eq!(text.trim(), wanted);
             }
         }

@@ -89,10 +89,10 @@ impl fmt::Display for Chord {
     }
 }
 
-/// A text that names no key.
+/// A text that is not a key.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "{0:?} names no key: write one character, Ctrl- and a character, or one of Enter, Esc, Tab, Shift-Tab, Up, Down, Left, Right, Home, End, PgUp, PgDn, Space, Del, Backspace, F1 to F12"
+    "{0:?} is not a key: write one character, Ctrl- and a character, or one of Enter, Esc, Tab, Shift-Tab, Up, Down, Left, Right, Home, End, PgUp, PgDn, Space, Del, Backspace, F1 to F12"
 )]
 pub struct NotAKey(pub String);
 

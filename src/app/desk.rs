@@ -144,7 +144,7 @@ impl Desk {
                     average_entry: trade.entry_price,
                     exact_cost: None,
                     booked_price: None,
-                    booked_pnl: None,
+                    stored_pnl: None,
                     realized_pnl: trade.net_pnl,
                     stop_loss: trade.stop_loss,
                     take_profit: trade.take_profit,
@@ -204,7 +204,7 @@ impl Desk {
     /// Names what a halt covers.
     pub fn halted(&self, halt: &Halt) -> String {
         match (halt.scope, halt.account, &halt.identifier) {
-            (Scope::System, _, _) => "everything".to_owned(),
+            (Scope::System, _, _) => "all accounts".to_owned(),
             (Scope::Account, Some(account), _) => self.account_name(account),
             (Scope::Account, None, _) => "an account".to_owned(),
             (Scope::Portfolio, _, Some(name)) => format!("portfolio {name}"),

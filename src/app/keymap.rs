@@ -1,7 +1,7 @@
 //! The key table: which keys do what, where, how dangerous it is, and who may.
 //!
 //! One table feeds dispatch, footer, help, `tmt keys`, the README and the configuration. A key that
-//! is bound twice in a context, or that is the beginning of another one, is an error at start.
+//! is bound twice in a context, or that is a prefix of another one, is an error at start.
 
 mod action;
 mod bindings;
@@ -22,9 +22,9 @@ pub enum KeymapError {
         "key {keys} is bound to both {first} and {second} in {context}; bind one of them to another key or to \"none\""
     )]
     Twice { context: &'static str, keys: String, first: &'static str, second: &'static str },
-    /// A key that is the beginning of another one could never be told from it.
+    /// A key that is a prefix of another one could never be told from it.
     #[error(
-        "key {short} ({first}) is the beginning of {long} ({second}) in {context}; bind one of them to another key"
+        "key {short} ({first}) is a prefix of {long} ({second}) in {context}; bind one of them to another key"
     )]
     Prefix {
         context: &'static str,

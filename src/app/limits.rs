@@ -33,7 +33,7 @@ impl Model {
     pub fn limit_subject(&self, limit: &Limit) -> String {
         let account = limit.account.map(|id| self.desk.account_name(id));
         match (limit.scope, account, limit.identifier.as_deref()) {
-            (Scope::System, _, _) => "everything".to_owned(),
+            (Scope::System, _, _) => "all accounts".to_owned(),
             (_, Some(account), Some(identifier)) => format!("{account} {identifier}"),
             (_, Some(account), None) => account,
             (_, None, Some(identifier)) => identifier.to_owned(),

@@ -20,7 +20,7 @@ const ASK_EVERY: Duration = Duration::from_secs(2);
 /// Sends a write, once. The latch is set before the effect is performed: a held key finds it.
 pub(super) fn send(model: &mut Model, request: Request, summary: String) -> Vec<Effect> {
     if model.writes.iter().any(|write| write.request.key == request.key) {
-        model.reply(Tone::Warning, "already sent; waiting for the answer");
+        model.reply(Tone::Warning, "already sent; awaiting response");
         return vec![];
     }
     let asked_at = model.elapsed;
@@ -34,8 +34,7 @@ pub(super) fn recover(model: &mut Model, left: Vec<(Request, String)>) -> Vec<Ef
     let asked_at = model.elapsed;
     let mut effects = Vec::new();
     for (request, summary) in left {
-        let text =
-            format!("UNCONFIRMED  {summary}  sent by a console that exited; querying by key");
+        let text = format!("UNCONFIRMED  {summary}  sent by a previous session; querying by key");
         model.reply(Tone::Warning, text);
         effects.push(Effect::Resolve(request.clone()));
         let unknown = Some("the console that sent it exited".to_owned());

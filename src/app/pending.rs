@@ -1,4 +1,4 @@
-//! Writes that waiting for the database.
+//! Writes that wait for the database.
 
 use std::time::Duration;
 

@@ -53,7 +53,7 @@ impl fmt::Display for Denial {
                     Right::Risk => "risk officer",
                     Right::Read | Right::Open | Right::Trade | Right::Halt => "trader",
                 };
-                write!(f, "needs the {who} role; you are {}", role.label())
+                write!(f, "needs the {who} role; your role is {}", role.label())
             }
         }
     }
@@ -126,7 +126,7 @@ fn not_yet(model: &Model, ticket: &Ticket, armed_at: Option<Duration>) -> Option
         return Some("terminal too small to show the whole ticket".to_owned());
     }
     if !model.has_focus || armed_at.is_none_or(|at| model.elapsed < at) {
-        return Some("review first: y is enabled in a moment".to_owned());
+        return Some("wait a moment".to_owned());
     }
     let kind = ticket.form.kind();
     // The role may have been taken away, or the database lost, since the ticket opened.

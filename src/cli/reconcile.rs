@@ -16,7 +16,7 @@ use crate::store::reconcile::{Difference, Repair};
 ///
 /// # Errors
 ///
-/// [`CliError::Usage`] if unknown account, or `--repair` cannot be confirmed;
+/// [`CliError::Usage`] if the account is unknown, or `--repair` cannot be confirmed;
 /// [`CliError::Other`] if the login lacks the right; [`CliError::Store`] otherwise.
 pub(super) async fn reconcile(
     config: &Config,

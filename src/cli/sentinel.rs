@@ -80,7 +80,7 @@ pub(super) fn text(said: &SentinelEvent) -> String {
         SentinelEvent::Leads => "leader: monitoring limits".to_owned(),
         SentinelEvent::Waits { leader } => {
             let who = leader.as_deref().map(|who| format!(" ({who})")).unwrap_or_default();
-            format!("standby: another sentinel is leader{who}")
+            format!("standby: another sentinel leads{who}")
         }
         SentinelEvent::NotAnnounced(reason) => {
             format!("not announced on the bus ({reason}); consoles will poll it")

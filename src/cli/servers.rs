@@ -157,7 +157,7 @@ async fn check(client: &tokio_postgres::Client, io: &mut Io<'_>) -> Result<Exit,
     }
     let obstacles = findings.iter().filter(|finding| finding.is_obstacle()).count();
     if obstacles > 0 {
-        writeln!(io.out, "{obstacles} obstacle(s); nothing was changed")?;
+        writeln!(io.out, "obstacles: {obstacles}; nothing was changed")?;
         return Ok(Exit::Refused);
     }
     if findings.is_empty() {

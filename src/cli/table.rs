@@ -253,7 +253,7 @@ mod tests {
             }
         }
         let named = |title| field(&Head { title, width: 1, align: Align::Left, keep: 0 });
-        assert_eq!([named("OPEN P&L"), named("BOOKED PNL")], ["open_pnl", "booked_pnl"]);
+        assert_eq!([named("OPEN P&L"), named("STORED UPNL")], ["open_pnl", "stored_upnl"]);
     }
 
     #[test]

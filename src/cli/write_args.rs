@@ -32,7 +32,7 @@ pub struct How {
     /// Print the outcome for another program
     #[arg(long)]
     pub json: bool,
-    /// Key of this write; the same one again returns the first outcome
+    /// Idempotency key: reusing it returns the original outcome
     #[arg(long, value_name = "UUID")]
     pub id: Option<Uuid>,
 }

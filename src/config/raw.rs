@@ -96,7 +96,7 @@ impl Value for bool {
 }
 
 impl Value for String {
-    const MUST: &'static str = "a text in quotes";
+    const MUST: &'static str = "a quoted string";
 
     fn read(raw: &Raw) -> Option<Self> {
         raw.text().map(str::to_owned)

@@ -26,7 +26,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Options {
         ("sessions", &mut options.sessions),
         ("looking", &mut options.looking),
     ] {
-        let must = "a text in quotes that is not empty";
+        let must = "a quoted string that is not empty";
         let default = std::mem::take(text);
         *text = reader.checked(&format!("feed.{name}"), default, must, |text| !text.is_empty());
     }

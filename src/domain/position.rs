@@ -32,7 +32,7 @@ pub struct Position {
     /// Price that was last written to the row, and the P&L at it.
     pub booked_price: Option<Decimal>,
     /// Open P&L that was last written to the row.
-    pub booked_pnl: Option<Decimal>,
+    pub stored_pnl: Option<Decimal>,
     pub realized_pnl: Option<Decimal>,
     pub stop_loss: Option<Decimal>,
     pub take_profit: Option<Decimal>,
@@ -111,7 +111,7 @@ mod tests {
             average_entry: dec!(1.08),
             exact_cost: None,
             booked_price: None,
-            booked_pnl: None,
+            stored_pnl: None,
             realized_pnl: None,
             stop_loss: Some(dec!(1.07)),
             take_profit: None,

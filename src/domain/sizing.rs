@@ -81,7 +81,7 @@ pub enum Cap {
 
 /// A size for a risk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sized {
+pub struct SizingResult {
     /// What the risk alone would allow in each leg, before any step and cap.
     pub raw: Decimal,
     /// The size of each leg: whole steps, never more than anything allows.
@@ -91,13 +91,13 @@ pub struct Sized {
 
 /// Why there is no size.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Unsized {
+pub enum SizingError {
     /// Without a distance any size would fit.
     #[error("the stop equals the entry price: no size can be computed")]
     StopDistanceZero,
     /// The smallest size is too much. It is never rounded up to.
     #[error("{} allows {}, which is below the minimum {}", cap.words(), exact(sized.size), exact(*min))]
-    BelowMinimum { sized: Sized, cap: Cap, min: Decimal },
+    BelowMinimum { sized: SizingResult, cap: Cap, min: Decimal },
     /// A number is too large, or the instrument has no step.
     #[error("the size cannot be computed from these numbers")]
     NotComputable,
@@ -122,24 +122,24 @@ impl Cap {
 ///
 /// # Errors
 ///
-/// [`Unsized`] with what stood in the way.
+/// [`SizingError`] with what stood in the way.
 pub fn size_for_risk(
     wish: &SizingInput,
     instrument: &Instrument,
     rooms: &[Room],
-) -> Result<Sized, Unsized> {
+) -> Result<SizingResult, SizingError> {
     if wish.entry == wish.stop {
-        return Err(Unsized::StopDistanceZero);
+        return Err(SizingError::StopDistanceZero);
     }
-    let sized = compute(wish, instrument, rooms).ok_or(Unsized::NotComputable)?;
+    let sized = compute(wish, instrument, rooms).ok_or(SizingError::NotComputable)?;
     if sized.size < instrument.min_size || sized.size <= Decimal::ZERO {
         let cap = sized.cap.clone();
-        return Err(Unsized::BelowMinimum { sized, cap, min: instrument.min_size });
+        return Err(SizingError::BelowMinimum { sized, cap, min: instrument.min_size });
     }
     Ok(sized)
 }
 
-fn compute(wish: &SizingInput, instrument: &Instrument, rooms: &[Room]) -> Option<Sized> {
+fn compute(wish: &SizingInput, instrument: &Instrument, rooms: &[Room]) -> Option<SizingResult> {
     let legs = Decimal::from(wish.legs.max(1));
     let step = instrument.size_step;
     let (budget, per_unit) = (wish.budget()?, wish.risk_per_unit(instrument)?);
@@ -158,7 +158,7 @@ fn compute(wish: &SizingInput, instrument: &Instrument, rooms: &[Room]) -> Optio
             (size, cap) = (most, Cap::Room(room.code.clone()));
         }
     }
-    Some(Sized { raw, size: size.max(Decimal::ZERO), cap })
+    Some(SizingResult { raw, size: size.max(Decimal::ZERO), cap })
 }
 
 /// Returns the most whole steps of which `per_unit` times as much is at most `free`. A quotient of
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(sized.size, dec!(45_000));
         let none = [room(Code::MaxExposure, dec!(-1), dec!(1))];
         let refused = size_for_risk(&wish(), &terms, &none).unwrap_err();
-        assert!(matches!(refused, Unsized::BelowMinimum { .. }), "{refused:?}");
+        assert!(matches!(refused, SizingError::BelowMinimum { .. }), "{refused:?}");
         assert_eq!(refused.to_string(), "max exposure allows 0, which is below the minimum 1,000");
     }
 
@@ -250,7 +250,7 @@ mod tests {
             &instrument(dec!(1), dec!(1)),
             &[],
         );
-        assert_eq!(refused.unwrap_err(), Unsized::StopDistanceZero);
+        assert_eq!(refused.unwrap_err(), SizingError::StopDistanceZero);
     }
 
     proptest! {

@@ -39,7 +39,6 @@ const DAMAGED: &str = "journal.damaged";
 /// be sent again and find what it was first sent with.
 const KEPT: Duration = Duration::from_hours(7 * 24);
 
-/// An intent that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     pub intent: Intent,

@@ -119,7 +119,7 @@ impl Store {
             &limit.warning,
             &extra,
         ];
-        let what = "asking whom the limit would bind";
+        let what = "the limit preview";
         let rows = self.fetch_from(Purpose::Write, what, PREVIEW, parameters).await?;
         rows.iter()
             .map(|row| impact(&Cells(row)).map_err(|bad| bad.of("desk.limit_preview")))
@@ -161,8 +161,7 @@ impl Store {
         limit: LimitId,
         value: Decimal,
     ) -> Result<Vec<Impact>, StoreError> {
-        let rows =
-            self.fetch("asking whom the limit would bind", IMPACT, &[&limit.0, &value]).await?;
+        let rows = self.fetch("the limit preview", IMPACT, &[&limit.0, &value]).await?;
         rows.iter()
             .map(|row| impact(&Cells(row)).map_err(|bad| bad.of("desk.limit_impact")))
             .collect()

@@ -21,11 +21,11 @@ pub enum StoreError {
     #[error("{message}")]
     WouldBeRefused { code: Code, message: String },
     /// The login lacks a right.
-    #[error("this login may not do that: {0}")]
+    #[error("permission denied: {0}")]
     NotPermitted(String),
     /// Tables or functions of the console are missing.
     #[error(
-        "the database lacks what the console needs ({}); run `tmt migrate` with a login that may",
+        "required tables or functions are missing ({}); run `tmt migrate` with a login that may",
         .missing.join(", ")
     )]
     SchemaMissing {

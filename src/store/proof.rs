@@ -39,7 +39,7 @@ const PROVED: [(&str, Proof); 15] = [
     ("22", Proof::Nothing(Code::Invalid)),
     ("23", Proof::Nothing(Code::Invalid)),
     ("53", Proof::Nothing(Code::ServerFull)),
-    // The backstop's triggers, and RAISE.
+    // The exposure check's triggers, and RAISE.
     ("TR", Proof::Nothing(Code::Rule)),
     ("P0", Proof::Nothing(Code::Rule)),
     // The rest of class 40 (40002, 40003 "completion unknown"), 08, 57 and whatever comes.
@@ -101,7 +101,7 @@ mod tests {
     #[case::overflow("22003", Proof::Nothing(Code::Invalid))]
     #[case::unique("23505", Proof::Nothing(Code::Invalid))]
     #[case::disk_full("53100", Proof::Nothing(Code::ServerFull))]
-    #[case::backstop("TR005", Proof::Nothing(Code::Rule))]
+    #[case::exposure_check("TR005", Proof::Nothing(Code::Rule))]
     #[case::raise("P0001", Proof::Nothing(Code::Rule))]
     #[case::completion_unknown("40003", Proof::Doubt)]
     #[case::constraint_at_commit("40002", Proof::Doubt)]

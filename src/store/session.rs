@@ -175,7 +175,7 @@ fn judged(found: i32, missing: Vec<String>) -> Result<(), StoreError> {
 /// What an administrator has to do for a login that nobody gave a place on the desk.
 fn without_group(login: &str) -> StoreError {
     StoreError::NotPermitted(format!(
-        "{login} belongs to none of the desk's groups; an administrator gives it one with \
+        "{login} is in no tmt role; an administrator can run \
          GRANT tmt_viewer (or tmt_trader, tmt_risk_officer, tmt_admin) TO {login}"
     ))
 }

@@ -20,7 +20,7 @@ use crate::domain::unit::Unit;
 const STEP: Duration = Duration::from_secs(30);
 
 /// Takes the lock that makes a sentinel the only one. Anybody who may log in can hold it, and whoever
-/// may not watch shall not keep others from it: beside such a holder every sentinel leads, which costs
+/// may not watch must not keep others from it: beside such a holder every sentinel leads, which costs
 /// work and no more, because what they do in the database is done by one at a time.
 const LEAD: &str = "
     SELECT CASE WHEN pg_try_advisory_lock(hashtextextended('tmt:sentinel', 0)) THEN true
@@ -53,7 +53,7 @@ const WATCH: &str = "SELECT w.changed::bigint AS changed, w.last FROM desk.monit
 /// all of an account's limits where none can be measured.
 const STATES: &str = "
     SELECT s.rule AS limit_type,
-           COALESCE(a.account_name, l.scope_identifier, l.limit_scope, 'everything')
+           COALESCE(a.account_name, l.scope_identifier, l.limit_scope, 'all accounts')
                || CASE WHEN k.limit_type IS NOT NULL AND l.limit_id IS NULL
                        THEN ' (the account''s own rule)' ELSE '' END
                AS subject,
@@ -78,7 +78,7 @@ pub struct Round {
 
 /// The connection of a sentinel.
 #[derive(Debug)]
-pub struct Watch(Upkeep);
+pub struct SentinelConnection(Upkeep);
 
 impl Store {
     /// Opens the connection of a sentinel.
@@ -86,12 +86,12 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] with the reason.
-    pub async fn watch(&self) -> Result<Watch, StoreError> {
-        self.upkeep().await.map(Watch)
+    pub async fn watch(&self) -> Result<SentinelConnection, StoreError> {
+        self.upkeep().await.map(SentinelConnection)
     }
 }
 
-impl Watch {
+impl SentinelConnection {
     /// Tries to become the only one. Returns the database's clock if it is, and stays it until the
     /// connection ends.
     ///
@@ -111,7 +111,7 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// As [`Watch::lead`].
+    /// As [`SentinelConnection::lead`].
     pub async fn leader(&mut self) -> Result<Option<String>, StoreError> {
         let rows = self.ask("asking who leads", LEADER, &[]).await?;
         Ok(rows.first().and_then(|row| Cells(row).text("leader").ok()))
@@ -122,7 +122,7 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// As [`Watch::lead`].
+    /// As [`SentinelConnection::lead`].
     pub async fn round(&mut self) -> Result<Round, StoreError> {
         let count = |rows: &[Row], name| {
             rows.first().map_or(Ok(0), |row| Cells(row).count(name)).map_err(|bad| bad.of("desk"))
@@ -159,7 +159,7 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// As [`Watch::lead`].
+    /// As [`SentinelConnection::lead`].
     pub async fn changed_since(
         &mut self,
         after: Option<DateTime<Utc>>,

@@ -49,7 +49,7 @@ pub(super) fn view(
 
 fn lines(model: &Model, pane: Pane, id: &RowId, theme: Theme, width: usize) -> Vec<Line<'static>> {
     let Some((_, cells)) = columns::cells(model, pane, id) else {
-        let text = "this row is gone: closed, replaced, or no longer among the newest";
+        let text = "row no longer available: closed, replaced, or no longer among the newest";
         return popup::paragraph(text, width, theme.style(Class::Warning));
     };
     let mut entries: Vec<(String, String, Style)> = Vec::new();

@@ -117,7 +117,7 @@ fn needs(binding: &Binding) -> String {
         (Danger::Confirmed, who) => format!("y, {who}"),
         (Danger::Typed, "") => "typed".to_owned(),
         (Danger::Typed, who) => format!("typed, {who}"),
-        (Danger::Reversible, "") => "at once".to_owned(),
+        (Danger::Reversible, "") => "immediate".to_owned(),
         (Danger::Reversible, who) => who.to_owned(),
         (Danger::Harmless, _) => String::new(),
     }

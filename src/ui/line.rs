@@ -254,7 +254,7 @@ fn without_keys(model: &Model) -> Cow<'static, str> {
         Overlay::Filter(..) => {
             "Enter keep   Esc restore   word   !not   column:word   upnl<-500   size>10k"
         }
-        Overlay::Ticket(ticket) if ticket.stage == Stage::Sending => "sent; waiting for the answer",
+        Overlay::Ticket(ticket) if ticket.stage == Stage::Sending => "sent; awaiting response",
         Overlay::Ticket(_) => "Esc close; querying by key goes on, nothing is resent",
         Overlay::None | Overlay::Help(_) | Overlay::Log(_) | Overlay::Detail(..) => "",
     };

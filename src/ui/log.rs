@@ -38,7 +38,7 @@ pub(super) fn view(
             None => "in flight".to_owned(),
         };
         let text = format!("{}  {}  key {}", write.summary, state, write.request.key);
-        lines.extend(entry("waiting", &text, width, theme, theme.style(Class::Warning)));
+        lines.extend(entry("pending", &text, width, theme, theme.style(Class::Warning)));
     }
     for notice in model.notices.iter().rev() {
         let at = format::time(notice.at, model.now);

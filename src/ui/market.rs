@@ -47,7 +47,7 @@ fn draw_chart(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(block, area);
     let (Some(instrument), false) = (&chart.instrument, chart.bars.is_empty()) else {
         let text = match &chart.instrument {
-            Some(_) => "no bars for this timeframe: , and . change it",
+            Some(_) => "no bars: press , or . to change timeframe",
             None => "select an instrument with j and k",
         };
         let [_, below] = pane::split_top(inner, inner.height / 2);

@@ -272,12 +272,12 @@ fn empty(model: &Model, pane: Pane, total: usize, theme: Theme, frame: &mut Fram
 fn nothing_in(model: &Model, pane: Pane) -> &'static str {
     match pane {
         Pane::Accounts => "no accounts: an administrator adds them with SQL, `tmt doctor` checks",
-        Pane::Positions => "no open positions: b buys, s sells",
-        Pane::Trades => "no trades yet: b buys, s sells",
+        Pane::Positions => "no open positions: press b to buy, s to sell",
+        Pane::Trades => "no trades yet: press b to buy, s to sell",
         Pane::Signals => "no signals: they appear here when an agent publishes one",
-        Pane::Events if model.hides_acknowledged => "nothing unacknowledged: H shows the rest",
+        Pane::Events if model.hides_acknowledged => "no unacknowledged events; H shows all",
         Pane::Events => "no risk events: breaches and warnings appear here",
-        Pane::Limits => "no limits: only account status and margin apply",
+        Pane::Limits => "no limits; account rules still apply",
         Pane::Market => "no instruments: `tmt migrate` adds the usual ones",
         Pane::Agents => "no agents: they appear here with their first heartbeat",
     }

@@ -81,7 +81,7 @@ fn groups(model: &Model, pane: Pane, ids: &[RowId]) -> BTreeMap<Group, Sums> {
 fn summed(pane: Pane) -> &'static [&'static str] {
     match pane {
         Pane::Accounts => &["DAY P&L", "OPEN P&L", "EQUITY", "BALANCE", "MARGIN", "EXPOSURE"],
-        Pane::Positions => &["UPNL", "BOOKED PNL", "REALIZED"],
+        Pane::Positions => &["UPNL", "STORED UPNL", "REALIZED"],
         Pane::Trades
         | Pane::Signals
         | Pane::Events

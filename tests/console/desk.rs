@@ -137,7 +137,7 @@ pub(crate) fn held() -> Position {
         average_entry: dec!(1.08420),
         exact_cost: None,
         booked_price: Some(dec!(1.08400)),
-        booked_pnl: Some(dec!(-10.00)),
+        stored_pnl: Some(dec!(-10.00)),
         realized_pnl: None,
         stop_loss: Some(dec!(1.08120)),
         take_profit: None,

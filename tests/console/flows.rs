@@ -241,7 +241,7 @@ fn a_missing_role_opens_nothing_and_says_so(
 
     assert!(matches!(console.model.overlay, Overlay::None));
     assert!(console.writes().is_empty());
-    assert!(console.last_notice().contains(" role; you are "), "{}", console.last_notice());
+    assert!(console.last_notice().contains(" role; your role is "), "{}", console.last_notice());
 }
 
 #[test]

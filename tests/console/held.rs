@@ -329,7 +329,7 @@ fn a_halt_that_flattens_everything_is_a_risk_officers_and_is_typed() {
 
     let mut console = Console::of(Role::RiskOfficer);
     console.line("halt mode=flatten reason=\"fat finger\"");
-    console.type_text("everything");
+    console.type_text("all accounts");
     console.enter();
     console.press("y");
     let Verb::Halt { scope, mode, reason, .. } = console.only_verb() else { panic!("no halt") };

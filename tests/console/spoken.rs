@@ -51,7 +51,7 @@ fn a_spoken_buy_stands_at_review_and_is_not_sent(#[case] line: &str) {
 #[case::two_lacking("buy", "buy: missing instrument and size; e.g. buy")]
 #[case::too_much(
     "halt all",
-    "halt: unexpected \"all\"; e.g. halt @alpha reason=\"fat finger\"; halt alone halts everything"
+    "halt: unexpected \"all\"; e.g. halt @alpha reason=\"fat finger\"; halt alone halts all accounts"
 )]
 #[case::no_choice(
     "halt mode=slow",
@@ -99,7 +99,7 @@ fn what_the_rules_forbid_is_for_the_rulebook_to_say() {
 
 /// Whoever may not at all need not learn first how it is written.
 #[rstest]
-#[case(Role::Trader, "resume", "resume: needs the risk officer role; you are trader")]
+#[case(Role::Trader, "resume", "resume: needs the risk officer role; your role is trader")]
 #[case(Role::Trader, "limit set", "limit: needs the risk officer role")]
 #[case(Role::RiskOfficer, "buy EUR_USD", "buy: needs the trader role")]
 #[case(Role::Viewer, "halt all", "halt: needs the trader role")]

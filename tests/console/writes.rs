@@ -47,7 +47,7 @@ fn a_held_send_key_sends_once() {
     }
 
     assert_eq!(console.writes().len(), 1);
-    assert_eq!(console.last_notice(), "already sent; waiting for the answer");
+    assert_eq!(console.last_notice(), "already sent; awaiting response");
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn position(
         average_entry: entry,
         exact_cost: None,
         booked_price: Some(entry),
-        booked_pnl: Some(dec!(0)),
+        stored_pnl: Some(dec!(0)),
         realized_pnl: Some(dec!(0)),
         stop_loss: Some(stop),
         take_profit: Some(target),

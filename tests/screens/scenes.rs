@@ -316,7 +316,7 @@ pub(crate) fn halt() -> Console {
 
 /// Everything is closed: each position names its account, and none of its figures is cut.
 pub(crate) fn halt_flatten() -> Console {
-    pressed(":halt mode=flatten reason=\"fat finger\"<Enter>everything<Enter><read>")
+    pressed(":halt mode=flatten reason=\"fat finger\"<Enter>all accounts<Enter><read>")
 }
 
 pub(crate) fn resume() -> Console {

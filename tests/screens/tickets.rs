@@ -20,7 +20,7 @@ use crate::{desk, risk, rows, scenes};
 #[test]
 fn a_review_says_that_y_is_off_until_it_was_read() {
     let mut console = pressed("ggx");
-    assert!(draw(&mut console, MEDIUM).text().contains("y is disabled: review first"));
+    assert!(draw(&mut console, MEDIUM).text().contains("y is disabled: wait a moment"));
     console.read();
     assert!(!draw(&mut console, MEDIUM).text().contains("y is disabled"));
 }

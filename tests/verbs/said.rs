@@ -127,8 +127,8 @@ fn hints_name_words_that_work() {
         assert!(ran.err.contains(said) && !ran.err.contains("'-- "), "{line}: {ran:?}");
     }
     for (verb, said) in [
-        ("halt", "everything by default"),
-        ("reduce-only", "everything by default"),
+        ("halt", "all accounts by default"),
+        ("reduce-only", "all accounts by default"),
         ("resume", "the newest"),
     ] {
         let help = shell.run(&format!("{verb} --help")).out;

@@ -18,7 +18,7 @@ fn mark(model: &Model, row: &Position) -> Cell {
 }
 
 fn open_pnl(model: &Model, row: &Position) -> Option<Decimal> {
-    model.marks.positions.get(&row.id).map_or(row.booked_pnl, |mark| mark.pnl)
+    model.marks.positions.get(&row.id).map_or(row.stored_pnl, |mark| mark.pnl)
 }
 
 fn pips(model: &Model, row: &Position) -> Option<Decimal> {
@@ -62,7 +62,7 @@ impl Listed for Position {
         right("TARGET", 10, 5, |model, row| {
             Cell::maybe(row.take_profit, |n| Cell::Price(n, model.price_places(&row.instrument)))
         }),
-        right("BOOKED PNL", 12, 9, |_, row| Cell::maybe(row.booked_pnl, Cell::Gain)),
+        right("STORED UPNL", 12, 9, |_, row| Cell::maybe(row.stored_pnl, Cell::Gain)),
         right("REALIZED", 12, 10, |_, row| Cell::maybe(row.realized_pnl, Cell::Gain)),
         left("OPENED", 8, 11, |_, row| Cell::Time(row.opened_at)),
         left("STATE", 7, 12, |_, row| {

@@ -22,7 +22,7 @@ pub enum Verbs {
     Buy(trade::Words),
     /// Sell
     Sell(trade::Words),
-    /// Close a position, one trade of it, or a part
+    /// Close a position, one trade of it, or part of it
     Close(close::Words),
     /// Change stop, target and trailing distance of a position
     Amend(amend::Words),
@@ -34,14 +34,14 @@ pub enum Verbs {
     Take(trade::TakeWords),
     /// Acknowledge risk events
     Ack(acknowledge::Words),
-    /// Give back an acknowledged risk event
+    /// Unacknowledge a risk event
     Unack(unacknowledge::Words),
     /// Create, change, approve, reject or retire a limit
     #[command(subcommand)]
     Limit(LimitVerb),
-    /// Halt: no new orders; everything by default
+    /// Halt: no new orders; all accounts by default
     Halt(halt::Words),
-    /// Halt: only orders that reduce; everything by default
+    /// Halt: only orders that reduce; all accounts by default
     ReduceOnly(halt::HaltTarget),
     /// End a halt; the newest by default
     Resume(resume::Words),
@@ -132,8 +132,8 @@ pub(super) const WORDS: [Word; 13] = [
         Right::Risk,
         "limit set 41c2 90000, limit new max_open_positions 5 @alpha, limit approve 41c2",
     ),
-    word("halt", Right::Halt, "halt @alpha reason=\"fat finger\"; halt alone halts everything"),
-    word("reduce-only", Right::Halt, "reduce-only @alpha; reduce-only alone covers everything"),
+    word("halt", Right::Halt, "halt @alpha reason=\"fat finger\"; halt alone halts all accounts"),
+    word("reduce-only", Right::Halt, "reduce-only @alpha; reduce-only alone covers all accounts"),
     word("resume", Right::Risk, "resume @alpha reason=\"checked\""),
 ];
 

@@ -26,7 +26,7 @@ const FIELDS: Fields = &[
 /// `amend`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Words {
-    /// Instrument, or the position's key or its last digits
+    /// Instrument, or the position's ID or its last 4 characters
     pub position: String,
     /// Account, by name or key
     #[arg(long)]

@@ -20,7 +20,7 @@ const FIELDS: Fields = &[(FieldName::Reason, Kind::Text)];
 /// `breakeven`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Words {
-    /// Instrument, or the position's key or its last digits
+    /// Instrument, or the position's ID or its last 4 characters
     pub position: String,
     /// Account, by name or key
     #[arg(long)]

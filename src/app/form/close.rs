@@ -26,7 +26,7 @@ const FIELDS: Fields = &[
 /// `close`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Words {
-    /// Instrument, or the key of a position or trade, or its last digits
+    /// Instrument, or the ID of a position or trade, or its last 4 characters
     pub position: String,
     /// Size in contracts; all by default
     #[arg(value_parser = number)]
@@ -175,7 +175,7 @@ fn size(
         problem("smaller than one size step: enter a size".to_owned()).refused(Code::SizeNotAStep)
     })?;
     if wanted > held.size {
-        let text = format!("only {} are open", exact(held.size));
+        let text = format!("only {} open", exact(held.size));
         return Err(problem(text).refused(Code::ReduceOnlyExceedsPosition));
     }
     // Closing all of it is right whatever the step is now.

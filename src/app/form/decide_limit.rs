@@ -19,7 +19,7 @@ const OWN_PROPOSAL: &str = "you made this proposal: another person must approve 
 /// `limit approve`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct ApproveWords {
-    /// Key of the proposal, or its last digits
+    /// ID of the proposal, or its last 4 characters
     pub limit: String,
     /// Note
     #[arg(long)]
@@ -29,7 +29,7 @@ pub struct ApproveWords {
 /// `limit reject`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct RejectWords {
-    /// Key of the proposal, or its last digits
+    /// ID of the proposal, or its last 4 characters
     pub limit: String,
     /// Why
     #[arg(long)]

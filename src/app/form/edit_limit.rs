@@ -26,7 +26,7 @@ const FIELDS: Fields = &[
 /// `limit set`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Words {
-    /// Key of the limit, or its last digits
+    /// ID of the limit, or its last 4 characters
     pub limit: String,
     /// New value, in the limit's unit
     #[arg(value_parser = number)]
@@ -68,7 +68,7 @@ fn about(key: ClientKey, row: &Limit) -> Ticket {
 
 impl FormKind for EditLimit {
     fn title(&self, _model: &Model, _ticket: &Ticket) -> String {
-        "CHANGE LIMIT".to_owned()
+        "EDIT LIMIT".to_owned()
     }
 
     fn read(&self, model: &Model, ticket: &Ticket) -> Result<Verb, Problem> {

@@ -71,7 +71,7 @@ pub struct HaltTarget {
 }
 
 /// Opens it for the selected row's account; without one a risk officer is offered its instrument,
-/// and without a row everything. A trader may stop an account, and is offered no more.
+/// and without a row all accounts. A trader may stop an account, and is offered no more.
 pub(super) fn open(model: &Model, key: ClientKey, mode: HaltMode) -> Opened {
     let Subject { account, instrument } = subject(model);
     let scope = match (account, instrument) {
@@ -79,7 +79,8 @@ pub(super) fn open(model: &Model, key: ClientKey, mode: HaltMode) -> Opened {
         (None, Some(name)) if model.may(Right::Risk) => HaltScope::Instrument(name),
         (None, None) if model.may(Right::Risk) => HaltScope::System,
         (None, _) => {
-            let text = "select a row of the account first: only a risk officer can halt everything";
+            let text =
+                "select a row of the account first: only a risk officer can halt all accounts";
             return Err(text.into());
         }
     };
@@ -180,7 +181,7 @@ pub(super) fn facts(
     let what = match mode {
         HaltMode::ReduceOnly => "REDUCE ONLY",
         HaltMode::NoNewOrders => "HALT",
-        HaltMode::Flatten => "HALT AND CLOSE ALL POSITIONS OF",
+        HaltMode::Flatten => "HALT AND FLATTEN",
     };
     let account = identifier.filter(|_| scope == Scope::Account).and_then(|id| id.parse().ok());
     let who = match account {
@@ -189,8 +190,9 @@ pub(super) fn facts(
     };
     let sentence = match &who {
         Some(who) => format!("{what} {} {who}", scope.as_str()),
-        None => format!("{what} everything"),
+        None => format!("{what} all accounts"),
     };
-    let word = (mode == HaltMode::Flatten).then(|| who.unwrap_or_else(|| "everything".to_owned()));
+    let word =
+        (mode == HaltMode::Flatten).then(|| who.unwrap_or_else(|| "all accounts".to_owned()));
     Facts { word, ..Facts::new(sentence, account) }
 }

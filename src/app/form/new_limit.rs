@@ -226,7 +226,7 @@ fn scope(ticket: &Ticket) -> Result<(Scope, Option<String>), Problem> {
 pub(super) fn facts(model: &Model, limit: &request::NewLimit) -> Facts {
     let account = limit.account.map(|id| model.desk.account_name(id));
     let who = match (limit.scope, account, limit.identifier.as_deref()) {
-        (Scope::System, _, _) => "everything".to_owned(),
+        (Scope::System, _, _) => "all accounts".to_owned(),
         (_, Some(account), Some(identifier)) => format!("{account} {identifier}"),
         (_, Some(account), None) => account,
         (_, None, Some(identifier)) => identifier.to_owned(),

@@ -19,7 +19,7 @@ const FIELDS: Fields = &[(FieldName::Halt, Kind::Choice), (FieldName::Reason, Ki
 /// `resume`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Words {
-    /// Key of the halt, or its last digits; the newest by default
+    /// ID of the halt, or its last 4 characters; the newest by default
     pub halt: Option<String>,
     /// The newest halt of this account
     #[arg(long)]
@@ -107,7 +107,7 @@ pub(super) fn facts(model: &Model, halt: HaltId) -> Facts {
     };
     let who = row.account.map(|id| model.desk.account_name(id));
     let who = who.or_else(|| row.identifier.clone());
-    let who =
-        who.map_or_else(|| "everything".to_owned(), |who| format!("{} {who}", row.scope.as_str()));
-    Facts::new(format!("RESUME {who}, halted for: {}", row.reason), row.account)
+    let who = who
+        .map_or_else(|| "all accounts".to_owned(), |who| format!("{} {who}", row.scope.as_str()));
+    Facts::new(format!("RESUME {who} (halted: {})", row.reason), row.account)
 }

@@ -16,7 +16,7 @@ const FIELDS: Fields = &[(FieldName::Reason, Kind::Text)];
 /// `limit retire`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Words {
-    /// Key of the limit, or its last digits
+    /// ID of the limit, or its last 4 characters
     pub limit: String,
     /// Why it is no longer needed
     #[arg(long)]

@@ -62,7 +62,7 @@ pub struct Words {
 /// `take`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct TakeWords {
-    /// The signal's key, or its last digits
+    /// The signal's ID, or its last 4 characters
     pub signal: String,
     /// Account, by name or key
     #[arg(long)]
@@ -253,7 +253,7 @@ impl FormKind for Trade {
             Problem::at(FieldName::Instrument, text)
         })?;
         let size = read::number(ticket, FieldName::Size)?.ok_or_else(|| {
-            Problem::at(FieldName::Size, "enter a size, or press r to size from risk")
+            Problem::at(FieldName::Size, "enter a size, or press r to size by risk")
         })?;
         if size <= Decimal::ZERO {
             let problem = Problem::at(FieldName::Size, "size must be above zero");

@@ -17,7 +17,7 @@ const FIELDS: Fields = &[(FieldName::Note, Kind::Text)];
 /// `unack`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Words {
-    /// Key of the event, or its last digits
+    /// ID of the event, or its last 4 characters
     pub event: String,
     /// Why
     #[arg(long)]

@@ -33,7 +33,7 @@ pub(in crate::app) fn pressed(model: &mut Model, chord: Chord, fresh: ClientKey)
                 }
             }
             Stage::Sending => {
-                model.reply(Tone::Warning, "already sent; waiting for the answer");
+                model.reply(Tone::Warning, "already sent; awaiting response");
                 return vec![];
             }
             Stage::Unknown if chord.key == Key::Esc => {
@@ -141,7 +141,7 @@ fn looked(model: &mut Model, view: View) -> Vec<Effect> {
         View::Redraw => vec![Effect::Redraw],
         View::SilenceAlarm => {
             if let Some(alarm) = model.alarms.pop() {
-                model.reply(Tone::Plain, format!("alarm acknowledged: {}", alarm.text));
+                model.reply(Tone::Plain, format!("alarm silenced: {}", alarm.text));
             }
             vec![]
         }
@@ -222,7 +222,7 @@ fn quit(model: &mut Model) -> Vec<Effect> {
     if waiting > 0 {
         model.reply(
             Tone::Warning,
-            format!("{waiting} write(s) unconfirmed, settled at the next start; q again quits"),
+            format!("unconfirmed writes: {waiting}, will be resolved at next start; press q again to quit"),
         );
     } else {
         model.reply(Tone::Plain, "press q again to quit");

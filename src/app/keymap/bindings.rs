@@ -97,7 +97,7 @@ pub const BINDINGS: &[Binding] = keys! {
     Global ["! r"] => A::Open(Opening::ReduceOnly), "reduce-only", "reduce only", Confirmed, MayHalt, None;
     Global ["! f"] => A::Open(Opening::Flatten), "flatten", "flatten account", Typed, Trade, None;
     Global ["! u"] => A::Open(Opening::Resume), "resume", "resume trading", Confirmed, Risk, None;
-    Global ["! a"] => A::View(View::SilenceAlarm), "silence-alarm", "acknowledge alarm", Reversible, Read, None;
+    Global ["! a"] => A::View(View::SilenceAlarm), "silence-alarm", "silence alarm", Harmless, Read, None;
     Global ["R", "F5"] => A::View(View::Reload), "reload", "reload all panes", Harmless, Read, None;
     Global [":"] => A::View(View::Command), "command", "command", Harmless, Read, Some(50);
     Global ["L"] => A::View(View::Log), "log", "action log", Harmless, Read, None;
@@ -109,7 +109,7 @@ pub const BINDINGS: &[Binding] = keys! {
     Ticket ["Tab", "Down"] => A::Ticket(Step::NextField), "next-field", "next field", Harmless, Read, Some(2);
     Ticket ["Shift-Tab", "Up"] => A::Ticket(Step::PreviousField), "previous-field", "previous field", Harmless, Read, None;
     Ticket ["Enter"] => A::Ticket(Step::ToReview), "review", "review", Harmless, Read, Some(1);
-    Ticket ["r"] => A::Ticket(Step::RiskSize), "risk-size", "size from risk", Harmless, Read, Some(3);
+    Ticket ["r"] => A::Ticket(Step::RiskSize), "risk-size", "size by risk", Harmless, Read, Some(3);
     Ticket ["="] => A::Ticket(Step::Reprice), "reprice", "current price", Harmless, Read, Some(4);
     Ticket [">"] => A::Ticket(Step::TickUp), "tick-up", "one tick up", Harmless, Read, None;
     Ticket ["<"] => A::Ticket(Step::TickDown), "tick-down", "one tick down", Harmless, Read, None;

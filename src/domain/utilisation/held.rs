@@ -88,7 +88,7 @@ impl Held {
         let pnl = price.and_then(|price| self.pnl_of(position, price));
         // Where no price arrived yet, what the database wrote last is better than nothing, and the
         // position's own line says that it is old.
-        let known_pnl = pnl.or(position.booked_pnl);
+        let known_pnl = pnl.or(position.stored_pnl);
         let last = price.or(position.booked_price).unwrap_or(position.average_entry);
         self.mid = self.mid.or(Some(last));
         self.positions = self.positions.saturating_add(1);

@@ -65,7 +65,7 @@ impl fmt::Display for Fault {
         match self {
             Self::CutOff => f.write_str("is cut off"),
             Self::NotALine => f.write_str("is damaged or of another version"),
-            Self::Checksum => f.write_str("has another checksum than its text"),
+            Self::Checksum => f.write_str("fails its checksum"),
             Self::Unknown(why) => write!(f, "is not known to this version ({why})"),
         }
     }

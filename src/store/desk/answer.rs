@@ -15,7 +15,7 @@ use crate::domain::outcome::{
 use crate::domain::text::clean;
 use crate::store::rows::{Bad, Cells};
 
-/// Makes a refusal of a server's error. The backstop's triggers put their numbers into the detail,
+/// Makes a refusal of a server's error. The exposure check puts its numbers into the detail,
 /// as JSON.
 pub(super) fn refusal(code: Code, message: String, detail: Option<&str>) -> Refusal {
     let mut refusal = Refusal::plain(code, message);
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_the_backstop_reach_the_refusal() {
+    fn numbers_of_the_exposure_check_reach_the_refusal() {
         let detail = r#"{"measured": 220001.50, "allowed": "150000", "currency": "USD"}"#;
         let refusal = refusal(Code::Rule, "too much".to_owned(), Some(detail));
         assert_eq!(refusal.measured, Some(rust_decimal::dec!(220001.50)));

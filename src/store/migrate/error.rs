@@ -18,7 +18,7 @@ pub enum MigrateError {
     NotAdopted { tables: Vec<String> },
     /// Rows or objects stand in the way; nothing was changed.
     #[error(
-        "{} thing(s) stand in the way, nothing was changed:\n{}",
+        "nothing was changed; obstacles ({}):\n{}",
         .obstacles.len(), list(.obstacles)
     )]
     Obstacles {
@@ -42,7 +42,7 @@ pub enum MigrateError {
     EarlierBuild,
     /// A file was changed after it had run here.
     #[error(
-        "{file} ran here with another text than this program has; a migration is never edited, \
+        "{file} was modified after it ran; a migration is never edited, \
          use the tmt that made this database or restore the file"
     )]
     Altered { file: String },

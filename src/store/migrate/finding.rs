@@ -57,7 +57,7 @@ impl Finding {
     }
 
     pub(super) fn altered(file: &File) -> Self {
-        let message = "ran here with another text than this program has";
+        let message = "was modified after it ran";
         Self::new(Obstacle::Altered, file.name.clone(), message)
     }
 

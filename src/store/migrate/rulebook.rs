@@ -42,7 +42,7 @@ fn numbers(version: &str) -> Vec<u32> {
     version.split(['.', '-']).map(|part| part.parse().unwrap_or(0)).collect()
 }
 
-/// What hangs on schema `desk`, or is in it, and was not made by the rulebook: it would go with the
+/// What depends on schema `desk`, or is in it, and was not made by the rulebook: it would go with the
 /// schema. The triggers of the rulebook are known by name.
 const FOREIGN: &str = "
     WITH inside AS (
@@ -90,11 +90,11 @@ pub(super) async fn foreign(client: &Client) -> Result<Vec<Finding>, MigrateErro
     let rows = client
         .query(FOREIGN, &[])
         .await
-        .map_err(|error| error::explain(error, "read what hangs on schema desk"))?;
+        .map_err(|error| error::explain(error, "read what depends on schema desk"))?;
     rows.iter()
         .map(|row| {
             let name: String = row.try_get(0)?;
-            let message = "hangs on schema desk, which is dropped and made again; move or drop it";
+            let message = "depends on schema desk, which is rebuilt; move or drop it";
             Ok(Finding::new(Obstacle::Foreign, name, message))
         })
         .collect()

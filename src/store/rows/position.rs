@@ -34,7 +34,7 @@ pub(super) fn read(cells: &Cells<'_>) -> Result<Position, Bad> {
         average_entry: cells.number("average_entry_price")?,
         exact_cost: cells.number_if_any("cost")?,
         booked_price: cells.number_if_any("current_price")?,
-        booked_pnl: cells.number_if_any("unrealized_pnl")?,
+        stored_pnl: cells.number_if_any("unrealized_pnl")?,
         realized_pnl: cells.number_if_any("realized_pnl")?,
         stop_loss: cells.number_if_any("stop_loss")?,
         take_profit: cells.number_if_any("take_profit")?,

@@ -121,7 +121,8 @@ fn unowned(model: &Model, theme: Theme, is_narrow: bool) -> Vec<Piece> {
     let waiting = model.desk.limits.values().filter(|row| row.state == LimitState::Pending).count();
     if waiting > 0 {
         pieces.push((" │ ".to_owned(), quiet));
-        pieces.push((format!("{waiting} to approve"), theme.style(Class::Warning)));
+        let what = if is_narrow { "to approve" } else { "pending approval" };
+        pieces.push((format!("{waiting} {what}"), theme.style(Class::Warning)));
     }
     let unknown = model.writes.iter().filter(|write| write.unknown.is_some()).count();
     let under_way = model.writes.len().saturating_sub(unknown);
@@ -153,13 +154,13 @@ pub(in crate::ui) fn alarm(model: &Model) -> Option<Alarm> {
             || alarm.text.clone(),
             |halt| format!("{} (by {})", sentence(model, halt), halt.set_by),
         );
-        let unfounded = if alarm.is_unfounded { " (no halt in the database)" } else { "" };
+        let unfounded = if alarm.is_unfounded { " (not confirmed by the database)" } else { "" };
         let more = match model.alarms.len() {
             0 | 1 => String::new(),
             count => format!(" +{} more", count.saturating_sub(1)),
         };
         let text = format!("ALARM {at}{more}  {text}{unfounded}");
-        return Some(Alarm { text, hint: "!a acknowledges" });
+        return Some(Alarm { text, hint: "!a silences" });
     }
     let newest = model.urgent()?;
     let account = newest.account.map_or("system".to_owned(), |id| model.desk.account_name(id));
@@ -167,7 +168,7 @@ pub(in crate::ui) fn alarm(model: &Model) -> Option<Alarm> {
     let what = newest.message.as_deref().map(|text| format!(": {}", unnamed(text, &account)));
     let what = what.unwrap_or_default();
     let text = format!("EMERGENCY {at}  {account} {}{what}", newest.event_type);
-    let hint = if model.may(Right::Risk) { "5, then a" } else { "5 shows it" };
+    let hint = if model.may(Right::Risk) { "5, then a" } else { "press 5 to view" };
     Some(Alarm { text, hint })
 }
 

@@ -35,7 +35,7 @@ pub(super) fn sheet(
         field(FieldName::Target, held.take_profit),
         field(FieldName::Trailing, held.trailing_distance),
         Item::Field(FieldName::Reason, String::new()),
-        Item::Fact(Line::styled(" empty means none", theme.style(Class::Quiet))),
+        Item::Fact(Line::styled(" leave blank for none", theme.style(Class::Quiet))),
     ];
     let right = facts(model, ticket, held, theme, right_width(width));
     Sheet { left, right, split: split(width), ..Sheet::default() }
@@ -61,7 +61,7 @@ fn hint(
     match pips {
         Some(pips) => format!("{} pips", format::signed(pips, 1)),
         None => old.map_or_else(
-            || "none now".to_owned(),
+            || "currently none".to_owned(),
             |old| format!("now {}", format::price(old, model.price_places(&held.instrument))),
         ),
     }
@@ -136,7 +136,7 @@ fn judged(
         let (text, class) = match protection {
             Protection::Same => ("Stop and trailing unchanged: same risk.", Class::Quiet),
             Protection::Tightens => ("Tightens: less risk. Allowed under any halt.", Class::Good),
-            Protection::Widens => ("WIDENS: more risk than now. Checks pass.", Class::Warning),
+            Protection::Widens => ("Widens the stop: more risk. Checks passed.", Class::Warning),
         };
         return paragraph(text, class);
     }

@@ -84,7 +84,7 @@ pub(super) fn lines(
     let mut lines = vec![heading(widths, theme)];
     match &ticket.assessment {
         Assessment::None => {
-            let text = "the checks appear once the fields make a trade";
+            let text = "checks appear when the order is complete";
             lines.extend(popup::paragraph(text, width, theme.style(Class::Quiet)));
             return lines;
         }

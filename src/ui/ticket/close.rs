@@ -56,13 +56,13 @@ fn facts(
         exact(held.size),
         model.desk.account_name(held.account)
     );
-    let label = match form.what {
-        Closing::Trade(_) => "Trade",
-        Closing::Position(_) => "Position",
+    let (label, entry_is) = match form.what {
+        Closing::Trade(_) => ("Trade", ""),
+        Closing::Position(_) => ("Position", "average"),
     };
     let mut lines = words(label, &name, width, theme);
     let entry = format::price(held.average_entry, places);
-    lines.push(fact_line("Entry", &entry, "average", ratatui::style::Style::new(), theme));
+    lines.push(fact_line("Entry", &entry, entry_is, ratatui::style::Style::new(), theme));
     let mark = model.book.mark(&held.instrument, held.direction);
     let price = mark.map_or(format::ABSENT.to_owned(), |mark| format::price(mark, places));
     let age = model.price_age(&held.instrument);
@@ -86,13 +86,13 @@ fn facts(
         let rest = if rest.is_zero() {
             "flat".to_owned()
         } else {
-            format!("{} {} stays open", held.direction, exact(rest))
+            format!("Remaining {} {}", held.direction, exact(rest))
         };
         lines.extend(words("After", &rest, width, theme));
     }
     let warning = match model.price_freshness(&held.instrument) {
-        Freshness::Fresh => None,
-        Freshness::Old | Freshness::TooOld => Some("Stale price. Closing is allowed anyway."),
+        Freshness::Fresh | Freshness::Old => None,
+        Freshness::TooOld => Some("Stale price: closing at it needs a reason (Y)."),
         Freshness::Never => Some("No price yet. Closing is allowed anyway."),
     };
     if let Some(text) = warning {

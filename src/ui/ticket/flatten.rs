@@ -29,8 +29,7 @@ pub(super) fn sheet(model: &Model, form: &Flatten, theme: Theme, width: usize) -
     let currency =
         model.desk.accounts.get(&form.account).map_or("", |row| row.base_currency.as_str());
     let text = format!(
-        "P&L in {currency}. Each closes at its current price; one without a price stays open and \
-         is reported."
+        "P&L in {currency}. Positions close at market; any without a price stay open and are listed."
     );
     right.extend(popup::paragraph(&text, room, theme.style(Class::Quiet)));
     Sheet { left, right, split: split(width), ..Sheet::default() }
@@ -51,7 +50,7 @@ pub(super) fn list(
     theme: Theme,
     width: usize,
 ) -> Vec<Line<'static>> {
-    let text = format!("{} position(s) to close:", held.len());
+    let text = format!("Positions to close: {}", held.len());
     let mut lines = popup::paragraph(&text, width, theme.style(Class::Strong));
     let mut held = held.to_vec();
     held.sort_by_cached_key(|row| {

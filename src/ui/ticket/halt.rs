@@ -25,14 +25,14 @@ pub(super) fn sheet(
         HaltScope::Account(id) => format!("account {}", model.desk.account_name(*id)),
         HaltScope::Instrument(name) => format!("{name} in every account"),
         HaltScope::Portfolio(name) => format!("portfolio {name}"),
-        HaltScope::System => "everything: all accounts, all clients".to_owned(),
+        HaltScope::System => "all accounts, all clients".to_owned(),
     };
     let mut right = words("Scope", &covers(scope), room, theme);
     let other = match (scope, narrow) {
         (HaltScope::System, Some(narrow)) => format!("Tab narrows to {}", covers(narrow)),
         (HaltScope::System, None) => "select a row first for a narrower halt".to_owned(),
         _ if !model.may(Right::Risk) => "only a risk officer can widen it".to_owned(),
-        _ => "Tab widens to everything".to_owned(),
+        _ => "Tab widens to all accounts".to_owned(),
     };
     right.extend(
         words("", &other, room, theme)
@@ -40,8 +40,9 @@ pub(super) fn sheet(
             .map(|line| line.style(theme.style(Class::Quiet))),
     );
     let effect = match mode {
-        HaltMode::ReduceOnly => "Only orders that reduce a position are accepted.",
-        HaltMode::NoNewOrders => "No new orders; closing is allowed.",
+        HaltMode::ReduceOnly | HaltMode::NoNewOrders => {
+            "New risk is refused; closing and reducing are allowed."
+        }
         HaltMode::Flatten => "No new orders, and every position is closed now.",
     };
     right.extend(words("Effect", effect, room, theme));
@@ -62,10 +63,10 @@ pub(super) fn sheet(
     if *mode == HaltMode::Flatten {
         right.extend(flatten::list(model, &held, flatten::Named::Yes, theme, room));
     } else {
-        let text = format!("{} open position(s) stay open and can be closed.", held.len());
+        let text = format!("Open positions ({}) stay open and can be closed.", held.len());
         right.extend(words("", &text, room, theme));
     }
-    let text = "Applies to every client and survives restarts, until resumed.";
+    let text = "Applies to all clients until resumed.";
     right.extend(words("", text, room, theme));
     Sheet { left, right, split: split(width), ..Sheet::default() }
 }

@@ -69,16 +69,16 @@ pub(super) fn lines(ticket: &Ticket, theme: Theme, width: usize) -> Vec<Line<'st
         Impacts::Known { rows, .. } => rows,
     };
     if rows.is_empty() {
-        let text = "Checked per order; no current usage.";
+        let text = "Per-order limit: nothing to measure now.";
         return popup::paragraph(text, width, theme.style(Class::Quiet));
     }
     let mut sorted: Vec<&Impact> = rows.iter().collect();
     sorted.sort_by_key(|row| (rank(row), row.room));
     let breached = sorted.iter().filter(|row| rank(row) == 0).count();
     let (text, class) = match breached {
-        0 => ("None would be in breach:".to_owned(), Class::Good),
-        1 => ("1 would be in breach:".to_owned(), Class::Critical),
-        several => (format!("{several} would be in breach:"), Class::Critical),
+        0 => ("No account would be in breach:".to_owned(), Class::Good),
+        1 => ("1 account would be in breach:".to_owned(), Class::Critical),
+        several => (format!("{several} accounts would be in breach:"), Class::Critical),
     };
     let mut lines = vec![Line::styled(text, theme.style(class))];
     for row in sorted {

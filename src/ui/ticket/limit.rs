@@ -72,7 +72,7 @@ pub(super) fn change(
     lines.extend(words("Change", &text, width, theme));
     let (sentence, class) = match (new.cmp(&row.value), row.is_tightened_by(new)) {
         (Ordering::Equal, _) => ("Value unchanged.", Class::Quiet),
-        (_, true) => ("Tightens: effective now.", Class::Good),
+        (_, true) => ("Tightens: takes effect immediately.", Class::Good),
         (_, false) => (loosens, Class::Warning),
     };
     lines.extend(popup::paragraph(sentence, width, theme.style(class)));

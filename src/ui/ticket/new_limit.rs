@@ -58,7 +58,7 @@ pub(super) fn sheet(model: &Model, ticket: &Ticket, theme: Theme, width: usize) 
         let text = format!("{subject}: {}", format::measured_of(row.value, Some(&row.unit)));
         right.extend(words("Existing", &text, room, theme));
     }
-    let text = "A new limit is effective now. All limits that apply must pass.";
+    let text = "Takes effect immediately. Orders must pass every applicable limit.";
     right.extend(popup::paragraph(text, room, theme.style(Class::Good)));
     right.extend(impact::lines(ticket, theme, room));
     Sheet { left, right, split: split(width), ..Sheet::default() }

@@ -23,7 +23,7 @@ fn whom(model: &Model, halt: &Halt) -> String {
         Scope::Account => format!("account {name}"),
         Scope::Instrument => format!("{name} in every account"),
         Scope::Portfolio => name,
-        Scope::System => "everything: all accounts, all clients".to_owned(),
+        Scope::System => "all accounts, all clients".to_owned(),
     }
 }
 
@@ -109,16 +109,16 @@ pub(super) fn sheet(model: &Model, form: &Resume, theme: Theme, width: usize) ->
     let account = row.account.filter(|_| row.scope == Scope::Account);
     let others = model.desk.halts_on(account, None).len().saturating_sub(1);
     if account.is_some() && others > 0 {
-        let text = format!("Still halted: {others} more halt(s) apply.");
+        let text = format!("Remains halted by other halts: {others}.");
         right.extend(popup::paragraph(&text, room, theme.style(Class::Warning)));
     }
     right.push(Line::raw(""));
     let breached = breached(model, row);
     if breached.is_empty() {
-        let text = "No measured limit is in breach.";
+        let text = "No limits in breach.";
         right.extend(popup::paragraph(text, room, theme.style(Class::Good)));
     } else {
-        let text = format!("{} limit(s) still in breach:", breached.len());
+        let text = format!("Limits still in breach: {}", breached.len());
         right.extend(popup::paragraph(&text, room, theme.style(Class::Critical)));
         for line in breached.iter().take(LISTED) {
             right.extend(popup::paragraph(line, room, theme.style(Class::Critical)));

@@ -28,7 +28,7 @@ pub(super) fn lines(
         Stage::Review { .. } => review(model, ticket, theme, width),
         Stage::Sending => {
             let mut lines = said(model, ticket, "SENDING…", Class::Strong, theme, width);
-            lines.push(quiet("sent; waiting for the answer", theme));
+            lines.push(quiet("sent; awaiting response", theme));
             lines
         }
         Stage::Unknown => unknown(model, ticket, theme, width),
@@ -179,6 +179,6 @@ fn unknown(model: &Model, ticket: &Ticket, theme: Theme, width: usize) -> Vec<Li
         let text = "Until then, no new trade in this account and instrument.";
         lines.extend(popup::paragraph(text, width, theme.style(Class::Warning)));
     }
-    lines.push(keys(&[("Esc", "close; querying goes on", true)], theme));
+    lines.push(keys(&[("Esc", "close; query continues", true)], theme));
     lines
 }

@@ -39,7 +39,7 @@ pub(super) fn sheet(
     let mut left = vec![
         Item::Field(FieldName::Account, equity(model, ticket)),
         Item::Field(FieldName::Instrument, spread(model, ticket)),
-        Item::Field(FieldName::Size, "r from risk".to_owned()),
+        Item::Field(FieldName::Size, "r: size by risk".to_owned()),
         Item::Field(FieldName::Price, drift(model, ticket, side)),
         Item::Field(FieldName::Stop, distance(model, ticket, FieldName::Stop, side)),
         Item::Field(FieldName::Target, distance(model, ticket, FieldName::Target, side)),

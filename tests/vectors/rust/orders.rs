@@ -6,7 +6,7 @@ use tmt::domain::code::Code;
 use tmt::domain::instrument::Instrument;
 use tmt::domain::levels::{self, LevelFault};
 use tmt::domain::money::{Price, Size, SizeRefused};
-use tmt::domain::sizing::{self, Cap, Sized, SizingInput, Unsized};
+use tmt::domain::sizing::{self, Cap, SizingError, SizingInput, SizingResult};
 use tmt::domain::trade::Side;
 
 use super::{instrument, some};
@@ -32,7 +32,7 @@ pub(super) fn sizing(vector: &Vector) -> Judged {
         commission: input.number_or("commission_per_unit_per_side", Decimal::ZERO)?,
         legs: input.count_or("legs", 1)?,
     };
-    let found = |sized: &Sized, reject: Option<Code>| {
+    let found = |sized: &SizingResult, reject: Option<Code>| {
         json!({
             "size_raw": rounded(Some(sized.raw), 6),
             "size": rounded(Some(sized.size), 2),
@@ -44,9 +44,9 @@ pub(super) fn sizing(vector: &Vector) -> Judged {
     };
     let sized = match sizing::size_for_risk(&wish, &terms, &[]) {
         Ok(sized) => sized,
-        Err(why @ Unsized::BelowMinimum { .. }) => {
+        Err(why @ SizingError::BelowMinimum { .. }) => {
             let code = code_of_sizing(&why);
-            let Unsized::BelowMinimum { sized, .. } = why else { unreachable!() };
+            let SizingError::BelowMinimum { sized, .. } = why else { unreachable!() };
             return Ok(found(&sized, Some(code)));
         }
         Err(why) => {
@@ -64,11 +64,11 @@ pub(super) fn sizing(vector: &Vector) -> Judged {
 }
 
 /// The code with which the database refuses the same.
-fn code_of_sizing(why: &Unsized) -> Code {
+fn code_of_sizing(why: &SizingError) -> Code {
     match why {
-        Unsized::StopDistanceZero => Code::StopDistanceZero,
-        Unsized::BelowMinimum { .. } => Code::SizeBelowMinimum,
-        Unsized::NotComputable => Code::SizeOutOfRange,
+        SizingError::StopDistanceZero => Code::StopDistanceZero,
+        SizingError::BelowMinimum { .. } => Code::SizeBelowMinimum,
+        SizingError::NotComputable => Code::SizeOutOfRange,
     }
 }
 

@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 /// returns a sentence that names the binding constraint.
 pub(in crate::app) fn risk_size(model: &Model, ticket: &mut Ticket) -> Result<String, String> {
     let Form::Trade(trade) = &ticket.form else {
-        return Err("only a new trade can be sized from risk".to_owned());
+        return Err("only a new trade can be sized by risk".to_owned());
     };
     let number = |name| ticket.text(name).and_then(|text| typed(text).ok());
     let account = chosen_account(model, ticket).ok_or("choose an account first")?;
