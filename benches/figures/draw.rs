@@ -85,7 +85,7 @@ fn position(number: u128, now: DateTime<Utc>) -> Position {
         average_entry: dec!(1.0842),
         exact_cost: None,
         booked_price: None,
-        booked_pnl: None,
+        stored_pnl: None,
         realized_pnl: None,
         stop_loss: Some(dec!(1.08)),
         take_profit: None,
