@@ -40,7 +40,7 @@ END $$;
 
 -- The same, and against an exported head: a chain whose last lines were deleted and whose head was moved back is
 -- consistent in itself.
-CREATE FUNCTION desk.audit_verify(p_seq bigint, p_hash bytea, OUT bad_seq bigint, OUT reason text) RETURNS SETOF record
+CREATE FUNCTION desk.audit_verify_from(p_seq bigint, p_hash bytea, OUT bad_seq bigint, OUT reason text) RETURNS SETOF record
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT v.bad_seq, v.reason
       FROM (SELECT * FROM desk.audit_verify()

@@ -39,7 +39,7 @@ GRANT EXECUTE ON FUNCTION
     desk.swap_nights(date, date, integer),
     desk.swap_fee(numeric, numeric, numeric, integer),
     desk.audit_verify(),
-    desk.audit_verify(bigint, bytea) TO tmt_viewer;
+    desk.audit_verify_from(bigint, bytea) TO tmt_viewer;
 
 -- Traders and TMT's own programs.
 GRANT EXECUTE ON FUNCTION

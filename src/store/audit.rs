@@ -17,7 +17,7 @@ const VERIFY: &str = "
     SELECT h.seq, encode(h.hash, 'hex') AS hash, (SELECT count(*) FROM tmt.audit_log) AS lines,
            v.bad_seq, v.reason
       FROM tmt.audit_head h
-      LEFT JOIN LATERAL desk.audit_verify($1, decode($2, 'hex')) v ON true
+      LEFT JOIN LATERAL desk.audit_verify_from($1, decode($2, 'hex')) v ON true
      LIMIT 1";
 
 /// Bytes of a hash: SHA-256.
@@ -94,7 +94,7 @@ impl Upkeep {
             StoreError::of_statement("walking the audit chain", Duration::ZERO, &error)
         })?;
         let row = rows.first().ok_or_else(nothing)?;
-        audited(&Cells(row)).map_err(|bad| bad.of("desk.audit_verify"))
+        audited(&Cells(row)).map_err(|bad| bad.of("desk.audit_verify_from"))
     }
 }
 

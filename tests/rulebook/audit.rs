@@ -228,7 +228,7 @@ async fn the_chain_is_intact_after_concurrent_writes() {
     assert_eq!(desk.text(lines).await, "70 70 8");
     assert_eq!(desk.text("SELECT count(*) FROM desk.audit_verify()").await, "0");
     // Each line was the head once: exported then, it is still intact.
-    let exported = "SELECT count(*) FROM tmt.audit_log l, desk.audit_verify(l.seq, l.hash)";
+    let exported = "SELECT count(*) FROM tmt.audit_log l, desk.audit_verify_from(l.seq, l.hash)";
     assert_eq!(desk.text(exported).await, "0");
     let early = "SELECT string_agg(format('%s %s after %s', seq, at, before), ', ') FROM (
         SELECT seq, at, lag(at) OVER (ORDER BY seq) AS before FROM tmt.audit_log) x WHERE at < before";
@@ -247,16 +247,15 @@ END $$";
 
 /// What is found after an edit: in the chain itself, and against the head exported at line 40.
 async fn found(desk: &Desk, tampering: &str) -> (String, String) {
-    let exported =
-        desk.text("SELECT format('%s, %L', seq, hash) FROM tmt.audit_log WHERE seq = 40").await;
+    let exported = desk
+        .text("SELECT format('_from(%s, %L)', seq, hash) FROM tmt.audit_log WHERE seq = 40")
+        .await;
     let sql = format!("BEGIN; SET LOCAL session_replication_role = replica; {tampering}");
     desk.admin.batch_execute(&sql).await.unwrap();
-    let verify = |arguments: &str| {
-        format!(
-            "SELECT string_agg(bad_seq || ' ' || reason, '') FROM desk.audit_verify({arguments})"
-        )
+    let verify = |call: &str| {
+        format!("SELECT string_agg(bad_seq || ' ' || reason, '') FROM desk.audit_verify{call}")
     };
-    let answers = (desk.text(&verify("")).await, desk.text(&verify(&exported)).await);
+    let answers = (desk.text(&verify("()")).await, desk.text(&verify(&exported)).await);
     desk.admin.batch_execute("ROLLBACK").await.unwrap();
     answers
 }

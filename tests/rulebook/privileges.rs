@@ -196,6 +196,7 @@ desk.amend_position: agent, risk_officer, trader
 desk.approve_limit: risk_officer
 desk.assess_trade: viewer
 desk.audit_verify: viewer
+desk.audit_verify_from: viewer
 desk.changes_since: viewer
 desk.charge: admin, agent
 desk.clear_event: agent
